@@ -1,0 +1,33 @@
+/** @type {import('jest').Config} */
+export default {
+  testEnvironment: 'node',
+  // beyond the tests: where what no test loads is to be counted as uncovered
+  roots: ['<rootDir>/tests', '<rootDir>/api', '<rootDir>/db', '<rootDir>/domain'],
+  testMatch: ['**/*.test.ts'],
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      {
+        jsc: {
+          target: 'es2023',
+          parser: { syntax: 'typescript' },
+          experimental: { keepImportAttributes: true },
+        },
+        module: { type: 'es6' },
+        sourceMaps: 'inline',
+      },
+    ],
+  },
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  setupFiles: ['<rootDir>/tests/support/core-errors.ts'],
+  globalSetup: '<rootDir>/tests/support/global-setup.mjs',
+  globalTeardown: '<rootDir>/tests/support/global-teardown.mjs',
+  // scripts/coverage.ts adds what the built processes run
+  coverageProvider: 'v8',
+  collectCoverageFrom: ['{api,db,domain}/**/*.ts'],
+  coverageDirectory: 'coverage',
+  coverageReporters: ['json'],
+  testTimeout: 60_000,
+  maxWorkers: 2,
+};
