@@ -1,0 +1,59 @@
+/** The environment of the data collector: it needs, and is given, none of the product's secrets. */
+import { z } from 'zod';
+import type { AllowedAddress } from '../domain/allowed-addresses.js';
+import {
+  allowedAddresses,
+  logLevel,
+  parseEnvironment,
+  peekEnvironment,
+  port,
+} from './environment.js';
+
+const KIBIBYTE = 1_024;
+const MAX_BYTES_LIMIT = 64 * KIBIBYTE * KIBIBYTE;
+
+const Environment = z.object({
+  REDIS_URL: z.string().min(1),
+  LOG_LEVEL: logLevel,
+  COLLECTOR_HOST: z.string().min(1).default('127.0.0.1'),
+  COLLECTOR_PORT: port.default(8001),
+  COLLECTOR_ALLOW_ADDRESSES: allowedAddresses,
+  COLLECTOR_DELAY_SECONDS: z.coerce.number().min(0).max(10).default(2),
+  COLLECTOR_TIMEOUT_SECONDS: z.coerce.number().positive().max(30).default(30),
+  COLLECTOR_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .min(KIBIBYTE)
+    .max(MAX_BYTES_LIMIT)
+    .default(5 * KIBIBYTE * KIBIBYTE),
+});
+
+export interface CollectorConfig {
+  readonly redisUrl: string;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+  readonly host: string;
+  readonly port: number;
+  /** Private hosts that may be read all the same. */
+  readonly allowed: readonly AllowedAddress[];
+  /** Between two requests to one domain, of all collectors together. */
+  readonly delayMs: number;
+  /** Limit of one crawl, from its first request to its text. */
+  readonly crawlTimeoutMs: number;
+  /** Largest page, before and after decompression. */
+  readonly maxBodyBytes: number;
+}
+
+/** @throws ConfigError */
+export function loadCollectorConfig(env: NodeJS.ProcessEnv = peekEnvironment()): CollectorConfig {
+  const parsed = parseEnvironment(Environment, env);
+  return Object.freeze({
+    redisUrl: parsed.REDIS_URL,
+    logLevel: parsed.LOG_LEVEL,
+    host: parsed.COLLECTOR_HOST,
+    port: parsed.COLLECTOR_PORT,
+    allowed: parsed.COLLECTOR_ALLOW_ADDRESSES,
+    delayMs: parsed.COLLECTOR_DELAY_SECONDS * 1_000,
+    crawlTimeoutMs: parsed.COLLECTOR_TIMEOUT_SECONDS * 1_000,
+    maxBodyBytes: parsed.COLLECTOR_MAX_BYTES,
+  });
+}

@@ -1,0 +1,308 @@
+/**
+ * The environment of the API and the worker, read once per process into one frozen `Config`;
+ * every variable is described in the README’s table and in `.env.example`.
+ */
+import { z } from 'zod';
+import type { AllowedAddress } from '../domain/allowed-addresses.js';
+import { LIMITS, type Role } from '../domain/permissions.js';
+import type { RetentionAges } from '../domain/retention.js';
+import {
+  allowedAddresses,
+  ConfigError,
+  count,
+  flag,
+  logLevel,
+  optional,
+  parseEnvironment,
+  port,
+  publicKeys,
+  readEnvironment,
+  requestsPerMinute,
+} from './environment.js';
+import { originsOf, temporalUiOriginsOf } from './origins.js';
+import { auditKeyOf, encryptionKeysOf, secretKeyOf } from './secrets.js';
+import { TracesEnvironment, tracesOf, type TracesConfig } from './traces-config.js';
+
+export { ConfigError } from './environment.js';
+
+/** Longer than any connection should last, and less than what a timer can wait. */
+const DAY_SECONDS = 86_400;
+
+const Environment = z.object({
+  ...TracesEnvironment.shape,
+  DATABASE_URL: z.string().min(1),
+  REDIS_URL: z.string().min(1),
+  TEMPORAL_ADDRESS: z.string().min(1),
+  TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
+  TEMPORAL_TASK_QUEUE: z.string().min(1).default('agentforge'),
+  TEMPORAL_TLS: flag.default(false),
+  TEMPORAL_TLS_SERVER_NAME: optional,
+  TEMPORAL_TLS_CA: optional,
+  TEMPORAL_TLS_CERT: optional,
+  TEMPORAL_TLS_KEY: optional,
+  TEMPORAL_API_KEY: optional,
+  TEMPORAL_DEPLOYMENT_NAME: optional,
+  TEMPORAL_WORKER_BUILD_ID: optional,
+  HOST: z.string().min(1).default('127.0.0.1'),
+  PORT: port.default(8000),
+  WORKER_METRICS_PORT: port.default(9464),
+  WORKER_METRICS_URL: optional,
+  WORKER_SDK_METRICS_PORT: port.optional(),
+  WORKER_MAX_CACHED_WORKFLOWS: count.default(600),
+  WORKER_MAX_ACTIVITIES: z.coerce.number().int().min(1).default(100),
+  SECRET_KEY: optional,
+  ENCRYPTION_KEY: optional,
+  ENCRYPTION_KEY_PREVIOUS: optional,
+  AUDIT_SIGNING_KEY: optional,
+  AUDIT_KEYS_PREVIOUS: publicKeys,
+  DEBUG: flag.default(false),
+  LOG_LEVEL: logLevel,
+  CORS_ORIGINS: z.string().default('http://localhost:3000'),
+  TEMPORAL_UI_ORIGINS: z.string().default(''),
+  TRUSTED_PROXY_COUNT: count.default(0),
+  AUTH_RATE_LIMIT: count.default(5),
+  AUTH_RATE_WINDOW_SECONDS: z.coerce.number().int().min(1).default(900),
+  RATE_LIMIT_FREE: requestsPerMinute.default(LIMITS.free.maxRequestsPerMinute),
+  RATE_LIMIT_PRO: requestsPerMinute.default(LIMITS.pro.maxRequestsPerMinute),
+  JWT_ALGORITHM: z.enum(['HS256', 'HS384', 'HS512']).default('HS256'),
+  JWT_ACCESS_TOKEN_EXPIRE_MINUTES: z.coerce.number().positive().default(30),
+  JWT_REFRESH_TOKEN_EXPIRE_DAYS: z.coerce.number().positive().default(7),
+  OPENAI_API_KEY: optional,
+  ANTHROPIC_API_KEY: optional,
+  GOOGLE_API_KEY: optional,
+  OPENAI_BASE_URL: optional,
+  ANTHROPIC_BASE_URL: optional,
+  GOOGLE_GEMINI_BASE_URL: optional,
+  DEFAULT_LLM_PROVIDER: z.enum(['openai', 'anthropic', 'google']).default('anthropic'),
+  DEFAULT_LLM_MODEL: z.string().min(1).default('claude-3-5-sonnet-20241022'),
+  SIMULATED_MODELS: flag.default(false),
+  MODEL_CALLS_PER_KEY: z.coerce.number().int().min(1).default(8),
+  MODELS_FILE: optional,
+  DATA_COLLECTOR_URL: z.string().min(1).default('http://data-collector:8001'),
+  COLLECTOR_ALLOW_ADDRESSES: allowedAddresses,
+  DB_POOL_SIZE: z.coerce.number().int().min(1).default(5),
+  DB_MAX_OVERFLOW: count.default(10),
+  PIPELINE_TIMEOUT_SECONDS: z.coerce.number().positive().default(300),
+  MODEL_CALL_TIMEOUT_SECONDS: z.coerce.number().positive().default(120),
+  DISCUSSION_IDLE_SECONDS: z.coerce.number().positive().default(86_400),
+  DISCUSSION_MAX_HISTORY_EVENTS: z.coerce.number().int().min(10).default(200),
+  WS_LEASE_SECONDS: z.coerce.number().int().min(1).default(30),
+  EVENT_STREAM_SECONDS: z.coerce.number().int().min(1).max(DAY_SECONDS).default(600),
+  RETENTION_EVENTS_DAYS: count.default(90),
+  RETENTION_RUNS_DAYS: count.default(365),
+  RETENTION_CONVERSATIONS_DAYS: count.default(0),
+  RETENTION_LEDGER_DAYS: count.default(0),
+});
+
+export interface Config {
+  readonly databaseUrl: string;
+  /** Connections per process: `DB_POOL_SIZE` + `DB_MAX_OVERFLOW`. */
+  readonly databasePoolSize: number;
+  readonly redisUrl: string;
+  readonly temporal: TemporalConfig;
+  readonly host: string;
+  readonly port: number;
+  readonly workerMetricsPort: number;
+  /** Where the API finds a worker's page to show both on one; set by `npm start`. */
+  readonly workerMetricsUrl: string | null;
+  /** Where the SDK shows what it measures itself; null: nowhere. */
+  readonly sdkMetricsPort: number | null;
+  readonly maxCachedWorkflows: number;
+  /** How many agents and other calls a worker works on at once. */
+  readonly maxActivities: number;
+  /** Signs JSON web tokens. */
+  readonly secretKey: string;
+  /** 32 bytes each, newest first; the first one seals, all of them open. */
+  readonly encryptionKeys: readonly Buffer[];
+  readonly audit: {
+    /** Signs archives: the 32 bytes of an Ed25519 key. */
+    readonly signingKey: Buffer;
+    /** Public keys that signed earlier ones, 32 bytes each, to be published still. */
+    readonly previousKeys: readonly Buffer[];
+  };
+  readonly debug: boolean;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+  readonly corsOrigins: readonly string[];
+  /** Pages of these may have payloads decoded, for administrators. */
+  readonly temporalUiOrigins: readonly string[];
+  readonly trustedProxyCount: number;
+  readonly authRateLimit: number;
+  readonly authRateWindowSeconds: number;
+  /** Requests per minute and user; -1: unlimited. */
+  readonly rateLimits: Readonly<Record<Role, number>>;
+  readonly jwt: {
+    readonly algorithm: 'HS256' | 'HS384' | 'HS512';
+    readonly accessMinutes: number;
+    readonly refreshDays: number;
+  };
+  readonly models: ModelsConfig;
+  readonly collectorUrl: string;
+  /** Private hosts that collectors may read all the same. */
+  readonly collectorAllowed: readonly AllowedAddress[];
+  readonly pipelineTimeoutMs: number;
+  /** Longest single call of a vendor. */
+  readonly modelCallTimeoutMs: number;
+  /** A discussion ends after this long without a message; the next one revives it. */
+  readonly discussionIdleMs: number;
+  /** A discussion continues as new, between turns, beyond this many events. */
+  readonly discussionMaxHistoryEvents: number;
+  readonly wsLeaseSeconds: number;
+  /** After this long a run's event stream ends, and its client comes back by itself. */
+  readonly eventStreamMs: number;
+  readonly retention: RetentionAges;
+  readonly traces: TracesConfig;
+}
+
+export interface TemporalConfig {
+  readonly address: string;
+  readonly namespace: string;
+  readonly taskQueue: string;
+  readonly apiKey: string | null;
+  /** null: a plain connection */
+  readonly tls: {
+    readonly serverName: string | null;
+    /** Paths of PEM files. */
+    readonly ca: string | null;
+    readonly cert: string | null;
+    readonly key: string | null;
+  } | null;
+  /** Under which name and version this process's worker is known to Temporal; null: under none. */
+  readonly workerVersion: { readonly deploymentName: string; readonly buildId: string } | null;
+}
+
+export interface ModelsConfig {
+  readonly serverKeys: Readonly<Partial<Record<'openai' | 'anthropic' | 'google', string>>>;
+  readonly baseUrls: Readonly<Partial<Record<'openai' | 'anthropic' | 'google', string>>>;
+  readonly defaultProvider: 'openai' | 'anthropic' | 'google';
+  readonly defaultModel: string;
+  readonly simulated: boolean;
+  /** Calls of one vendor key in flight at the same time, over all workers. */
+  readonly callsPerKey: number;
+  /** Models and prices in place of `llm/models.json`; null: those. */
+  readonly modelsFile: string | null;
+}
+
+/** Reads `.env` (never overriding what is set) and the environment. @throws ConfigError */
+export function loadConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
+  return Object.freeze(configOf(parseEnvironment(Environment, env)));
+}
+
+function configOf(env: z.infer<typeof Environment>): Config {
+  return {
+    databaseUrl: env.DATABASE_URL,
+    databasePoolSize: env.DB_POOL_SIZE + env.DB_MAX_OVERFLOW,
+    redisUrl: env.REDIS_URL,
+    temporal: temporalOf(env),
+    host: env.HOST,
+    port: env.PORT,
+    workerMetricsPort: env.WORKER_METRICS_PORT,
+    workerMetricsUrl: env.WORKER_METRICS_URL ?? null,
+    sdkMetricsPort: env.WORKER_SDK_METRICS_PORT ?? null,
+    maxCachedWorkflows: env.WORKER_MAX_CACHED_WORKFLOWS,
+    maxActivities: env.WORKER_MAX_ACTIVITIES,
+    secretKey: secretKeyOf(env),
+    encryptionKeys: encryptionKeysOf(env),
+    audit: { signingKey: auditKeyOf(env), previousKeys: env.AUDIT_KEYS_PREVIOUS },
+    debug: env.DEBUG,
+    logLevel: env.LOG_LEVEL,
+    corsOrigins: originsOf('CORS_ORIGINS', env.CORS_ORIGINS),
+    temporalUiOrigins: temporalUiOriginsOf(env.TEMPORAL_UI_ORIGINS),
+    trustedProxyCount: env.TRUSTED_PROXY_COUNT,
+    authRateLimit: env.AUTH_RATE_LIMIT,
+    authRateWindowSeconds: env.AUTH_RATE_WINDOW_SECONDS,
+    rateLimits: {
+      free: env.RATE_LIMIT_FREE,
+      pro: env.RATE_LIMIT_PRO,
+      admin: LIMITS.admin.maxRequestsPerMinute,
+    },
+    jwt: {
+      algorithm: env.JWT_ALGORITHM,
+      accessMinutes: env.JWT_ACCESS_TOKEN_EXPIRE_MINUTES,
+      refreshDays: env.JWT_REFRESH_TOKEN_EXPIRE_DAYS,
+    },
+    models: modelsOf(env),
+    collectorUrl: env.DATA_COLLECTOR_URL,
+    collectorAllowed: env.COLLECTOR_ALLOW_ADDRESSES,
+    pipelineTimeoutMs: env.PIPELINE_TIMEOUT_SECONDS * 1_000,
+    modelCallTimeoutMs: env.MODEL_CALL_TIMEOUT_SECONDS * 1_000,
+    discussionIdleMs: env.DISCUSSION_IDLE_SECONDS * 1_000,
+    discussionMaxHistoryEvents: env.DISCUSSION_MAX_HISTORY_EVENTS,
+    wsLeaseSeconds: env.WS_LEASE_SECONDS,
+    eventStreamMs: env.EVENT_STREAM_SECONDS * 1_000,
+    traces: tracesOf(env),
+    retention: {
+      eventsDays: env.RETENTION_EVENTS_DAYS,
+      runsDays: env.RETENTION_RUNS_DAYS,
+      conversationsDays: env.RETENTION_CONVERSATIONS_DAYS,
+      ledgerDays: env.RETENTION_LEDGER_DAYS,
+    },
+  };
+}
+
+function temporalOf(env: z.infer<typeof Environment>): TemporalConfig {
+  const usesTls = env.TEMPORAL_TLS || env.TEMPORAL_API_KEY != null || env.TEMPORAL_TLS_CERT != null;
+  return {
+    address: env.TEMPORAL_ADDRESS,
+    namespace: env.TEMPORAL_NAMESPACE,
+    taskQueue: env.TEMPORAL_TASK_QUEUE,
+    apiKey: env.TEMPORAL_API_KEY ?? null,
+    tls: usesTls
+      ? {
+          serverName: env.TEMPORAL_TLS_SERVER_NAME ?? null,
+          ca: env.TEMPORAL_TLS_CA ?? null,
+          cert: env.TEMPORAL_TLS_CERT ?? null,
+          key: env.TEMPORAL_TLS_KEY ?? null,
+        }
+      : null,
+    workerVersion: workerVersionOf(env),
+  };
+}
+
+/** Both are set by whoever keeps several versions of workers apart, e.g. Temporal's controller. */
+function workerVersionOf({
+  TEMPORAL_DEPLOYMENT_NAME: deploymentName,
+  TEMPORAL_WORKER_BUILD_ID: buildId,
+}: z.infer<typeof Environment>): TemporalConfig['workerVersion'] {
+  if (deploymentName === undefined && buildId === undefined) {
+    return null;
+  }
+  if (deploymentName === undefined || buildId === undefined) {
+    throw new ConfigError(
+      'Set both TEMPORAL_DEPLOYMENT_NAME and TEMPORAL_WORKER_BUILD_ID, or neither of them.',
+    );
+  }
+  return { deploymentName, buildId };
+}
+
+function modelsOf(env: z.infer<typeof Environment>): ModelsConfig {
+  return {
+    serverKeys: present({
+      openai: env.OPENAI_API_KEY,
+      anthropic: env.ANTHROPIC_API_KEY,
+      google: env.GOOGLE_API_KEY,
+    }),
+    baseUrls: present({
+      openai: env.OPENAI_BASE_URL,
+      anthropic: env.ANTHROPIC_BASE_URL,
+      google: env.GOOGLE_GEMINI_BASE_URL,
+    }),
+    defaultProvider: env.DEFAULT_LLM_PROVIDER,
+    defaultModel: env.DEFAULT_LLM_MODEL,
+    simulated: env.SIMULATED_MODELS,
+    callsPerKey: env.MODEL_CALLS_PER_KEY,
+    modelsFile: env.MODELS_FILE ?? null,
+  };
+}
+
+function present<K extends string>(
+  values: Record<K, string | undefined>,
+): Partial<Record<K, string>> {
+  const kept: Partial<Record<K, string>> = {};
+  for (const key in values) {
+    const value = values[key];
+    if (value !== undefined && value !== '') {
+      kept[key] = value;
+    }
+  }
+  return kept;
+}

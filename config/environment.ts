@@ -1,0 +1,71 @@
+/** What every process of ours reads its environment with; the only reader of `process.env`. */
+import { config as readDotenv } from 'dotenv';
+import { z } from 'zod';
+import { parseAllowedAddresses } from '../domain/allowed-addresses.js';
+
+export const flag = z
+  .string()
+  .transform((text) => ['1', 'true', 'yes', 'on'].includes(text.trim().toLowerCase()));
+export const port = z.coerce.number().int().min(0).max(65_535);
+export const count = z.coerce.number().int().min(0);
+/** -1: unlimited */
+export const requestsPerMinute = z.coerce.number().int().min(-1);
+export const optional = z.string().trim().optional();
+export const logLevel = z.enum(['debug', 'info', 'warn', 'error']).default('info');
+
+/** Of collectors and of those who ask them: both have to allow the same. */
+export const allowedAddresses = z
+  .string()
+  .default('')
+  .transform((text, context) => {
+    const parsed = parseAllowedAddresses(text);
+    if ('problem' in parsed) {
+      context.addIssue({ code: 'custom', message: parsed.problem });
+      return z.NEVER;
+    }
+    return parsed;
+  });
+
+/** Comma-separated, 64 hexadecimal digits each. */
+export const publicKeys = z
+  .string()
+  .default('')
+  .transform((text) => text.split(',').map((key) => key.trim()))
+  .pipe(z.array(z.string().regex(/^([0-9a-f]{64})?$/, 'public keys have 64 hexadecimal digits')))
+  .transform((keys) => keys.filter((key) => key !== '').map((key) => Buffer.from(key, 'hex')));
+
+/** A setting that cannot be used; the message names the variable and the cure. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** The environment, completed from `.env`, which never overrides what is set. */
+export function readEnvironment(): NodeJS.ProcessEnv {
+  readDotenv({ quiet: true });
+  return process.env;
+}
+
+/** The same for a process that has no business with all of it: `.env` stays out of `process.env`. */
+export function peekEnvironment(): NodeJS.ProcessEnv {
+  const file: NodeJS.ProcessEnv = {};
+  readDotenv({ quiet: true, processEnv: file });
+  return { ...file, ...process.env };
+}
+
+/** An empty variable is one that is not set. @throws ConfigError */
+export function parseEnvironment<S extends z.ZodType>(
+  schema: S,
+  env: NodeJS.ProcessEnv,
+): z.output<S> {
+  const present = Object.entries(env).filter(([, value]) => value?.trim() !== '');
+  const parsed = schema.safeParse(Object.fromEntries(present));
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map(
+      (issue) => `${issue.path.join('.')}: ${issue.message}`,
+    );
+    throw new ConfigError(
+      `Set these environment variables (README, "Configuration"): ${problems.join('; ')}`,
+    );
+  }
+  return parsed.data;
+}

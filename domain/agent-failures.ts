@@ -1,0 +1,77 @@
+/** Why an agent failed, in the user's language and without a vendor's own words. */
+import type { ErrorCode } from './errors.js';
+import type { Language } from './languages.js';
+
+export interface AgentFailure {
+  readonly agentName: string;
+  readonly code: ErrorCode;
+  /** For `attempts-exhausted`. */
+  readonly attempts?: number;
+  /** For `answer-invalid`: where the answer does not fit, and how. */
+  readonly problems?: readonly string[];
+}
+
+export function agentFailureText(failure: AgentFailure, language: Language): string {
+  const { agentName, code, attempts = 1, problems = [] } = failure;
+  const text = TEXTS[code] ?? TEXTS.internal;
+  const reason = text[language]
+    .replaceAll('{attempts}', String(attempts))
+    .replaceAll('{problems}', () => problems.slice(0, MAX_PROBLEMS).join('; '));
+  return language === 'ko' ? `에이전트 ${agentName}: ${reason}` : `agent ${agentName}: ${reason}`;
+}
+
+/** A person reads it; the first ones tell enough. */
+const MAX_PROBLEMS = 3;
+
+type Texts = Readonly<Record<Language, string>>;
+
+const TEXTS: Readonly<Partial<Record<ErrorCode, Texts>>> & { readonly internal: Texts } = {
+  'prompt-injection': {
+    en: 'possible prompt injection in design data',
+    ko: '설계 데이터에서 프롬프트 인젝션이 의심됩니다 (possible prompt injection in design data)',
+  },
+  'attempts-exhausted': {
+    en: 'failed after {attempts} attempt(s), because no model answered',
+    ko: '모델이 응답하지 않아 {attempts}회 시도 후 실패했습니다 (failed after {attempts} attempt(s))',
+  },
+  'approval-rejected': {
+    en: 'was not approved',
+    ko: '승인되지 않았습니다',
+  },
+  'answer-invalid': {
+    en: 'its answer does not fit output_schema, not even after one repair: {problems}',
+    ko: '응답이 output_schema에 맞지 않으며 한 번 수정한 뒤에도 마찬가지입니다: {problems}',
+  },
+  'over-budget': {
+    en: 'the daily cost limit does not cover this call',
+    ko: '일일 비용 한도를 초과하여 호출하지 않았습니다',
+  },
+  'model-key-refused': {
+    en: 'the LLM provider refused the API key',
+    ko: 'LLM 제공자가 API 키를 거부했습니다',
+  },
+  'model-request-invalid': {
+    en: 'the LLM provider does not accept this request',
+    ko: 'LLM 제공자가 이 요청을 받아들이지 않았습니다',
+  },
+  'model-refused': {
+    en: "the LLM provider's safety policy withheld the answer",
+    ko: 'LLM 제공자의 안전 정책에 따라 응답이 제공되지 않았습니다',
+  },
+  'model-unpriced': {
+    en: 'the model has no known price and was not called',
+    ko: '가격을 알 수 없는 모델이라 호출하지 않았습니다',
+  },
+  'no-llm-key': {
+    en: 'no usable LLM API key is registered',
+    ko: '사용할 수 있는 LLM API 키가 등록되어 있지 않습니다',
+  },
+  'llm-key-unreadable': {
+    en: 'the stored LLM API key cannot be decrypted; register it again',
+    ko: '저장된 LLM API 키를 복호화할 수 없습니다. 다시 등록해 주세요',
+  },
+  internal: {
+    en: 'failed because of an internal error',
+    ko: '내부 오류로 실패했습니다 (internal error)',
+  },
+};

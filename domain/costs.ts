@@ -1,0 +1,67 @@
+import type { StepId, UserId } from './ids.js';
+import type { ChargedReply, ModelReply, ProviderName } from './models.js';
+
+/**
+ * Who pays for the current step, opened by the worker's inbound interceptor and read by the
+ * metered models; a new kind of node writes none of it.
+ */
+export interface Charge {
+  readonly userId: UserId;
+  readonly stepId: StepId;
+  /** Temporal run id and attempt: with the step and a call number they name one vendor call. */
+  readonly runId: string;
+  readonly attempt: number;
+  readonly pipelineId: string | null;
+  readonly conversationId: string | null;
+}
+
+export interface Reservation {
+  readonly callId: string;
+  /** `max_tokens` after lowering it to what the budget affords. */
+  readonly maxTokens: number;
+}
+
+export interface CallEstimate {
+  readonly provider: ProviderName;
+  readonly model: string;
+  /** Upper bound, counted conservatively. */
+  readonly promptTokens: number;
+  readonly maxTokens: number;
+  /** Never lower `maxTokens` under this. */
+  readonly minTokens: number;
+  /** Decimal strings, US dollars per 1 million tokens, so that no float touches money. */
+  readonly inputUsdPerMillion: string;
+  readonly outputUsdPerMillion: string;
+  /** 1, 2 … within the attempt */
+  readonly callNumber: number;
+}
+
+/** Where money is counted: PostgreSQL (`db/costs.ts`), exactly. */
+export interface Ledger {
+  /** The reply that an earlier attempt of this step has stored, if any. */
+  findReply(stepId: StepId): Promise<ChargedReply | null>;
+  /**
+   * Reserves the call's upper bound against the user's UTC day, or says that it does not fit.
+   * Also marks this step's calls of earlier attempts that are still open as `unknown`.
+   */
+  reserve(charge: Charge, estimate: CallEstimate): Promise<Reservation | { kind: 'over-budget' }>;
+  /** Replaces the reservation by the vendor's usage and stores the reply, in one transaction. */
+  settle(
+    charge: Charge,
+    call: { callId: string; reply: ModelReply; fallbackFrom: ProviderName | null; calls: number },
+  ): Promise<ChargedReply>;
+  /** Gives the reservation back: the vendor answered with an error and bills nothing. */
+  release(callId: string, outcome: { errorCode: string; passFailed: boolean }): Promise<void>;
+  /** Keeps the reservation charged: nobody knows whether the vendor bills the call. */
+  leaveUnknown(callId: string, outcome: { errorCode: string; passFailed: boolean }): Promise<void>;
+  /**
+   * What the calls of these steps have cost together, over all attempts: also those that failed but may be billed.
+   * Calls that were lost with their worker are charged and listed apart, but no part of this: a
+   * kill changes neither a result nor a condition that looks at it.
+   *
+   * @returns US dollars, an exact decimal
+   */
+  readCost(stepIds: readonly StepId[]): Promise<string>;
+  /** Passes of this step that failed retryably so far; counts against `retry_count`. */
+  countFailedPasses(stepId: StepId): Promise<number>;
+}

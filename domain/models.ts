@@ -1,0 +1,41 @@
+export const VENDORS = ['openai', 'anthropic', 'google'] as const;
+/** A vendor that bills; also the value of `provider` in a stored key. */
+export type Vendor = (typeof VENDORS)[number];
+export type ProviderName = Vendor | 'simulated';
+
+/** Price class of a model. Source: contract, pipeline §6.1. */
+export type ComplexityClass = 'simple' | 'standard' | 'complex';
+
+/** The vendor's own count, in tokens. */
+export interface Usage {
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+}
+
+/** What a model answered. */
+export interface ModelReply {
+  readonly content: string;
+  readonly provider: ProviderName;
+  /** The model that was asked for; prices go by it. */
+  readonly model: string;
+  /** The model that answered, where the vendor names it: an alias is answered by a version. */
+  readonly responseModel?: string | undefined;
+  readonly usage: Usage;
+  /** `length`: cut at the token limit; `refused`: the vendor's safety policy withheld the text. */
+  readonly finish: 'stop' | 'length' | 'refused';
+  /** The vendor's id of the request, for questions to the vendor. */
+  readonly requestId: string | null;
+}
+
+/** A reply with what it cost. */
+export interface ChargedReply extends ModelReply {
+  readonly costUsd: number;
+  /** Provider of the first candidate, where a later one answered. */
+  readonly fallbackFrom: ProviderName | null;
+  /** Vendor calls that this pass made, this one included. */
+  readonly calls: number;
+}
+
+export function isVendor(value: unknown): value is Vendor {
+  return VENDORS.some((vendor) => vendor === value);
+}

@@ -1,0 +1,226 @@
+import { parseCondition, type Condition } from './conditions.js';
+import type { AgentSpec, Design, EdgeSpec } from './designs.js';
+import type { Language } from './languages.js';
+
+export type NodeKind =
+  'collector' | 'analyzer' | 'validator' | 'synthesizer' | 'reporter' | 'custom' | 'approval';
+
+/** Kinds that a model is asked for. */
+export type PromptedKind = Exclude<NodeKind, 'approval'>;
+
+/** A node that waits for a person before it begins. */
+export interface ApprovalRule {
+  readonly timeoutMs: number;
+  /** What counts as the decision when the time is over. */
+  readonly onTimeout: 'approve' | 'reject';
+}
+
+export interface GraphEdge {
+  /** key of the target node */
+  readonly target: string;
+  /** null: unconditional */
+  readonly condition: Condition | null;
+}
+
+export interface GraphNode {
+  /** Unique in its graph; the agent's name, in sequential mode with a suffix where needed. */
+  readonly node: string;
+  /** Index in `design.agents`. */
+  readonly position: number;
+  readonly agentName: string;
+  readonly role: string;
+  readonly kind: NodeKind;
+  readonly outgoing: readonly GraphEdge[];
+  /** Absent: it begins as soon as it is ready. */
+  readonly approval?: ApprovalRule;
+}
+
+/** A design that can run: every edge ends at a node and no path returns to its start. */
+export interface Graph {
+  /** In the order of `design.agents`: `nodes[i].position === i`. */
+  readonly nodes: readonly GraphNode[];
+  readonly mode: 'sequential' | 'explicit';
+}
+
+export type CheckedGraph =
+  | { readonly kind: 'graph'; readonly graph: Graph }
+  | { readonly kind: 'unbuildable'; readonly reason: string };
+
+/** Source: contract, pipeline §2. */
+export const MAX_AGENTS = 20;
+
+/** Source: contract, pipeline §3. */
+export function nodeKindOf(agent: Pick<AgentSpec, 'role' | 'is_custom_role'>): NodeKind {
+  if (agent.is_custom_role) {
+    return 'custom';
+  }
+  switch (agent.role) {
+    case 'collector':
+    case 'validator':
+    case 'synthesizer':
+    case 'reporter':
+    case 'approval':
+      return agent.role;
+    default:
+      return 'analyzer'; // also `critic`, `cross_checker` and any role unknown here
+  }
+}
+
+/** Turns a design into a graph, or says why it cannot run. Source: contract, pipeline §2. */
+export function checkGraph(design: Design, language: Language = 'en'): CheckedGraph {
+  const count = design.agents.length;
+  if (count === 0) {
+    return unbuildable(language, { en: 'no agents', ko: '에이전트가 없습니다 (no agents)' });
+  }
+  if (count > MAX_AGENTS) {
+    return unbuildable(language, {
+      en: `too many agents: ${count}, at most ${MAX_AGENTS} are allowed`,
+      ko: `에이전트가 너무 많습니다 (too many agents): ${count}개, 최대 ${MAX_AGENTS}개`,
+    });
+  }
+  const edges = design.edges ?? [];
+  return edges.length === 0
+    ? { kind: 'graph', graph: chainOf(design.agents) }
+    : checkExplicit(design.agents, edges, language);
+}
+
+interface Texts {
+  readonly en: string;
+  readonly ko: string;
+}
+
+function unbuildable(language: Language, texts: Texts): CheckedGraph {
+  return { kind: 'unbuildable', reason: texts[language] };
+}
+
+function chainOf(agents: readonly AgentSpec[]): Graph {
+  const names = uniqueNamesOf(agents);
+  const nodes = agents.map((agent, position) => {
+    const next = names[position + 1];
+    const outgoing = next === undefined ? [] : [{ target: next, condition: null }];
+    return nodeOf(agent, { node: names[position] ?? agent.name, position, outgoing });
+  });
+  return { nodes, mode: 'sequential' };
+}
+
+/** `a`, `a`, `a` → `a`, `a_1`, `a_2`; a suffix that is another agent's own name is left out. */
+function uniqueNamesOf(agents: readonly AgentSpec[]): readonly string[] {
+  const taken = new Set(agents.map(({ name }) => name));
+  const seen = new Set<string>();
+  return agents.map(({ name }) => {
+    if (!seen.has(name)) {
+      seen.add(name);
+      return name;
+    }
+    let suffix = 1;
+    while (taken.has(`${name}_${suffix}`)) {
+      suffix += 1;
+    }
+    taken.add(`${name}_${suffix}`);
+    return `${name}_${suffix}`;
+  });
+}
+
+function nodeOf(
+  agent: AgentSpec,
+  place: Pick<GraphNode, 'node' | 'position' | 'outgoing'>,
+): GraphNode {
+  const { node, position, outgoing } = place;
+  const { name: agentName, role } = agent;
+  const approval = approvalOf(agent);
+  return {
+    ...{ node, position, agentName, role, kind: nodeKindOf(agent), outgoing },
+    ...(approval === null ? {} : { approval }),
+  };
+}
+
+/** A node of kind `approval` is nothing but a person's decision. */
+function approvalOf(agent: AgentSpec): ApprovalRule | null {
+  return agent.approval || nodeKindOf(agent) === 'approval'
+    ? { timeoutMs: agent.approval_timeout_seconds * 1_000, onTimeout: agent.on_approval_timeout }
+    : null;
+}
+
+function checkExplicit(
+  agents: readonly AgentSpec[],
+  edges: readonly EdgeSpec[],
+  language: Language,
+): CheckedGraph {
+  const problem = findNameProblem(agents, edges);
+  if (problem !== null) {
+    return unbuildable(language, problem);
+  }
+  const outgoing = new Map<string, GraphEdge[]>(agents.map(({ name }) => [name, []]));
+  for (const edge of edges) {
+    const condition = edge.condition === null ? null : parseCondition(edge.condition);
+    if (condition?.kind === 'invalid') {
+      return unbuildable(language, {
+        en: condition.reason,
+        ko: `조건을 읽을 수 없습니다 (${condition.reason})`,
+      });
+    }
+    outgoing.get(edge.source)?.push({ target: edge.target, condition });
+  }
+  const nodes = agents.map((agent, position) =>
+    nodeOf(agent, { node: agent.name, position, outgoing: outgoing.get(agent.name) ?? [] }),
+  );
+  return acyclic({ nodes, mode: 'explicit' }, language);
+}
+
+function findNameProblem(agents: readonly AgentSpec[], edges: readonly EdgeSpec[]): Texts | null {
+  const names = new Set<string>();
+  for (const { name } of agents) {
+    if (names.has(name)) {
+      return {
+        en: `duplicate agent name "${name}": edges need unique names`,
+        ko: `에이전트 이름이 중복됩니다 (duplicate agent name "${name}")`,
+      };
+    }
+    names.add(name);
+  }
+  const unknown = edges
+    .flatMap(({ source, target }) => [source, target])
+    .find((name) => !names.has(name));
+  return unknown === undefined
+    ? null
+    : {
+        en: `edge end "${unknown}" not found among the agents`,
+        ko: `연결 대상 에이전트를 찾을 수 없습니다 ("${unknown}" not found)`,
+      };
+}
+
+/** Takes nodes without open predecessors away until none is left; what remains is on a cycle. */
+function acyclic(graph: Graph, language: Language): CheckedGraph {
+  const open = new Set(graph.nodes);
+  for (;;) {
+    const targets = new Set([...open].flatMap(({ outgoing }) => outgoing.map((it) => it.target)));
+    const free = [...open].filter(({ node }) => !targets.has(node));
+    if (free.length === 0) {
+      break;
+    }
+    free.forEach((node) => open.delete(node));
+  }
+  const names = [...open].map(({ node }) => node).join(', ');
+  return open.size === 0
+    ? { kind: 'graph', graph }
+    : unbuildable(language, {
+        en: `Cycle detected among: ${names}`,
+        ko: `순환 연결이 있습니다 (Cycle detected): ${names}`,
+      });
+}
+
+/** Every node from which a path leads to `node`: those whose results it may see. */
+export function ancestorsOf(graph: Graph, node: string): ReadonlySet<string> {
+  const found = new Set<string>();
+  const queue = [node];
+  for (let target = queue.pop(); target !== undefined; target = queue.pop()) {
+    for (const candidate of graph.nodes) {
+      const leadsThere = candidate.outgoing.some((edge) => edge.target === target);
+      if (leadsThere && !found.has(candidate.node)) {
+        found.add(candidate.node);
+        queue.push(candidate.node);
+      }
+    }
+  }
+  return found;
+}

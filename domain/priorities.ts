@@ -1,0 +1,25 @@
+import type { Role } from './permissions.js';
+
+/** How Temporal orders waiting tasks: by tier first, then fairly by user within the tier. */
+export interface TaskPriority {
+  /** 1 (first) to 5. */
+  readonly priorityKey: number;
+  readonly fairnessKey: string;
+  readonly fairnessWeight: number;
+}
+
+const PRIORITY: Readonly<Record<Role, number>> = { admin: 2, pro: 3, free: 4 };
+const WEIGHT: Readonly<Record<Role, number>> = { admin: 1, pro: 2, free: 1 };
+
+export function priorityOf(user: { id: string; role: Role }): TaskPriority {
+  return {
+    priorityKey: PRIORITY[user.role],
+    fairnessKey: user.id,
+    fairnessWeight: WEIGHT[user.role],
+  };
+}
+
+/** Of work that nobody waits for. */
+export function lastPriorityOf(userId: string): TaskPriority {
+  return { priorityKey: 5, fairnessKey: userId, fairnessWeight: 1 };
+}

@@ -1,0 +1,67 @@
+import { discussionTexts } from './discussion-texts.js';
+import { DomainError } from './errors.js';
+import type { Language } from './languages.js';
+
+/** Why a run may not start. Source: contract, websocket §3.8 and security §4, §13. */
+export interface Refusal {
+  readonly kind: 'refused';
+  readonly code:
+    | 'over-budget'
+    | 'pipeline-running'
+    | 'pipelines-per-day'
+    | 'no-llm-key'
+    | 'llm-key-unreadable'
+    | 'rerun-mixes-models';
+  /** US dollars of the day, where money is the reason. */
+  readonly spentUsd?: number;
+  readonly limitUsd?: number;
+}
+
+/** What the user reads in an `error` event; it ends with how to try again. */
+export function refusalText(refusal: Refusal, language: Language): string {
+  const { errors, tryAgainHint } = discussionTexts(language);
+  return `${reasonOf(refusal, errors)} ${tryAgainHint}`;
+}
+
+function reasonOf(
+  { code, spentUsd = 0, limitUsd = 0 }: Refusal,
+  errors: ReturnType<typeof discussionTexts>['errors'],
+): string {
+  switch (code) {
+    case 'over-budget':
+      return errors.overBudget({ spent: spentUsd, limit: limitUsd });
+    case 'pipeline-running':
+      return errors.otherPipelineRunning;
+    case 'pipelines-per-day':
+      return errors.pipelinesPerDay;
+    case 'no-llm-key':
+      return errors.noKey;
+    case 'llm-key-unreadable':
+    case 'rerun-mixes-models': // never in a chat: only a request re-runs
+      return errors.keyUnreadable;
+  }
+}
+
+/** The same refusal over HTTP: status by code, texts that existing clients look for. */
+export function refusalError({ code, spentUsd = 0, limitUsd = 0 }: Refusal): DomainError {
+  switch (code) {
+    case 'over-budget':
+      return new DomainError(
+        code,
+        `Daily cost limit exceeded: $${spentUsd.toFixed(2)}/$${limitUsd.toFixed(2)}`,
+      );
+    case 'pipeline-running':
+      return new DomainError(code, 'A pipeline is already running, wait for it to end');
+    case 'pipelines-per-day':
+      return new DomainError(code, 'Daily pipeline limit reached, try again tomorrow (UTC)');
+    case 'no-llm-key':
+      return new DomainError(code, 'LLM key not configured, register one in settings');
+    case 'llm-key-unreadable':
+      return new DomainError(code, 'The stored LLM key cannot be decrypted, register it again');
+    case 'rerun-mixes-models':
+      return new DomainError(
+        code,
+        'One of the two runs is simulated and the other is not: re-run all of it, without "from" and "changes"',
+      );
+  }
+}

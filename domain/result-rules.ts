@@ -1,0 +1,169 @@
+import type { Language } from './languages.js';
+import type { StopReason } from './pipeline-run.js';
+import type { AgentResult, FinalStatus, PipelineResult } from './results.js';
+
+/** How a run came to its end, before its agents are counted. */
+export type RunOutcome =
+  /** `stopped`: nodes were left that a taken branch leads to. */
+  | { readonly kind: 'ended'; readonly stopped?: StopReason }
+  | { readonly kind: 'timeout' }
+  | { readonly kind: 'cancelled' }
+  /** The design is no graph. */
+  | { readonly kind: 'unbuildable'; readonly reason: string }
+  | { readonly kind: 'internal' };
+
+export interface FinishedRun {
+  readonly designName: string;
+  /** In order of completion. */
+  readonly agents: readonly AgentResult[];
+  readonly outcome: RunOutcome;
+  /** wall clock, seconds */
+  readonly durationSeconds: number;
+  readonly language: Language;
+}
+
+/** Source: contract, pipeline §5. */
+export function resultOf(run: FinishedRun): PipelineResult {
+  const { agents } = run;
+  return {
+    design_name: run.designName,
+    status: statusOf(run),
+    agent_results: agents,
+    total_cost: rounded(sumOf(agents, 'cost_estimate'), 6),
+    total_duration: rounded(run.durationSeconds, 2),
+    total_tokens: sumOf(agents, 'tokens_used'),
+    output: outputOf(agents),
+    error: errorOf(run),
+  };
+}
+
+/** The text of `pipeline_result`, for clients that show no output of their own. */
+export function resultContent(
+  result: PipelineResult,
+  outcome: RunOutcome,
+  language: Language,
+): string {
+  const texts = TEXTS[language];
+  switch (outcome.kind) {
+    case 'cancelled':
+      return texts.cancelled;
+    case 'timeout':
+      return result.agent_results.length > 0
+        ? `${result.error ?? ''}. ${texts.kept}`
+        : `${result.error ?? ''}.`;
+    case 'unbuildable':
+    case 'internal':
+      return result.error ?? texts.failed(null); // a sentence that says so by itself
+    case 'ended':
+      if (result.status === 'failed') {
+        return texts.failed(result.error);
+      }
+      return result.output === '' ? texts.finished : result.output;
+  }
+}
+
+/** Rounds half away from zero at the given number of decimals. */
+export function rounded(value: number, decimals: number): number {
+  return Number(`${Math.round(Number(`${value.toFixed(12)}e${decimals}`))}e-${decimals}`);
+}
+
+function statusOf({ agents, outcome }: FinishedRun): FinalStatus {
+  switch (outcome.kind) {
+    case 'timeout':
+    case 'cancelled':
+      return outcome.kind;
+    case 'unbuildable':
+    case 'internal':
+      return 'failed';
+    case 'ended': {
+      const succeeded = agents.filter(isSuccess).length;
+      if (succeeded === 0) {
+        return 'failed';
+      }
+      return succeeded < agents.length ? 'partial' : 'completed';
+    }
+  }
+}
+
+function sumOf(agents: readonly AgentResult[], field: 'cost_estimate' | 'tokens_used'): number {
+  return agents.reduce((sum, agent) => sum + agent[field], 0);
+}
+
+/** The last report or synthesis; without one, what the last successful agent wrote. */
+function outputOf(agents: readonly AgentResult[]): string {
+  const successful = agents.filter(isSuccess);
+  const summary = successful.findLast(({ role }) => role === 'reporter' || role === 'synthesizer');
+  return (summary ?? successful.at(-1))?.content ?? '';
+}
+
+function isSuccess({ status }: AgentResult): boolean {
+  return status === 'success';
+}
+
+function errorOf({ agents, outcome, durationSeconds, language }: FinishedRun): string | null {
+  const texts = TEXTS[language];
+  switch (outcome.kind) {
+    case 'timeout':
+      return texts.timedOut(Math.round(durationSeconds));
+    case 'unbuildable':
+      return texts.unbuildable(outcome.reason);
+    case 'internal':
+      return texts.internal;
+    case 'cancelled':
+    case 'ended': {
+      const stopped = outcome.kind === 'ended' ? outcome.stopped : undefined;
+      const errors = [
+        ...agents.flatMap(({ error }) => (error === null ? [] : [error])),
+        ...(stopped === undefined ? [] : [texts.stopped[stopped]]),
+      ];
+      return errors.length === 0 ? null : errors.join('; ');
+    }
+  }
+}
+
+interface ResultTexts {
+  readonly finished: string;
+  readonly cancelled: string;
+  /** Of agents that had ended before their run was. */
+  readonly kept: string;
+  readonly internal: string;
+  failed(error: string | null): string;
+  timedOut(seconds: number): string;
+  unbuildable(reason: string): string;
+  /** Why no further agent was started; the run's early end would be invisible otherwise. */
+  readonly stopped: Readonly<Record<StopReason, string>>;
+}
+
+const TEXTS: Readonly<Record<Language, ResultTexts>> = {
+  en: {
+    finished: 'The pipeline has finished.',
+    cancelled: 'The pipeline was cancelled. What had finished before is kept.',
+    kept: 'What had finished before is kept.',
+    internal: 'The pipeline failed because of an internal error.',
+    failed: (error) => `The pipeline failed${error === null ? '.' : `: ${error}`}`,
+    timedOut: (seconds) => `The pipeline timed out after ${seconds} seconds`,
+    unbuildable: (reason) => `The pipeline could not be built: ${reason}`,
+    stopped: {
+      'over-budget': 'No further agent was started: the daily cost limit leaves no room',
+      rejected: 'No further agent was started after the rejection',
+      'too-many-errors': 'No further agent was started after 3 errors',
+      'max-steps': 'No further agent was started after 50 steps',
+    },
+  },
+  ko: {
+    finished: '파이프라인 실행이 완료되었습니다.',
+    cancelled: '파이프라인 실행이 취소되었습니다. 그전에 끝난 결과는 보관됩니다.',
+    kept: '그전에 끝난 결과는 보관됩니다.',
+    internal: '내부 오류로 파이프라인 실행에 실패했습니다 (internal error).',
+    failed: (error) => `파이프라인 실행에 실패했습니다${error === null ? '.' : `: ${error}`}`,
+    timedOut: (seconds) =>
+      `파이프라인 실행 시간이 초과되었습니다 (timed out after ${seconds} seconds)`,
+    unbuildable: (reason) => `파이프라인을 만들 수 없습니다: ${reason}`,
+    stopped: {
+      'over-budget': '오늘의 비용 한도 때문에 더 이상 에이전트를 시작하지 않았습니다',
+      rejected: '거절되어 더 이상 에이전트를 시작하지 않았습니다',
+      'too-many-errors': '오류가 3번 발생하여 더 이상 에이전트를 시작하지 않았습니다',
+      'max-steps': '50단계를 실행하여 더 이상 에이전트를 시작하지 않았습니다',
+    },
+  },
+};

@@ -1,0 +1,96 @@
+import type { PipelineId } from './ids.js';
+
+export type AgentStatus = 'success' | 'failed';
+
+/** What one agent produced. Source: contract, pipeline §5. */
+export interface AgentResult {
+  readonly agent_name: string;
+  readonly role: string;
+  readonly content: string;
+  readonly tokens_used: number;
+  /** US dollars */
+  readonly cost_estimate: number;
+  readonly duration_seconds: number;
+  readonly status: AgentStatus;
+  readonly error: string | null;
+  /** The run whose answer this is; absent where it was made for this one. */
+  readonly reused_from?: PipelineId;
+  // ours; results that were stored before have none of them
+  /** Who answered: a vendor, `simulated` or `data-collector`; null if nobody did. */
+  readonly provider?: string | null;
+  readonly model?: string | null;
+  /**
+   * Passes over the allowed vendors that ended with an answer, with a final refusal, or with all of
+   * them failing, those for a repair included; 1 for the collector, 0 where nobody was asked. Passes
+   * that were lost with a worker do not count. null: not counted yet when the agent ended.
+   */
+  readonly attempts?: number | null;
+  /** The vendor of first choice, where another one had to answer. */
+  readonly fallback_from?: string | null;
+}
+
+/** How a run can end. */
+export type FinalStatus = 'completed' | 'partial' | 'failed' | 'timeout' | 'cancelled';
+export type PipelineStatus = 'pending' | 'running' | FinalStatus;
+
+export const FINAL_STATUSES: readonly FinalStatus[] = [
+  'completed',
+  'partial',
+  'failed',
+  'timeout',
+  'cancelled',
+];
+
+export function isFinal(status: PipelineStatus): status is FinalStatus {
+  return FINAL_STATUSES.some((final) => final === status);
+}
+
+/** A finished run as clients see it. Source: contract, pipeline §5. */
+export interface PipelineResult {
+  readonly design_name: string;
+  readonly status: FinalStatus;
+  /** In order of completion (the `seq` of their `agent_completed` events). */
+  readonly agent_results: readonly AgentResult[];
+  /** US dollars, 6 decimals */
+  readonly total_cost: number;
+  /** wall clock, seconds, 2 decimals */
+  readonly total_duration: number;
+  readonly total_tokens: number;
+  readonly output: string;
+  readonly error: string | null;
+}
+
+/**
+ * Why a running run makes no progress: a person has to agree, the day's budget is used up, it was
+ * paused, or another run of the user's holds the slot that it needs to go on.
+ */
+export const WAIT_REASONS = ['approval', 'budget', 'pause', 'slot'] as const;
+export type WaitReason = (typeof WAIT_REASONS)[number];
+
+/** What is done with a run when a call does not fit into the day's budget. */
+export const BUDGET_RULES = ['stop', 'pause'] as const;
+export type BudgetRule = (typeof BUDGET_RULES)[number];
+
+/** `detail` of a run that waits; clients show it as it is. */
+export const WAIT_DETAILS: Readonly<Record<WaitReason, string>> = {
+  approval: 'waiting for approval',
+  budget: 'waiting for budget',
+  pause: 'paused',
+  slot: 'waiting for another run to end',
+};
+
+/** `GET /pipelines/{id}/status`. */
+export interface PipelineStatusView {
+  readonly pipeline_id: PipelineId;
+  readonly status: PipelineStatus;
+  readonly design_name: string;
+  /** ISO 8601, UTC */
+  readonly started_at: string;
+  readonly result: PipelineResult | null;
+  /** null: it does not wait, or it has ended */
+  readonly waiting_for: WaitReason | null;
+  /** The same in words. */
+  readonly detail: string | null;
+  /** The run whose replies it may reuse; null for a run of its own. */
+  readonly rerun_of: PipelineId | null;
+}

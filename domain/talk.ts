@@ -1,0 +1,219 @@
+import { chooseDesign, isApproval, namesDesign } from './approval.js';
+import { controlWordOf } from './control-words.js';
+import type { Critique, Design, Intent } from './designs.js';
+import {
+  mustChoose,
+  move,
+  startMachine,
+  type DiscussionMove,
+  type DiscussionState,
+  type Machine,
+} from './discussion.js';
+import { discussionTexts } from './discussion-texts.js';
+import type { MessageId, PipelineId } from './ids.js';
+import type { Language } from './languages.js';
+import { emptyMemory, type Memory } from './memory.js';
+import { refusalText, type Refusal } from './refusals.js';
+
+/**
+ * Everything a discussion knows between two messages. It is carried through continue-as-new and
+ * stored after each turn, so it stays small: texts of messages are named by id, never held.
+ */
+export interface Talk {
+  /** Grows with each stored state, so that an older one never replaces a newer one. */
+  readonly version: number;
+  readonly machine: Machine;
+  readonly language: Language;
+  /** The messages that together are the request, oldest first. */
+  readonly requestIds: readonly MessageId[];
+  /** What the user said of the designs so far, oldest first. */
+  readonly feedbackIds: readonly MessageId[];
+  readonly intent: Intent | null;
+  readonly designs: readonly Design[];
+  readonly critiques: readonly Critique[];
+  readonly selected: Design | null;
+  readonly run: TalkRun | null;
+  readonly memory: Memory;
+  /** The last messages taken, so that a repeated signal is recognised. */
+  readonly recentIds: readonly MessageId[];
+}
+
+export type TalkRun =
+  | { readonly kind: 'admitted'; readonly pipelineId: PipelineId; readonly ended: boolean }
+  | { readonly kind: 'refused'; readonly refusal: Refusal };
+
+/** How many message ids are remembered. Source: design of the discussion workflow. */
+const MAX_RECENT_IDS = 200;
+/** More than a request needs; a model's context is bounded by characters besides. */
+const MAX_TEXT_IDS = 10;
+
+export function startTalk(language: Language): Talk {
+  return {
+    version: 0,
+    machine: startMachine(),
+    language,
+    requestIds: [],
+    feedbackIds: [],
+    intent: null,
+    designs: [],
+    critiques: [],
+    selected: null,
+    run: null,
+    memory: emptyMemory(),
+    recentIds: [],
+  };
+}
+
+/** A fresh discussion that keeps the old agreements and the memory of messages taken. */
+export function beginAnew(talk: Talk, now: string): Talk {
+  const restarted = move(talk.machine, 'restart', { now });
+  return {
+    ...startTalk(talk.language),
+    version: talk.version,
+    machine: restarted.kind === 'moved' ? restarted.machine : startMachine(),
+    memory: { ...emptyMemory(), agreements: talk.memory.agreements },
+    recentIds: talk.recentIds,
+  };
+}
+
+/** Notes that a run has ended; a notice of another run changes nothing. */
+export function withRunEnded(talk: Talk, pipelineId: PipelineId): Talk {
+  return talk.run?.kind === 'admitted' && talk.run.pipelineId === pipelineId
+    ? { ...talk, run: { ...talk.run, ended: true } }
+    : talk;
+}
+
+/** The state in which a message is taken: it is known from now on, whatever it leads to. */
+export function remember(talk: Talk, messageId: MessageId): Talk {
+  const recentIds = [...talk.recentIds, messageId].slice(-MAX_RECENT_IDS);
+  return { ...talk, recentIds, version: talk.version + 1 };
+}
+
+export function withRequest(talk: Talk, messageId: MessageId): Talk {
+  return { ...talk, requestIds: [...talk.requestIds, messageId].slice(-MAX_TEXT_IDS) };
+}
+
+export function withFeedback(talk: Talk, messageId: MessageId): Talk {
+  return { ...talk, feedbackIds: [...talk.feedbackIds, messageId].slice(-MAX_TEXT_IDS) };
+}
+
+export type Advance =
+  | { readonly kind: 'moved'; readonly talk: Talk }
+  | {
+      readonly kind: 'invalid-transition';
+      readonly state: DiscussionState;
+      readonly event: DiscussionMove;
+      readonly validEvents: readonly DiscussionMove[];
+    };
+
+/** Makes several moves in a row, or none if one of them is invalid. */
+export function advance(talk: Talk, moves: readonly DiscussionMove[], now: string): Advance {
+  let { machine } = talk;
+  for (const event of moves) {
+    const made = move(machine, event, { now });
+    if (made.kind === 'invalid-transition') {
+      return { kind: made.kind, state: made.state, event, validEvents: made.validEvents };
+    }
+    machine = made.machine;
+  }
+  return { kind: 'moved', talk: { ...talk, machine } };
+}
+
+/** What one message leads to. Source: contract, discussion §3 and its decisions 7 and 8. */
+export type TurnPlan =
+  | { readonly kind: 'warn' }
+  | { readonly kind: 'understand' }
+  | { readonly kind: 'begin-anew' }
+  | { readonly kind: 'critique' }
+  | { readonly kind: 'refine' }
+  | { readonly kind: 'ask-to-choose' }
+  | { readonly kind: 'choose'; readonly design: Design }
+  | { readonly kind: 'run-again'; readonly design: Design }
+  | { readonly kind: 'cancel' }
+  | { readonly kind: 'restart' }
+  | Saying;
+
+/** Answers that change nothing. */
+export type Remark =
+  'pipeline-running' | 'nothing-running' | 'nothing-to-run' | 'no-design' | 'try-again-hint';
+
+export interface Saying {
+  readonly kind: 'say';
+  readonly what: Remark;
+  /** Why the run was refused that could be tried again. */
+  readonly refusal?: Refusal;
+}
+
+/** What the user reads; a refusal is repeated with its reason. */
+export function remarkText({ what, refusal }: Saying, language: Language): string {
+  return refusal === undefined
+    ? discussionTexts(language).remarks[what]
+    : refusalText(refusal, language);
+}
+
+export function planTurn(talk: Talk, text: string, isRunActive: boolean): TurnPlan {
+  return (
+    planControlWord(talk, text, isRunActive) ??
+    (isRunActive ? { kind: 'say', what: 'pipeline-running' } : planByState(talk, text))
+  );
+}
+
+function planControlWord(talk: Talk, text: string, isRunActive: boolean): TurnPlan | null {
+  switch (controlWordOf(text)) {
+    case 'cancel':
+      return isRunActive ? { kind: 'cancel' } : { kind: 'say', what: 'nothing-running' };
+    case 'restart':
+      return { kind: 'restart' };
+    case 'retry':
+      if (isRunActive) {
+        return { kind: 'say', what: 'pipeline-running' };
+      }
+      return talk.machine.state === 'plan' && talk.selected !== null
+        ? { kind: 'run-again', design: talk.selected }
+        : { kind: 'say', what: 'nothing-to-run' };
+    case null:
+      return null;
+  }
+}
+
+function planByState(talk: Talk, text: string): TurnPlan {
+  switch (talk.machine.state) {
+    case 'understand':
+      return { kind: 'understand' };
+    case 'debate':
+      return (
+        planChoice(talk, text) ?? { kind: mustChoose(talk.machine) ? 'ask-to-choose' : 'critique' }
+      );
+    case 'refine':
+      return planChoice(talk, text) ?? { kind: 'refine' };
+    case 'plan':
+      return planAfterPlan(talk, text);
+    case 'design':
+    case 'present':
+    case 'confirm':
+      return { kind: 'begin-anew' }; // never stored between turns
+  }
+}
+
+function planChoice(talk: Talk, text: string): TurnPlan | null {
+  if (!isApproval(text, talk.designs)) {
+    return null;
+  }
+  const design = chooseDesign(text, talk.designs);
+  return design === null ? { kind: 'say', what: 'no-design' } : { kind: 'choose', design };
+}
+
+/** A refused run waits for another try; after a finished one, talk begins anew. */
+function planAfterPlan({ run, selected, designs }: Talk, text: string): TurnPlan {
+  if (run?.kind !== 'refused') {
+    return { kind: 'begin-anew' };
+  }
+  if (!isApproval(text, designs)) {
+    return { kind: 'say', what: 'try-again-hint', refusal: run.refusal };
+  }
+  const design = namesDesign(text, designs) ?? selected ?? chooseDesign(text, designs);
+  if (design === null) {
+    return { kind: 'say', what: 'no-design' };
+  }
+  return { kind: design.name === selected?.name ? 'run-again' : 'choose', design };
+}

@@ -1,0 +1,35 @@
+/** What the channels of agents at work carry; parsed, because Redis is outside the process. */
+import { z } from 'zod';
+import type { StreamId } from '../domain/ids.js';
+
+/** A channel of its own: whoever wants no live text gets no traffic of it. */
+export function liveChannelOf(streamId: StreamId): string {
+  return `agentforge:live:${streamId}`;
+}
+
+const LiveMessageShape = z.object({
+  pipelineId: z.string(),
+  node: z.string(),
+  /** Absent: look at the agent's entry. */
+  piece: z.object({ reply: z.string(), offset: z.int().min(0), text: z.string() }).optional(),
+});
+
+/** Something is new about an agent: a piece of its reply, or anything else. */
+export type LiveMessage = z.infer<typeof LiveMessageShape>;
+
+/** Longer pieces are cheaper to read from the entry, once per process that wants them. */
+const MAX_PIECE_CHARACTERS = 32_768;
+
+export function encodeLiveMessage({ piece, ...place }: LiveMessage): string {
+  const isLong = piece !== undefined && piece.text.length > MAX_PIECE_CHARACTERS;
+  return JSON.stringify(isLong ? place : { ...place, piece });
+}
+
+/** @returns null for anything that is no message of ours */
+export function parseLiveMessage(text: string): LiveMessage | null {
+  try {
+    return LiveMessageShape.safeParse(JSON.parse(text)).data ?? null;
+  } catch {
+    return null;
+  }
+}

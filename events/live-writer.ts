@@ -1,0 +1,198 @@
+/** Tells what an agent is at: that it has begun, and its replies as they come. */
+import { randomUUID } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import { timestampOf, type AgentStartedEvent } from '../domain/events.js';
+import type { StreamId } from '../domain/ids.js';
+import type { Logger } from '../telemetry/logger.js';
+import { encodeLiveMessage } from './live-messages.js';
+import { endLive, writeLive, type LivePlace, type LiveWrite } from './live-store.js';
+
+export interface LiveWriter {
+  /** A reply begins; what it returns takes its text, and the reply before is void. Never throws. */
+  beginReply(): (text: string) => void;
+  /** Tells what is left; nothing follows. Never throws, and waits for Redis a second at most. */
+  end(): Promise<void>;
+}
+
+export interface WorkingAgent {
+  readonly streamId: StreamId;
+  readonly started: Omit<AgentStartedEvent, 'type' | 'timestamp'>;
+  /** The longest that it may be silent. */
+  readonly silenceMs: number;
+}
+
+export type OpenLiveWriter = (agent: WorkingAgent) => LiveWriter;
+
+interface LiveDeps {
+  /** May be away at any time: then nothing is told, and nobody waits for it. */
+  readonly redis: Redis;
+  readonly logger: Logger;
+}
+
+/** People read no faster; each flush costs Redis one command. */
+const FLUSH_MS = 50;
+const FLUSH_CHARACTERS = 1_024;
+/** While Redis is away. */
+const RETRY_MS = 250;
+/** Of one reply, in UTF-8; what is longer is not told beyond this. */
+const MAX_REPLY_BYTES = 262_144;
+const SLACK_MS = 60_000;
+
+export function createLiveWriters({ redis, logger }: LiveDeps): OpenLiveWriter {
+  return (agent) => {
+    const { streamId, silenceMs } = agent;
+    const { pipeline_id: pipelineId, node } = agent.started;
+    const writer = randomUUID();
+    const place = { streamId, pipelineId, node, writer, lifetimeMs: silenceMs + SLACK_MS };
+    const timestamp = timestampOf(new Date());
+    const started: AgentStartedEvent = { type: 'agent_started', ...agent.started, timestamp };
+    return new RedisLiveWriter({ redis, logger, place }, started);
+  };
+}
+
+class Reply {
+  readonly id = randomUUID();
+  text = '';
+  /** How much of it is told. */
+  told = 0;
+  private bytes = 0;
+  private isFull = false;
+
+  add(text: string): void {
+    this.bytes += Buffer.byteLength(text);
+    this.isFull ||= this.bytes > MAX_REPLY_BYTES;
+    if (!this.isFull) {
+      this.text += text;
+    }
+  }
+
+  /** Up to where it can be told: half a pair of surrogates waits for the other half. */
+  end(isOver: boolean): number {
+    const isSplit = !isOver && /[\uD800-\uDBFF]$/.test(this.text);
+    return this.text.length - (isSplit ? 1 : 0);
+  }
+
+  slice(from: number, to: number): string {
+    return this.text.slice(from, to).toWellFormed(); // as UTF-8 keeps it
+  }
+}
+
+class RedisLiveWriter implements LiveWriter {
+  private readonly deps: LiveDeps & { readonly place: LivePlace };
+  private readonly started: AgentStartedEvent;
+  private reply: Reply | null = null;
+  /** What has to be written next as a whole; null: what is there goes on. */
+  private whole: 'start' | 'reply' | null = 'start';
+  private state: 'open' | 'over' | 'taken' = 'open';
+  private hasFailed = false;
+  private flushing: Promise<void> | null = null;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(deps: LiveDeps & { readonly place: LivePlace }, started: AgentStartedEvent) {
+    this.deps = deps;
+    this.started = started;
+    this.flush();
+  }
+
+  beginReply(): (text: string) => void {
+    const reply = new Reply();
+    this.reply = reply;
+    this.whole ??= 'reply';
+    return (text) => {
+      if (this.reply === reply && this.state === 'open') {
+        reply.add(text);
+        this.flushSoon();
+      }
+    };
+  }
+
+  async end(): Promise<void> {
+    if (this.state === 'open') {
+      this.state = 'over';
+    }
+    clearTimeout(this.timer);
+    await this.flushing;
+    if (!this.hasFailed) {
+      this.flush();
+      await this.flushing;
+    }
+    if (!this.hasFailed && this.state === 'over') {
+      await endLive(this.deps.redis, this.deps.place).catch(() => undefined); // it expires
+    }
+  }
+
+  private flushSoon(): void {
+    if (this.flushing !== null) {
+      return; // it looks again when it has ended
+    }
+    if (this.untold() >= FLUSH_CHARACTERS && !this.hasFailed) {
+      this.flush();
+    } else {
+      const waitMs = this.hasFailed ? RETRY_MS : FLUSH_MS;
+      this.timer ??= setTimeout(() => {
+        this.flush();
+      }, waitMs).unref();
+    }
+  }
+
+  private flush(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    const isDue = this.whole === 'start' || this.untold() > 0;
+    if (this.flushing === null && isDue && this.state !== 'taken') {
+      this.flushing = this.write().finally(() => {
+        this.flushing = null;
+        if (this.untold() > 0 && this.state === 'open') {
+          this.flushSoon();
+        }
+      });
+    }
+  }
+
+  private untold(): number {
+    return this.reply === null ? 0 : this.reply.end(this.state !== 'open') - this.reply.told;
+  }
+
+  /** Whatever goes wrong, the next flush writes the whole. */
+  private async write(): Promise<void> {
+    const { deps, reply, whole } = this;
+    const end = reply?.end(this.state !== 'open') ?? 0;
+    const write = this.nextWrite(reply, end);
+    this.whole = null;
+    try {
+      const outcome = await writeLive(deps.redis, deps.place, write);
+      this.hasFailed = false;
+      if (outcome === 'taken') {
+        this.state = 'taken';
+      } else if (outcome === 'lost') {
+        this.whole ??= 'reply';
+      } else if (reply !== null) {
+        reply.told = end;
+      }
+    } catch (error) {
+      if (!this.hasFailed) {
+        deps.logger.warn('live text not told', { node: deps.place.node, error });
+      }
+      this.hasFailed = true;
+      this.whole = whole ?? 'reply';
+    }
+  }
+
+  private nextWrite(reply: Reply | null, end: number): LiveWrite {
+    const { whole, started } = this;
+    const { pipelineId, node, writer } = this.deps.place;
+    if (reply === null) {
+      // without a piece: who hears of it looks at the entry
+      const message = encodeLiveMessage({ pipelineId, node });
+      return { kind: 'start', node: { writer, started, reply }, message };
+    }
+    const { id } = reply;
+    const offset = whole === null ? reply.told : 0;
+    const text = reply.slice(offset, end);
+    const piece = whole === 'start' ? undefined : { reply: id, offset, text };
+    const message = encodeLiveMessage({ pipelineId, node, piece });
+    return whole === null
+      ? { kind: 'append', text, message }
+      : { kind: whole, node: { writer, started, reply: { id, text } }, message };
+  }
+}
