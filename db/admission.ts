@@ -1,0 +1,293 @@
+/** Who may start what, decided where it is counted: in one transaction that locks the user. */
+import type { Design } from '../domain/designs.js';
+import { DomainError } from '../domain/errors.js';
+import { utcDay } from '../domain/days.js';
+import type { ConversationId, PipelineId, UserId } from '../domain/ids.js';
+import type { Language } from '../domain/languages.js';
+import { LIMITS, dailyLimitUsd, hasRoom, type Role } from '../domain/permissions.js';
+import type { BudgetRule } from '../domain/results.js';
+import type { Db, Tx } from './connect.js';
+import type { SecretBox } from './secret-box.js';
+import { slotHolder } from './slots.js';
+import { inTransaction } from './transactions.js';
+import { lockUser } from './users.js';
+
+/** What could pay for a run besides the user's own keys. */
+export interface KeySources {
+  readonly serverKeys: boolean;
+  /** Whether the simulated provider may stand in. */
+  readonly simulated: boolean;
+  /** `sealed_by` of the stored keys that this process can open. */
+  readonly readableSeals: readonly string[];
+}
+
+export function keySourcesOf(
+  models: { readonly serverKeys: object; readonly simulated: boolean },
+  secretBox: SecretBox,
+): KeySources {
+  return {
+    serverKeys: Object.keys(models.serverKeys).length > 0,
+    simulated: models.simulated,
+    readableSeals: secretBox.seals,
+  };
+}
+
+export interface RunOrder {
+  readonly pipelineId: PipelineId;
+  readonly userId: UserId;
+  readonly conversationId: ConversationId | null;
+  readonly design: Design;
+  readonly language: Language;
+  readonly keys: KeySources;
+  /** Default: `stop`. */
+  readonly onBudget?: BudgetRule;
+  /** A run that reuses what another one's nodes have answered. */
+  readonly rerun?: Rerun;
+  /** The door that the order came in by: the two check in different orders. */
+  readonly order: 'http' | 'socket';
+}
+
+export interface Rerun {
+  readonly of: PipelineId;
+  /** Whether that run was simulated: answers of both kinds are never mixed. */
+  readonly simulated: boolean;
+  readonly reusedNodes: readonly string[];
+}
+
+export type RunRefusal =
+  | { readonly code: 'over-budget'; readonly spentUsd: number; readonly limitUsd: number }
+  | {
+      readonly code:
+        | 'pipeline-running'
+        | 'pipelines-per-day'
+        | 'no-llm-key'
+        | 'llm-key-unreadable'
+        | 'rerun-mixes-models';
+    };
+
+export type RunAdmission =
+  | { readonly kind: 'admitted'; readonly simulated: boolean }
+  | ({ readonly kind: 'refused' } & RunRefusal);
+
+/**
+ * Admits a run: takes the user's slot, counts it against pipelines per day and inserts it as
+ * `pending`. A run that is there already is admitted again, as it was.
+ *
+ * @throws `not-permitted` of an account that is shut; `not-found` without the user or the run to be run again; `conflict` if the id is another user's run.
+ */
+export async function admitRun(db: Db | Tx, order: RunOrder, now: Date): Promise<RunAdmission> {
+  return inTransaction(db, async (tx) => {
+    const { role, dailyBudgetUsd, disabledAt } = await lockUser(tx, order.userId);
+    if (disabledAt !== null) {
+      throw new DomainError('not-permitted', 'The account is disabled');
+    }
+    const limitUsd = dailyLimitUsd(role, dailyBudgetUsd);
+    const standing = await readStanding(tx, order, { day: utcDay(now), limitUsd });
+    if (standing.known !== null) {
+      return standing.known;
+    }
+    const payer = await findPayer(tx, order);
+    const { overBudget, otherRun, startedToday } = standing;
+    const ofRecord = [overBudget, otherRun, checkQuota(startedToday, role)];
+    const ofKeys = 'code' in payer ? payer : null;
+    const inOrder =
+      order.order === 'http'
+        ? [...ofRecord, ofKeys, checkMix(order, payer)]
+        : [ofKeys, ...ofRecord];
+    const refusal = inOrder.find((it) => it !== null);
+    if (refusal !== undefined) {
+      return { kind: 'refused', ...refusal };
+    }
+    const simulated = !('code' in payer) && payer.simulated;
+    await insertRun(tx, order, { simulated, now });
+    return { kind: 'admitted', simulated };
+  });
+}
+
+type Payer = Awaited<ReturnType<typeof findPayer>>;
+
+function checkMix({ rerun }: RunOrder, payer: Payer): RunRefusal | null {
+  const isMixed =
+    rerun !== undefined &&
+    rerun.reusedNodes.length > 0 &&
+    !('code' in payer) &&
+    payer.simulated !== rerun.simulated;
+  return isMixed ? { code: 'rerun-mixes-models' } : null;
+}
+
+/** What the record says of whoever orders a run, while they are locked. */
+interface Standing {
+  /** This very run, where an earlier try has admitted it. */
+  readonly known: RunAdmission | null;
+  readonly overBudget: RunRefusal | null;
+  readonly otherRun: RunRefusal | null;
+  readonly startedToday: number;
+}
+
+/** @throws `conflict` if the id is another user's run */
+async function readStanding(
+  tx: Tx,
+  { pipelineId, userId }: RunOrder,
+  { day, limitUsd }: { day: string; limitUsd: string | null },
+): Promise<Standing> {
+  const { owner, simulated, spentUsd, isSlotTaken, startedToday } = await tx
+    .selectFrom('users')
+    .leftJoin('pipelineExecutions as known', (join) => join.on('known.id', '=', pipelineId))
+    .leftJoin('userDailyCosts as overspent', (join) =>
+      join
+        .onRef('overspent.userId', '=', 'users.id')
+        .on('overspent.date', '=', day)
+        .on('overspent.totalCost', '>=', limitUsd),
+    )
+    .select(['known.userId as owner', 'known.simulated', 'overspent.totalCost as spentUsd'])
+    .select((eb) => [
+      eb.exists(slotHolder(tx, userId)).as('isSlotTaken'),
+      eb
+        .selectFrom('pipelineExecutions')
+        .select(({ fn }) => fn.countAll<number>().as('started'))
+        .where('userId', '=', userId)
+        .where('countedOn', '=', day)
+        .as('startedToday'),
+    ])
+    .where('users.id', '=', userId)
+    .executeTakeFirstOrThrow();
+  if (owner !== null && owner !== userId) {
+    throw new DomainError('conflict', `pipeline ${pipelineId} exists already`);
+  }
+  return {
+    known: owner === null ? null : { kind: 'admitted', simulated: simulated === true },
+    overBudget:
+      spentUsd === null
+        ? null
+        : { code: 'over-budget', spentUsd: Number(spentUsd), limitUsd: Number(limitUsd) },
+    otherRun: isSlotTaken ? { code: 'pipeline-running' } : null,
+    startedToday: startedToday ?? 0,
+  };
+}
+
+function checkQuota(startedToday: number, role: Role): RunRefusal | null {
+  return hasRoom(startedToday, LIMITS[role].maxPipelinesPerDay)
+    ? null
+    : { code: 'pipelines-per-day' };
+}
+
+/** Which keys pay: the user's own, else the server's, else nobody for the simulated provider. */
+export async function findPayer(
+  db: Db | Tx,
+  { userId, keys }: Pick<RunOrder, 'userId' | 'keys'>,
+): Promise<{ readonly simulated: boolean } | RunRefusal> {
+  const own = await db
+    .selectFrom('userLlmKeys')
+    .select('sealedBy')
+    .where('userId', '=', userId)
+    .where('isActive', '=', true)
+    .where('isValid', '=', true)
+    .execute();
+  if (own.length > 0) {
+    const readable = own.some(({ sealedBy }) => keys.readableSeals.includes(sealedBy));
+    return readable ? { simulated: false } : { code: 'llm-key-unreadable' };
+  }
+  if (keys.serverKeys || keys.simulated) {
+    return { simulated: !keys.serverKeys };
+  }
+  return { code: 'no-llm-key' };
+}
+
+/** Longest name that the column takes, in characters. */
+const DESIGN_NAME_LENGTH = 255;
+
+async function insertRun(
+  tx: Tx,
+  order: RunOrder,
+  { simulated, now }: { simulated: boolean; now: Date },
+): Promise<void> {
+  const { design, rerun } = order;
+  if (rerun !== undefined) {
+    await keepSource(tx, rerun.of);
+  }
+  await tx
+    .insertInto('pipelineExecutions')
+    .values({
+      id: order.pipelineId,
+      userId: order.userId,
+      conversationId: order.conversationId,
+      designName: Array.from(design.name.replaceAll('\0', ''))
+        .slice(0, DESIGN_NAME_LENGTH)
+        .join(''),
+      design: JSON.stringify(design),
+      language: order.language,
+      simulated,
+      holdsSlot: true,
+      onBudget: order.onBudget ?? 'stop',
+      rerunOf: rerun?.of ?? null,
+      reusedNodes: JSON.stringify(rerun?.reusedNodes ?? []),
+      countedOn: utcDay(now),
+      agentCount: design.agents.length,
+      createdAt: now,
+    })
+    .execute();
+}
+
+/** Lets nobody remove the run that is read until the new one is there to hold it. */
+async function keepSource(tx: Tx, pipelineId: PipelineId): Promise<void> {
+  const source = await tx
+    .selectFrom('pipelineExecutions')
+    .select('id')
+    .where('id', '=', pipelineId)
+    .forKeyShare()
+    .executeTakeFirst();
+  if (source === undefined) {
+    throw new DomainError('not-found', 'Pipeline run not found');
+  }
+}
+
+/**
+ * Counts a conversation against its user's discussions per day, once, at its first echo.
+ *
+ * @param turn `day` is the UTC day, `YYYY-MM-DD`.
+ * @throws `not-found` if the user has no such conversation.
+ */
+export async function countDiscussion(
+  tx: Tx,
+  turn: {
+    readonly conversationId: ConversationId;
+    readonly userId: UserId;
+    readonly day: string;
+  },
+): Promise<'ok' | 'discussions-per-day'> {
+  const { role } = await lockUser(tx, turn.userId);
+  if (await isCounted(tx, turn)) {
+    return 'ok';
+  }
+  const { counted } = await tx
+    .selectFrom('conversations')
+    .select((eb) => eb.fn.countAll<number>().as('counted'))
+    .where('userId', '=', turn.userId)
+    .where('countedOn', '=', turn.day)
+    .executeTakeFirstOrThrow();
+  if (!hasRoom(counted, LIMITS[role].maxDiscussionsPerDay)) {
+    return 'discussions-per-day';
+  }
+  await tx
+    .updateTable('conversations')
+    .set({ countedOn: turn.day })
+    .where('id', '=', turn.conversationId)
+    .execute();
+  return 'ok';
+}
+
+async function isCounted(
+  tx: Tx,
+  turn: { readonly conversationId: ConversationId; readonly userId: UserId },
+): Promise<boolean> {
+  const conversation = await tx
+    .selectFrom('conversations')
+    .select('countedOn')
+    .where('id', '=', turn.conversationId)
+    .where('userId', '=', turn.userId)
+    .executeTakeFirst();
+  if (conversation === undefined) {
+    throw new DomainError('not-found', `conversation ${turn.conversationId} does not exist`);
+  }
+  return conversation.countedOn !== null;
+}

@@ -1,0 +1,124 @@
+/** The finished agents of runs, in the order in which they were announced. */
+import type { Insertable, Selectable } from 'kysely';
+import type { PipelineId, StepId } from '../domain/ids.js';
+import { isFinal, type AgentResult } from '../domain/results.js';
+import type { Db, Tx } from './connect.js';
+import type { AgentStepsTable } from './schema.js';
+
+export type AgentStep = Selectable<AgentStepsTable>;
+export type NewAgentStep = Insertable<AgentStepsTable>;
+
+export async function findStep(db: Db | Tx, stepId: StepId): Promise<AgentStep | null> {
+  const step = await db
+    .selectFrom('agentSteps')
+    .selectAll()
+    .where('id', '=', stepId)
+    .executeTakeFirst();
+  return step ?? null;
+}
+
+/** Order of completion; agents that ended after their run come last. */
+export async function listSteps(db: Db | Tx, pipelineId: PipelineId): Promise<AgentStep[]> {
+  return db
+    .selectFrom('agentSteps')
+    .selectAll()
+    .where('pipelineId', '=', pipelineId)
+    .orderBy('seq', (order) => order.asc().nullsLast())
+    .orderBy('endedAt')
+    .orderBy('id')
+    .execute();
+}
+
+export async function findStepOrThrow(tx: Db | Tx, stepId: StepId): Promise<AgentStep> {
+  return tx.selectFrom('agentSteps').selectAll().where('id', '=', stepId).executeTakeFirstOrThrow();
+}
+
+/**
+ * Whether the run still takes events. Its row is share-locked until `tx` ends, so that the run
+ * cannot end in between.
+ */
+export async function isRunOpen(tx: Tx, pipelineId: PipelineId): Promise<boolean> {
+  const run = await tx
+    .selectFrom('pipelineExecutions')
+    .select('status')
+    .where('id', '=', pipelineId)
+    .forShare()
+    .executeTakeFirst();
+  return run?.status === 'pending' || run?.status === 'running';
+}
+
+/** How far a run has come. */
+export interface RunStanding {
+  readonly isOpen: boolean;
+  /** Nodes that have ended, with the `seq` of their `agent_completed`; null: after the run. */
+  readonly ended: ReadonlyMap<string, number | null>;
+}
+
+/** Of those runs that there are. */
+export async function readStandings(
+  db: Db,
+  pipelineIds: readonly PipelineId[],
+): Promise<ReadonlyMap<PipelineId, RunStanding>> {
+  if (pipelineIds.length === 0) {
+    return new Map();
+  }
+  const rows = await db
+    .selectFrom('pipelineExecutions')
+    .leftJoin('agentSteps', 'agentSteps.pipelineId', 'pipelineExecutions.id')
+    .select(['pipelineExecutions.id', 'pipelineExecutions.status'])
+    .select(['agentSteps.node', 'agentSteps.seq'])
+    .where('pipelineExecutions.id', 'in', pipelineIds)
+    .execute();
+  const standings = new Map<PipelineId, RunStanding & { ended: Map<string, number | null> }>();
+  for (const { id, status, node, seq } of rows) {
+    const standing = standings.get(id) ?? { isOpen: !isFinal(status), ended: new Map() };
+    standings.set(id, standing);
+    if (node !== null) {
+      standing.ended.set(node, seq);
+    }
+  }
+  return standings;
+}
+
+/** To be called before the collector is: the run's count of the day then stays. */
+export async function noteCollectorCall(db: Db, pipelineId: PipelineId): Promise<void> {
+  await db
+    .updateTable('pipelineExecutions')
+    .set({ collectorCalled: true })
+    .where('id', '=', pipelineId)
+    .where('collectorCalled', '=', false)
+    .execute();
+}
+
+/** PostgreSQL's text holds no NUL; models and web pages do now and then. */
+export function storableStep<T extends Pick<NewAgentStep, 'content' | 'error'>>(step: T): T {
+  const error = step.error?.replaceAll('\0', '') ?? null;
+  return { ...step, content: step.content.replaceAll('\0', ''), error };
+}
+
+/** What a run's agents have made so far, in order of completion; late ones left out. */
+export async function loadPriorResults(
+  db: Db | Tx,
+  pipelineId: PipelineId,
+): Promise<readonly AgentResult[]> {
+  const steps = await listSteps(db, pipelineId);
+  return steps.filter(({ seq }) => seq !== null).map(resultOfStep);
+}
+
+export function resultOfStep(step: AgentStep): AgentResult {
+  return {
+    agent_name: step.agentName,
+    role: step.role,
+    content: step.content,
+    tokens_used: step.tokensUsed,
+    cost_estimate: Number(step.cost),
+    duration_seconds: step.durationSeconds,
+    status: step.status,
+    error: step.error,
+    ...(step.reusedFrom === null ? {} : { reused_from: step.reusedFrom }),
+    provider: step.provider,
+    model: step.model,
+    attempts: step.attempts,
+    fallback_from: step.fallbackFrom,
+  };
+}

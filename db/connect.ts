@@ -1,0 +1,72 @@
+import { Socket } from 'node:net';
+import { CamelCasePlugin, Kysely, PostgresDialect, type Transaction } from 'kysely';
+import pg from 'pg';
+import type { Database } from './schema.js';
+
+/** What functions of `db/` take first: the pool, or a transaction of the caller's. */
+export type Db = Kysely<Database>;
+export type Tx = Transaction<Database>;
+
+export interface DbOptions {
+  /** `postgresql://…`; the `+asyncpg` form of other clients is accepted. */
+  readonly url: string;
+  readonly poolSize: number;
+  readonly applicationName: string;
+  /** Told of connections that were lost while nobody waited for them. */
+  readonly onIdleError?: (error: Error) => void;
+  /** How long one statement may take, waiting for locks included; 0 for migrations: no limit. */
+  readonly statementTimeoutMs?: number;
+  /** Told of each statement, without its parameters. */
+  readonly onStatement?: (statement: string) => void;
+}
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const STATEMENT_TIMEOUT_MS = 8_000;
+/** A server that says nothing for this much longer than a statement may take is gone. */
+const SILENCE_SLACK_MS = 1_000;
+/** Unused connections are given up before their silence looks like an outage. */
+const IDLE_TIMEOUT_MS = 5_000;
+
+/** Opens a pool; connections are made when first needed. End it with `db.destroy()`. */
+export function connectDb(options: DbOptions): Db {
+  pg.types.setTypeParser(pg.types.builtins.INT8, Number); // counts stay far below 2^53
+  const { onIdleError = ignore, statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options;
+  const pool = new pg.Pool({
+    connectionString: postgresUrl(options.url),
+    max: options.poolSize,
+    application_name: options.applicationName,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    idleTimeoutMillis: IDLE_TIMEOUT_MS,
+    statement_timeout: statementTimeoutMs,
+    maxLifetimeSeconds: 3_600,
+    ...(statementTimeoutMs > 0 ? { stream: () => impatientSocket(statementTimeoutMs) } : {}),
+  });
+  pool.on('error', onIdleError);
+  pool.on('connect', (client) => {
+    // one that is lost while in use fails its query besides; unheard, it would end the process
+    client.on('error', ignore);
+  });
+  return new Kysely<Database>({
+    dialect: new PostgresDialect({ pool }),
+    plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
+    log: ({ query }) => options.onStatement?.(query.sql),
+  });
+}
+
+function ignore(): void {
+  // told elsewhere
+}
+
+/** The server keeps the time itself, but one behind a dead network says nothing at all. */
+function impatientSocket(statementTimeoutMs: number): Socket {
+  const socket = new Socket();
+  socket.setTimeout(statementTimeoutMs + SILENCE_SLACK_MS, () => {
+    socket.destroy(new Error('PostgreSQL does not answer'));
+  });
+  return socket;
+}
+
+/** `postgresql+asyncpg://…` → `postgresql://…`. */
+export function postgresUrl(url: string): string {
+  return url.replace(/^postgres(ql)?\+\w+:/, 'postgresql:');
+}

@@ -1,0 +1,360 @@
+/**
+ * Money. Amounts are computed and compared by PostgreSQL in exact decimals; JavaScript only carries
+ * them as text. Whoever changes what a call costs changes its user's day by the same amount in the
+ * same transaction, so a day is the sum of its ledger at all times.
+ * Locks are taken in one order, so that transactions never wait in a circle: the day, then its
+ * calls by id, then the reply. What a call costs changes only while its day is locked.
+ */
+import { randomUUID } from 'node:crypto';
+import { sql, type RawBuilder } from 'kysely';
+import type { CallEstimate, Charge, Ledger, Reservation } from '../domain/costs.js';
+import { utcDay } from '../domain/days.js';
+import { DomainError } from '../domain/errors.js';
+import type { StepId, UserId } from '../domain/ids.js';
+import type { ChargedReply, ModelReply, ProviderName } from '../domain/models.js';
+import { dailyLimitUsd, ROLES } from '../domain/permissions.js';
+import type { Db } from './connect.js';
+import { findReply, replyOf, type ReplyRow } from './model-replies.js';
+import { repeatVictim } from './transactions.js';
+
+/** The ledger of one process; `clock` says which UTC day pays. */
+export function createLedger(db: Db, clock: () => Date): Ledger {
+  return {
+    findReply: (stepId) => findReply(db, stepId),
+    reserve: (charge, estimate) => reserve(db, { charge, estimate, now: clock() }),
+    settle: (charge, call) => repeatVictim(() => settle(db, charge, { ...call, now: clock() })),
+    release: (callId, outcome) =>
+      repeatVictim(() => release(db, callId, { ...outcome, now: clock() })),
+    leaveUnknown: (callId, outcome) => leaveUnknown(db, callId, { ...outcome, now: clock() }),
+    readCost: (stepIds) => readCost(db, stepIds),
+    countFailedPasses: (stepId) => countFailedPasses(db, stepId),
+  };
+}
+
+/** States in which a call may still end; both are charged. */
+const OPEN_STATES = ['reserved', 'unknown'] as const;
+
+interface CallOrder {
+  readonly charge: Charge;
+  readonly estimate: CallEstimate;
+  readonly now: Date;
+}
+
+interface SettledCall {
+  readonly callId: string;
+  readonly reply: ModelReply;
+  readonly fallbackFrom: ProviderName | null;
+  readonly calls: number;
+  readonly now: Date;
+}
+
+interface Outcome {
+  readonly errorCode: string;
+  readonly passFailed: boolean;
+  readonly now: Date;
+}
+
+async function reserve(
+  db: Db,
+  order: CallOrder,
+): Promise<Reservation | { readonly kind: 'over-budget' }> {
+  const first = await chargeCall(db, order);
+  if (!first.isDay) {
+    await makeDay(db, order);
+  }
+  const { isDay, callId, maxTokens } = first.isDay ? first : await chargeCall(db, order);
+  if (!isDay) {
+    throw new DomainError('not-found', `user ${order.charge.userId} is being deleted, or disabled`);
+  }
+  return callId === null || maxTokens === null
+    ? ((await findReservation(db, order)) ?? { kind: 'over-budget' })
+    : { callId, maxTokens };
+}
+
+/** Not of a user who is being deleted, or whose account is shut. */
+async function makeDay(db: Db, { charge, now }: CallOrder): Promise<void> {
+  await db
+    .insertInto('userDailyCosts')
+    .columns(['userId', 'date', 'updatedAt'])
+    .expression((query) =>
+      query
+        .selectFrom('users')
+        .select(['id', sql.val(utcDay(now)).as('date'), sql<Date>`${now}::timestamptz`.as('now')])
+        .where('id', '=', charge.userId)
+        .where('deletedAt', 'is', null)
+        .where('disabledAt', 'is', null),
+    )
+    .onConflict((conflict) => conflict.constraint('uq_user_daily_cost').doNothing())
+    .execute();
+}
+
+interface ChargedCall {
+  /** False where the user's day has no row yet, or the user may not spend: nothing was done. */
+  readonly isDay: boolean;
+  /** null: it does not fit, or was charged before */
+  readonly callId: string | null;
+  readonly maxTokens: number | null;
+}
+
+/**
+ * Locks the day and charges the upper bound of the call to it, if it fits; `max_tokens` gives way.
+ * One statement is one transaction, so the lock, which all calls of a user queue for, is held no
+ * longer than it takes.
+ */
+async function chargeCall(db: Db, order: CallOrder): Promise<ChargedCall> {
+  const { charge, estimate, now } = order;
+  const date = utcDay(now);
+  const { rows } = await repeatVictim(() =>
+    sql<ChargedCall>`
+    with day as (
+      select day.id, day.total_cost,
+        coalesce(daily_budget_usd, (${LIMITS_USD}::jsonb ->> role)::numeric) as limit_usd
+      from user_daily_costs as day join users on users.id = day.user_id
+      where day.user_id = ${charge.userId}::uuid and day.date = ${date} and deleted_at is null
+        and disabled_at is null
+      for no key update of day
+    ),
+    ${givingUpEarlierAttempts(order)},
+    ${offerOf(order)},
+    call as (
+      insert into cost_ledger (
+        id, step_id, run_id, attempt, call_number, user_id, pipeline_id, conversation_id, date,
+        provider, model, state, cost, reserved, input_usd_per_million, output_usd_per_million,
+        max_tokens, created_at)
+      select ${randomUUID()}::uuid, ${charge.stepId}, ${charge.runId}, ${charge.attempt}::integer,
+        ${estimate.callNumber}::integer, ${charge.userId}::uuid, ${charge.pipelineId}::uuid,
+        ${charge.conversationId}::uuid, ${date}, ${estimate.provider}, ${estimate.model},
+        'reserved', prompt_cost + tokens * token_cost, prompt_cost + tokens * token_cost,
+        ${estimate.inputUsdPerMillion}::numeric, ${estimate.outputUsdPerMillion}::numeric,
+        tokens, ${now}::timestamptz
+      from offer where tokens >= ${estimate.minTokens}
+      on conflict on constraint uq_cost_ledger_call do nothing
+      returning id, max_tokens, cost
+    ),
+    charged as (
+      update user_daily_costs as paying
+      set total_cost = paying.total_cost + call.cost, updated_at = ${now}::timestamptz
+      from day, call where paying.id = day.id
+    )
+    select exists (select from day) as is_day, call.id as call_id, call.max_tokens
+    from (values (1)) as always left join call on true`.execute(db),
+  );
+  return rows[0] ?? { isDay: false, callId: null, maxTokens: null };
+}
+
+/** Of the roles; what is missing is unlimited. */
+const LIMITS_USD = JSON.stringify(
+  Object.fromEntries(ROLES.map((role) => [role, dailyLimitUsd(role, null)])),
+);
+
+/** Nobody will ever learn what became of calls that a lost worker had open: they stay charged. */
+function givingUpEarlierAttempts({ charge, now }: CallOrder) {
+  return sql`
+    given_up as (
+      update cost_ledger set state = 'unknown', closed_at = ${now}::timestamptz
+      where id in (
+        select id from cost_ledger
+        where step_id = ${charge.stepId} and exists (select from day) -- which is locked first
+        order by id for update
+      )
+      and state = 'reserved' and (run_id <> ${charge.runId} or attempt < ${charge.attempt}::integer)
+    )`;
+}
+
+/**
+ * The most tokens that the day still affords; -1 where it does not even afford the prompt. What
+ * costs nothing always fits. `div` truncates exactly: a rounded quotient could overshoot.
+ */
+function offerOf({ estimate }: CallOrder) {
+  return sql`
+    price as (
+      select ${estimate.promptTokens}::numeric * input.usd as prompt_cost, output.usd as token_cost,
+        case when input.usd + output.usd = 0 then null
+          else limit_usd - total_cost end as left_usd
+      from day,
+        lateral (select ${estimate.inputUsdPerMillion}::numeric(20, 6) * 0.000001 as usd) as input,
+        lateral (select ${estimate.outputUsdPerMillion}::numeric(20, 6) * 0.000001 as usd) as output
+    ),
+    offer as (
+      select prompt_cost, token_cost, (case
+        when left_usd is null then ${estimate.maxTokens}::integer
+        when left_usd < prompt_cost then -1
+        when token_cost = 0 then ${estimate.maxTokens}::integer
+        else least(${estimate.maxTokens}::integer, div(left_usd - prompt_cost, token_cost))
+        end)::integer as tokens
+      from price
+    )`;
+}
+
+/**
+ * What this very call has reserved before.
+ *
+ * @throws `internal` if that call is over: another one under its name would not be charged.
+ */
+async function findReservation(db: Db, { charge, estimate }: CallOrder) {
+  const call = await db
+    .selectFrom('costLedger')
+    .select(['id', 'state', 'maxTokens'])
+    .where('stepId', '=', charge.stepId)
+    .where('runId', '=', charge.runId)
+    .where('attempt', '=', charge.attempt)
+    .where('callNumber', '=', estimate.callNumber)
+    .executeTakeFirst();
+  if (call === undefined) {
+    return null;
+  }
+  if (!OPEN_STATES.some((state) => state === call.state)) {
+    throw new DomainError('internal', `call ${call.id} of step ${charge.stepId} is over`);
+  }
+  return { callId: call.id, maxTokens: call.maxTokens };
+}
+
+async function settle(db: Db, charge: Charge, call: SettledCall): Promise<ChargedReply> {
+  const { callId, reply, now } = call;
+  const { promptTokens, completionTokens } = reply.usage;
+  const { rows } = await sql<ReplyRow>`
+    with ${closingOf(callId, {
+      cost: sql`(${promptTokens}::numeric * input_usd_per_million
+        + ${completionTokens}::numeric * output_usd_per_million) * 0.000001`,
+      set: sql`state = 'settled', prompt_tokens = ${promptTokens}::integer,
+        completion_tokens = ${completionTokens}::integer, request_id = ${reply.requestId},
+        closed_at = ${now}::timestamptz`,
+    })}
+    insert into model_replies (step_id, user_id, content, provider, model, finish, request_id,
+      prompt_tokens, completion_tokens, cost, fallback_from, calls, created_at)
+    select ${charge.stepId}, user_id, ${storable(reply.content)}, ${reply.provider},
+      ${reply.model}, ${reply.finish}, ${reply.requestId}, ${promptTokens}::integer,
+      ${completionTokens}::integer, cost, ${call.fallbackFrom},
+      ${call.calls}::integer, ${now}::timestamptz
+    from closed
+    on conflict (step_id) do nothing
+    returning *`.execute(db);
+  // nothing to store: it was settled before, or the step has another reply
+  const stored = rows[0] === undefined ? await findReply(db, charge.stepId) : replyOf(rows[0]);
+  if (stored === null) {
+    const why = `call ${callId} of step ${charge.stepId} was not reserved, or its user is deleted`;
+    throw new DomainError('internal', why);
+  }
+  return stored;
+}
+
+/** PostgreSQL's text holds no NUL. */
+function storable(text: string): string {
+  return text.replaceAll('\0', '\ufffd');
+}
+
+async function release(db: Db, callId: string, outcome: Outcome): Promise<void> {
+  await sql`
+    with ${closingOf(callId, {
+      cost: sql`0`,
+      set: sql`state = 'released', error_code = ${outcome.errorCode},
+        pass_failed = ${outcome.passFailed}, closed_at = ${outcome.now}::timestamptz`,
+    })}
+    select from closed`.execute(db);
+}
+
+interface Closing {
+  readonly cost: RawBuilder<unknown>;
+  readonly set: RawBuilder<unknown>;
+}
+
+/**
+ * Moves a call that is still open (or whose end was unknown) to its end, and its day with it: the
+ * day that it was reserved on, whatever the time. A call that has ended is left as it is, and
+ * `closed` is empty.
+ */
+function closingOf(callId: string, { cost, set }: Closing) {
+  return sql`
+    day as (
+      select day.id from user_daily_costs as day
+      join cost_ledger as call on call.user_id = day.user_id and call.date = day.date
+      where call.id = ${callId}::uuid
+      for no key update of day
+    ),
+    before as (select cost from cost_ledger where id = ${callId}::uuid),
+    closed as (
+      update cost_ledger set cost = ${cost}, ${set}
+      where id = ${callId}::uuid and state in ('reserved', 'unknown')
+        and exists (select from day) -- which is locked first
+      returning user_id, cost
+    ),
+    charged as (
+      update user_daily_costs as paying
+      set total_cost = paying.total_cost - before.cost + closed.cost, updated_at = now()
+      from day, before, closed where paying.id = day.id
+    )`;
+}
+
+async function leaveUnknown(db: Db, callId: string, outcome: Outcome): Promise<void> {
+  await db
+    .updateTable('costLedger')
+    .set({
+      state: 'unknown',
+      errorCode: outcome.errorCode,
+      passFailed: outcome.passFailed,
+      closedAt: outcome.now,
+    })
+    .where('id', '=', callId)
+    .where('state', 'in', OPEN_STATES)
+    .execute();
+}
+
+async function readCost(db: Db, stepIds: readonly StepId[]): Promise<string> {
+  const { cost } = await db
+    .selectFrom('costLedger')
+    .select(sql<string>`trim_scale(coalesce(sum(cost), 0))::text`.as('cost'))
+    .where('stepId', 'in', stepIds)
+    // what a worker took with it is charged, but must not change what the step's readers see
+    .where((eb) => eb.or([eb('state', '=', 'settled'), eb('errorCode', 'is not', null)]))
+    .executeTakeFirstOrThrow();
+  return cost;
+}
+
+async function countFailedPasses(db: Db, stepId: StepId): Promise<number> {
+  const { failed } = await db
+    .selectFrom('costLedger')
+    .select((eb) => eb.fn.countAll<number>().as('failed'))
+    .where('stepId', '=', stepId)
+    .where('passFailed', '=', true)
+    .executeTakeFirstOrThrow();
+  return failed;
+}
+
+/**
+ * What the user's UTC day has cost so far, open reservations included.
+ *
+ * @returns US dollars, an exact decimal
+ */
+export async function readDay(db: Db, userId: UserId, date: string): Promise<string> {
+  const day = await db
+    .selectFrom('userDailyCosts')
+    .select(sql<string>`trim_scale(total_cost)::text`.as('totalCost'))
+    .where('userId', '=', userId)
+    .where('date', '=', date)
+    .executeTakeFirst();
+  return day?.totalCost ?? '0';
+}
+
+const SWEEP_BATCH = 500;
+
+/**
+ * Marks reservations that were made before `olderThan` and never closed as `unknown`; they stay
+ * charged. Several sweepers at once do not wait for each other.
+ *
+ * @returns how many; call again when it is a full batch.
+ */
+export async function sweepStaleReservations(
+  db: Db,
+  olderThan: Date,
+  batch = SWEEP_BATCH,
+): Promise<number> {
+  const { rows } = await sql`
+    update cost_ledger set state = 'unknown', closed_at = now()
+    where id in (
+      select id from cost_ledger
+      where state = 'reserved' and created_at < ${olderThan}::timestamptz
+      order by created_at limit ${batch} for update skip locked
+    )
+    returning id`.execute(db);
+  return rows.length;
+}

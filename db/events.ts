@@ -1,0 +1,157 @@
+import { sql, type RawBuilder } from 'kysely';
+import { timestampOf, type StoredEvent, type StreamEvent } from '../domain/events.js';
+import type { ConversationId, StreamId } from '../domain/ids.js';
+import type { Db, Tx } from './connect.js';
+
+export interface EventStep {
+  /** Which step of the turn or run stores it; a step stores its event once. */
+  readonly stepKey: string;
+  readonly event: StreamEvent;
+}
+
+export interface EventEntry {
+  readonly streamId: StreamId;
+  readonly conversationId: ConversationId | null;
+  readonly steps: readonly EventStep[];
+}
+
+/**
+ * Gives events their place in their stream: 1, 2, 3 … without gaps, whoever else writes and
+ * whatever is rolled back, since the stream's counter row is locked until `tx` ends. A step that
+ * another transaction stores at this very moment ends `tx`: `inTransaction` runs it again.
+ *
+ * @returns one stored event per step, in the order of `steps`; a step that an earlier attempt has
+ *   stored is returned as stored, so repeating the call changes nothing.
+ */
+export async function appendEvents(tx: Tx, entry: EventEntry): Promise<readonly StoredEvent[]> {
+  if (entry.steps.length === 0) {
+    return [];
+  }
+  const stored = await sql<EventRow>`
+    with ${appending(entry)}
+    select * from known union all select * from added`.execute(tx);
+  const rows = new Map(stored.rows.map((row) => [row.stepKey, row]));
+  return entry.steps.flatMap(({ stepKey }) => {
+    const row = rows.get(stepKey);
+    return row === undefined ? [] : [storedEventOf(row)];
+  });
+}
+
+/** The stored events with `seq` > `after`, in order, at most `limit`. */
+export async function readEvents(
+  db: Db,
+  streamId: StreamId,
+  range: { readonly after: number; readonly limit: number },
+): Promise<readonly StoredEvent[]> {
+  const rows = await db
+    .selectFrom('streamEvents')
+    .select(EVENT_COLUMNS)
+    .where('streamId', '=', streamId)
+    .where('seq', '>', range.after)
+    .orderBy('seq')
+    .limit(range.limit)
+    .execute();
+  return rows.map(storedEventOf);
+}
+
+/** `seq` of the stream's newest event; 0 while there is none. */
+export async function lastSeq(db: Db, streamId: StreamId): Promise<number> {
+  const stream = await db
+    .selectFrom('streams')
+    .select('lastSeq')
+    .where('id', '=', streamId)
+    .executeTakeFirst();
+  return stream?.lastSeq ?? 0;
+}
+
+/** `seq` of the newest event of each stream that has one. */
+export async function lastSeqs(
+  db: Db,
+  streamIds: readonly StreamId[],
+): Promise<ReadonlyMap<StreamId, number>> {
+  if (streamIds.length === 0) {
+    return new Map();
+  }
+  const streams = await db
+    .selectFrom('streams')
+    .select(['id', 'lastSeq'])
+    .where('id', 'in', streamIds)
+    .execute();
+  return new Map(streams.map(({ id, lastSeq }) => [id, lastSeq]));
+}
+
+/** What these steps have stored, in order of `seq`. */
+export async function findEvents(
+  db: Db | Tx,
+  streamId: StreamId,
+  stepKeys: readonly string[],
+): Promise<readonly StoredEvent[]> {
+  const rows = await db
+    .selectFrom('streamEvents')
+    .select(EVENT_COLUMNS)
+    .where('streamId', '=', streamId)
+    .where('stepKey', 'in', stepKeys)
+    .orderBy('seq')
+    .execute();
+  return rows.map(storedEventOf);
+}
+
+const EVENT_COLUMNS = ['seq', 'stepKey', 'event', 'conversationId', 'createdAt'] as const;
+
+interface EventRow {
+  readonly seq: number;
+  readonly stepKey: string;
+  readonly event: StreamEvent;
+  readonly conversationId: string | null;
+  readonly createdAt: Date;
+}
+
+/**
+ * Parts of a statement that append events: `known` are the rows of steps that are stored already,
+ * `added` those of the others. A statement of one part each is what every turn waits for.
+ *
+ * @param onlyIf whether anything is to be added at all
+ */
+export function appending(
+  { streamId, conversationId, steps }: EventEntry,
+  onlyIf: RawBuilder<unknown> = sql`true`,
+) {
+  const pipelineId = conversationId === null ? streamId : null;
+  const stepKeys = steps.map(({ stepKey }) => stepKey);
+  const events = steps.map(({ event }) => JSON.stringify(event));
+  return sql`
+    known as (
+      select seq, step_key, event, conversation_id, created_at from stream_events
+      where stream_id = ${streamId}::uuid and step_key = any(${stepKeys}::text[])
+    ),
+    missing as (
+      select step_key, event, row_number() over (order by place) as place
+      from unnest(${stepKeys}::text[], ${events}::json[]) with ordinality
+        as step (step_key, event, place)
+      where step_key not in (select step_key from known) and ${onlyIf}
+    ),
+    counted as (
+      insert into streams as stream (id, last_seq, conversation_id, pipeline_id)
+      select ${streamId}::uuid, count(*), ${conversationId}::uuid, ${pipelineId}::uuid
+      from missing having count(*) > 0
+      on conflict (id) do update set last_seq = stream.last_seq + excluded.last_seq,
+        conversation_id = excluded.conversation_id, pipeline_id = excluded.pipeline_id
+      returning last_seq - (select count(*) from missing) as seq_before
+    ),
+    added as (
+      insert into stream_events (stream_id, conversation_id, seq, step_key, event, created_at)
+      select ${streamId}::uuid, ${conversationId}::uuid, seq_before + place, step_key, event,
+        clock_timestamp() -- now() is the start of the transaction
+      from counted, missing order by place
+      returning seq, step_key, event, conversation_id, created_at
+    )`;
+}
+
+export function storedEventOf(row: Omit<EventRow, 'stepKey'>): StoredEvent {
+  return {
+    ...row.event,
+    seq: row.seq,
+    timestamp: timestampOf(row.createdAt),
+    ...(row.conversationId === null ? {} : { conversation_id: row.conversationId }),
+  };
+}

@@ -1,0 +1,25 @@
+import type { Migration } from 'kysely/migration';
+import * as step1 from './2026-11-23T01-foundation.js';
+import * as step2 from './2026-11-23T02-agent-outcomes.js';
+import * as step3 from './2026-11-24T08-stream-owners.js';
+import * as step4 from './2026-11-24T10-waiting-runs.js';
+import * as step5 from './2026-11-24T11-who-answered.js';
+import * as step6 from './2026-11-24T15-what-outlives.js';
+import * as step7 from './2026-11-24T18-deleted-users.js';
+import * as step8 from './2026-11-24T20-admin-actions.js';
+import * as step9 from './2026-11-24T20-archives.js';
+import * as step10 from './2026-11-24T21-disabled-users.js';
+
+/** Every migration in order, listed by `npm run db:new`; a released one is never edited. */
+export const MIGRATIONS: Readonly<Record<string, Migration>> = {
+  '2026-11-23T01-foundation': step1,
+  '2026-11-23T02-agent-outcomes': step2,
+  '2026-11-24T08-stream-owners': step3,
+  '2026-11-24T10-waiting-runs': step4,
+  '2026-11-24T11-who-answered': step5,
+  '2026-11-24T15-what-outlives': step6,
+  '2026-11-24T18-deleted-users': step7,
+  '2026-11-24T20-admin-actions': step8,
+  '2026-11-24T20-archives': step9,
+  '2026-11-24T21-disabled-users': step10,
+};

@@ -1,0 +1,252 @@
+/** The records of runs: opened once, closed once, read by their owner or by the machinery. */
+import type { Selectable } from 'kysely';
+import type { Design } from '../domain/designs.js';
+import { DomainError } from '../domain/errors.js';
+import type { StoredEvent } from '../domain/events.js';
+import { isUuid, type ConversationId, type PipelineId, type UserId } from '../domain/ids.js';
+import type { Language } from '../domain/languages.js';
+import { resultOf, type RunOutcome } from '../domain/result-rules.js';
+import {
+  isFinal,
+  WAIT_DETAILS,
+  type BudgetRule,
+  type FinalStatus,
+  type PipelineResult,
+  type PipelineStatusView,
+} from '../domain/results.js';
+import { loadPriorResults } from './agent-steps.js';
+import type { Db, Tx } from './connect.js';
+import { announceEnd, findLastEvents, recordEnd } from './pipeline-end.js';
+import type { PipelineExecutionsTable } from './schema.js';
+import { handSlotOn, lockOwner } from './slots.js';
+
+export type RunRecord = Selectable<PipelineExecutionsTable>;
+
+export interface OpenedRun {
+  readonly kind: 'opened';
+  readonly design: Design;
+  readonly language: Language;
+  readonly simulated: boolean;
+  readonly onBudget: BudgetRule;
+  readonly rerunOf: PipelineId | null;
+  readonly reusedNodes: readonly string[];
+  readonly conversationId: ConversationId | null;
+  readonly userId: UserId;
+  readonly startedAt: Date;
+}
+
+/**
+ * Marks a pending run as running; one that runs already is returned as it began.
+ *
+ * @throws `not-found`
+ */
+export async function openRun(
+  tx: Tx,
+  pipelineId: PipelineId,
+  now: Date,
+): Promise<OpenedRun | { readonly kind: 'already-final'; readonly status: FinalStatus }> {
+  const run = (await beginRun(tx, pipelineId, now)) ?? (await lockRun(tx, pipelineId));
+  if (isFinal(run.status)) {
+    return { kind: 'already-final', status: run.status };
+  }
+  const startedAt = run.startedAt ?? now;
+  return { ...run, kind: 'opened', language: languageOfRun(run), startedAt };
+}
+
+/** @returns null for a run that is not pending */
+async function beginRun(tx: Tx, pipelineId: PipelineId, now: Date): Promise<RunRecord | null> {
+  const begun = await tx
+    .updateTable('pipelineExecutions')
+    .set({ status: 'running', startedAt: now })
+    .where('id', '=', pipelineId)
+    .where('status', '=', 'pending')
+    .returningAll()
+    .executeTakeFirst();
+  return begun ?? null;
+}
+
+/** Excludes the other writers of a run: its opening, its agents' ends and its own end. */
+async function lockRun(tx: Tx, pipelineId: PipelineId): Promise<RunRecord> {
+  const run = await tx
+    .selectFrom('pipelineExecutions')
+    .selectAll()
+    .where('id', '=', pipelineId)
+    .forUpdate()
+    .executeTakeFirst();
+  if (run === undefined) {
+    throw new DomainError('not-found', `pipeline ${pipelineId} does not exist`);
+  }
+  return run;
+}
+
+function languageOfRun(run: RunRecord): Language {
+  return run.language === 'ko' ? 'ko' : 'en';
+}
+
+export interface RunClosing {
+  readonly pipelineId: PipelineId;
+  readonly outcome: RunOutcome;
+  /** Leave a run alone that has begun. */
+  readonly onlyPending?: boolean;
+  readonly now: Date;
+}
+
+export interface ClosedRun {
+  /** `left-running`: nothing was changed; `result` is what it has made so far. */
+  readonly kind: 'closed' | 'already-closed' | 'left-running';
+  readonly result: PipelineResult;
+  /** Its last events as stored, to be sent on. */
+  readonly events: readonly StoredEvent[];
+  readonly conversationId: ConversationId | null;
+  readonly userId: UserId;
+  /** The run that has the slot now, to be told. */
+  readonly grantedTo: PipelineId | null;
+}
+
+/**
+ * Ends a run: status, result, slot, quota, last events and message row together. Whoever sees the
+ * events can read the result and start the next run. A closed run is returned as it ended.
+ *
+ * @throws `not-found`
+ */
+export async function closeRun(tx: Tx, closing: RunClosing): Promise<ClosedRun> {
+  const userId = await lockOwner(tx, closing.pipelineId);
+  const run = await lockRun(tx, closing.pipelineId);
+  const { conversationId } = run;
+  if (isFinal(run.status) && run.result !== null) {
+    const events = await findLastEvents(tx, run);
+    const { result } = run;
+    return { kind: 'already-closed', result, events, conversationId, userId, grantedTo: null };
+  }
+  const result = await resultOfRun(tx, run, closing);
+  if (closing.onlyPending === true && run.status !== 'pending') {
+    return { kind: 'left-running', result, events: [], conversationId, userId, grantedTo: null };
+  }
+  await recordEnd(tx, run, { result, now: closing.now });
+  const events = await announceEnd(tx, run, {
+    result,
+    outcome: closing.outcome,
+    language: languageOfRun(run),
+  });
+  const grantedTo = run.holdsSlot ? await handSlotOn(tx, userId) : null;
+  return { kind: 'closed', result, events, conversationId, userId, grantedTo };
+}
+
+async function resultOfRun(tx: Tx, run: RunRecord, closing: RunClosing): Promise<PipelineResult> {
+  const { outcome, now } = closing;
+  const durationMs = run.startedAt === null ? 0 : now.getTime() - run.startedAt.getTime();
+  return resultOf({
+    designName: run.design.name,
+    agents: await loadPriorResults(tx, run.id),
+    outcome,
+    durationSeconds: Math.max(0, durationMs / 1_000),
+    language: languageOfRun(run),
+  });
+}
+
+/** Stands in for ids that are none, so that these are looked up like any other. */
+const NO_ID = '00000000-0000-0000-0000-000000000000';
+
+/** What the owner may see of a run; null for a missing one as for someone else's. */
+export async function readRun(
+  db: Db | Tx,
+  userId: UserId,
+  pipelineId: string,
+): Promise<PipelineStatusView | null> {
+  const run = await db
+    .selectFrom('pipelineExecutions')
+    .select(VIEW_COLUMNS)
+    .where('id', '=', isUuid(pipelineId) ? pipelineId : NO_ID)
+    .where('userId', '=', userId)
+    .executeTakeFirst();
+  return run === undefined ? null : viewOf(run);
+}
+
+const VIEW_COLUMNS = [
+  ...(['id', 'status', 'designName', 'startedAt', 'createdAt', 'result'] as const),
+  ...(['waitingFor', 'rerunOf'] as const),
+] as const;
+
+function viewOf(run: Pick<RunRecord, (typeof VIEW_COLUMNS)[number]>): PipelineStatusView {
+  const waitingFor = isFinal(run.status) ? null : run.waitingFor;
+  return {
+    pipeline_id: run.id,
+    status: run.status,
+    design_name: run.designName,
+    started_at: (run.startedAt ?? run.createdAt).toISOString(),
+    result: run.result,
+    waiting_for: waitingFor,
+    detail: waitingFor === null ? null : WAIT_DETAILS[waitingFor],
+    rerun_of: run.rerunOf,
+  };
+}
+
+/** For the machinery, which has no owner to check. */
+export async function readRunById(db: Db | Tx, pipelineId: PipelineId): Promise<RunRecord | null> {
+  const run = await db
+    .selectFrom('pipelineExecutions')
+    .selectAll()
+    .where('id', '=', isUuid(pipelineId) ? pipelineId : NO_ID)
+    .executeTakeFirst();
+  return run ?? null;
+}
+
+const OPEN_RUN_COLUMNS = [
+  'id',
+  'userId',
+  'conversationId',
+  'designName',
+  'status',
+  'createdAt',
+  'waitingFor',
+  'waitingSince',
+  'holdsSlot',
+] as const;
+export type UnendedRun = Pick<RunRecord, (typeof OPEN_RUN_COLUMNS)[number]> & {
+  /** An administrator has shut the account: its runs are to end. */
+  readonly isOwnerDisabled: boolean;
+};
+
+/** How many runs have not ended. */
+export async function countOpenRuns(
+  db: Db,
+): Promise<Readonly<Record<'pending' | 'running', number>>> {
+  const rows = await db
+    .selectFrom('pipelineExecutions')
+    .select(({ fn }) => ['status', fn.countAll<number>().as('runs')])
+    .where('status', 'in', ['pending', 'running'])
+    .groupBy('status')
+    .execute();
+  const runsOf = (wanted: string) => rows.find(({ status }) => status === wanted)?.runs ?? 0;
+  return { pending: runsOf('pending'), running: runsOf('running') };
+}
+
+/**
+ * Runs that have not ended, in the order of their ids.
+ *
+ * @param page `olderThan` bounds when they were admitted; `afterId` is the last page's last id.
+ */
+export async function findOpenRuns(
+  db: Db,
+  page: { readonly olderThan: Date; readonly limit: number; readonly afterId?: string },
+): Promise<readonly UnendedRun[]> {
+  const runs = await db
+    .selectFrom('pipelineExecutions')
+    .select(OPEN_RUN_COLUMNS)
+    .select(({ selectFrom }) =>
+      selectFrom('users')
+        .select('disabledAt')
+        .whereRef('users.id', '=', 'pipelineExecutions.userId')
+        .as('ownerDisabledAt'),
+    )
+    .where('status', 'in', ['pending', 'running'])
+    .where('createdAt', '<', page.olderThan)
+    .where('id', '>', page.afterId ?? NO_ID)
+    .orderBy('id')
+    .limit(page.limit)
+    .execute();
+  return runs.map(({ ownerDisabledAt, ...run }) => ({
+    ...run,
+    isOwnerDisabled: ownerDisabledAt !== null,
+  }));
+}

@@ -1,0 +1,87 @@
+/** All that is stored of one run, for its archive. */
+import type { Selectable } from 'kysely';
+import { repairStepOf, type PipelineId } from '../domain/ids.js';
+import type { Db } from './connect.js';
+import { listSteps, type AgentStep } from './agent-steps.js';
+import { listApprovals, type ApprovalRow } from './approvals.js';
+import { listMessages, type StoredMessage } from './messages.js';
+import type { RunRecord } from './pipelines.js';
+import type { ApprovalOffersTable, CostLedgerTable, ModelRepliesTable } from './schema.js';
+
+export interface RunRecords {
+  readonly run: RunRecord;
+  /** Of its conversation, up to what the run has said there. */
+  readonly messages: readonly StoredMessage[];
+  readonly steps: readonly AgentStep[];
+  readonly approvals: readonly ApprovalRow[];
+  readonly offers: readonly Selectable<ApprovalOffersTable>[];
+  readonly calls: readonly Selectable<CostLedgerTable>[];
+  readonly replies: readonly Selectable<ModelRepliesTable>[];
+}
+
+/** The run has ended, so that what is read one after the other belongs together. */
+export async function readRunRecords(db: Db, run: RunRecord): Promise<RunRecords> {
+  const { id } = run;
+  const steps = await listSteps(db, id);
+  const calls = await listCalls(db, id);
+  const stepIds = steps.flatMap((step) => [step.id, repairStepOf(step.id)]);
+  return {
+    run,
+    steps,
+    calls,
+    messages: await readTranscript(db, run),
+    approvals: await listApprovals(db, id),
+    offers: await db
+      .selectFrom('approvalOffers')
+      .selectAll()
+      .where('pipelineId', '=', id)
+      .orderBy('createdAt')
+      .orderBy('id')
+      .execute(),
+    replies:
+      stepIds.length === 0
+        ? []
+        : await db
+            .selectFrom('modelReplies')
+            .selectAll()
+            .where('stepId', 'in', stepIds)
+            .orderBy('stepId')
+            .execute(),
+  };
+}
+
+/** Whether a call of the run is under way, or was lost and will be settled as of unknown outcome. */
+export async function hasOpenCalls(db: Db, pipelineId: PipelineId): Promise<boolean> {
+  const call = await db
+    .selectFrom('costLedger')
+    .select('id')
+    .where('pipelineId', '=', pipelineId)
+    .where('state', '=', 'reserved')
+    .limit(1)
+    .executeTakeFirst();
+  return call !== undefined;
+}
+
+async function listCalls(db: Db, pipelineId: PipelineId) {
+  return db
+    .selectFrom('costLedger')
+    .selectAll()
+    .where('pipelineId', '=', pipelineId)
+    .orderBy('createdAt')
+    .orderBy('id')
+    .execute();
+}
+
+async function readTranscript(
+  db: Db,
+  { id, conversationId, endedAt }: RunRecord,
+): Promise<readonly StoredMessage[]> {
+  if (conversationId === null) {
+    return [];
+  }
+  const messages = await listMessages(db, conversationId);
+  const last = messages.findLastIndex(({ metadata }) => metadata?.['pipeline_id'] === id);
+  return last === -1
+    ? messages.filter(({ createdAt }) => createdAt <= (endedAt ?? createdAt))
+    : messages.slice(0, last + 1);
+}

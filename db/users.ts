@@ -1,0 +1,158 @@
+/** Accounts. One that is being deleted counts as gone: nothing here finds it. */
+import { sql, type Selectable } from 'kysely';
+import { DomainError } from '../domain/errors.js';
+import type { Role } from '../domain/permissions.js';
+import type { Db, Tx } from './connect.js';
+import { revokeSessions } from './refresh-tokens.js';
+import type { UsersTable } from './schema.js';
+import { inTransaction } from './transactions.js';
+
+export type UserRow = Selectable<UsersTable>;
+
+/** @throws `conflict` when the address is taken, in whatever letter case, also by a parallel call. */
+export async function insertUser(
+  db: Db,
+  user: { id: string; email: string; hashedPassword: string; displayName: string },
+): Promise<UserRow> {
+  const inserted = await db
+    .insertInto('users')
+    .values(user)
+    .onConflict((conflict) => conflict.expression(sql`lower(email)`).doNothing())
+    .returningAll()
+    .executeTakeFirst();
+  if (inserted === undefined) {
+    throw new DomainError('conflict', 'Email already registered');
+  }
+  return inserted;
+}
+
+export async function findUser(db: Db, userId: string): Promise<UserRow | undefined> {
+  return db
+    .selectFrom('users')
+    .selectAll()
+    .where('id', '=', userId)
+    .where('deletedAt', 'is', null)
+    .executeTakeFirst();
+}
+
+/** Finds by address without regard to letter case. */
+export async function findUserByEmail(db: Db, email: string): Promise<UserRow | undefined> {
+  return db
+    .selectFrom('users')
+    .selectAll()
+    .where(sql<boolean>`lower(email) = lower(${email})`)
+    .where('deletedAt', 'is', null)
+    .executeTakeFirst();
+}
+
+/**
+ * Serialises everything that is counted per user; keys and charges of theirs do not wait.
+ *
+ * @throws `not-found`
+ */
+export async function lockUser(
+  tx: Tx,
+  userId: string,
+): Promise<Pick<UserRow, 'role' | 'dailyBudgetUsd' | 'disabledAt'>> {
+  const user = await tx
+    .selectFrom('users')
+    .select(['role', 'dailyBudgetUsd', 'disabledAt'])
+    .where('id', '=', userId)
+    .where('deletedAt', 'is', null)
+    .forNoKeyUpdate()
+    .executeTakeFirst();
+  if (user === undefined) {
+    throw new DomainError('not-found', `user ${userId} does not exist`);
+  }
+  return user;
+}
+
+/** What an administrator has set in place of the role's daily limit, in US dollars, or null. */
+export async function readBudget(db: Db, userId: string): Promise<string | null> {
+  const user = await db
+    .selectFrom('users')
+    .select('dailyBudgetUsd')
+    .where('id', '=', userId)
+    .executeTakeFirst();
+  return user?.dailyBudgetUsd ?? null;
+}
+
+export async function setUserBudget(
+  db: Db,
+  { userId, budgetUsd }: { userId: string; budgetUsd: string | null },
+): Promise<UserRow | undefined> {
+  return db
+    .updateTable('users')
+    .set({ dailyBudgetUsd: budgetUsd, updatedAt: new Date() })
+    .where('id', '=', userId)
+    .where('deletedAt', 'is', null)
+    .returningAll()
+    .executeTakeFirst();
+}
+
+export async function updateUser(
+  db: Db,
+  user: { id: string; displayName?: string | undefined; hashedPassword?: string | undefined },
+): Promise<UserRow | undefined> {
+  const { id, displayName, hashedPassword } = user;
+  return db
+    .updateTable('users')
+    .set({
+      ...(displayName === undefined ? {} : { displayName }),
+      ...(hashedPassword === undefined ? {} : { hashedPassword }),
+      updatedAt: new Date(),
+    })
+    .where('id', '=', id)
+    .where('deletedAt', 'is', null)
+    .returningAll()
+    .executeTakeFirst();
+}
+
+/** @returns the user with the new role and which role it was before. */
+export async function setUserRole(
+  db: Db,
+  { userId, role }: { userId: string; role: Role },
+): Promise<{ user: UserRow; before: Role } | undefined> {
+  return inTransaction(db, async (tx) => {
+    const old = await tx
+      .selectFrom('users')
+      .select('role')
+      .where('id', '=', userId)
+      .where('deletedAt', 'is', null)
+      .forUpdate()
+      .executeTakeFirst();
+    const user = await tx
+      .updateTable('users')
+      .set({ role, updatedAt: new Date() })
+      .where('id', '=', userId)
+      .where('deletedAt', 'is', null)
+      .returningAll()
+      .executeTakeFirst();
+    return old === undefined || user === undefined ? undefined : { user, before: old.role };
+  });
+}
+
+/**
+ * Shuts an account, or opens it again. Shutting it ends its sessions; runs are the caller's.
+ *
+ * @param at null opens it
+ * @returns undefined without such an account
+ */
+export async function setUserDisabled(
+  db: Db,
+  { userId, at }: { userId: string; at: Date | null },
+): Promise<UserRow | undefined> {
+  return inTransaction(db, async (tx) => {
+    const user = await tx
+      .updateTable('users')
+      .set({ disabledAt: at, updatedAt: new Date() })
+      .where('id', '=', userId)
+      .where('deletedAt', 'is', null)
+      .returningAll()
+      .executeTakeFirst();
+    if (user !== undefined && at !== null) {
+      await revokeSessions(tx, { userId, except: null });
+    }
+    return user;
+  });
+}
