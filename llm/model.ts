@@ -1,0 +1,125 @@
+/**
+ * The model contract: what the rest of AgentForge may ask of a language model, whichever vendor
+ * answers. One file per vendor keeps it; `router.ts` chooses among them; `metered.ts` charges.
+ */
+import type { Design, Intent } from '../domain/designs.js';
+import type { Language } from '../domain/languages.js';
+import type { ComplexityClass, ModelReply, ProviderName } from '../domain/models.js';
+import type { OutputSchema } from '../domain/output-schema.js';
+import type { AgentResult } from '../domain/results.js';
+
+export interface ModelMessage {
+  readonly role: 'system' | 'user' | 'assistant';
+  readonly content: string;
+}
+
+/** A JSON Schema (draft 2020-12 subset that all three vendors accept) for a structured answer. */
+export interface AnswerSchema {
+  /** snake_case, at most 64 characters */
+  readonly name: string;
+  readonly schema: Readonly<Record<string, unknown>>;
+}
+
+/** One call of one concrete model. */
+export interface ModelCall {
+  readonly model: string;
+  readonly messages: readonly ModelMessage[];
+  /** 0–2; each vendor file clamps to what its vendor takes. */
+  readonly temperature: number;
+  /** Upper bound of the reply, in tokens. */
+  readonly maxTokens: number;
+  /** Asks for the vendor's own structured output. */
+  readonly answer?: AnswerSchema;
+  /** What the call is for; only the simulated provider reads it. */
+  readonly purpose: Purpose;
+}
+
+/** What a call is for, with the material in the open that the prompt also carries. */
+export type Purpose =
+  | { readonly kind: 'intent'; readonly language: Language; readonly request: string }
+  | {
+      readonly kind: 'designs';
+      readonly language: Language;
+      readonly request: string;
+      readonly intent: Intent;
+      /** The designs shown before and what the user said of them; empty at first. */
+      readonly previous: readonly Design[];
+      readonly feedback: readonly string[];
+    }
+  | {
+      readonly kind: 'critiques';
+      readonly language: Language;
+      readonly intent: Intent;
+      readonly designs: readonly Design[];
+      readonly feedback: string;
+    }
+  | {
+      readonly kind: 'agent';
+      readonly language: Language;
+      readonly node: 'collector' | 'analyzer' | 'validator' | 'synthesizer' | 'reporter' | 'custom';
+      readonly agentName: string;
+      readonly agentDescription: string;
+      readonly designName: string;
+      readonly designDescription: string;
+      readonly priors: readonly AgentResult[];
+      /** What the answer has to fit, where it is not to be a text. */
+      readonly outputSchema?: OutputSchema;
+    }
+  | { readonly kind: 'key-check' };
+
+export interface CallOptions {
+  /** Plaintext key of the vendor; empty for the simulated provider. Never logged, never stored. */
+  readonly apiKey: string;
+  readonly signal: AbortSignal;
+  readonly timeoutMs: number;
+  /**
+   * Asks the vendor for a stream and takes its text as it comes, never empty. All pieces together
+   * are the reply's `content`, unless the vendor withholds it in the end.
+   */
+  readonly onDelta?: TakeText | undefined;
+}
+
+export type TakeText = (text: string) => void;
+
+/**
+ * One vendor behind its official SDK, without SDK-side retries.
+ *
+ * `complete` throws `DomainError`: `model-key-refused`, `model-request-invalid`, `model-refused`
+ * (final); `model-unavailable`, `model-rate-limited` (with `retryAfterSeconds`), `model-timeout`
+ * (retryable); `cancelled` when `signal` aborted. Messages never quote the vendor's raw text.
+ */
+export interface Provider {
+  readonly name: ProviderName;
+  complete(call: ModelCall, options: CallOptions): Promise<ModelReply>;
+  /** Lists models, or makes the cheapest possible call, to learn whether the key is accepted. */
+  checkKey(options: CallOptions): Promise<KeyCheck>;
+}
+
+export type KeyCheck =
+  | { readonly kind: 'valid'; readonly models: readonly string[] }
+  | { readonly kind: 'invalid' }
+  /** The vendor could not be asked; says nothing about the key. */
+  | { readonly kind: 'unchecked'; readonly reason: string };
+
+/** A key that may pay for a call, opened; lives only in memory. */
+export interface PayingKey {
+  readonly provider: ProviderName;
+  readonly apiKey: string;
+  /** The `user_llm_keys` row, or null for a server key or the simulated provider. */
+  readonly keyId: string | null;
+}
+
+/** What a room asks for: the router turns it into one `ModelCall` per candidate. */
+export interface ModelRequest {
+  readonly messages: readonly ModelMessage[];
+  readonly temperature: number;
+  readonly maxTokens: number;
+  readonly answer?: AnswerSchema;
+  readonly purpose: Purpose;
+  /** The design's `llm_model`, or null for the discussion's own calls. */
+  readonly wantedModel: string | null;
+  readonly complexity: ComplexityClass;
+  readonly timeoutMs: number;
+  /** Decided at admission: such a request is answered by the simulated provider alone. */
+  readonly simulated: boolean;
+}
