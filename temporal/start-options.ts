@@ -1,0 +1,131 @@
+/** How our workflows are started, by whichever process starts them: ids, policies, what operators see. */
+import {
+  defineSearchAttributeKey,
+  SearchAttributeType,
+  TypedSearchAttributes,
+  type SearchAttributePair,
+} from '@temporalio/common';
+import {
+  archiveWorkflowId,
+  discussionWorkflowId,
+  userDeletionWorkflowId,
+  type ConversationId,
+  type PipelineId,
+  type UserId,
+} from '../domain/ids.js';
+import type { Role } from '../domain/permissions.js';
+import { lastPriorityOf, priorityOf } from '../domain/priorities.js';
+import { runStartOf, WORKFLOW_TASK_TIMEOUT } from '../domain/run-start.js';
+import type { SearchAttributeName } from '../domain/search-attributes.js';
+
+export interface Starter {
+  readonly userId: UserId;
+  readonly role: Role;
+}
+
+/** A discussion may end after a long idle time and be revived under the same id. */
+export function discussionStart(
+  conversationId: ConversationId,
+  { userId, role }: Starter,
+  taskQueue: string,
+) {
+  return {
+    workflowId: discussionWorkflowId(conversationId),
+    taskQueue,
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
+    staticSummary: 'Discussion',
+    staticDetails: [
+      `- **Conversation** \`${conversationId}\``,
+      `- **User** \`${userId}\` (${role})`,
+      '- **To end it** request a cancellation: the next message begins it again where it was',
+    ].join('\n'),
+    typedSearchAttributes: attributesOf({
+      AgentForgeUserId: userId,
+      AgentForgeConversationId: conversationId,
+      AgentForgeTier: role,
+    }),
+    priority: priorityOf({ id: userId, role }),
+  } as const;
+}
+
+/** A run without a discussion. It has one workflow, ever: a repeated start is the same run. */
+export function pipelineStart(
+  run: { pipelineId: PipelineId; designName: string },
+  { userId, role }: Starter,
+  taskQueue: string,
+) {
+  const { pipelineId, designName } = run;
+  const { attributes, ...start } = runStartOf({
+    ...{ pipelineId, designName, userId, role },
+    conversationId: null,
+  });
+  return {
+    ...start,
+    taskQueue,
+    workflowIdReusePolicy: 'REJECT_DUPLICATE',
+    typedSearchAttributes: attributesOf(attributes),
+  } as const;
+}
+
+/**
+ * A repeated order is the same deletion. One that failed, or was terminated from outside, may be
+ * begun again.
+ */
+export function userDeletionStart(userId: UserId, taskQueue: string) {
+  return {
+    workflowId: userDeletionWorkflowId(userId),
+    taskQueue,
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
+    staticSummary: 'Deletion of a user',
+    typedSearchAttributes: attributesOf({ AgentForgeUserId: userId }),
+  } as const;
+}
+
+/**
+ * An archive, behind everything else. It begins a little later than it is ordered: by then
+ * the workflow has closed that is to be archived.
+ */
+export function archiveStart(
+  what: { id: string; userId: UserId; of: 'a run' | 'a discussion' },
+  taskQueue: string,
+) {
+  const { id, userId, of } = what;
+  return {
+    workflowId: archiveWorkflowId(id),
+    taskQueue,
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+    workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
+    startDelay: '1s',
+    staticSummary: `Archive of ${of}`,
+    typedSearchAttributes: attributesOf({ AgentForgeUserId: userId }),
+    priority: lastPriorityOf(userId),
+  } as const;
+}
+
+/** Each check of a vendor key is a workflow of its own. */
+export function keyCheckStart(
+  { userId, keyId }: { userId: UserId; keyId: string },
+  { checkId, taskQueue }: { checkId: string; taskQueue: string },
+) {
+  return {
+    workflowId: `validate-key-${keyId}-${checkId}`,
+    taskQueue,
+    workflowExecutionTimeout: '1m',
+    staticSummary: 'Check of a vendor key',
+    typedSearchAttributes: attributesOf({ AgentForgeUserId: userId }),
+  } as const;
+}
+
+function attributesOf(
+  values: Readonly<Partial<Record<SearchAttributeName, string>>>,
+): TypedSearchAttributes {
+  const pairs: SearchAttributePair[] = Object.entries(values).map(([name, value]) => ({
+    key: defineSearchAttributeKey(name, SearchAttributeType.KEYWORD),
+    value,
+  }));
+  return new TypedSearchAttributes(pairs);
+}

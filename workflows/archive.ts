@@ -1,0 +1,41 @@
+/** Archives what has ended: waits until its workflow has closed, which no workflow sees of itself. */
+import { continueAsNew, setCurrentDetails, sleep, workflowInfo } from '@temporalio/workflow';
+import type { ArchiveSubject } from '../domain/archives.js';
+import { archives } from './activity-proxies.js';
+
+export type ArchiveInput = ArchiveSubject & {
+  /** How long it waits before it asks again, for the first time. Default: 250 ms. */
+  readonly waitMs?: number;
+};
+
+const FIRST_WAIT_MS = 250;
+const LONGEST_WAIT_MS = 10 * 60_000;
+
+/** @returns `gone`: there is nothing to archive any more */
+export async function archiveWorkflow(input: ArchiveInput): Promise<'archived' | 'gone'> {
+  let { waitMs = FIRST_WAIT_MS } = input;
+  setCurrentDetails(
+    'pipelineId' in input
+      ? `**Archives the run** ${input.pipelineId}`
+      : `**Archives the discussion** ${input.conversationId}, run ${input.runId}`,
+  );
+  for (;;) {
+    const { kind } = await archive(input);
+    if (kind !== 'open') {
+      return kind;
+    }
+    await sleep(waitMs, { summary: 'until it has closed and its calls are settled' });
+    waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS);
+    if (workflowInfo().continueAsNewSuggested) {
+      await continueAsNew<typeof archiveWorkflow>({ ...input, waitMs });
+    }
+  }
+}
+
+function archive(subject: ArchiveSubject) {
+  if ('pipelineId' in subject) {
+    return archives.archiveRun({ pipelineId: subject.pipelineId });
+  }
+  const { conversationId, userId, runId } = subject;
+  return archives.archiveDiscussion({ conversationId, userId, runId });
+}

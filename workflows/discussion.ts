@@ -1,0 +1,127 @@
+/**
+ * A discussion: a long-lived workflow that takes the user's messages as signals, one turn at a
+ * time, in signal order. The rules are pure functions in domain/; texts stay in PostgreSQL.
+ */
+import {
+  CancellationScope,
+  condition,
+  continueAsNew,
+  isCancellation,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { startTalk, withRunEnded, type Talk } from '../domain/talk.js';
+import { records } from './activity-proxies.js';
+import { detailsOf } from './discussion-details.js';
+import { viewOf } from './discussion-view.js';
+import {
+  discussionQuery,
+  pipelineEndedSignal,
+  runAdmittedSignal,
+  userMessageSignal,
+  type DiscussionInput,
+  type RunNotice,
+  type UserMessage,
+  type WaitingWork,
+} from './discussion.messages.js';
+import { startAdmittedRun } from './runs.js';
+import { followCause } from './spans.js';
+import { takeTurn } from './turn.js';
+
+/** Waiting work of one discussion, filled by signals and emptied between turns. */
+interface Inbox {
+  readonly messages: UserMessage[];
+  readonly admitted: RunNotice[];
+  readonly ended: RunNotice[];
+}
+
+export async function discussionWorkflow(input: DiscussionInput): Promise<void> {
+  const inbox = inboxOf(input.waiting ?? { messages: [], admitted: [], ended: [] });
+  let talk: Talk = input.talk ?? startTalk('en');
+  setHandler(userMessageSignal, (message) => void inbox.messages.push(message));
+  setHandler(runAdmittedSignal, (notice) => void inbox.admitted.push(notice));
+  setHandler(pipelineEndedSignal, (notice) => void inbox.ended.push(notice));
+  setHandler(discussionQuery, () => viewOf(talk, inbox.messages.length));
+  const show = (workingSince: number | null): void => {
+    const waitingMessages = inbox.messages.length;
+    setCurrentDetails(detailsOf(input, { talk, waitingMessages, workingSince }));
+  };
+  await CancellationScope.nonCancellable(async () => {
+    if (input.talk === undefined) {
+      talk = (await records.loadDiscussion(input)).talk ?? talk;
+    }
+  });
+  show(null);
+  while (await hasWork(input, talk, inbox)) {
+    show(Date.now());
+    talk = await CancellationScope.nonCancellable(() => work(input, talk, inbox));
+    show(null);
+    if (historyIsLong(input) && canCarry(inbox)) {
+      const { talk: _talk, waiting: _waiting, ...settings } = input;
+      await continueAsNew<typeof discussionWorkflow>({ ...settings, talk, waiting: inbox });
+    }
+  }
+}
+
+function inboxOf({ messages, admitted, ended }: WaitingWork): Inbox {
+  return { messages: [...messages], admitted: [...admitted], ended: [...ended] };
+}
+
+const IDLE = { summary: 'falls asleep without a message' };
+
+/** Waits for work; a cancelled or long idle discussion ends, but never with work left. */
+async function hasWork(input: DiscussionInput, talk: Talk, inbox: Inbox): Promise<boolean> {
+  const isWaiting = (): boolean => !isEmpty(inbox);
+  try {
+    if (isWaiting() || (await condition(isWaiting, input.idleMs, IDLE))) {
+      return true;
+    }
+    return (await isRunActive(talk)) || isWaiting();
+  } catch (error) {
+    if (isCancellation(error) && isWaiting()) {
+      return true;
+    }
+    throw error;
+  }
+}
+
+/** The record decides: a lost notice must neither keep nor end a discussion. */
+async function isRunActive({ run }: Talk): Promise<boolean> {
+  if (run?.kind !== 'admitted' || run.ended) {
+    return false;
+  }
+  return (await records.readRun({ pipelineId: run.pipelineId })).isActive;
+}
+
+async function work(input: DiscussionInput, before: Talk, inbox: Inbox): Promise<Talk> {
+  let talk = before;
+  for (const notice of inbox.ended.splice(0)) {
+    followCause(notice.pipelineId);
+    talk = withRunEnded(talk, notice.pipelineId);
+  }
+  for (const notice of inbox.admitted.splice(0)) {
+    followCause(notice.pipelineId);
+    talk = await startAdmittedRun(input, talk, notice.pipelineId);
+  }
+  const message = inbox.messages.shift();
+  return message === undefined ? talk : takeTurn(input, talk, message);
+}
+
+function isEmpty(inbox: Inbox): boolean {
+  return inbox.messages.length + inbox.admitted.length + inbox.ended.length === 0;
+}
+
+function historyIsLong(input: DiscussionInput): boolean {
+  const { historyLength, continueAsNewSuggested } = workflowInfo();
+  return continueAsNewSuggested || historyLength > input.maxHistoryEvents;
+}
+
+/** Well below Temporal's limit of 2 MiB for an input, whatever the letters. */
+const MAX_CARRIED_CHARACTERS = 262_144;
+
+/** Messages that wait go along, so that a discussion in a hurry continues as new all the same. */
+function canCarry({ messages }: Inbox): boolean {
+  const characters = messages.reduce((sum, { content }) => sum + content.length, 0);
+  return characters <= MAX_CARRIED_CHARACTERS;
+}

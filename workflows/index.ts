@@ -1,0 +1,7 @@
+/** Bundle entry: exports each workflow, nothing else. */
+export { archiveWorkflow } from './archive.js';
+export { deleteUserWorkflow } from './delete-user.js';
+export { discussionWorkflow } from './discussion.js';
+export { validateKeyWorkflow } from './key-check.js';
+export { pipelineWorkflow } from './pipeline.js';
+export { retentionWorkflow } from './retention.js';

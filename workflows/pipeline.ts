@@ -1,0 +1,92 @@
+/**
+ * A pipeline: interprets its checked graph, one activity per agent node. A node is ready when
+ * all its activated predecessors have ended; the order is deterministic; texts stay in PostgreSQL.
+ */
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import {
+  CancellationScope,
+  CancelledFailure,
+  getCurrentDetails,
+  isCancellation,
+  log,
+  setCurrentDetails,
+  setHandler,
+  setWorkflowOptions,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { RunOutcome } from '../domain/result-rules.js';
+import { ActiveClock } from './active-clock.js';
+import { records } from './activity-proxies.js';
+import type { OpenRun } from './agent-node.js';
+import {
+  pipelineQuery,
+  type PipelineEnd,
+  type PipelineInput,
+  type PipelineView,
+} from './pipeline.messages.js';
+import { finalDetailsOf } from './pipeline-details.js';
+import { runGraph } from './run-graph.js';
+import { openInbox, type RunInbox } from './run-inbox.js';
+
+export async function pipelineWorkflow(input: PipelineInput): Promise<PipelineEnd> {
+  const inbox = openInbox();
+  setHandler(pipelineQuery, () => NOT_OPEN);
+  const opened = await CancellationScope.nonCancellable(() =>
+    records.openRun({ pipelineId: input.pipelineId }),
+  );
+  const outcome: RunOutcome =
+    opened.kind === 'open'
+      ? await runWithinLimits({ ...input, ...opened }, inbox)
+      : opened.kind === 'unbuildable'
+        ? { kind: 'unbuildable', reason: opened.reason }
+        : { kind: 'ended' };
+  const end = await CancellationScope.nonCancellable(() =>
+    records.closeRun({ pipelineId: input.pipelineId, outcome }),
+  );
+  setCurrentDetails(finalDetailsOf(end, outcome, getCurrentDetails()));
+  upsertSearchAttributes([
+    { key: STATUS, value: end.status },
+    { key: COST_USD, value: end.totalCostUsd },
+  ]);
+  if (outcome.kind === 'cancelled') {
+    throw new CancelledFailure('the run was cancelled'); // shown as such in the Temporal Web UI
+  }
+  return end;
+}
+
+/**
+ * Where workers have versions, a run ends in the code in which it has begun. Elsewhere Temporal
+ * would refuse whatever the run does under such an option.
+ */
+setWorkflowOptions(
+  () =>
+    workflowInfo().currentDeploymentVersion?.deploymentName ? { versioningBehavior: 'PINNED' } : {},
+  pipelineWorkflow,
+);
+
+const NOT_OPEN: PipelineView = { designName: '', nodes: [], costUsd: 0, waitingFor: null };
+
+const STATUS = defineSearchAttributeKey('AgentForgeStatus', SearchAttributeType.KEYWORD);
+const COST_USD = defineSearchAttributeKey('AgentForgeCostUsd', SearchAttributeType.DOUBLE);
+
+/** Runs the graph until it is done, its time is up, or somebody cancels it. */
+async function runWithinLimits(run: OpenRun, inbox: RunInbox): Promise<RunOutcome> {
+  const work = new CancellationScope();
+  const clock = new ActiveClock(run.timeoutMs, () => {
+    work.cancel();
+  });
+  clock.start();
+  try {
+    const stopped = await work.run(() => runGraph(run, inbox, clock));
+    return stopped === null ? { kind: 'ended' } : { kind: 'ended', stopped };
+  } catch (error) {
+    if (isCancellation(error)) {
+      return clock.isTimeUp ? { kind: 'timeout' } : { kind: 'cancelled' };
+    }
+    log.error('run failed', { pipelineId: run.pipelineId, error: String(error) });
+    return { kind: 'internal' };
+  } finally {
+    clock.stop();
+  }
+}

@@ -1,0 +1,83 @@
+import { CancellationScope, condition, setCurrentDetails, setHandler } from '@temporalio/workflow';
+import {
+  isDone,
+  needsApproval,
+  readyNodes,
+  recordHold,
+  recordStart,
+  RUN_LIMITS,
+  startRun,
+  stopReasonOf,
+  type StopReason,
+} from '../domain/pipeline-run.js';
+import type { ActiveClock } from './active-clock.js';
+import { NodeCalls, type OpenRun } from './agent-node.js';
+import { Approvals } from './approvals.js';
+import { detailsOf } from './pipeline-details.js';
+import { viewOf, type RunProgress } from './pipeline-view.js';
+import { pipelineQuery } from './pipeline.messages.js';
+import type { RunInbox } from './run-inbox.js';
+import { waitForWork } from './run-waits.js';
+import { canBegin, hasNews, isUnderWay, takeNews, type RunWork } from './run-work.js';
+
+/** @returns why nodes were left that a taken branch leads to; null if none were */
+export async function runGraph(
+  run: OpenRun,
+  inbox: RunInbox,
+  clock: ActiveClock,
+): Promise<StopReason | null> {
+  const limits = { ...RUN_LIMITS, timeoutSeconds: run.timeoutMs / 1_000 };
+  const state = startRun(run.graph, limits);
+  const progress: RunProgress = {
+    ...{ run, state, spentUsd: 0, hold: null, waitingFor: null, round: 0 },
+    ...{ receipts: new Map(), begun: new Map() },
+  };
+  const calls = new NodeCalls(run);
+  const approvals = new Approvals(run, inbox);
+  const work: RunWork = { progress, inbox, clock, calls, approvals };
+  setHandler(pipelineQuery, () => viewOf(progress));
+  try {
+    await interpret(work);
+    return stopReasonOf(progress.state);
+  } catch (error) {
+    CancellationScope.current().cancel(); // what else is in flight would be paid for nothing
+    throw error;
+  } finally {
+    approvals.close();
+    await calls.settle();
+    setCurrentDetails(detailsOf(progress));
+  }
+}
+
+async function interpret(work: RunWork): Promise<void> {
+  const { progress } = work;
+  const { graph } = progress.run;
+  while (!isDone(graph, progress.state)) {
+    beginReady(work);
+    setCurrentDetails(detailsOf(progress));
+    await condition(() => hasNews(work) || canBegin(work) || !isUnderWay(work));
+    if (!hasNews(work) && !canBegin(work) && (await waitForWork(work)) === 'ended') {
+      return;
+    }
+    takeNews(work);
+  }
+}
+
+/** Starts what is ready, or asks the owner first. */
+function beginReady(work: RunWork): void {
+  const { progress, inbox, calls, approvals } = work;
+  const { graph } = progress.run;
+  const ready = canBegin(work) ? readyNodes(graph, progress.state) : [];
+  for (const name of ready) {
+    const node = graph.nodes.find((it) => it.node === name);
+    const isAnswered = progress.run.reuse?.nodes.includes(name) === true;
+    if (node?.approval && !isAnswered && needsApproval(graph, progress.state, name)) {
+      progress.state = recordHold(graph, progress.state, name);
+      approvals.ask(node, node.approval);
+    } else {
+      progress.state = recordStart(graph, progress.state, name);
+      progress.begun.set(name, Date.now());
+      calls.start(name, inbox);
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import type { RunInbox } from './run-inbox.js';
+import {
+  awaitedNodes,
+  readyNodes,
+  recordApproval,
+  recordDeferral,
+  recordEnd,
+  recordRejection,
+  stop,
+} from '../domain/pipeline-run.js';
+import type { ActiveClock } from './active-clock.js';
+import type { NodeCalls, NodeEnd } from './agent-node.js';
+import type { Approvals, Decided } from './approvals.js';
+import { holdForBudget, isInForce } from './budget-hold.js';
+import type { RunProgress } from './pipeline-view.js';
+
+/** What a run works with while its graph is interpreted. */
+export interface RunWork {
+  readonly progress: RunProgress;
+  readonly inbox: RunInbox;
+  readonly clock: ActiveClock;
+  readonly calls: NodeCalls;
+  readonly approvals: Approvals;
+}
+
+/** Whether something is ready and nothing holds the run up. */
+export function canBegin({ progress, inbox }: RunWork): boolean {
+  const isHeld = inbox.isPaused || isInForce(progress.hold, inbox);
+  return !isHeld && readyNodes(progress.run.graph, progress.state).length > 0;
+}
+
+/** Whether nothing but a person's decision can let the run go on. */
+export function awaitsPerson({ progress }: RunWork): boolean {
+  const { graph } = progress.run;
+  return (
+    readyNodes(graph, progress.state).length === 0 && awaitedNodes(graph, progress.state).length > 0
+  );
+}
+
+export function isUnderWay({ calls, approvals }: RunWork): boolean {
+  return !calls.isIdle() || approvals.isAsking();
+}
+
+export function hasNews({ calls, approvals }: RunWork): boolean {
+  return calls.hasNews() || approvals.hasNews();
+}
+
+/** Takes what has ended or was decided into account. */
+export function takeNews({ progress, inbox, calls, approvals }: RunWork): void {
+  for (const decided of approvals.takeNews()) {
+    takeDecision(progress, decided);
+  }
+  for (const end of calls.takeNews()) {
+    takeEnd(progress, inbox, end);
+  }
+}
+
+function takeDecision(progress: RunProgress, { node, decision }: Decided): void {
+  const { graph } = progress.run;
+  if (decision.kind === 'approved') {
+    progress.state = recordApproval(graph, progress.state, node);
+    return;
+  }
+  progress.state = recordRejection(graph, progress.state, decision.receipt);
+  progress.receipts.set(node, decision.receipt);
+}
+
+function takeEnd(progress: RunProgress, inbox: RunInbox, end: NodeEnd): void {
+  const { graph } = progress.run;
+  if (end.kind === 'deferred') {
+    progress.state = recordDeferral(graph, progress.state, end.node);
+    progress.hold = isInForce(progress.hold, inbox) ? progress.hold : holdForBudget(end);
+    return;
+  }
+  progress.state = recordEnd(graph, progress.state, end.receipt);
+  progress.receipts.set(end.receipt.node, end.receipt);
+  progress.spentUsd += end.receipt.costUsd;
+  if (end.receipt.errorCode === 'over-budget') {
+    progress.state = stop(progress.state, 'over-budget');
+  }
+}

@@ -1,0 +1,132 @@
+/** One turn: a message goes in, its events come out, stored in one transaction with the state. */
+import { log } from '@temporalio/workflow';
+import { beginAnew, remarkText, remember, type Talk, type TurnPlan } from '../domain/talk.js';
+import { discussionTexts } from '../domain/discussion-texts.js';
+import { records } from './activity-proxies.js';
+import type { DiscussionInput, UserMessage } from './discussion.messages.js';
+import { cancelRun, startIfPending } from './runs.js';
+import { inTurn } from './spans.js';
+import { recordOf, sayError, type Turn, type TurnEnd } from './turn-answer.js';
+import { choose } from './turn-choose.js';
+import { critique, presentAgain, refine, understand } from './turn-design.js';
+
+export async function takeTurn(
+  input: DiscussionInput,
+  before: Talk,
+  message: UserMessage,
+): Promise<Talk> {
+  const { messageId } = message;
+  return before.recentIds.includes(messageId)
+    ? before
+    : inTurn(messageId, () => takeNewTurn(input, before, message));
+}
+
+async function takeNewTurn(
+  input: DiscussionInput,
+  before: Talk,
+  message: UserMessage,
+): Promise<Talk> {
+  const { conversationId, userId } = input;
+  const { messageId } = message;
+  const begun = await records.beginTurn({ conversationId, userId, message, talk: before });
+  switch (begun.kind) {
+    case 'taken-before':
+      return takeUp(input, begun.talk ?? remember(before, messageId));
+    case 'conversation-gone':
+      return remember(before, messageId);
+    case 'refused':
+    case 'begun': {
+      const turn: Turn = { ...input, message, now: new Date().toISOString() };
+      const talk = remember({ ...before, language: begun.language }, messageId);
+      const end =
+        begun.kind === 'begun'
+          ? await answer(turn, talk, begun.plan)
+          : sayError(talk, discussionTexts(begun.language).errors.discussionsPerDay);
+      if (end.events !== null) {
+        await records.endTurn({ ...recordOf(turn), events: end.events, talk: end.talk });
+      }
+      return end.talk;
+    }
+  }
+}
+
+/** Goes on from a state that was stored by an attempt which this history does not know of. */
+async function takeUp(input: DiscussionInput, talk: Talk): Promise<Talk> {
+  const { run } = talk;
+  if (run?.kind === 'admitted' && !run.ended) {
+    await startIfPending(input, run.pipelineId);
+  }
+  return talk;
+}
+
+/** Whatever goes wrong in a turn, the user gets an answer and the state stays as it was. */
+async function answer(turn: Turn, talk: Talk, plan: TurnPlan): Promise<TurnEnd> {
+  try {
+    return await carryOut(plan, turn, talk);
+  } catch (error) {
+    log.error('turn failed', { conversationId: turn.conversationId, error: String(error) });
+    return sayError(talk, discussionTexts(talk.language).errors.processingFailed);
+  }
+}
+
+function carryOut(plan: TurnPlan, turn: Turn, talk: Talk): Promise<TurnEnd> | TurnEnd {
+  switch (plan.kind) {
+    case 'warn':
+      return warn(turn, talk);
+    case 'understand':
+      return understand(turn, talk);
+    case 'begin-anew':
+      return understand(turn, beginAnew(talk, turn.now));
+    case 'critique':
+      return critique(turn, talk);
+    case 'refine':
+      return refine(turn, talk);
+    case 'ask-to-choose':
+      return presentAgain(talk);
+    case 'choose':
+    case 'run-again':
+      return choose(turn, talk, plan);
+    case 'cancel':
+      return cancel(talk);
+    case 'restart':
+      return restart(turn, talk);
+    case 'say':
+      return sayError(talk, remarkText(plan, talk.language));
+  }
+}
+
+/** Which patterns were hit is never told. */
+function warn({ conversationId }: Turn, talk: Talk): TurnEnd {
+  log.warn('message refused by the sanitizer', { conversationId });
+  const content = discussionTexts(talk.language).securityWarning;
+  return { talk, events: [{ type: 'security_warning', content, safe: false }] };
+}
+
+/** The run's own last event, `pipeline_result`, is the answer to a cancel. */
+async function cancel(talk: Talk): Promise<TurnEnd> {
+  await cancelActiveRun(talk);
+  return { talk, events: [] };
+}
+
+async function restart(turn: Turn, talk: Talk): Promise<TurnEnd> {
+  await cancelActiveRun(talk);
+  const { content, question } = discussionTexts(talk.language).restarted;
+  return {
+    talk: beginAnew(talk, turn.now),
+    events: [
+      {
+        type: 'clarification',
+        content,
+        questions: [question],
+        partial_intent: { task: 'custom', confidence: 0 },
+        state: 'understand',
+      },
+    ],
+  };
+}
+
+async function cancelActiveRun({ run }: Talk): Promise<void> {
+  if (run?.kind === 'admitted' && !run.ended) {
+    await cancelRun(run.pipelineId);
+  }
+}
