@@ -1,0 +1,37 @@
+/** What comes in; problems are told as the product's API tells them. */
+import { z } from 'zod';
+import { MAX_URL_LENGTH } from '../domain/source-urls.js';
+import { SOURCE_TYPES } from './collection.js';
+
+const NO_OBJECT = 'Input should be a valid dictionary or object to extract fields from';
+
+export const newCollectionBody = z.object(
+  {
+    url: z
+      .string('Input should be a valid string')
+      .trim()
+      .max(MAX_URL_LENGTH, `String should have at most ${MAX_URL_LENGTH} characters`)
+      .nullish()
+      .transform((url) => (url === '' ? null : (url ?? null))),
+    source_type: z
+      .enum(SOURCE_TYPES, `Input should be ${SOURCE_TYPES.map((it) => `'${it}'`).join(' or ')}`)
+      .default('web'),
+    /** None is known yet; what it is not an object of is a mistake all the same. */
+    options: z.record(z.string(), z.unknown(), 'Input should be a valid dictionary').nullish(),
+  },
+  NO_OBJECT,
+);
+
+export interface FieldProblem {
+  readonly field: string;
+  readonly msg: string;
+}
+
+/** One entry per field, in the contract's shape. */
+export function problemsOf(error: z.ZodError): readonly FieldProblem[] {
+  const problems = error.issues.map(({ path, message }) => ({
+    field: path.map(String).join('.') || 'unknown',
+    msg: message,
+  }));
+  return problems.filter(({ field }, at) => problems.findIndex((it) => it.field === field) === at);
+}

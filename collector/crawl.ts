@@ -1,0 +1,119 @@
+/** One page, from its address to its text. */
+import { destinationOf } from '../domain/allowed-addresses.js';
+import { CrawlFailed } from './crawl-failed.js';
+import type { SourceType } from './collection.js';
+import type { Fetched, FetchPage } from './fetch-page.js';
+import { ACCEPT, contentTypeOf, type ContentType } from './media-types.js';
+import type { Pacing } from './pacing.js';
+import type { Reader } from './reader.js';
+import type { PageText } from './reading.js';
+import type { Robots } from './robots.js';
+
+export interface CrawlOrder {
+  readonly url: URL;
+  readonly sourceType: SourceType;
+  /** Between two requests to the page's domain. */
+  readonly delayMs: number;
+  /** All requests are over; the page is being read. */
+  onFetched(bytes: number): Promise<void>;
+}
+
+/** @throws CrawlFailed, DomainBusy, `unavailable` */
+export type Crawl = (order: CrawlOrder, signal: AbortSignal) => Promise<PageText>;
+
+export interface CrawlDeps {
+  readonly fetchPage: FetchPage;
+  readonly pacing: Pacing;
+  readonly robots: Robots;
+  readonly reader: Pick<Reader, 'readPage'>;
+  /** From the first request to the text. */
+  readonly timeoutMs: number;
+  /** Of the page, before and after decompression. */
+  readonly maxBytes: number;
+}
+
+export function createCrawl(deps: CrawlDeps): Crawl {
+  return async (order, signal) => {
+    const timeout = new AbortController();
+    const limited = AbortSignal.any([signal, timeout.signal]);
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      const { url, delayMs } = order;
+      await deps.pacing.takeTurn({ domain: destinationOf(url).host, intervalMs: delayMs }, signal);
+      timer = setTimeout(() => {
+        timeout.abort();
+      }, deps.timeoutMs);
+      return await crawlPage(order, deps, limited);
+    } catch (error) {
+      throw meaningOf(error, { isOver: signal.aborted, isLate: timeout.signal.aborted, deps });
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+}
+
+async function crawlPage(
+  { url, sourceType, onFetched }: CrawlOrder,
+  deps: CrawlDeps,
+  signal: AbortSignal,
+): Promise<PageText> {
+  const fetched = await deps.fetchPage(url, {
+    accept: ACCEPT[sourceType],
+    maxBytes: deps.maxBytes,
+    isCut: false,
+    signal,
+    beforeRequest: async (at, hop) => {
+      if (hop > 0) {
+        await prepareRedirect(at, deps, signal);
+      }
+    },
+  });
+  const content = contentOf(fetched, sourceType);
+  await onFetched(fetched.body.byteLength);
+  const { kind: contentKind, charset } = content;
+  const page = await deps.reader.readPage({ contentKind, charset, body: fetched.body }, signal);
+  if (page.text === '') {
+    throw new CrawlFailed('no-text', 'the page holds no text; scripts are not run');
+  }
+  return page;
+}
+
+/** A redirect is one more request, to a site that has its own rules. */
+async function prepareRedirect(url: URL, deps: CrawlDeps, signal: AbortSignal): Promise<void> {
+  const { isAllowed, reason, delayMs } = await deps.robots.permit(url, signal);
+  if (!isAllowed) {
+    throw new CrawlFailed('disallowed-by-robots', `redirected to a page that is ${reason}`);
+  }
+  await deps.pacing.takeTurn({ domain: destinationOf(url).host, intervalMs: delayMs }, signal);
+}
+
+/** Source: RFC 9110 §15 and RFC 6585 §4: what may be otherwise in a moment. */
+const PASSING_STATUSES = [408, 425, 429, 500, 502, 503, 504];
+
+function contentOf({ status, contentType }: Fetched, sourceType: SourceType): ContentType {
+  if (status !== 200) {
+    const code = PASSING_STATUSES.includes(status) ? 'page-unavailable' : 'page-status';
+    throw new CrawlFailed(code, `the page answered with HTTP status ${status}`);
+  }
+  const content = contentTypeOf(contentType, sourceType);
+  if (content === null) {
+    const named = contentType === '' ? 'without a content type' : contentType.slice(0, 100);
+    const words = `${named} is not collected from a source of type ${sourceType}`;
+    throw new CrawlFailed('content-type', words);
+  }
+  return content;
+}
+
+function meaningOf(
+  error: unknown,
+  { isOver, isLate, deps }: { isOver: boolean; isLate: boolean; deps: CrawlDeps },
+): unknown {
+  if (isOver) {
+    return new CrawlFailed('interrupted', 'nobody waits for the page any more', { cause: error });
+  }
+  if (isLate) {
+    const words = `the page was not there within ${deps.timeoutMs / 1_000} s`;
+    return new CrawlFailed('timeout', words, { cause: error });
+  }
+  return error;
+}

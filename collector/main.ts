@@ -1,0 +1,78 @@
+/**
+ * The data collector's process: reads public pages for agents, until SIGTERM; lets what is under
+ * way end, for a while. Source: contract, pipeline §3.3.
+ */
+import { createServer, type Server } from 'node:http';
+import { loadCollectorConfig, type CollectorConfig } from '../config/collector-config.js';
+import { ConfigError } from '../config/environment.js';
+import { requireNode } from '../config/node-version.js';
+import { createLogger, type Logger } from '../telemetry/logger.js';
+import { createApp } from './app.js';
+import { createParts } from './parts.js';
+
+requireNode();
+
+/** After it crawls under way are given up; their clients are told, and may ask again. */
+const DRAIN_MS = 10_000;
+
+const logger = createLogger('collector');
+try {
+  const config = loadCollectorConfig();
+  await run(config, createLogger('collector', { level: config.logLevel }));
+} catch (error) {
+  if (error instanceof ConfigError) {
+    logger.error(error.message);
+  } else {
+    logger.error('collector failed', { error });
+  }
+  process.exitCode = 1;
+}
+
+async function run(config: CollectorConfig, log: Logger): Promise<void> {
+  const asked = Promise.withResolvers<NodeJS.Signals>();
+  process.once('SIGTERM', asked.resolve).once('SIGINT', asked.resolve);
+  const stopping = new AbortController();
+  const parts = createParts(config, { logger: log, stopping: stopping.signal });
+  const handle = createApp(parts.app).callback();
+  const server = createServer((request, response) => void handle(request, response));
+  try {
+    const port = await listen(server, config);
+    log.info('collector ready', { host: config.host, port });
+    log.info('collector stopping', { signal: await asked.promise });
+    await drain(server, stopping);
+  } finally {
+    parts.close(); // what stays open would keep the process from ending
+  }
+  log.info('collector stopped');
+}
+
+async function listen(
+  server: Server,
+  { host, port }: Pick<CollectorConfig, 'host' | 'port'>,
+): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const isTaken = cause.code === 'EADDRINUSE';
+      reject(
+        isTaken
+          ? new ConfigError(`Port ${port} is in use: set COLLECTOR_PORT to a free port.`)
+          : cause,
+      );
+    });
+    server.listen(port, host, resolve);
+  });
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : port;
+}
+
+async function drain(server: Server, stopping: AbortController): Promise<void> {
+  const impatience = setTimeout(() => {
+    stopping.abort();
+  }, DRAIN_MS);
+  await new Promise<void>((resolve) => {
+    server.close(() => {
+      resolve();
+    });
+  });
+  clearTimeout(impatience);
+}
