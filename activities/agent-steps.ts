@@ -1,0 +1,39 @@
+import type { ConversationId, PipelineId, StreamId } from '../domain/ids.js';
+import type { NewAgentStep } from '../db/agent-steps.js';
+import type { Announcement } from '../db/agent-ends.js';
+
+/** An agent's end, before its event has given it a place. */
+export type NewStep = Omit<NewAgentStep, 'seq'>;
+
+export interface RunOfStep {
+  readonly pipelineId: PipelineId;
+  readonly conversationId: ConversationId | null;
+}
+
+export function streamOf({ conversationId, pipelineId }: RunOfStep): StreamId {
+  return conversationId ?? pipelineId;
+}
+
+/** The `agent_completed` event of an agent's end, and where it goes. */
+export function announcementOf(
+  run: RunOfStep,
+  { node, agentName, status, durationSeconds }: NewStep,
+): Announcement {
+  const { pipelineId, conversationId } = run;
+  return {
+    streamId: streamOf(run),
+    conversationId,
+    step: {
+      // a conversation's stream holds all its runs
+      stepKey: `agent:${pipelineId}:${node}`,
+      event: {
+        type: 'agent_completed',
+        agent_name: agentName,
+        status,
+        duration: durationSeconds,
+        pipeline_id: pipelineId,
+        node,
+      },
+    },
+  };
+}

@@ -1,0 +1,127 @@
+/** One agent's work, up to an outcome that can be stored; nothing is stored here. */
+import { Context, log } from '@temporalio/activity';
+import { designInjection } from '../domain/agent-prompts.js';
+import { COLLECTOR_AWAY, pageText, problemText } from '../domain/collector-texts.js';
+import { sourceUrlsOf } from '../domain/collector-sources.js';
+import { numericFieldsOf } from '../domain/conditions.js';
+import { DomainError } from '../domain/errors.js';
+import { nodeKindOf } from '../domain/pipeline.js';
+import { noteCollectorCall, type AgentStep } from '../db/agent-steps.js';
+import { findApproval } from '../db/approvals.js';
+import { readRunById } from '../db/pipelines.js';
+import type { OpenLiveWriter } from '../events/live-writer.js';
+import type { CompleteOptions } from '../llm/metered.js';
+import { askModel, type AskDeps } from './agent-model.js';
+import {
+  failedAgent,
+  NOTHING_MADE,
+  type AgentCall,
+  type AgentOutcome,
+  type AgentTask,
+  type PromptedTask,
+} from './agent-outcome.js';
+import type { Collector } from './collector-client.js';
+import { announceAgent } from './live-agent.js';
+
+export interface AgentWorkDeps extends AskDeps {
+  readonly collector: Collector;
+  readonly openLive: OpenLiveWriter;
+}
+
+/**
+ * @param steps the agents of the run that have ended
+ * @throws what is to be retried, cancellation, and `internal` or `not-found` for a broken run
+ */
+export async function workOn(
+  deps: AgentWorkDeps,
+  call: AgentCall,
+  steps: readonly AgentStep[],
+): Promise<AgentOutcome> {
+  const task = { ...(await readTask(deps, call)), steps };
+  const patterns = designInjection(task.design);
+  if (patterns.length > 0) {
+    const { pipelineId } = call;
+    log.warn('possible prompt injection in a design', { pipelineId, patterns });
+    return failedAgent(task, { code: 'prompt-injection' });
+  }
+  const { kind } = task;
+  if (kind === 'approval') {
+    return approvedBy(deps, task);
+  }
+  const live = announceAgent(deps.openLive, call, task.agent);
+  try {
+    return await makeOutcome({ ...deps, beginReply: () => live.beginReply() }, { ...task, kind });
+  } finally {
+    await live.end();
+  }
+}
+
+type MakingDeps = AgentWorkDeps & Pick<CompleteOptions, 'beginReply'>;
+
+async function makeOutcome(deps: MakingDeps, task: PromptedTask): Promise<AgentOutcome> {
+  const urls = task.kind === 'collector' ? sourceUrlsOf(task.design, task.call.position) : [];
+  if (urls.length === 0) {
+    return askModel(deps, task, []);
+  }
+  return (
+    (await collectPages(deps, task, urls)) ?? askModel(deps, task, [COLLECTOR_AWAY[task.language]])
+  );
+}
+
+async function readTask({ db }: AgentWorkDeps, call: AgentCall): Promise<Omit<AgentTask, 'steps'>> {
+  const run = await readRunById(db, call.pipelineId);
+  if (run?.userId !== call.userId) {
+    throw new DomainError('not-found', `pipeline ${call.pipelineId} does not exist`);
+  }
+  const agent = run.design.agents[call.position];
+  if (agent === undefined) {
+    throw new DomainError('internal', `pipeline ${call.pipelineId} has no such agent`);
+  }
+  const language = run.language === 'ko' ? 'ko' : 'en';
+  return { call, design: run.design, agent, kind: nodeKindOf(agent), language };
+}
+
+/** A person's decision makes nothing of its own: what was agreed to goes on. */
+async function approvedBy({ db }: AgentWorkDeps, task: AgentTask): Promise<AgentOutcome> {
+  const { call, agent } = task;
+  const approval = await findApproval(db, call);
+  const content = approval?.editedInput ?? approval?.input ?? '';
+  const made = { ...NOTHING_MADE, content, answered: numericFieldsOf(content) };
+  return { ...made, agent, status: 'success', errorCode: null, error: null };
+}
+
+/** @returns null when nobody listens at the collector's address */
+async function collectPages(
+  { db, collector }: AgentWorkDeps,
+  task: AgentTask,
+  urls: readonly string[],
+): Promise<AgentOutcome | null> {
+  const { agent, language } = task;
+  const signal = Context.current().cancellationSignal;
+  const pages: string[] = [];
+  const problems: string[] = [];
+  let isBlocked = true;
+  if (!(await collector.isReachable(signal))) {
+    return null;
+  }
+  await noteCollectorCall(db, task.call.pipelineId);
+  for (const url of urls) {
+    const outcome = await collector.collect({ url, attempts: agent.retry_count }, signal);
+    if (outcome.kind === 'collected') {
+      pages.push(pageText(outcome.page, language));
+    } else if (outcome.kind === 'unreachable' && pages.length + problems.length === 0) {
+      return null;
+    } else {
+      const problem = outcome.kind === 'problem' ? outcome.problem : outcome;
+      isBlocked &&= problem.kind === 'blocked';
+      problems.push(problemText(url, problem, language));
+    }
+  }
+  const by = { ...NOTHING_MADE, agent, provider: 'data-collector', attempts: 1 };
+  if (pages.length === 0) {
+    const errorCode = isBlocked ? 'collector-blocked' : 'collector-failed';
+    return { ...by, status: 'failed', errorCode, error: `${agent.name}: ${problems.join('; ')}` };
+  }
+  const content = [...pages, ...problems].join('\n\n');
+  return { ...by, status: 'success', errorCode: null, error: null, content };
+}

@@ -1,0 +1,187 @@
+import { ApplicationFailure, Context, log } from '@temporalio/activity';
+import type { AllowedAddress } from '../domain/allowed-addresses.js';
+import { DomainError, type ErrorCode } from '../domain/errors.js';
+import type { StoredEvent } from '../domain/events.js';
+import { repairStepOf, stepIdOf, type PipelineId, type StreamId } from '../domain/ids.js';
+import { adviceOf } from '../domain/failure-advice.js';
+import { previewOf } from '../domain/previews.js';
+import { rounded } from '../domain/result-rules.js';
+import type { AgentStatus } from '../domain/results.js';
+import { storeEnd } from '../db/agent-ends.js';
+import { findStep, listSteps, type AgentStep } from '../db/agent-steps.js';
+import { repeatVictim } from '../db/transactions.js';
+import { announcementOf, streamOf, type NewStep } from './agent-steps.js';
+import type { AgentCall, AgentOutcome } from './agent-outcome.js';
+import { workOn, type AgentWorkDeps } from './agent-work.js';
+import { createCollector } from './collector-client.js';
+
+export type { AgentCall } from './agent-outcome.js';
+
+export interface AgentActivities {
+  /**
+   * Runs one agent of a pipeline. Its end is stored once per `stepId` together with its
+   * `agent_completed` event, and found by retries; a reply that has arrived is never paid twice.
+   *
+   * @returns the receipt of an agent that succeeded; texts stay in PostgreSQL.
+   * @throws for a failed agent: a final failure whose type is the agent's error code and whose
+   *   first detail is its receipt. `model-unavailable`, `model-rate-limited`, `model-timeout`
+   *   while attempts are left and `unavailable` while a store is away are retried.
+   */
+  runAgent(call: AgentCall): Promise<AgentReceipt>;
+}
+
+export interface AgentReceipt {
+  readonly node: string;
+  readonly status: AgentStatus;
+  readonly errorCode: ErrorCode | null;
+  readonly tokensUsed: number;
+  readonly costUsd: number;
+  /** From the first attempt's start, 2 decimals. */
+  readonly durationSeconds: number;
+  readonly provider: string | null;
+  readonly model: string | null;
+  /** As in `AgentResult`; absent in receipts of older versions. */
+  readonly attempts?: number | null;
+  /** What conditions of edges may look at. */
+  readonly fields: Readonly<Record<string, number>>;
+  /** The first 200 characters of the answer. */
+  readonly preview: string;
+}
+
+export interface AgentDeps extends Omit<AgentWorkDeps, 'collector'> {
+  /** `DATA_COLLECTOR_URL` */
+  readonly collectorUrl: string;
+  /** Private hosts that collectors may read all the same; default: none. */
+  readonly collectorAllowed?: readonly AllowedAddress[];
+  publish(streamId: StreamId, events: readonly StoredEvent[]): void;
+}
+
+export function createAgentActivities(deps: AgentDeps): AgentActivities {
+  const collector = createCollector({
+    baseUrl: deps.collectorUrl,
+    allowed: deps.collectorAllowed ?? [],
+  });
+  return {
+    async runAgent(call) {
+      const steps = await listSteps(deps.db, call.pipelineId);
+      const stored = steps.find(({ id }) => id === call.stepId);
+      if (stored !== undefined) {
+        return hand(stored);
+      }
+      return call.reuseFrom === undefined
+        ? hand(await end(deps, call, await workOn({ ...deps, collector }, call, steps)))
+        : hand(await takeOver(deps, { ...call, reuseFrom: call.reuseFrom }));
+    },
+  };
+}
+
+/**
+ * Stores another run's answer as this run's own: nothing is asked, nothing is paid, and conditions
+ * see what they saw then.
+ *
+ * @throws `not-found` when that run has been deleted: asking anew would cost what nobody ordered
+ */
+async function takeOver(
+  deps: AgentDeps,
+  call: AgentCall & { readonly reuseFrom: PipelineId },
+): Promise<AgentStep> {
+  const source = await findStep(deps.db, stepIdOf(call.reuseFrom, call.node));
+  if (source?.status !== 'success') {
+    throw new DomainError('not-found', `pipeline ${call.reuseFrom} has no answer of ${call.node}`);
+  }
+  const { seq: _seq, endedAt: _endedAt, fields, ...answer } = source;
+  const { pipelineId, node, stepId: id } = call;
+  return store(deps, call, {
+    ...answer,
+    ...{ id, pipelineId, node, tokensUsed: 0, cost: '0', durationSeconds: 0 },
+    fields: JSON.stringify(fields),
+    reusedFrom: call.reuseFrom,
+  });
+}
+
+async function end(deps: AgentDeps, call: AgentCall, outcome: AgentOutcome): Promise<AgentStep> {
+  const durationSeconds = secondsSinceScheduled();
+  const steps = [call.stepId, repairStepOf(call.stepId)];
+  const cost = await deps.ledger.readCost(steps); // what was spent is shown, even if in vain
+  return store(deps, call, rowOf(call, outcome, { durationSeconds, cost }));
+}
+
+async function store(deps: AgentDeps, call: AgentCall, row: NewStep): Promise<AgentStep> {
+  const { step, events } = await repeatVictim(() =>
+    storeEnd(deps.db, row, announcementOf(call, row)),
+  );
+  if (events.length > 0) {
+    deps.publish(streamOf(call), events);
+  }
+  return step;
+}
+
+/** Wall clock over all attempts; the clocks of server and worker may differ a little. */
+function secondsSinceScheduled(): number {
+  const { scheduledTimestampMs } = Context.current().info;
+  return Math.max(0, rounded((Date.now() - scheduledTimestampMs) / 1_000, 2));
+}
+
+function rowOf(
+  call: AgentCall,
+  outcome: AgentOutcome,
+  { durationSeconds, cost }: { durationSeconds: number; cost: string },
+): NewStep {
+  const { agent, answered, ...made } = outcome;
+  const fields = {
+    ...answered,
+    tokens_used: made.tokensUsed,
+    cost_estimate: Number(cost),
+    duration_seconds: durationSeconds,
+  };
+  return {
+    ...made,
+    id: call.stepId,
+    pipelineId: call.pipelineId,
+    node: call.node,
+    agentName: agent.name,
+    role: agent.role,
+    cost,
+    durationSeconds,
+    fields: JSON.stringify(fields),
+  };
+}
+
+/** @throws the failed agent's failure, on every attempt in the same way */
+function hand(step: AgentStep): AgentReceipt {
+  const receipt = receiptOf(step);
+  if (step.status === 'failed') {
+    const { pipelineId, node, errorCode } = step;
+    log.warn('agent failed', { pipelineId, node, errorCode });
+    const code = errorCode ?? 'internal';
+    throw ApplicationFailure.nonRetryable(adviceOf(code), code, receipt);
+  }
+  return receipt;
+}
+
+export function receiptOf(step: AgentStep): AgentReceipt {
+  const {
+    node,
+    status,
+    errorCode,
+    tokensUsed,
+    durationSeconds,
+    provider,
+    model,
+    attempts,
+    fields,
+  } = step;
+  return {
+    node,
+    status,
+    errorCode,
+    tokensUsed,
+    costUsd: Number(step.cost),
+    durationSeconds,
+    provider,
+    model,
+    attempts,
+    fields,
+    preview: previewOf(step.content),
+  };
+}

@@ -1,0 +1,120 @@
+import { z } from 'zod';
+import { designInjection } from '../../domain/agent-prompts.js';
+import { withEvidentAims } from '../../domain/design-aims.js';
+import { checkDesigns, withOneRecommendation } from '../../domain/design-rules.js';
+import { AGENT_DEFAULTS, type Design } from '../../domain/designs.js';
+import type { Language } from '../../domain/languages.js';
+import { checkGraph } from '../../domain/pipeline.js';
+import { answerSchema } from './structured.js';
+
+const AskedDesigns = z.strictObject({
+  designs: z.array(
+    z.strictObject({
+      name: z.string(),
+      description: z.string(),
+      agents: z.array(
+        z.strictObject({
+          name: z.string(),
+          role: z.string(),
+          llm_model: z.string(),
+          description: z.string(),
+        }),
+      ),
+      edges: z.nullable(
+        z.array(
+          z.strictObject({
+            source: z.string(),
+            target: z.string(),
+            condition: z.nullable(z.string()),
+          }),
+        ),
+      ),
+      pros: z.array(z.string()),
+      cons: z.array(z.string()),
+      estimated_cost: z.string(),
+      complexity: z.enum(['low', 'medium', 'high']),
+      recommended: z.boolean(),
+    }),
+  ),
+});
+
+export const DESIGNS_ANSWER = answerSchema('designs', AskedDesigns);
+
+const words = (max: number) => z.string().max(max);
+const points = z.array(words(1_000)).max(20).default([]);
+
+/** An agent lacking one of its four fields invalidates the whole answer (discussion §6.2). */
+const Agent = z
+  .object({
+    name: words(255).min(1),
+    role: words(100).min(1),
+    llm_model: words(100).min(1),
+    description: words(4_000),
+  })
+  .transform((agent) => ({ ...agent, ...AGENT_DEFAULTS }));
+
+const Edge = z.object({
+  source: words(255),
+  target: words(255),
+  condition: z.nullable(words(200)).default(null),
+});
+
+interface DesignsOrder {
+  readonly sourceHints: readonly string[];
+  readonly language: Language;
+}
+
+const AnsweredDesign = z.object({
+  name: words(255).min(1).default('Unnamed Design'),
+  description: words(4_000).default(''),
+  agents: z.array(Agent).default([]),
+  edges: z.nullable(z.array(Edge)).default(null),
+  pros: points,
+  cons: points,
+  estimated_cost: words(100).default('unknown'),
+  complexity: words(20).default('medium'),
+  recommended: z.boolean().default(false),
+});
+
+/**
+ * Three designs that can run, named by what each puts first, one recommended.
+ *
+ * @param order `sourceHints` are carried into each design, for its collector.
+ */
+export function designsAnswer({
+  sourceHints,
+  language,
+}: DesignsOrder): z.ZodType<readonly Design[]> {
+  return z
+    .object({ designs: z.array(AnsweredDesign) })
+    .transform(({ designs }) =>
+      designs.map((design) => ({ ...design, source_hints: [...sourceHints] })),
+    )
+    .superRefine((designs, context) => {
+      problemsOf(designs).forEach((problem) => {
+        context.addIssue({ code: 'custom', ...problem });
+      });
+    })
+    .transform((designs) => withOneRecommendation(withEvidentAims(designs, language)));
+}
+
+interface AnswerProblem {
+  readonly message: string;
+  readonly path: (string | number)[];
+}
+
+/** What no schema states, in words that a model can act on. */
+function problemsOf(designs: readonly Design[]): readonly AnswerProblem[] {
+  const message = checkDesigns(designs);
+  const ofAll = message === null ? [] : [{ message, path: ['designs'] }];
+  const ofEach = designs.flatMap((design, index) => {
+    const checked = checkGraph(design);
+    return [
+      ...(checked.kind === 'unbuildable' ? [checked.reason] : []),
+      ...(designInjection(design).length > 0 ? [NO_INSTRUCTIONS] : []), // could not run
+    ].map((problem) => ({ message: problem, path: ['designs', index] }));
+  });
+  return [...ofAll, ...ofEach];
+}
+
+const NO_INSTRUCTIONS = 'has texts that read like instructions to a model: describe the work only';

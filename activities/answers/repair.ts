@@ -1,0 +1,18 @@
+import type { Language } from '../../domain/languages.js';
+import { repairPrompt } from '../../domain/repair-prompts.js';
+import type { ModelRequest } from '../../llm/model.js';
+
+export interface BadReply {
+  readonly text: string;
+  readonly problems: readonly string[];
+}
+
+/** Asks the same model for the same document again, with what was wrong; once is enough. */
+export function repairRequest(
+  request: ModelRequest,
+  bad: BadReply,
+  language: Language,
+): ModelRequest {
+  const messages = repairPrompt({ ...bad, schema: request.answer?.schema ?? {} }, language);
+  return { ...request, messages, temperature: 0 };
+}

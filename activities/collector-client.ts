@@ -1,0 +1,181 @@
+/** The data-collector service as an agent uses it. Source: contract, pipeline §3.2 and §3.3. */
+import { connect } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
+import { z } from 'zod';
+import { destinationOf, isAllowed, type AllowedAddress } from '../domain/allowed-addresses.js';
+import type { CollectedPage, CollectorProblem } from '../domain/collector-texts.js';
+import { isPassingCrawlError, isRefusedCrawlError } from '../domain/crawl-failures.js';
+import { DomainError } from '../domain/errors.js';
+import { isPrivateUrl } from '../domain/private-addresses.js';
+import { joinChunks } from '../domain/text-chunks.js';
+import {
+  CallFailed,
+  doorTo,
+  failedBy,
+  type Attempt,
+  type CollectOutcome,
+  type Door,
+  type DoorOptions,
+} from './collector-door.js';
+
+export type { CollectOutcome } from './collector-door.js';
+
+export interface Collector {
+  /**
+   * Whether somebody takes connections at the collector's address; nothing is asked of it.
+   *
+   * @throws `cancelled` when `signal` aborts
+   */
+  isReachable(signal: AbortSignal): Promise<boolean>;
+  /**
+   * Collects one page; a private address is blocked without asking.
+   *
+   * @param order `attempts` bounds how often what may pass is tried (0 and 1 mean once).
+   * @throws `cancelled` when `signal` aborts; every other outcome is data.
+   */
+  collect(order: CollectOrder, signal: AbortSignal): Promise<CollectOutcome>;
+}
+
+export interface CollectOrder {
+  readonly url: string;
+  readonly attempts: number;
+}
+
+export interface CollectorOptions extends DoorOptions {
+  /** Private hosts that the collector has leave to read; default: none. */
+  readonly allowed?: readonly AllowedAddress[];
+  /** After the first failed attempt; doubled after each further one, at most 30 s. */
+  readonly firstWaitMs?: number;
+}
+
+/** As long as `fetch` itself waits for a connection. */
+const CONNECT_TIMEOUT_MS = 10_000;
+const FIRST_WAIT_MS = 2_000;
+const MAX_WAIT_MS = 30_000;
+
+export function createCollector(options: CollectorOptions): Collector {
+  const { firstWaitMs = FIRST_WAIT_MS, allowed = [] } = options;
+  return {
+    isReachable: (signal) => takesConnections(options.baseUrl, signal),
+    async collect({ url, attempts }, signal) {
+      if (isPrivateUrl(url) && !isAllowed(allowed, destinationOf(new URL(url)))) {
+        return { kind: 'problem', problem: { kind: 'blocked', reason: 'private address' } };
+      }
+      for (let attempt = 1; ; attempt += 1) {
+        const { outcome, retryAfterMs } = await collectOnce(url, doorTo(options, signal));
+        if (!mayPass(outcome) || attempt >= attempts) {
+          return outcome;
+        }
+        const ownMs = firstWaitMs * 2 ** (attempt - 1);
+        await pause(Math.min(MAX_WAIT_MS, Math.max(ownMs, retryAfterMs)), signal);
+      }
+    },
+  };
+}
+
+async function takesConnections(baseUrl: string, cancel: AbortSignal): Promise<boolean> {
+  if (!URL.canParse(baseUrl)) {
+    return false;
+  }
+  const socket = connect({
+    ...destinationOf(new URL(baseUrl)),
+    signal: AbortSignal.any([cancel, AbortSignal.timeout(CONNECT_TIMEOUT_MS)]),
+  });
+  const isConnected = await new Promise<boolean>((resolve) => {
+    socket.once('connect', () => {
+      resolve(true);
+    });
+    socket.once('error', () => {
+      resolve(false);
+    });
+  });
+  socket.destroy();
+  if (cancel.aborted) {
+    throw new DomainError('cancelled', 'collection cancelled');
+  }
+  return isConnected;
+}
+
+/** A collector that went away in the middle may be another one by the next attempt. */
+function mayPass(outcome: CollectOutcome): boolean {
+  switch (outcome.kind) {
+    case 'collected':
+      return false;
+    case 'unreachable':
+      return true;
+    case 'problem':
+      return isPassing(outcome.problem);
+  }
+}
+
+function isPassing(problem: CollectorProblem): boolean {
+  switch (problem.kind) {
+    case 'status':
+      return problem.status >= 500;
+    case 'failed':
+      return isPassingCrawlError(problem.reason);
+    case 'timeout':
+    case 'unreachable':
+      return true;
+    case 'blocked':
+    case 'unreadable':
+      return false;
+  }
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await wait(ms, undefined, { signal }).catch(() => {
+    throw new DomainError('cancelled', 'collection cancelled');
+  });
+}
+
+const Created = z.object({ id: z.string().min(1).max(200) });
+const Compliance = z
+  .object({
+    status: z.string(),
+    robots_reason: z.string().nullish(),
+    reason: z.string().nullish(),
+  })
+  .transform((it) => ({ status: it.status, reason: it.robots_reason ?? it.reason ?? '' }));
+const Crawled = z
+  .object({ status: z.string().nullish(), error: z.string().nullish() })
+  .transform(({ status, error }) => ({ status, reason: error ?? '' }));
+const Item = z.union([z.string(), z.object({ content: z.string() }).transform((it) => it.content)]);
+const Data = z
+  .object({
+    data: z.array(Item).nullish(),
+    items: z.array(Item).nullish(),
+    total_items: z.number().int().nonnegative().nullish(),
+  })
+  .transform(({ data, items, total_items: total }) => {
+    const texts = data ?? items ?? [];
+    return { items: total ?? texts.length, text: joinChunks(texts) };
+  });
+
+/** The four calls of one collection; a call's problem ends it. */
+async function collectOnce(url: string, ask: Door): Promise<Attempt> {
+  try {
+    return { outcome: { kind: 'collected', page: await pageAt(url, ask) }, retryAfterMs: 0 };
+  } catch (error) {
+    if (error instanceof CallFailed) {
+      return error;
+    }
+    throw error;
+  }
+}
+
+async function pageAt(url: string, ask: Door): Promise<CollectedPage> {
+  const { id } = await ask(Created, { path: '', body: { url, source_type: 'web' } });
+  const place = `/${encodeURIComponent(id)}`;
+  const { status, reason } = await ask(Compliance, { path: `${place}/compliance` });
+  if (status === 'blocked') {
+    throw failedBy({ kind: 'blocked', reason });
+  }
+  const crawled = await ask(Crawled, { path: `${place}/collect`, body: null });
+  if (crawled.status === 'failed' || crawled.status === 'blocked') {
+    const kind = isRefusedCrawlError(crawled.reason) ? 'blocked' : crawled.status;
+    throw failedBy({ kind, reason: crawled.reason });
+  }
+  const { items, text } = await ask(Data, { path: `${place}/data` });
+  return { url, items, text };
+}

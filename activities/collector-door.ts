@@ -1,0 +1,143 @@
+/** One question to the data-collector service, and what its answer or its silence means. */
+import { z } from 'zod';
+import type { CollectedPage, CollectorProblem } from '../domain/collector-texts.js';
+import { DomainError } from '../domain/errors.js';
+import { traceparentOf } from '../domain/traces.js';
+import { logScope, outgoingSpan } from '../telemetry/log-scope.js';
+
+export type CollectOutcome =
+  | { readonly kind: 'collected'; readonly page: CollectedPage }
+  | { readonly kind: 'problem'; readonly problem: CollectorProblem }
+  /** Nobody listens at the collector's address. */
+  | { readonly kind: 'unreachable' };
+
+export interface DoorOptions {
+  /** `DATA_COLLECTOR_URL` */
+  readonly baseUrl: string;
+  /** Per request. Source: contract, pipeline §4. */
+  readonly timeoutMs?: number;
+}
+
+const TIMEOUT_MS = 60_000;
+const MAX_ANSWER_BYTES = 5 * 1024 * 1024;
+
+export interface Attempt {
+  readonly outcome: CollectOutcome;
+  /** Earliest useful retry, where the collector names one; else 0. */
+  readonly retryAfterMs: number;
+}
+
+/** Ends a collection early; never leaves the client. */
+export class CallFailed extends Error implements Attempt {
+  readonly outcome: CollectOutcome;
+  readonly retryAfterMs: number;
+
+  constructor(outcome: CollectOutcome, retryAfterMs = 0) {
+    super(outcome.kind);
+    this.outcome = outcome;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+export function failedBy(problem: CollectorProblem, retryAfterMs = 0): CallFailed {
+  return new CallFailed({ kind: 'problem', problem }, retryAfterMs);
+}
+
+export interface Question {
+  /** Below `/api/v1/collections`. */
+  readonly path: string;
+  /** Absent: GET. null: POST without a body. */
+  readonly body?: object | null;
+}
+
+/** Asks one question. @throws CallFailed, `cancelled` */
+export type Door = <T>(schema: z.ZodType<T>, question: Question) => Promise<T>;
+
+export function doorTo(
+  { baseUrl, timeoutMs = TIMEOUT_MS }: DoorOptions,
+  cancel: AbortSignal,
+): Door {
+  const root = `${baseUrl.replace(/\/+$/, '')}/api/v1/collections`;
+  return async (schema, question) => {
+    const signal = AbortSignal.any([cancel, AbortSignal.timeout(timeoutMs)]);
+    const request = { ...requestOf(question), signal };
+    const text = await answerOf(`${root}${question.path}`, request).catch((error: unknown) => {
+      throw meaningOf(error, cancel);
+    });
+    return readAnswer(schema, text);
+  };
+}
+
+function requestOf({ body }: Question): RequestInit {
+  const redirect = 'manual'; // the collector has no reason to send us elsewhere
+  const headers = causeHeaders();
+  if (body === undefined) {
+    return { method: 'GET', redirect, headers };
+  }
+  return body === null
+    ? { method: 'POST', redirect, headers }
+    : {
+        method: 'POST',
+        redirect,
+        body: JSON.stringify(body),
+        headers: { ...headers, 'content-type': 'application/json' },
+      };
+}
+
+/** So that the collector's log lines name what has caused them. */
+function causeHeaders(): Record<string, string> {
+  const { requestId } = logScope();
+  const span = outgoingSpan();
+  return requestId === undefined || span === null
+    ? {}
+    : { 'x-request-id': requestId, traceparent: traceparentOf(span) };
+}
+
+async function answerOf(address: string, request: RequestInit): Promise<string> {
+  const response = await fetch(address, request);
+  if (!response.ok) {
+    await response.body?.cancel();
+    const retryAfter = Number(response.headers.get('retry-after') ?? 0);
+    const retryAfterMs = Number.isFinite(retryAfter) ? retryAfter * 1_000 : 0;
+    throw failedBy({ kind: 'status', status: response.status }, retryAfterMs);
+  }
+  const body: AsyncIterable<Uint8Array> | null = response.body;
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body ?? []) {
+    size += chunk.byteLength;
+    if (size > MAX_ANSWER_BYTES) {
+      throw failedBy({ kind: 'unreadable' });
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function meaningOf(error: unknown, cancel: AbortSignal): Error {
+  if (cancel.aborted) {
+    return new DomainError('cancelled', 'collection cancelled');
+  }
+  if (error instanceof CallFailed) {
+    return error;
+  }
+  const isTimeout =
+    typeof error === 'object' && error !== null && Reflect.get(error, 'name') === 'TimeoutError';
+  return isTimeout ? failedBy({ kind: 'timeout' }) : new CallFailed({ kind: 'unreachable' });
+}
+
+function readAnswer<T>(schema: z.ZodType<T>, text: string): T {
+  const parsed = schema.safeParse(jsonOf(text));
+  if (!parsed.success) {
+    throw failedBy({ kind: 'unreadable' });
+  }
+  return parsed.data;
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

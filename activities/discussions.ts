@@ -1,0 +1,253 @@
+import { log } from '@temporalio/activity';
+import type { Design } from '../domain/designs.js';
+import type { PlanGeneratedEvent, StoredEvent, StreamEvent } from '../domain/events.js';
+import type { ConversationId, MessageId, PipelineId, UserId } from '../domain/ids.js';
+import { languageOf, type Language } from '../domain/languages.js';
+import type { Refusal } from '../domain/refusals.js';
+import { findInjection } from '../domain/sanitizer.js';
+import { planTurn, type Talk, type TurnPlan } from '../domain/talk.js';
+import type { Db, Tx } from '../db/connect.js';
+import { admitRun, countDiscussion, type KeySources } from '../db/admission.js';
+import {
+  readDiscussion,
+  readTurnGround,
+  saveDiscussion,
+  type TurnGround,
+} from '../db/discussions.js';
+import { appendEvents } from '../db/events.js';
+import { addMessage } from '../db/messages.js';
+import { readRunById } from '../db/pipelines.js';
+import { inTransaction } from '../db/transactions.js';
+import { utcDay } from '../domain/days.js';
+import type { UserMessage } from '../workflows/discussion.messages.js';
+
+/** The records of a discussion: one short transaction each, safe to repeat. */
+export interface DiscussionActivities {
+  /** The state after the last turn, for a revival. */
+  loadDiscussion(call: { conversationId: ConversationId }): Promise<{ talk: Talk | null }>;
+  /**
+   * Stores and echoes a message, counts its conversation once against the day's discussions, and
+   * plans what it leads to. The plan is made here so that history records it: the words that
+   * approve or cancel may change between releases.
+   */
+  beginTurn(call: BeginTurnCall): Promise<TurnBeginning>;
+  /** Stores a turn's events, the assistant's message rows and the new state together. */
+  endTurn(call: EndTurnCall): Promise<void>;
+  /** Stores a state that no turn has stored: of a run that the API has admitted. */
+  saveTalk(call: TurnCall & { readonly talk: Talk }): Promise<void>;
+  /** Admits a run and stores its `plan_generated` in one transaction, or says why not. */
+  admitPlan(call: AdmitPlanCall): Promise<PlanAdmission>;
+}
+
+interface TurnCall {
+  readonly conversationId: ConversationId;
+  readonly userId: UserId;
+}
+
+export interface BeginTurnCall extends TurnCall {
+  readonly message: UserMessage;
+  readonly talk: Talk;
+}
+
+export type TurnBeginning =
+  | { readonly kind: 'begun'; readonly language: Language; readonly plan: TurnPlan }
+  /** Answered by an attempt that history does not know of; `talk` is the state since then. */
+  | { readonly kind: 'taken-before'; readonly talk: Talk | null }
+  | { readonly kind: 'conversation-gone' }
+  | { readonly kind: 'refused'; readonly language: Language };
+
+export interface EndTurnCall extends TurnCall {
+  readonly messageId: MessageId;
+  readonly events: readonly StreamEvent[];
+  readonly talk: Talk;
+}
+
+export interface AdmitPlanCall extends TurnCall {
+  readonly messageId: MessageId;
+  readonly pipelineId: PipelineId;
+  readonly design: Design;
+  readonly language: Language;
+  readonly event: PlanGeneratedEvent;
+  readonly talk: Talk;
+}
+
+export type PlanAdmission = { readonly kind: 'admitted' } | Refusal;
+
+export interface DiscussionDeps {
+  readonly db: Db;
+  readonly now: () => Date;
+  readonly keySources: KeySources;
+  newId(): string;
+  publish(streamId: string, events: readonly StoredEvent[]): void;
+  /** Keeps the session view that connecting and reading use. */
+  showSession(discussion: TurnCall, talk: Talk, lastSeq: number): void;
+}
+
+export function createDiscussionActivities(deps: DiscussionDeps): DiscussionActivities {
+  return {
+    async loadDiscussion({ conversationId }) {
+      const row = await readDiscussion(deps.db, conversationId);
+      return { talk: row?.talk ?? null };
+    },
+    beginTurn: (call) => begin(deps, call),
+    async endTurn(call) {
+      const events = await inTransaction(deps.db, (tx) => storeAnswer(deps, tx, call));
+      announce(deps, call, events);
+    },
+    async saveTalk({ conversationId, userId, talk }) {
+      await inTransaction(deps.db, (tx) => saveDiscussion(tx, { conversationId, userId, talk }));
+    },
+    async admitPlan(call) {
+      const admitted = await inTransaction(deps.db, (tx) => admit(deps, tx, call));
+      if (admitted.kind === 'admitted') {
+        announce(deps, call, admitted.events);
+        return { kind: 'admitted' };
+      }
+      return admitted;
+    },
+  };
+}
+
+async function begin(deps: DiscussionDeps, call: BeginTurnCall): Promise<TurnBeginning> {
+  const { conversationId, userId, message } = call;
+  const { beginning, events } = await inTransaction(deps.db, async (tx) => {
+    const ground = await readTurnGround(tx, {
+      conversationId,
+      userId,
+      answerKey: answerKey(message.messageId, 0),
+    });
+    if (ground === null) {
+      return { beginning: { kind: 'conversation-gone' as const }, events: [] };
+    }
+    if (isAnswered(call, ground)) {
+      return { beginning: { kind: 'taken-before' as const, talk: ground.talk }, events: [] };
+    }
+    // every later turn goes on without waiting for the user's lock
+    const counted = ground.isCounted
+      ? 'ok'
+      : await countDiscussion(tx, { conversationId, userId, day: utcDay(deps.now()) });
+    const events = await storeEcho(tx, call);
+    const names = call.talk.designs.map(({ name }) => name);
+    const language = languageOf(message.content, call.talk.language, names);
+    const beginning: TurnBeginning =
+      counted === 'ok'
+        ? { kind: 'begun', language, plan: await planOf(tx, call) }
+        : { kind: 'refused', language };
+    return { beginning, events };
+  });
+  deps.publish(conversationId, events);
+  return beginning;
+}
+
+/** Known by the stored state, or, if that was long ago, by its stored answer. */
+function isAnswered(
+  { message }: BeginTurnCall,
+  { talk, isAnswered: isStored }: TurnGround,
+): boolean {
+  return isStored || talk?.recentIds.includes(message.messageId) === true;
+}
+
+async function planOf(tx: Tx, { conversationId, message, talk }: BeginTurnCall): Promise<TurnPlan> {
+  const patterns = findInjection(message.content);
+  if (patterns.length > 0) {
+    const { messageId } = message;
+    log.warn('possible prompt injection in a message', { conversationId, messageId, patterns });
+    return { kind: 'warn' };
+  }
+  const pipelineId = talk.run?.kind === 'admitted' ? talk.run.pipelineId : null;
+  return planTurn(talk, message.content, await isRunActive(tx, pipelineId));
+}
+
+async function storeEcho(tx: Tx, { conversationId, message }: BeginTurnCall) {
+  await addMessage(tx, {
+    id: message.messageId,
+    conversationId,
+    role: 'user',
+    content: message.content,
+    metadata: null,
+  });
+  return appendEvents(tx, {
+    streamId: conversationId,
+    conversationId,
+    steps: [
+      {
+        stepKey: `${message.messageId}:echo`,
+        event: {
+          type: 'user_message_received',
+          content: message.content,
+          message_id: message.messageId,
+        },
+      },
+    ],
+  });
+}
+
+/** Asked in the turn itself: whoever saw the run's last event may speak of the next one. */
+async function isRunActive(tx: Tx, pipelineId: PipelineId | null): Promise<boolean> {
+  const run = pipelineId === null ? null : await readRunById(tx, pipelineId);
+  return run?.status === 'pending' || run?.status === 'running';
+}
+
+/** Event kinds whose text is kept as a message. Source: contract, discussion §8. */
+const KEPT = ['clarification', 'designs_presented', 'critique_complete', 'plan_generated'];
+
+async function storeAnswer(
+  deps: DiscussionDeps,
+  tx: Tx,
+  { conversationId, userId, messageId, events, talk }: EndTurnCall,
+): Promise<readonly StoredEvent[]> {
+  const steps = events.map((event, index) => ({ stepKey: answerKey(messageId, index), event }));
+  const isNew = await saveDiscussion(tx, { conversationId, userId, talk });
+  for (const event of isNew ? events : []) {
+    if (KEPT.includes(event.type) && 'content' in event) {
+      await addMessage(tx, {
+        id: deps.newId(),
+        conversationId,
+        role: 'assistant',
+        content: event.content,
+        metadata: { ...event },
+      });
+    }
+  }
+  return appendEvents(tx, { streamId: conversationId, conversationId, steps });
+}
+
+async function admit(deps: DiscussionDeps, tx: Tx, call: AdmitPlanCall) {
+  const { conversationId, userId, pipelineId, design, language, event } = call;
+  const admission = await admitRun(
+    tx,
+    {
+      pipelineId,
+      userId,
+      conversationId,
+      design,
+      language,
+      keys: deps.keySources,
+      order: 'socket',
+    },
+    deps.now(),
+  );
+  if (admission.kind === 'refused') {
+    return admission;
+  }
+  return {
+    kind: 'admitted' as const,
+    events: await storeAnswer(deps, tx, { ...call, events: [event] }),
+  };
+}
+
+function announce(
+  deps: DiscussionDeps,
+  call: TurnCall & { talk: Talk },
+  events: readonly StoredEvent[],
+) {
+  deps.publish(call.conversationId, events);
+  const last = events.at(-1);
+  if (last !== undefined) {
+    deps.showSession(call, call.talk, last.seq);
+  }
+}
+
+function answerKey(messageId: MessageId, index: number): string {
+  return `${messageId}:answer:${index}`;
+}

@@ -1,0 +1,75 @@
+/** Any error → what Temporal is told, once: final or retried is decided here and nowhere else. */
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { DomainError, type ErrorCode } from '../domain/errors.js';
+import { adviceOf } from '../domain/failure-advice.js';
+import { isLasting } from '../domain/outages.js';
+
+/** Failures that may pass by themselves. */
+const RETRIED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'model-unavailable',
+  'model-rate-limited',
+  'model-timeout',
+  'model-on-hold',
+  'collector-failed',
+  'unavailable',
+]);
+
+export function isRetried(code: ErrorCode): boolean {
+  return RETRIED.has(code);
+}
+
+/**
+ * Cancellation stays cancellation; everything else becomes an `ApplicationFailure` whose type is
+ * an `ErrorCode` and whose message is advice of ours: the error's own words stay in the log.
+ *
+ * @param options `isBookkeeping`: a record that must be written whatever happens, so that even a
+ *   mistake of ours (a schema that is not migrated yet) is waited out and nothing accepted is lost.
+ */
+export function toApplicationFailure(
+  error: unknown,
+  { isBookkeeping = false } = {},
+): ApplicationFailure | CancelledFailure {
+  if (error instanceof ApplicationFailure || error instanceof CancelledFailure) {
+    return error;
+  }
+  if (error instanceof DomainError) {
+    return error.code === 'cancelled' ? new CancelledFailure('cancelled') : failureOf(error);
+  }
+  if (isAbort(error)) {
+    return new CancelledFailure('cancelled');
+  }
+  return isLasting(error) && !isBookkeeping
+    ? ApplicationFailure.nonRetryable(adviceOf('internal'), 'internal')
+    : ApplicationFailure.retryable(adviceOf('unavailable'), 'unavailable');
+}
+
+/** The error as a failure that Temporal retries, not before `delayMs` from now. */
+export function retryLater(error: DomainError, delayMs: number): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: error.code,
+    message: adviceOf(error.code),
+    nonRetryable: false,
+    nextRetryDelay: Math.max(delayMs, waitOf(error)),
+  });
+}
+
+function failureOf(error: DomainError): ApplicationFailure {
+  const wait = waitOf(error);
+  return ApplicationFailure.create({
+    type: error.code,
+    message: adviceOf(error.code),
+    nonRetryable: !isRetried(error.code),
+    ...(wait > 0 ? { nextRetryDelay: wait } : {}),
+  });
+}
+
+/** No run lasts longer, and what a vendor names is not trusted further than that. */
+const MAX_ASKED_WAIT_MS = 300_000;
+
+function waitOf({ retryAfterSeconds = 0 }: DomainError): number {
+  return Math.min(MAX_ASKED_WAIT_MS, Math.ceil(retryAfterSeconds * 1_000));
+}
+
+function isAbort(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && Reflect.get(error, 'name') === 'AbortError';
+}

@@ -1,0 +1,266 @@
+/** What a run writes when it waits: for a person, a budget, a pause, or its slot. */
+import type { Db, Tx } from '../db/connect.js';
+import { storeEnd } from '../db/agent-ends.js';
+import { isRunOpen, listSteps } from '../db/agent-steps.js';
+import { decideApproval, requestApproval, type ApprovalRow } from '../db/approvals.js';
+import { appendEvents, type EventStep } from '../db/events.js';
+import { readRunById, type RunRecord } from '../db/pipelines.js';
+import { parkRun, takeSlot } from '../db/slots.js';
+import { inTransaction } from '../db/transactions.js';
+import { agentFailureText } from '../domain/agent-failures.js';
+import { DomainError } from '../domain/errors.js';
+import type { StoredEvent } from '../domain/events.js';
+import { stepIdOf, type PipelineId, type StreamId } from '../domain/ids.js';
+import type { ApprovalRule } from '../domain/pipeline.js';
+import type { WaitReason } from '../domain/results.js';
+import { announcementOf, streamOf } from './agent-steps.js';
+import { receiptOf, type AgentReceipt } from './agents.js';
+import { priorsAmong } from '../db/prior-results.js';
+
+/** One short transaction each, safe to repeat. */
+export interface RunWaitActivities {
+  /**
+   * Asks the owner to agree to a node that is ready; asked before, it changes nothing. A run that
+   * was ended from outside asks nobody: its deadline has passed.
+   */
+  askForApproval(call: ApprovalCall & ApprovalRule): Promise<{ readonly deadlineMs: number }>;
+  /**
+   * Takes what the owner has said, or without an offer what the deadline means; the first decision
+   * stays. A rejected node's end is stored with its `agent_completed`.
+   */
+  takeDecision(call: ApprovalCall & { readonly offerId: string | null }): Promise<Decision>;
+  /** Gives the slot back and says why the run waits. `round` counts the waits of the run. */
+  parkRun(call: WaitCall & { readonly reason: WaitReason }): Promise<void>;
+  /** Takes the slot back, or queues for it: then a signal tells when it is there. */
+  unparkRun(call: WaitCall): Promise<{ readonly kind: 'taken' | 'queued' | 'ended' }>;
+}
+
+/** Records that must be written whatever happens (see `toApplicationFailure`). */
+export const RUN_WAIT_RECORDS: readonly string[] = [
+  'askForApproval',
+  'takeDecision',
+  'parkRun',
+  'unparkRun',
+] satisfies (keyof RunWaitActivities)[];
+
+export interface ApprovalCall {
+  readonly pipelineId: PipelineId;
+  readonly node: string;
+  /** Index in `design.agents`. */
+  readonly position: number;
+}
+
+export type Decision =
+  | { readonly kind: 'approved' }
+  | { readonly kind: 'rejected'; readonly receipt: AgentReceipt }
+  /** The offer was none: nothing is decided. */
+  | { readonly kind: 'ignored' };
+
+export interface WaitCall {
+  readonly pipelineId: PipelineId;
+  readonly round: number;
+}
+
+export interface RunWaitDeps {
+  readonly db: Db;
+  readonly now: () => Date;
+  publish(streamId: StreamId, events: readonly StoredEvent[]): void;
+  /** Tells a run that the slot it queues for is its own now. */
+  tellSlotGranted(pipelineId: PipelineId): Promise<void>;
+}
+
+export function createRunWaitActivities(deps: RunWaitDeps): RunWaitActivities {
+  return {
+    askForApproval: (call) => ask(deps, call),
+    takeDecision: (call) => take(deps, call),
+    parkRun: (call) => park(deps, call),
+    unparkRun: (call) => unpark(deps, call),
+  };
+}
+
+async function ask(deps: RunWaitDeps, call: ApprovalCall & ApprovalRule) {
+  const { pipelineId, node, position, timeoutMs, onTimeout } = call;
+  const { deadlineMs, events, streamId } = await inTransaction(deps.db, async (tx) => {
+    const run = await readRunOrThrow(tx, pipelineId);
+    if (!(await isRunOpen(tx, pipelineId))) {
+      return { deadlineMs: 0, events: [], streamId: pipelineId };
+    }
+    const requestedAt = deps.now();
+    const approval = await requestApproval(tx, {
+      ...{ pipelineId, node, onTimeout, requestedAt },
+      agentName: run.design.agents[position]?.name ?? node,
+      input: await inputOf(tx, run, node),
+      deadline: new Date(requestedAt.getTime() + timeoutMs),
+    });
+    const events = await append(tx, run, {
+      stepKey: `approval:${pipelineId}:${node}:asked`,
+      event: {
+        type: 'approval_requested',
+        pipeline_id: pipelineId,
+        node,
+        agent_name: approval.agentName,
+        deadline: approval.deadline.toISOString(),
+        on_timeout: onTimeout,
+      },
+    });
+    const deadlineMs = approval.deadline.getTime();
+    return { deadlineMs, events, streamId: streamOf({ ...run, pipelineId }) };
+  });
+  deps.publish(streamId, events);
+  return { deadlineMs };
+}
+
+/** What the agents before it have made, as the owner reads it and may edit it. */
+async function inputOf(tx: Tx, { id: pipelineId, design }: RunRecord, node: string) {
+  const steps = await listSteps(tx, pipelineId);
+  const priors = priorsAmong(steps, { pipelineId, design, node });
+  const made = priors.filter(({ status }) => status === 'success');
+  const texts = made.map((prior) => `## ${prior.agent_name} (${prior.role})\n\n${prior.content}`);
+  return made.length === 1 ? (made[0]?.content ?? '') : texts.join('\n\n');
+}
+
+async function take(
+  deps: RunWaitDeps,
+  call: ApprovalCall & { readonly offerId: string | null },
+): Promise<Decision> {
+  const { pipelineId, node, offerId } = call;
+  const { decision, events, streamId } = await inTransaction(deps.db, async (tx) => {
+    const run = await readRunOrThrow(tx, pipelineId);
+    const streamId = streamOf({ ...run, pipelineId });
+    const isOpen = await isRunOpen(tx, pipelineId);
+    const approval = isOpen
+      ? await decideApproval(tx, { pipelineId, node, offerId, now: deps.now() })
+      : null;
+    if (approval === null) {
+      return { decision: { kind: 'ignored' } as const, events: [], streamId };
+    }
+    const said = await sayDecision(tx, run, approval);
+    const { decision, events } = await settleDecision(tx, { run, call, approval });
+    return { decision, events: [...said, ...events], streamId };
+  });
+  deps.publish(streamId, events);
+  return decision;
+}
+
+async function sayDecision(
+  tx: Tx,
+  run: RunRecord,
+  { node, agentName, state, decidedBy }: ApprovalRow,
+): Promise<readonly StoredEvent[]> {
+  return state === 'approved' || state === 'rejected'
+    ? append(tx, run, {
+        stepKey: `approval:${run.id}:${node}:decided`,
+        event: {
+          type: 'approval_decided',
+          pipeline_id: run.id,
+          node,
+          agent_name: agentName,
+          decision: state,
+          decided_by: decidedBy === null ? 'deadline' : 'user',
+        },
+      })
+    : [];
+}
+
+interface Deciding {
+  readonly run: RunRecord;
+  readonly call: ApprovalCall;
+  readonly approval: ApprovalRow;
+}
+
+async function settleDecision(
+  tx: Tx,
+  { run, call, approval }: Deciding,
+): Promise<{ decision: Decision; events: readonly StoredEvent[] }> {
+  switch (approval.state) {
+    case 'approved':
+      return { decision: { kind: 'approved' }, events: [] };
+    case 'wanted':
+    case 'withdrawn':
+      return { decision: { kind: 'ignored' }, events: [] };
+    case 'rejected': {
+      const { step, events } = await failRejected(tx, { run, call, approval });
+      return { decision: { kind: 'rejected', receipt: receiptOf(step) }, events };
+    }
+  }
+}
+
+async function failRejected(tx: Tx, { run, call, approval }: Deciding) {
+  const { pipelineId, node, position } = call;
+  const language = run.language === 'ko' ? 'ko' : 'en';
+  const { agentName, comment } = approval;
+  const text = agentFailureText({ agentName, code: 'approval-rejected' }, language);
+  const row = {
+    id: stepIdOf(pipelineId, node),
+    ...{ pipelineId, node, agentName },
+    role: run.design.agents[position]?.role ?? '',
+    status: 'failed',
+    content: '',
+    error: comment === null || comment === '' ? text : `${text}: ${comment}`,
+    errorCode: 'approval-rejected',
+    tokensUsed: 0,
+    cost: '0',
+    durationSeconds: 0,
+    attempts: 0,
+  } as const;
+  return storeEnd(tx, row, announcementOf({ ...run, pipelineId }, row));
+}
+
+async function park(
+  deps: RunWaitDeps,
+  { pipelineId, round, reason }: WaitCall & { readonly reason: WaitReason },
+): Promise<void> {
+  const { parked, events, streamId } = await inTransaction(deps.db, async (tx) => {
+    const parked = await parkRun(tx, { pipelineId, reason, now: deps.now() });
+    const run = await readRunOrThrow(tx, pipelineId);
+    const events =
+      parked.kind === 'ended'
+        ? []
+        : await append(tx, run, {
+            stepKey: `wait:${pipelineId}:${round}:${reason}`,
+            event: { type: 'pipeline_waiting', pipeline_id: pipelineId, reason },
+          });
+    return { parked, events, streamId: streamOf({ ...run, pipelineId }) };
+  });
+  deps.publish(streamId, events);
+  if (parked.kind === 'parked' && parked.grantedTo !== null) {
+    await deps.tellSlotGranted(parked.grantedTo);
+  }
+}
+
+async function unpark(deps: RunWaitDeps, { pipelineId, round }: WaitCall) {
+  const { kind, events, streamId } = await inTransaction(deps.db, async (tx) => {
+    const kind = await takeSlot(tx, { pipelineId, now: deps.now() });
+    const run = await readRunOrThrow(tx, pipelineId);
+    const events =
+      kind === 'ended'
+        ? []
+        : await append(tx, run, {
+            stepKey: `wait:${pipelineId}:${round}:${kind}`,
+            event:
+              kind === 'taken'
+                ? { type: 'pipeline_resumed', pipeline_id: pipelineId }
+                : { type: 'pipeline_waiting', pipeline_id: pipelineId, reason: 'slot' },
+          });
+    return { kind, events, streamId: streamOf({ ...run, pipelineId }) };
+  });
+  deps.publish(streamId, events);
+  return { kind };
+}
+
+async function append(
+  tx: Tx,
+  { id: pipelineId, conversationId }: RunRecord,
+  step: EventStep,
+): Promise<readonly StoredEvent[]> {
+  const streamId = streamOf({ pipelineId, conversationId });
+  return appendEvents(tx, { streamId, conversationId, steps: [step] });
+}
+
+async function readRunOrThrow(tx: Tx, pipelineId: PipelineId): Promise<RunRecord> {
+  const run = await readRunById(tx, pipelineId);
+  if (run === null) {
+    throw new DomainError('not-found', `pipeline ${pipelineId} does not exist`);
+  }
+  return run;
+}

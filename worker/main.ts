@@ -1,0 +1,158 @@
+/**
+ * The worker process: builds its dependencies from the environment, works until SIGTERM, drains,
+ * and releases everything in reverse order.
+ */
+import {
+  DefaultLogger,
+  Runtime,
+  type NativeConnection,
+  type TelemetryOptions,
+  type Worker,
+} from '@temporalio/worker';
+import { ConfigError, loadConfig, type Config } from '../config/config.js';
+import { requireNode } from '../config/node-version.js';
+import { createLogger, type Logger } from '../telemetry/logger.js';
+import { startTracing } from '../telemetry/start-tracing.js';
+import type { Tracing } from '../telemetry/tracing.js';
+import { BUNDLE_PATH } from './bundle.js';
+import { createParts, type Parts } from './parts.js';
+import { tryUntilStopped } from './patience.js';
+import { serveStatus } from './status-server.js';
+import { connectWorker, createWorker } from './worker.js';
+
+requireNode();
+
+const logger = createLogger('worker');
+try {
+  const config = loadConfig();
+  await run(config, createLogger('worker', { level: config.logLevel }));
+} catch (error) {
+  if (error instanceof ConfigError) {
+    logger.error(error.message);
+  } else {
+    logger.error('worker failed', { error });
+  }
+  process.exitCode = 1;
+}
+
+async function run(config: Config, log: Logger): Promise<void> {
+  Runtime.install({
+    logger: temporalLogger(log),
+    shutdownSignals: [],
+    telemetryOptions: sdkMetrics(config),
+  });
+  const stopping = stopSignal();
+  const tracing = await startTracing({ ...config.traces, process: 'worker', logger: log });
+  const parts = await createParts(config, { logger: log, tracing, stopping });
+  let worker: Worker | null = null;
+  const page = await serveStatus(
+    { registry: parts.registry, isWorking: () => worker?.getState() === 'RUNNING' },
+    { host: config.host, port: config.workerMetricsPort },
+  );
+  const attempt = async (): Promise<NativeConnection> => {
+    await parts.greetTemporal();
+    return connectWorker(config.temporal);
+  };
+  const onReady = (ready: Worker): void => {
+    worker = ready;
+    log.info('worker ready', { taskQueue: config.temporal.taskQueue, metricsPort: page.port });
+  };
+  try {
+    const connection = await tryUntilStopped('temporal', attempt, { logger: log, stopping });
+    if (connection !== null) {
+      const work = runWorker(connection, {
+        config,
+        parts,
+        logger: log,
+        tracing,
+        stopping,
+        onReady,
+      });
+      await work.finally(() => connection.close());
+    }
+  } finally {
+    await page.close();
+    await parts.close();
+    log.info('worker stopped');
+    await tracing.close(); // last: a receiver that hangs keeps nothing from being released
+  }
+}
+
+interface WorkerRun {
+  readonly config: Config;
+  readonly parts: Parts;
+  readonly logger: Logger;
+  readonly tracing: Tracing;
+  readonly stopping: AbortSignal;
+  onReady(worker: Worker): void;
+}
+
+async function runWorker(
+  connection: NativeConnection,
+  { config, parts, logger, tracing, stopping, onReady }: WorkerRun,
+): Promise<void> {
+  const worker = await createWorker({
+    connection,
+    temporal: config.temporal,
+    encryptionKeys: config.encryptionKeys,
+    activities: parts.activities,
+    metrics: parts.metrics,
+    logger,
+    tracing,
+    maxCachedWorkflows: config.maxCachedWorkflows,
+    maxActivities: config.maxActivities,
+    bundlePath: BUNDLE_PATH,
+  });
+  parts.reconciler.start();
+  onReady(worker);
+  await runUntil(stopping, worker);
+}
+
+function stopSignal(): AbortSignal {
+  const stopping = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT']) {
+    process.once(signal, () => {
+      stopping.abort();
+    });
+  }
+  return stopping.signal;
+}
+
+/** Drains the worker when it is to stop. */
+async function runUntil(stopping: AbortSignal, worker: Worker): Promise<void> {
+  const running = worker.run();
+  const drain = (): void => {
+    if (worker.getState() === 'RUNNING') {
+      worker.shutdown();
+    }
+  };
+  stopping.addEventListener('abort', drain);
+  if (stopping.aborted) {
+    drain();
+  }
+  await running;
+}
+
+/** What the SDK itself measures (slots, polls, replays): a page of its own, where one is asked for. */
+function sdkMetrics({ host, sdkMetricsPort }: Config): TelemetryOptions {
+  return sdkMetricsPort === null
+    ? {}
+    : {
+        metrics: {
+          prometheus: {
+            bindAddress: `${host}:${sdkMetricsPort}`,
+            countersTotalSuffix: true,
+            unitSuffix: true,
+            useSecondsForDurations: true,
+          },
+        },
+      };
+}
+
+/** The SDK's own lines, in our form; workflow and activity logs come this way too. */
+function temporalLogger(log: Logger): DefaultLogger {
+  return new DefaultLogger('INFO', ({ level, message, meta }) => {
+    const write = level === 'ERROR' ? log.error : level === 'WARN' ? log.warn : log.info;
+    write(message, { ...meta });
+  });
+}

@@ -1,0 +1,113 @@
+/** The models as the activities use them: router, ledger, the keys that pay, and their cache. */
+import type { Redis } from 'ioredis';
+import type { Registry } from 'prom-client';
+import { ConfigError, type Config } from '../config/config.js';
+import type { Db } from '../db/connect.js';
+import { createLedger } from '../db/costs.js';
+import { markKeysUsed, openKeys } from '../db/llm-keys.js';
+import type { SecretBox } from '../db/secret-box.js';
+import type { Ledger } from '../domain/costs.js';
+import type { UserId } from '../domain/ids.js';
+import { VENDORS } from '../domain/models.js';
+import { createAnthropic } from '../llm/anthropic.js';
+import { ModelsFileError, readModelsFile } from '../llm/catalog.js';
+import { createCircuits, type Circuits } from '../llm/circuits.js';
+import { createGates } from '../llm/gates.js';
+import { createGoogle } from '../llm/google.js';
+import { createKeyCache, type KeyCache } from '../llm/key-cache.js';
+import { createMeteredModels, type Models } from '../llm/metered.js';
+import type { PayingKey } from '../llm/model.js';
+import { createOpenAi } from '../llm/openai.js';
+import { createPlaces } from '../llm/places.js';
+import { checkDefaultModel, useModels } from '../llm/registry.js';
+import { createRouter, type Providers } from '../llm/router.js';
+import { createSimulated } from '../llm/simulated/simulated.js';
+import { traceProvider, type TracedOptions } from '../llm/traced.js';
+import type { Logger } from '../telemetry/logger.js';
+import { createModelMetrics } from '../telemetry/model-metrics.js';
+
+export interface ModelParts {
+  readonly models: Models;
+  readonly ledger: Ledger;
+  readonly providers: Providers;
+  readonly keyCache: KeyCache;
+  readonly circuits: Circuits;
+}
+
+export interface ModelPartsDeps {
+  readonly config: Config['models'];
+  readonly db: Db;
+  readonly redis: Redis;
+  readonly secretBox: SecretBox;
+  readonly registry: Registry;
+  readonly logger: Logger;
+  readonly traced: TracedOptions;
+  /** Aborts when the process is about to end. */
+  readonly stopping: AbortSignal;
+}
+
+const SIMULATED_KEY: PayingKey = { provider: 'simulated', apiKey: '', keyId: null };
+
+/** Takes the operator's models and prices, where there are any. @throws ConfigError */
+export function chooseModels({ modelsFile }: Config['models']): void {
+  if (modelsFile === null) {
+    return;
+  }
+  try {
+    useModels(readModelsFile(modelsFile));
+  } catch (cause) {
+    throw cause instanceof ModelsFileError
+      ? new ConfigError(`MODELS_FILE ${cause.message}.`, { cause })
+      : cause;
+  }
+}
+
+export function createModelParts(deps: ModelPartsDeps): ModelParts {
+  const { config, db, logger } = deps;
+  const metrics = createModelMetrics(deps.registry);
+  const { baseUrls } = config;
+  const providers = {
+    openai: traceProvider(createOpenAi({ baseUrl: baseUrls.openai }), deps.traced),
+    anthropic: traceProvider(createAnthropic({ baseUrl: baseUrls.anthropic }), deps.traced),
+    google: traceProvider(createGoogle({ baseUrl: baseUrls.google }), deps.traced),
+    simulated: traceProvider(createSimulated(), deps.traced),
+  };
+  const warning = checkDefaultModel(config);
+  if (warning !== null) {
+    logger.warn(warning);
+  }
+  const ledger = createLedger(db, () => new Date());
+  const keyCache = createKeyCache({ load: (userId) => loadKeys(deps, userId) });
+  const shared = { redis: deps.redis, metrics, logger };
+  const circuits = createCircuits(shared);
+  const places = createPlaces({ ...shared, callsPerKey: config.callsPerKey });
+  const gates = createGates({ circuits, places, metrics });
+  const router = createRouter({ providers, settings: config, gates, metrics, logger });
+  const models = createMeteredModels({
+    router,
+    ledger,
+    metrics,
+    logger,
+    stopping: deps.stopping,
+    findKeys: async ({ userId }, { simulated }) =>
+      simulated ? [SIMULATED_KEY] : keyCache.find(userId),
+  });
+  return { models, ledger, providers, keyCache, circuits };
+}
+
+/** The user's own keys, else the server's. Opened here, in the process that calls. */
+async function loadKeys(deps: ModelPartsDeps, userId: UserId): Promise<readonly PayingKey[]> {
+  const own = await openKeys(deps.db, deps.secretBox, userId);
+  if (own.length > 0) {
+    await markKeysUsed(
+      deps.db,
+      own.map(({ id }) => id),
+    );
+    return own.map(({ id, provider, apiKey }) => ({ provider, apiKey, keyId: id }));
+  }
+  const { serverKeys } = deps.config;
+  return VENDORS.flatMap((provider) => {
+    const apiKey = serverKeys[provider];
+    return apiKey === undefined ? [] : [{ provider, apiKey, keyId: null }];
+  });
+}

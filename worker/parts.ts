@@ -1,0 +1,158 @@
+/** What a worker is made of, wired once; `close` releases it in reverse order. */
+import { randomUUID } from 'node:crypto';
+import type { Client } from '@temporalio/client';
+import type { Redis } from 'ioredis';
+import type { Registry } from 'prom-client';
+import { createActivities, type Activities } from '../activities/index.js';
+import { createDiscussionDoor } from '../activities/discussion-door.js';
+import { createPipelineDoor } from '../activities/pipeline-door.js';
+import type { Config } from '../config/config.js';
+import type { Db } from '../db/connect.js';
+import { countOpenRuns } from '../db/pipelines.js';
+import { createSecretBox } from '../db/secret-box.js';
+import { createBus, type Bus } from '../events/bus.js';
+import { connectRedis } from '../events/redis.js';
+import { connectTemporal, type TemporalClient } from '../temporal/connection.js';
+import { ensureRetentionSchedule } from '../temporal/retention-schedule.js';
+import { registerSearchAttributes } from '../temporal/search-attributes.js';
+import type { Logger } from '../telemetry/logger.js';
+import { watchLive } from '../telemetry/live-metrics.js';
+import { createRegistry } from '../telemetry/metrics.js';
+import type { Tracing } from '../telemetry/tracing.js';
+import { createWorkerMetrics, type WorkerMetrics } from '../telemetry/worker-metrics.js';
+import { archivingOf } from './archiving.js';
+import { readCodeVersion } from './bundle.js';
+import { chooseModels, createModelParts } from './models.js';
+import type { Reconciler } from './reconciler.js';
+import { createTemporalReconciler, readRole } from './temporal-reconciler.js';
+import {
+  keyStoreOf,
+  limitsOf,
+  openDb,
+  payersOf,
+  publishers,
+  settingsOf,
+  userTracesOf,
+} from './wiring.js';
+
+export interface Parts {
+  readonly activities: Activities;
+  readonly registry: Registry;
+  readonly metrics: WorkerMetrics;
+  readonly reconciler: Reconciler;
+  /** Makes our search attributes and the nightly retention known. @throws while the cluster does not answer */
+  greetTemporal(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface PartsOptions {
+  readonly logger: Logger;
+  readonly tracing: Tracing;
+  /** Aborts when the process is about to end. */
+  readonly stopping: AbortSignal;
+}
+
+export async function createParts(
+  config: Config,
+  { logger, tracing, stopping }: PartsOptions,
+): Promise<Parts> {
+  chooseModels(config.models); // before anything is opened that would have to be closed
+  const db = openDb(config, logger);
+  const secretBox = createSecretBox(config.encryptionKeys);
+  const bus = createBus({ redisUrl: config.redisUrl, logger });
+  const redis = connectRedis({ url: config.redisUrl, name: 'agentforge-worker', logger });
+  const temporal = await connectTemporal(config.temporal, config.encryptionKeys, tracing);
+  const registry = createRegistry();
+  const metrics = createWorkerMetrics(registry);
+  const shared = { db, redis, secretBox, registry, logger, stopping };
+  const traced = { tracing, captureContent: config.traces.captureContent };
+  const modelParts = createModelParts({ ...shared, traced, config: config.models });
+  const stopHearing = await bus.onKeyChanged(modelParts.keyCache.invalidate);
+  const { client } = temporal;
+  const { taskQueue } = config.temporal;
+  const door = createDiscussionDoor({ client, taskQueue, limits: limitsOf(config) });
+  const code = await readCodeVersion();
+  const archiving = archivingOf({ client, db, config, code, logger });
+  const activities = createActivities({
+    ...archiving.activityDeps,
+    ...modelParts,
+    ...publishers({ bus, redis, logger }),
+    ...keyStoreOf({ db, secretBox, bus }),
+    ...payersOf({ db, config, secretBox }),
+    ...userTracesOf({ client, bus, redis }),
+    db,
+    logger,
+    ...settingsOf(config),
+    now: () => new Date(),
+    newId: randomUUID,
+    providers: Object.values(modelParts.providers),
+    countFallback: metrics.rulesAnswered,
+    countRun: metrics.runEnded,
+    countRemoved: metrics.outlived,
+    ...createPipelineDoor(client),
+    tellDiscussion: async (run) =>
+      door.tellRunEnded({ ...run, role: await readRole(db, run.userId) }),
+  });
+  watchLive(registry, { ...countersOf(db, client), countCircuits: modelParts.circuits.count });
+  const { closeRun } = activities;
+  const { sweepArchives } = archiving;
+  const reconciling = { db, client, taskQueue, door, closeRun, sweepArchives, logger };
+  const reconciler = createTemporalReconciler(reconciling);
+  return {
+    activities,
+    registry,
+    metrics,
+    reconciler,
+    greetTemporal: () => greet(temporal, config, logger),
+    async close() {
+      await reconciler.stop();
+      stopHearing();
+      await release({ temporal, redis, bus, db });
+    },
+  };
+}
+
+interface Connections {
+  readonly temporal: TemporalClient;
+  readonly redis: Redis;
+  readonly bus: Bus;
+  readonly db: Db;
+}
+
+async function release({ temporal, redis, bus, db }: Connections): Promise<void> {
+  await temporal.close();
+  redis.disconnect();
+  await bus.close();
+  await db.destroy();
+}
+
+/** A query of Temporal's own list of workflows. */
+const AWAKE_DISCUSSIONS = `WorkflowType = 'discussionWorkflow' AND ExecutionStatus = 'Running'`;
+
+function countersOf(db: Db, client: Client) {
+  return {
+    countRuns: () => countOpenRuns(db),
+    countDiscussions: async () => (await client.workflow.count(AWAKE_DISCUSSIONS)).count,
+  };
+}
+
+const GREETING_TIMEOUT_MS = 5_000;
+
+async function greet(
+  { client, connection }: TemporalClient,
+  { temporal: { namespace, taskQueue } }: Config,
+  logger: Logger,
+): Promise<void> {
+  const deadline = Date.now() + GREETING_TIMEOUT_MS;
+  await connection.withDeadline(deadline, () => connection.workflowService.getSystemInfo({}));
+  await registerSearchAttributes(connection, namespace).catch((error: unknown) => {
+    logger.warn('search attributes not registered; register them by hand', { error });
+  });
+  await connection
+    .withDeadline(Date.now() + GREETING_TIMEOUT_MS, () =>
+      ensureRetentionSchedule(client.schedule, taskQueue),
+    )
+    .catch((error: unknown) => {
+      logger.warn('no retention schedule; start retentionWorkflow each night by hand', { error });
+    });
+}

@@ -1,0 +1,122 @@
+/** Small pieces of a worker's wiring that are more than a name. */
+import type { Client } from '@temporalio/client';
+import type { Redis } from 'ioredis';
+import type { Config } from '../config/config.js';
+import { findPayer, keySourcesOf } from '../db/admission.js';
+import { connectDb, type Db } from '../db/connect.js';
+import { openKey, recordValidation } from '../db/llm-keys.js';
+import type { SecretBox } from '../db/secret-box.js';
+import { DomainError } from '../domain/errors.js';
+import type { UserId } from '../domain/ids.js';
+import type { AgentDeps } from '../activities/agents.js';
+import type { DiscussionDeps } from '../activities/discussions.js';
+import type { LlmKeyDeps } from '../activities/llm-keys.js';
+import type { UserDeletionDeps } from '../activities/user-deletion.js';
+import { createUserWorkflows } from '../activities/user-workflows.js';
+import { announceEvents } from '../events/announce.js';
+import type { Bus } from '../events/bus.js';
+import { createLiveWriters } from '../events/live-writer.js';
+import { writeSessionView } from '../events/session-view.js';
+import { forgetConversations, forgetUser } from '../events/user-keys.js';
+import type { Logger } from '../telemetry/logger.js';
+
+export function openDb(config: Config, logger: Logger): Db {
+  return connectDb({
+    url: config.databaseUrl,
+    poolSize: config.databasePoolSize,
+    applicationName: 'agentforge-worker',
+    onIdleError: (error) => {
+      logger.warn('postgres connection lost', { error });
+    },
+  });
+}
+
+export function limitsOf(config: Config): { idleMs: number; maxHistoryEvents: number } {
+  return {
+    idleMs: config.discussionIdleMs,
+    maxHistoryEvents: config.discussionMaxHistoryEvents,
+  };
+}
+
+/** What activities are told of the environment, under the same names. */
+export function settingsOf(config: Config) {
+  const { collectorUrl, collectorAllowed, pipelineTimeoutMs, modelCallTimeoutMs, retention } =
+    config;
+  return { collectorUrl, collectorAllowed, pipelineTimeoutMs, modelCallTimeoutMs, retention };
+}
+
+/** Which keys pay: what admission asks of the record, and a discussion's call of a user. */
+export function payersOf(deps: { db: Db; config: Config; secretBox: SecretBox }) {
+  const { db, config, secretBox } = deps;
+  const keySources = keySourcesOf(config.models, secretBox);
+  return {
+    keySources,
+    async usesSimulated(userId: UserId): Promise<boolean> {
+      const payer = await findPayer(db, { userId, keys: keySources });
+      return 'simulated' in payer && payer.simulated;
+    },
+  };
+}
+
+/** Hints to whoever is connected; a hint that is lost costs nothing but time. */
+export function publishers({
+  bus,
+  redis,
+  logger,
+}: {
+  bus: Bus;
+  redis: Redis;
+  logger: Logger;
+}): Pick<DiscussionDeps & AgentDeps, 'publish' | 'showSession' | 'openLive'> {
+  return {
+    openLive: createLiveWriters({ redis, logger }),
+    publish: (streamId, events) => void announceEvents({ bus, redis }, streamId, events),
+    showSession({ conversationId, userId }, talk, lastSeq) {
+      const { state, round } = talk.machine;
+      const view = { userId, state, round, designs: talk.designs, lastSeq };
+      void writeSessionView(redis, conversationId, view);
+    },
+  };
+}
+
+/** Where a user is besides the record: in Temporal, in Redis, and in the memory of processes. */
+export function userTracesOf({
+  client,
+  bus,
+  redis,
+}: {
+  client: Client;
+  bus: Bus;
+  redis: Redis;
+}): Pick<UserDeletionDeps, 'userWorkflows' | 'userGone' | 'forgetUser' | 'forgetConversations'> {
+  return {
+    userWorkflows: createUserWorkflows(client),
+    async userGone(userId) {
+      await Promise.all([bus.publishUserGone(userId), bus.publishKeyChanged(userId)]);
+    },
+    forgetUser: (userId) => forgetUser(redis, userId),
+    forgetConversations: (ids) => forgetConversations(redis, ids),
+  };
+}
+
+export function keyStoreOf(deps: {
+  db: Db;
+  secretBox: SecretBox;
+  bus: Bus;
+}): Pick<LlmKeyDeps, 'openKey' | 'recordVerdict' | 'keyChanged'> {
+  const { db, secretBox, bus } = deps;
+  return {
+    async openKey(userId, keyId) {
+      try {
+        return await openKey(db, secretBox, { userId, keyId });
+      } catch (error) {
+        if (error instanceof DomainError) {
+          return null; // gone, or sealed by a key that is no more
+        }
+        throw error;
+      }
+    },
+    recordVerdict: (verdict) => recordValidation(db, verdict),
+    keyChanged: (userId) => void bus.publishKeyChanged(userId),
+  };
+}
