@@ -1,0 +1,189 @@
+/** What PostgreSQL holds of a run, as entries of its bundle. */
+import type { RunRecords } from '../db/run-records.js';
+import { priorsAmong } from '../db/prior-results.js';
+import type { AgentStep } from '../db/agent-steps.js';
+import { promptFor } from '../domain/agent-prompts.js';
+import type { AgentSpec, Design } from '../domain/designs.js';
+import { repairStepOf } from '../domain/ids.js';
+import { checkGraph, nodeKindOf } from '../domain/pipeline.js';
+import type { ContentEntry, DataOf } from './contents.js';
+
+/** Texts of a conversation beyond this many characters, the newest first, are left out, and counted. */
+const MAX_TRANSCRIPT_CHARACTERS = 8_388_608;
+
+export function recordEntries(records: RunRecords): readonly ContentEntry[] {
+  return [
+    { kind: 'run', data: runOf(records) },
+    { kind: 'design', data: { ...records.run.design } },
+    ...transcriptOf(records),
+    ...records.steps.map((step) => ({ kind: 'node' as const, data: nodeOf(records, step) })),
+    ...records.approvals.map((row) => ({
+      kind: 'approval' as const,
+      data: approvalOf(records, row),
+    })),
+    ...records.calls.map((call) => ({ kind: 'call' as const, data: callOf(call) })),
+  ];
+}
+
+function runOf({ run }: RunRecords): DataOf<'run'> {
+  return {
+    pipeline_id: run.id,
+    user_id: run.userId,
+    conversation_id: run.conversationId,
+    design_name: run.designName,
+    status: run.status,
+    language: run.language,
+    simulated: run.simulated,
+    on_budget: run.onBudget,
+    rerun_of: run.rerunOf,
+    reused_nodes: run.reusedNodes,
+    created_at: run.createdAt.toISOString(),
+    started_at: timeOf(run.startedAt),
+    ended_at: timeOf(run.endedAt),
+    duration_seconds: run.durationSeconds,
+    total_cost: run.totalCost,
+    result: run.result === null ? null : { ...run.result },
+  };
+}
+
+export function transcriptOf({ messages }: Pick<RunRecords, 'messages'>): readonly ContentEntry[] {
+  let room = MAX_TRANSCRIPT_CHARACTERS;
+  const first = messages.findLastIndex(({ content, metadata }) => {
+    room -= content.length + JSON.stringify(metadata).length;
+    return room < 0;
+  });
+  const omitted = first + 1;
+  return [
+    ...(omitted === 0
+      ? []
+      : [{ kind: 'omitted' as const, data: { what: 'message' as const, count: omitted } }]),
+    ...messages.slice(omitted).map(({ id, role, content, metadata, createdAt }) => ({
+      kind: 'message' as const,
+      data: { id, role, content, metadata, created_at: createdAt.toISOString() },
+    })),
+  ];
+}
+
+function nodeOf(records: RunRecords, step: AgentStep): DataOf<'node'> {
+  const ids = [step.id, repairStepOf(step.id)];
+  return {
+    step_id: step.id,
+    node: step.node,
+    agent_name: step.agentName,
+    role: step.role,
+    status: step.status,
+    input: inputOf(records, step),
+    output: step.content,
+    error: step.error,
+    error_code: step.errorCode,
+    provider: step.provider,
+    model: step.model,
+    attempts: step.attempts,
+    fallback_from: step.fallbackFrom,
+    tokens_used: step.tokensUsed,
+    cost: step.cost,
+    duration_seconds: step.durationSeconds,
+    fields: step.fields,
+    reused_from: step.reusedFrom,
+    seq: step.seq,
+    ended_at: step.endedAt.toISOString(),
+    replies: records.replies
+      .filter(({ stepId }) => ids.includes(stepId))
+      .map((reply) => ({
+        step_id: reply.stepId,
+        content: reply.content,
+        provider: reply.provider,
+        model: reply.model,
+        finish: reply.finish,
+        request_id: reply.requestId,
+        prompt_tokens: reply.promptTokens,
+        completion_tokens: reply.completionTokens,
+        cost: reply.cost,
+        created_at: reply.createdAt.toISOString(),
+      })),
+  };
+}
+
+/** Made again by the rules that made it, from what they were given then: none of that changes. */
+function inputOf(records: RunRecords, step: AgentStep): DataOf<'node'>['input'] {
+  const { run, steps, approvals, calls } = records;
+  const { design } = run;
+  const agent = agentOf(design, step);
+  const kind = agent === undefined ? 'approval' : nodeKindOf(agent);
+  const wasAsked = calls.some(({ stepId }) => stepId === step.id);
+  if (agent === undefined || kind === 'approval' || !wasAsked) {
+    return null;
+  }
+  const { messages } = promptFor({
+    ...{ kind, design, agent },
+    priors: priorsAmong(steps, { pipelineId: run.id, design, node: step.node }),
+    edited: approvals.find(({ node }) => node === step.node)?.editedInput ?? null,
+    language: run.language === 'ko' ? 'ko' : 'en',
+  });
+  return messages.map(({ role, content }) => ({ role, content }));
+}
+
+/** Names may be shared by agents; nodes are not. */
+function agentOf(design: Design, { node }: AgentStep): AgentSpec | undefined {
+  const checked = checkGraph(design);
+  const nodes = checked.kind === 'unbuildable' ? [] : checked.graph.nodes;
+  return design.agents[nodes.find((each) => each.node === node)?.position ?? -1];
+}
+
+function approvalOf(
+  { offers }: RunRecords,
+  row: RunRecords['approvals'][number],
+): DataOf<'approval'> {
+  return {
+    node: row.node,
+    agent_name: row.agentName,
+    input: row.input,
+    edited_input: row.editedInput,
+    state: row.state,
+    on_timeout: row.onTimeout,
+    comment: row.comment,
+    requested_at: row.requestedAt.toISOString(),
+    deadline: row.deadline.toISOString(),
+    decided_at: timeOf(row.decidedAt),
+    decided_by: row.decidedBy,
+    offers: offers
+      .filter(({ node }) => node === row.node)
+      .map((offer) => ({
+        id: offer.id,
+        user_id: offer.userId,
+        decision: offer.decision,
+        input: offer.input,
+        comment: offer.comment,
+        created_at: offer.createdAt.toISOString(),
+        taken: offer.id === row.offerId,
+      })),
+  };
+}
+
+export function callOf(call: RunRecords['calls'][number]): DataOf<'call'> {
+  return {
+    id: call.id,
+    step_id: call.stepId,
+    attempt: call.attempt,
+    call_number: call.callNumber,
+    date: call.date,
+    provider: call.provider,
+    model: call.model,
+    state: call.state,
+    cost: call.cost,
+    reserved: call.reserved,
+    input_usd_per_million: call.inputUsdPerMillion,
+    output_usd_per_million: call.outputUsdPerMillion,
+    prompt_tokens: call.promptTokens,
+    completion_tokens: call.completionTokens,
+    max_tokens: call.maxTokens,
+    request_id: call.requestId,
+    error_code: call.errorCode,
+    created_at: call.createdAt.toISOString(),
+    closed_at: timeOf(call.closedAt),
+  };
+}
+
+function timeOf(date: Date | null): string | null {
+  return date?.toISOString() ?? null;
+}
