@@ -1,0 +1,34 @@
+/** How a connection is refused that no route can answer, in the form of every error. */
+import { STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+
+type Headers = Readonly<Record<string, string>>;
+
+/** How long a refused client may take to close its side. */
+const LINGER_MS = 1_000;
+
+/** @param headers in addition to those that describe the body */
+export function refuseConnection(
+  socket: Duplex,
+  { status, headers }: { readonly status: number; readonly headers: Headers },
+): void {
+  const impatience = setTimeout(() => {
+    socket.destroy();
+  }, LINGER_MS).unref();
+  socket.once('close', () => {
+    clearTimeout(impatience);
+  });
+  socket.end(textOf(status, headers));
+}
+
+function textOf(status: number, headers: Headers): string {
+  const reason = STATUS_CODES[status] ?? '';
+  const body = JSON.stringify({ detail: reason });
+  const lines = Object.entries({
+    ...headers,
+    Connection: 'close',
+    'Content-Type': 'application/json; charset=utf-8',
+    'Content-Length': String(body.length),
+  }).map(([name, value]) => `${name}: ${value}`);
+  return [`HTTP/1.1 ${status} ${reason}`, ...lines, '', body].join('\r\n');
+}

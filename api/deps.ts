@@ -1,0 +1,142 @@
+/** What the HTTP API is built from; `main.ts` makes it, tests make it with fakes. */
+import type { Redis } from 'ioredis';
+import type { ArchiveBox } from '../audit/archive-box.js';
+import type { PublicKey } from '../audit/signing.js';
+import type { Config } from '../config/config.js';
+import type { Db } from '../db/connect.js';
+import type { SecretBox } from '../db/secret-box.js';
+import type { Rerun } from '../db/admission.js';
+import type { Design } from '../domain/designs.js';
+import type { DomainError } from '../domain/errors.js';
+import type { Language } from '../domain/languages.js';
+import type { Role } from '../domain/permissions.js';
+import type { BudgetRule, PipelineStatusView } from '../domain/results.js';
+import type { DecodePayloads } from '../temporal/remote-codec.js';
+import type { RunLiveness } from '../temporal/run-liveness.js';
+import type { Logger } from '../telemetry/logger.js';
+import type { Metrics } from '../telemetry/metrics.js';
+import type { Tracing } from '../telemetry/tracing.js';
+import type { RunControl } from './run-control.js';
+import type { RateLimiter } from './rate-limiter.js';
+import type { Feeds } from './socket/feed.js';
+import type { Leases } from './socket/leases.js';
+import type { Tokens } from './tokens.js';
+
+export type Admission =
+  { kind: 'admitted'; pipelineId: string } | { kind: 'refused'; error: DomainError };
+
+/** How a run was let go of. */
+export type Release = 'asked-to-end' | 'closed' | 'slot-handed-on';
+
+export interface KeyValidation {
+  outcome: 'valid' | 'invalid' | 'unchecked';
+  message: string;
+  models: readonly string[];
+}
+
+/** The API's only door to Temporal, as its routes see it. */
+export interface WorkflowDoor extends Omit<RunControl, 'tellSlotGranted'> {
+  /** Admits and starts; resolves when the row is committed, whether or not Temporal has taken it yet. */
+  startPipeline(order: {
+    userId: string;
+    role: Role;
+    design: Design;
+    language: Language;
+    /** Default: `stop`. */
+    onBudget?: BudgetRule;
+    rerun?: Rerun;
+  }): Promise<Admission>;
+  /** Runs what the discussion has confirmed. */
+  runConfirmed(order: {
+    userId: string;
+    role: Role;
+    conversationId: string;
+    /** Default: `stop`. */
+    onBudget?: BudgetRule;
+  }): Promise<Admission>;
+  /** Resolves when the run has ended or waits for somebody, or after `waitMs`, with its row. */
+  waitForEnd(
+    pipelineId: string,
+    options: { waitMs: number; signal: AbortSignal },
+  ): Promise<PipelineStatusView>;
+  readPipeline(userId: string, pipelineId: string): Promise<PipelineStatusView | null>;
+  cancelPipeline(
+    userId: string,
+    pipelineId: string,
+  ): Promise<{ kind: 'asked' | 'already-ended'; view: PipelineStatusView } | null>;
+  /** What became of a run's workflow. @throws while Temporal is away */
+  readLiveness(pipelineId: string): Promise<RunLiveness>;
+  /**
+   * Lets go of a run that makes no progress by itself.
+   *
+   * @returns null without such a run
+   * @throws `run-ended`, `unavailable`
+   */
+  releaseRun(pipelineId: string): Promise<Release | null>;
+  /**
+   * Starts what removes a user who is disabled already, and tells every process. Never fails: what
+   * is not started now, the reconciler starts.
+   */
+  startUserDeletion(userId: string): Promise<void>;
+  /** Checks a stored key with its vendor; the workflow itself records the outcome with the key. */
+  validateKey(order: { userId: string; keyId: string }): Promise<KeyValidation>;
+}
+
+/** A part that the API cannot work without; each check rejects while its part is down. */
+export type ReadinessChecks = Readonly<
+  Record<'postgres' | 'redis' | 'temporal', () => Promise<void>>
+>;
+
+/** What the API needs of audit: it opens archives, and signs nothing. */
+export interface AuditParts {
+  readonly box: Pick<ArchiveBox, 'open'>;
+  /** The one that signs now comes first. */
+  readonly keys: readonly PublicKey[];
+}
+
+export type ApiConfig = Pick<
+  Config,
+  | 'debug'
+  | 'corsOrigins'
+  | 'temporalUiOrigins'
+  | 'trustedProxyCount'
+  | 'authRateLimit'
+  | 'authRateWindowSeconds'
+  | 'rateLimits'
+  | 'pipelineTimeoutMs'
+  | 'workerMetricsUrl'
+  | 'eventStreamMs'
+>;
+
+export interface AppDeps {
+  readonly db: Db;
+  /** May be away at any time. */
+  readonly redis: Redis;
+  /** The process's only one: while Redis is away, it counts by itself. */
+  readonly limiter: RateLimiter;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly tracing: Tracing;
+  readonly secretBox: SecretBox;
+  readonly audit: AuditParts;
+  readonly tokens: Tokens;
+  readonly workflows: WorkflowDoor;
+  readonly decodePayloads: DecodePayloads;
+  /** Tells every process that a user may not be connected any more. */
+  readonly userGone: (userId: string) => Promise<void>;
+  /** Tells every process that the user's vendor keys are not what they were. */
+  readonly keyChanged: (userId: string) => Promise<void>;
+  readonly checks: ReadinessChecks;
+  readonly config: ApiConfig;
+  readonly feeds: Feeds;
+  /** The places that a user's connections take, sockets and event streams together. */
+  readonly leases: Leases;
+  /** Aborts when the process is about to end. */
+  readonly stopping: AbortSignal;
+  /** How often a silent event stream shows that it lives; tests shorten it. Default: 15 s. */
+  readonly heartbeatMs?: number;
+  /** bcrypt's cost; tests lower it. Default: 12. */
+  readonly passwordCost?: number;
+  /** How long the order to delete a user waits for its end; tests shorten it. Default: 3 s. */
+  readonly deletionWaitMs?: number;
+}

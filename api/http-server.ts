@@ -1,0 +1,40 @@
+/** Node's HTTP server as the API needs it, for requests and for sockets. */
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { refuseConnection } from './bare-refusal.js';
+
+/**
+ * @param handle answers every request that Node can read
+ * @param headers are on the answers to those that it cannot read, too
+ */
+export function createHttpServer(
+  handle: RequestListener,
+  headers: Readonly<Record<string, string>>,
+): Server {
+  const answering = new WeakSet<Duplex>();
+  const server = createServer({ shouldUpgradeCallback: isWebSocket }, (request, response) => {
+    answering.add(request.socket);
+    response.once('close', () => answering.delete(request.socket));
+    handle(request, response);
+  });
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (socket.writable && !answering.has(socket)) {
+      refuseConnection(socket, { status: STATUS[error.code ?? ''] ?? 400, headers });
+    } else {
+      socket.destroy();
+    }
+  });
+  return server;
+}
+
+/** HTTP/2 offered by ordinary clients of HTTP (curl, Java) is passed over, as RFC 9110 §7.8 allows. */
+function isWebSocket({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket';
+}
+
+/** Node's own choice of status; it would send no body. */
+const STATUS: Readonly<Record<string, number>> = {
+  HPE_HEADER_OVERFLOW: 431,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+};

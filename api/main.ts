@@ -1,0 +1,85 @@
+/**
+ * The API process: builds its dependencies from the environment, serves HTTP and WebSocket until
+ * SIGTERM, lets what is under way end, and releases everything in reverse order.
+ */
+import type { Server } from 'node:http';
+import { ConfigError, loadConfig, type Config } from '../config/config.js';
+import { requireNode } from '../config/node-version.js';
+import { createLogger, type Logger } from '../telemetry/logger.js';
+import { startTracing } from '../telemetry/start-tracing.js';
+import { createApp } from './app.js';
+import { createHttpServer } from './http-server.js';
+import { securityHeadersOf } from './middleware/headers.js';
+import { createParts } from './parts.js';
+import { createSocketServer } from './socket/server.js';
+
+requireNode();
+
+/** Clients that are still sending, or do not read, are waited for no longer than this. */
+const DRAIN_MS = 6_000;
+
+const logger = createLogger('api');
+try {
+  const config = loadConfig();
+  await run(config, createLogger('api', { level: config.logLevel }));
+} catch (error) {
+  if (error instanceof ConfigError) {
+    logger.error(error.message);
+  } else {
+    logger.error('api failed', { error });
+  }
+  process.exitCode = 1;
+}
+
+async function run(config: Config, log: Logger): Promise<void> {
+  const stopAsked = nextStopSignal();
+  const tracing = await startTracing({ ...config.traces, process: 'api', logger: log });
+  const parts = await createParts(config, log, tracing);
+  const handle = createApp(parts.app).callback();
+  const server = createHttpServer(
+    (request, response) => void handle(request, response),
+    securityHeadersOf(config),
+  );
+  const sockets = createSocketServer(parts.sockets);
+  server.on('upgrade', sockets.handleUpgrade);
+  const port = await listen(server, config).catch(async (error: unknown) => {
+    await parts.close(); // what stays open would keep the process from ending
+    throw error;
+  });
+  log.info('api ready', { host: config.host, port });
+  const signal = await stopAsked;
+  log.info('api stopping', { signal });
+  parts.stopWaiting(); // blocking calls answer with what is known; their runs go on
+  await Promise.all([sockets.close(), closeServer(server)]);
+  await parts.close();
+  log.info('api stopped');
+  await tracing.close(); // last: a receiver that hangs keeps nothing from being released
+}
+
+async function closeServer(server: Server): Promise<void> {
+  const impatience = setTimeout(() => {
+    server.closeAllConnections();
+  }, DRAIN_MS);
+  await new Promise<void>((resolve) => {
+    server.close(() => {
+      resolve();
+    });
+  });
+  clearTimeout(impatience);
+}
+
+function nextStopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    process.once('SIGTERM', resolve);
+    process.once('SIGINT', resolve);
+  });
+}
+
+async function listen(server: Server, { host, port }: Config): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : port;
+}

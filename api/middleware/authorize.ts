@@ -1,0 +1,13 @@
+import { DomainError } from '../../domain/errors.js';
+import { mayDo, type Action } from '../../domain/permissions.js';
+import type { ApiMiddleware } from './state.js';
+
+/** Lets through whose role, as the database has it, may take the action. */
+export function authorize(action: Action): ApiMiddleware {
+  return async (ctx, next) => {
+    if (ctx.state.user === null || !mayDo(ctx.state.user.role, action)) {
+      throw new DomainError('not-permitted', 'Insufficient permissions');
+    }
+    await next();
+  };
+}

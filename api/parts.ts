@@ -1,0 +1,197 @@
+/** What the API is made of, wired once; `close` releases it in reverse order. */
+import { hostname } from 'node:os';
+import type { Redis } from 'ioredis';
+import { sql } from 'kysely';
+import { createArchiveBox } from '../audit/archive-box.js';
+import { createSigner, publicKeyOf } from '../audit/signing.js';
+import type { Config } from '../config/config.js';
+import { keySourcesOf } from '../db/admission.js';
+import { connectDb, type Db } from '../db/connect.js';
+import { createSecretBox, type SecretBox } from '../db/secret-box.js';
+import type { Role } from '../domain/permissions.js';
+import { createBus, type Bus } from '../events/bus.js';
+import { connectRedis } from '../events/redis.js';
+import { connectTemporal, type TemporalClient } from '../temporal/connection.js';
+import { createRemoteDecoder } from '../temporal/remote-codec.js';
+import type { Logger } from '../telemetry/logger.js';
+import { createMetrics, type Metrics } from '../telemetry/metrics.js';
+import type { Tracing } from '../telemetry/tracing.js';
+import type { AppDeps, AuditParts, ReadinessChecks, WorkflowDoor } from './deps.js';
+import { securityHeadersOf } from './middleware/headers.js';
+import { bucketOfUser } from './middleware/rate-limit.js';
+import { createRateLimiter, type RateLimiter } from './rate-limiter.js';
+import { createFeeds, type Feeds } from './socket/feed.js';
+import { createLeases, type Leases } from './socket/leases.js';
+import type { SocketServerDeps } from './socket/server.js';
+import { createTokens, type Tokens } from './tokens.js';
+import { createWorkflowDoor, type ChatDoor } from './workflows.js';
+
+export interface ApiParts {
+  readonly app: AppDeps;
+  readonly sockets: SocketServerDeps;
+  /** Ends event streams, and blocking calls that wait for runs. */
+  stopWaiting(): void;
+  close(): Promise<void>;
+}
+
+export async function createParts(
+  config: Config,
+  logger: Logger,
+  tracing: Tracing,
+): Promise<ApiParts> {
+  const db = openDb(config, logger);
+  const redis = connectRedis({ url: config.redisUrl, name: 'agentforge-api', logger });
+  const bus = createBus({ redisUrl: config.redisUrl, logger });
+  const temporal = await connectTemporal(config.temporal, config.encryptionKeys, tracing);
+  const stopping = new AbortController();
+  const shared = { config, logger, tracing, db, redis, bus, temporal };
+  const common: Common = { ...shared, stopping: stopping.signal };
+  const secretBox = createSecretBox(config.encryptionKeys);
+  const tokens = createTokens({ secretKey: config.secretKey, ...config.jwt });
+  const metrics = createMetrics();
+  const limiter = createRateLimiter(common);
+  const workflows = createDoor(common, secretBox);
+  const leases = createLeases({
+    redis,
+    leaseSeconds: config.wsLeaseSeconds,
+    gateway: gatewayOf(config),
+    logger,
+  });
+  const feeds = createFeeds(common);
+  return {
+    app: {
+      ...{ db, redis, limiter, logger, metrics, secretBox, tokens, workflows, config },
+      ...{ feeds, leases, tracing, stopping: stopping.signal },
+      audit: auditPartsOf(config),
+      decodePayloads: createRemoteDecoder(config.encryptionKeys),
+      userGone: bus.publishUserGone,
+      keyChanged: bus.publishKeyChanged,
+      checks: checksOf(common),
+    },
+    sockets: socketDeps(common, { feeds, leases, limiter, tokens, workflows, metrics }),
+    stopWaiting: () => {
+      stopping.abort();
+    },
+    async close() {
+      feeds.close();
+      await leases.close();
+      await temporal.close();
+      await bus.close();
+      redis.disconnect();
+      await db.destroy();
+    },
+  };
+}
+
+interface Common {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly tracing: Tracing;
+  readonly db: Db;
+  readonly redis: Redis;
+  readonly bus: Bus;
+  readonly temporal: TemporalClient;
+  readonly stopping: AbortSignal;
+}
+
+function createDoor(common: Common, secretBox: SecretBox): WorkflowDoor & ChatDoor {
+  const { config, db, bus, redis, temporal, logger, stopping } = common;
+  return createWorkflowDoor({
+    ...{ db, bus, redis, logger, stopping },
+    client: temporal.client,
+    taskQueue: config.temporal.taskQueue,
+    limits: {
+      idleMs: config.discussionIdleMs,
+      maxHistoryEvents: config.discussionMaxHistoryEvents,
+    },
+    keySources: keySourcesOf(config.models, secretBox),
+  });
+}
+
+/** A check that nobody waits for any more must not go on trying. */
+const CHECK_LIMIT_MS = 2_000;
+
+function checksOf({ db, redis, temporal }: Common): ReadinessChecks {
+  return {
+    async postgres() {
+      await sql`select 1`.execute(db);
+    },
+    async redis() {
+      await redis.ping();
+    },
+    async temporal() {
+      await temporal.connection.withDeadline(Date.now() + CHECK_LIMIT_MS, () =>
+        temporal.connection.workflowService.getSystemInfo({}),
+      );
+    },
+  };
+}
+
+/** Like the leases themselves, a user's right to be connected is looked at anew. */
+const RENEWALS_PER_LEASE = 3;
+
+interface SocketParts {
+  readonly feeds: Feeds;
+  readonly leases: Leases;
+  readonly limiter: RateLimiter;
+  readonly tokens: Tokens;
+  readonly workflows: ChatDoor;
+  readonly metrics: Metrics;
+}
+
+function socketDeps(common: Common, parts: SocketParts): SocketServerDeps {
+  const { config, db, bus, logger, tracing } = common;
+  const { feeds, leases, limiter, tokens, workflows, metrics } = parts;
+  return {
+    ...{ db, bus, feeds, leases, logger, tracing },
+    headers: securityHeadersOf(config),
+    readAccess: tokens.readAccess,
+    sendMessage: workflows.sendMessage,
+    limits: { goneUsersMs: (config.wsLeaseSeconds * 1_000) / RENEWALS_PER_LEASE },
+    metrics: {
+      connectionOpened: () => {
+        metrics.websocketConnections.inc();
+      },
+      connectionClosed: () => {
+        metrics.websocketConnections.dec();
+      },
+    },
+    takeToken: (userId, role) => takeMessageToken(limiter, config, { id: userId, role }),
+  };
+}
+
+function auditPartsOf({ audit, encryptionKeys }: Config): AuditParts {
+  const { keyId, publicKey } = createSigner(audit.signingKey);
+  return {
+    box: createArchiveBox(encryptionKeys),
+    keys: [{ keyId, publicKey }, ...audit.previousKeys.map(publicKeyOf)],
+  };
+}
+
+function openDb(config: Config, logger: Logger): Db {
+  return connectDb({
+    url: config.databaseUrl,
+    poolSize: config.databasePoolSize,
+    applicationName: 'agentforge-api',
+    onIdleError: (error) => {
+      logger.warn('postgres connection lost', { error });
+    },
+  });
+}
+
+/** Names this process over restarts; on an ephemeral port nobody comes back under the same name. */
+function gatewayOf({ port }: Config): string {
+  return `${hostname()}:${port === 0 ? `pid-${process.pid}` : port}`;
+}
+
+async function takeMessageToken(
+  limiter: RateLimiter,
+  { rateLimits }: Config,
+  user: { id: string; role: Role },
+): Promise<{ allowed: boolean; retryAfterSeconds: number }> {
+  const bucket = bucketOfUser(user, rateLimits);
+  const taken = bucket === null ? null : await limiter.take(bucket, 1);
+  return taken?.kind === 'refused'
+    ? { allowed: false, retryAfterSeconds: taken.retryAfterSeconds }
+    : { allowed: true, retryAfterSeconds: 0 };
+}

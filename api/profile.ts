@@ -1,0 +1,111 @@
+/** What users change of themselves, and administrators of others. */
+import { recordAdminAction } from '../db/admin-actions.js';
+import { revokeSessions } from '../db/refresh-tokens.js';
+import { findUser, setUserBudget, setUserRole, updateUser, type UserRow } from '../db/users.js';
+import { inTransaction } from '../db/transactions.js';
+import { DomainError } from '../domain/errors.js';
+import type { Role } from '../domain/permissions.js';
+import type { Logger } from '../telemetry/logger.js';
+import { InvalidInput } from './bodies/problems.js';
+import { takeAuthAttempt } from './middleware/rate-limit.js';
+import type { SignedInUser } from './route.js';
+import { accountBucket, type SignInDeps } from './sign-in.js';
+
+export interface ProfileChange {
+  readonly displayName: string | undefined;
+  readonly currentPassword: string | undefined;
+  readonly newPassword: string | undefined;
+}
+
+/** A new password needs the current one and ends the user's other sessions. @throws InvalidInput */
+export async function changeProfile(
+  deps: SignInDeps,
+  user: SignedInUser,
+  { displayName, currentPassword = '', newPassword }: ProfileChange,
+): Promise<UserRow> {
+  if (newPassword === undefined) {
+    return found(await updateUser(deps.db, { id: user.id, displayName }));
+  }
+  await checkPassword(deps, user, currentPassword);
+  const hashedPassword = await deps.passwords.hash(newPassword);
+  return inTransaction(deps.db, async (tx) => {
+    const changed = await updateUser(tx, { id: user.id, displayName, hashedPassword });
+    await revokeSessions(tx, { userId: user.id, except: user.sessionId });
+    return found(changed);
+  });
+}
+
+/** Guessing here is limited like guessing at the sign-in. @throws InvalidInput */
+export async function checkPassword(
+  deps: SignInDeps,
+  user: SignedInUser,
+  password: string,
+): Promise<void> {
+  const account = accountBucket(deps.config, user.email);
+  await takeAuthAttempt(deps.limiter, account);
+  const row = await findUser(deps.db, user.id);
+  if (!(await deps.passwords.matches(password, row?.hashedPassword))) {
+    const msg = 'Value error, Current password is incorrect';
+    throw new InvalidInput([{ field: 'current_password', msg }]); // 401 would sign the client out
+  }
+  await deps.limiter.take(account, -1);
+}
+
+/** @throws `invalid-input`, `not-found` */
+export async function changeRole(
+  { db, logger }: { db: SignInDeps['db']; logger: Logger },
+  admin: SignedInUser,
+  { userId, role }: { userId: string; role: Role },
+): Promise<UserRow> {
+  if (userId.toLowerCase() === admin.id) {
+    throw new DomainError('invalid-input', 'Cannot change your own role');
+  }
+  const changed = await inTransaction(db, async (tx) => {
+    const set = await setUserRole(tx, { userId, role });
+    if (set === undefined) {
+      throw new DomainError('not-found', 'User not found');
+    }
+    const details = { before: set.before, after: role };
+    await recordAdminAction(tx, {
+      actorId: admin.id,
+      action: 'user:set-role',
+      subject: `user:${set.user.id}`,
+      details,
+    });
+    return set;
+  });
+  logger.info('role changed', { adminId: admin.id, userId, before: changed.before, after: role });
+  return changed.user;
+}
+
+/** Sets what a user may spend a day in place of the role's limit. @throws `not-found` */
+export async function changeBudget(
+  { db, logger }: { db: SignInDeps['db']; logger: Logger },
+  admin: SignedInUser,
+  { userId, budgetUsd }: { userId: string; budgetUsd: number | null },
+): Promise<UserRow> {
+  const order = { userId, budgetUsd: budgetUsd === null ? null : budgetUsd.toFixed(6) };
+  const changed = await inTransaction(db, async (tx) => {
+    const set = await setUserBudget(tx, order);
+    if (set === undefined) {
+      throw new DomainError('not-found', 'User not found');
+    }
+    await recordAdminAction(tx, {
+      actorId: admin.id,
+      action: 'user:set-budget',
+      subject: `user:${set.id}`,
+      details: { after: order.budgetUsd },
+    });
+    return set;
+  });
+  logger.info('budget changed', { adminId: admin.id, userId, after: order.budgetUsd });
+  return changed;
+}
+
+function found(user: UserRow | undefined): UserRow {
+  if (user === undefined) {
+    // deleted since the request was authenticated
+    throw new DomainError('not-authenticated', 'User not found');
+  }
+  return user;
+}

@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import type { Db } from '../../db/connect.js';
+import { findConversation, insertConversation, listConversations } from '../../db/conversations.js';
+import { listMessages } from '../../db/messages.js';
+import { DomainError } from '../../domain/errors.js';
+import { conversationPath, createConversationBody } from '../bodies/conversations.js';
+import { defineRoute, type Route } from '../route.js';
+import { readSession } from '../sessions.js';
+import {
+  conversationSchema,
+  conversationWithMessagesSchema,
+  viewConversation,
+  viewDiscussion,
+  viewMessage,
+} from '../views/conversations.js';
+import { error } from '../views/errors.js';
+import { z } from 'zod';
+
+export function createConversationRoutes(deps: { db: Db; redis: Redis }): readonly Route[] {
+  const { db } = deps;
+  const own = { tag: 'conversations', auth: 'user' } as const;
+  return [
+    defineRoute(
+      {
+        ...own,
+        method: 'POST',
+        path: '/conversations',
+        summary: 'Begin a conversation',
+        body: createConversationBody,
+        yields: { conversation_id: '/id' },
+        responses: { 201: { description: 'Begun', schema: conversationSchema } },
+      },
+      async ({ user, body }) => {
+        const begun = { id: randomUUID(), userId: user.id, title: body.title };
+        return { status: 201, body: viewConversation(await insertConversation(db, begun)) };
+      },
+    ),
+    defineRoute(
+      {
+        ...own,
+        method: 'GET',
+        path: '/conversations',
+        summary: 'Own conversations, the one with the latest message first',
+        responses: { 200: { description: 'All of them', schema: z.array(conversationSchema) } },
+      },
+      async ({ user }) => ({
+        status: 200,
+        body: (await listConversations(db, user.id)).map(viewConversation),
+      }),
+    ),
+    defineRoute(
+      {
+        ...own,
+        method: 'GET',
+        path: '/conversations/{conversation_id}',
+        summary: 'A conversation with its messages, oldest first',
+        params: conversationPath,
+        responses: {
+          200: { description: 'With messages', schema: conversationWithMessagesSchema },
+          404: error('Conversation not found'),
+        },
+      },
+      async ({ user, params }) => {
+        const conversationId = params.conversation_id;
+        const found = await findConversation(db, { userId: user.id, conversationId });
+        if (found === undefined) {
+          throw new DomainError('not-found', 'Conversation not found');
+        }
+        const messages = (await listMessages(db, found.id)).map(viewMessage);
+        const discussion = viewDiscussion(await readSession(deps, found.id));
+        return { status: 200, body: { ...viewConversation(found), messages, discussion } };
+      },
+    ),
+  ];
+}

@@ -1,0 +1,174 @@
+/** What operators and their machines ask: alive, ready, how much. */
+import { z } from 'zod';
+import { appendPage } from '../../telemetry/metrics.js';
+import type { AppDeps } from '../deps.js';
+import { DOCS_POLICY, viewDocs } from '../docs/page.js';
+import { pageSchema, textSchema } from '../openapi.js';
+import { defineRoute, type Route } from '../route.js';
+import { healthSchema, notReadySchema, readySchema } from '../views/health.js';
+
+export type HealthDeps = Pick<AppDeps, 'checks' | 'metrics' | 'config' | 'logger'>;
+
+/** Of what clients rely on, whatever release serves it. Source: contract, http §2. */
+export const API_VERSION = '0.2.0';
+
+/** Asked all the time by machines: neither measured nor worth a line each. */
+export const QUIET_PATHS = ['/metrics', '/health', '/api/v1/health', '/readyz'];
+
+export function createHealthRoutes(deps: HealthDeps): readonly Route[] {
+  return [
+    healthRoute({ atRoot: true }),
+    healthRoute({ atRoot: false }),
+    readyRoute(deps),
+    metricsRoute(deps),
+  ];
+}
+
+const OPEN = { method: 'GET', tag: 'operation', auth: 'none', atRoot: true } as const;
+
+function healthRoute({ atRoot }: { atRoot: boolean }): Route {
+  return defineRoute(
+    {
+      ...OPEN,
+      atRoot,
+      path: '/health',
+      summary: 'Whether the process is alive',
+      responses: { 200: { description: 'It is', schema: healthSchema } },
+    },
+    () => ({
+      status: 200,
+      body: {
+        status: 'healthy' as const,
+        version: API_VERSION,
+        timestamp: new Date().toISOString(),
+      },
+    }),
+  );
+}
+
+function readyRoute({ checks }: HealthDeps): Route {
+  return defineRoute(
+    {
+      ...OPEN,
+      path: '/readyz',
+      summary: 'Whether the process can serve requests',
+      responses: {
+        200: { description: 'All parts are up', schema: readySchema },
+        503: { description: 'Names the parts that are down', schema: notReadySchema },
+      },
+    },
+    async () => {
+      const [postgres, redis, temporal] = await Promise.all([
+        stateOf(checks.postgres),
+        stateOf(checks.redis),
+        stateOf(checks.temporal),
+      ]);
+      const parts = { postgres, redis, temporal };
+      const down = Object.entries(parts).flatMap(([name, state]) =>
+        state === 'down' ? [name] : [],
+      );
+      return down.length === 0
+        ? { status: 200, body: { status: 'ready' as const, parts } }
+        : { status: 503, body: { detail: `Not ready, down: ${down.join(', ')}`, parts } };
+    },
+  );
+}
+
+const CHECK_LIMIT_MS = 2_000;
+
+async function stateOf(check: () => Promise<void>): Promise<'up' | 'down'> {
+  const { promise: timeout, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    reject(new Error('no answer in time'));
+  }, CHECK_LIMIT_MS);
+  try {
+    await Promise.race([check(), timeout]);
+    return 'up';
+  } catch {
+    return 'down';
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function metricsRoute({ metrics, config, logger }: HealthDeps): Route {
+  return defineRoute(
+    {
+      ...OPEN,
+      path: '/metrics',
+      summary: 'Prometheus metrics, with the worker’s where it is known',
+      responses: { 200: { description: 'Text exposition', schema: textSchema } },
+    },
+    async () => {
+      const own = await metrics.registry.metrics();
+      const worker = await readWorkerPage({ url: config.workerMetricsUrl, logger });
+      const headers = { 'Content-Type': metrics.registry.contentType };
+      return { status: 200, body: appendPage(own, worker), headers };
+    },
+  );
+}
+
+const WORKER_PAGE_LIMIT_MS = 1_000;
+
+/** The worker's page, or nothing while it is away. */
+async function readWorkerPage({
+  url,
+  logger,
+}: {
+  url: string | null;
+  logger: HealthDeps['logger'];
+}): Promise<string> {
+  if (url === null) {
+    return '';
+  }
+  try {
+    const page = await fetch(url, { signal: AbortSignal.timeout(WORKER_PAGE_LIMIT_MS) });
+    return page.ok ? await page.text() : '';
+  } catch (error) {
+    logger.debug('worker metrics unavailable', { error });
+    return '';
+  }
+}
+
+const documentSchema = z.record(z.string(), z.unknown());
+
+/** The API's description; `describe` is called once, when all routes are known. */
+export function createDescriptionRoutes(
+  describe: () => Readonly<Record<string, unknown>>,
+): readonly Route[] {
+  let document: Record<string, unknown> | null = null;
+  const read = () => (document ??= { ...describe() });
+  return [documentRoute(read), docsRoute(read)];
+}
+
+function documentRoute(read: () => Record<string, unknown>): Route {
+  return defineRoute(
+    {
+      ...OPEN,
+      path: '/openapi.json',
+      summary: 'This description',
+      responses: { 200: { description: 'OpenAPI 3.1', schema: documentSchema } },
+    },
+    () => ({ status: 200, body: read() }),
+  );
+}
+
+function docsRoute(read: () => Record<string, unknown>): Route {
+  let page: string | null = null;
+  return defineRoute(
+    {
+      ...OPEN,
+      path: '/docs',
+      summary: 'This description as a page to read',
+      responses: { 200: { description: 'A page without scripts', schema: pageSchema } },
+    },
+    () => {
+      page ??= viewDocs(read());
+      const headers = {
+        'Content-Type': 'text/html; charset=utf-8',
+        'Content-Security-Policy': DOCS_POLICY,
+      };
+      return { status: 200, body: page, headers };
+    },
+  );
+}

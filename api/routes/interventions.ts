@@ -1,0 +1,78 @@
+/** What administrators do to accounts and runs of others. */
+import { disableUser, enableUser, releaseRun, type AdministrationDeps } from '../administration.js';
+import { disableBody, runPath } from '../bodies/administration.js';
+import { userPath } from '../bodies/auth.js';
+import { defineRoute, type Route } from '../route.js';
+import { openedSchema, releaseSchema, shutSchema } from '../views/administration.js';
+import { error } from '../views/errors.js';
+
+const INTERVENE = { tag: 'administration', auth: 'user', method: 'POST' } as const;
+
+export function createInterventionRoutes(deps: AdministrationDeps): readonly Route[] {
+  return [disableRoute(deps), enableRoute(deps), releaseRoute(deps)];
+}
+
+function disableRoute(deps: AdministrationDeps): Route {
+  return defineRoute(
+    {
+      ...INTERVENE,
+      action: 'user:disable',
+      path: '/admin/users/{user_id}/disable',
+      summary: 'Shut an account at once: credentials, connections and runs; it can be taken back',
+      params: userPath,
+      body: disableBody,
+      responses: {
+        200: { description: 'Shut', schema: shutSchema },
+        400: error('Cannot disable your own account'),
+        404: error('User not found'),
+      },
+    },
+    async ({ user, params, body: { reason } }) => {
+      const userId = params.user_id.toLowerCase();
+      const { ended, left } = await disableUser(deps, { adminId: user.id, userId, reason });
+      return { status: 200, body: { user: userId, runs_ended: ended, runs_left: left } };
+    },
+  );
+}
+
+function enableRoute(deps: AdministrationDeps): Route {
+  return defineRoute(
+    {
+      ...INTERVENE,
+      action: 'user:enable',
+      path: '/admin/users/{user_id}/enable',
+      summary: 'Open an account again; its user signs in anew',
+      params: userPath,
+      responses: {
+        200: { description: 'Open', schema: openedSchema },
+        404: error('User not found'),
+      },
+    },
+    async ({ user, params }) => {
+      const userId = params.user_id.toLowerCase();
+      await enableUser(deps, { adminId: user.id, userId });
+      return { status: 200, body: { user: userId } };
+    },
+  );
+}
+
+function releaseRoute(deps: AdministrationDeps): Route {
+  return defineRoute(
+    {
+      ...INTERVENE,
+      action: 'run:release',
+      path: '/admin/runs/{run_id}/release',
+      summary: 'Let go of a run that makes no progress: hand on its slot, or end it',
+      params: runPath,
+      responses: {
+        200: { description: 'Done, or asked for', schema: releaseSchema },
+        404: error('Pipeline run not found'),
+        409: error('The run has ended'),
+      },
+    },
+    async ({ user, params: { run_id: id } }) => {
+      const order = { adminId: user.id, pipelineId: id.toLowerCase() };
+      return { status: 200, body: { outcome: await releaseRun(deps, order) } };
+    },
+  );
+}

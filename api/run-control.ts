@@ -1,0 +1,169 @@
+/** What an owner may tell a run that works or waits: signals, after a look at its record. */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import {
+  findApproval,
+  insertOffer,
+  type ApprovalOffer,
+  type ApprovalRow,
+} from '../db/approvals.js';
+import type { Db } from '../db/connect.js';
+import { readRun } from '../db/pipelines.js';
+import { findRunsOnBudget } from '../db/slots.js';
+import { DomainError } from '../domain/errors.js';
+import { pipelineWorkflowId, type PipelineId, type UserId } from '../domain/ids.js';
+import { isFinal, type PipelineStatusView } from '../domain/results.js';
+import type { Logger } from '../telemetry/logger.js';
+import {
+  approvalOfferedSignal,
+  budgetChangedSignal,
+  pauseRunSignal,
+  resumeRunSignal,
+  slotGrantedSignal,
+} from '../workflows/pipeline.messages.js';
+
+export interface RunControlDeps {
+  readonly db: Db;
+  readonly client: Client;
+  readonly logger: Logger;
+}
+
+export type OfferOrder = Omit<ApprovalOffer, 'id'>;
+
+export interface RunControl {
+  /**
+   * No further node begins; calls in flight end and are kept.
+   *
+   * @returns null for a missing run as for someone else's
+   * @throws `run-ended`, `unavailable`
+   */
+  pauseRun(userId: UserId, pipelineId: PipelineId): Promise<PipelineStatusView | null>;
+  resumeRun(userId: UserId, pipelineId: PipelineId): Promise<PipelineStatusView | null>;
+  /**
+   * Tells a run what its owner has decided, and waits a little for it to be recorded.
+   *
+   * @returns the approval, still `wanted` if the run has not recorded it yet
+   * @throws `not-found`, `run-ended`, `nothing-to-approve`, `unavailable`
+   */
+  offerDecision(order: OfferOrder): Promise<ApprovalRow>;
+  /** Tells a run that the slot it queues for is its own now; where that fails, the reconciler does. */
+  tellSlotGranted(pipelineId: PipelineId): Promise<void>;
+  /** Lets the user's runs that wait for a budget, or are about to, look again. */
+  tellBudgetChanged(userId: UserId): Promise<void>;
+}
+
+/** How long a request waits for Temporal. */
+const PATIENCE_MS = 5_000;
+/** How long a request waits for the run to have taken a decision. */
+const RECORD_WAIT_MS = 5_000;
+const RECORD_POLL_MS = 50;
+
+export function createRunControl(deps: RunControlDeps): RunControl {
+  return {
+    pauseRun: (userId, pipelineId) => tell(deps, { userId, pipelineId }, pauseRunSignal),
+    resumeRun: (userId, pipelineId) => tell(deps, { userId, pipelineId }, resumeRunSignal),
+    offerDecision: (order) => offer(deps, order),
+    tellSlotGranted: (pipelineId) => tryToTell(deps, pipelineId, slotGrantedSignal),
+    async tellBudgetChanged(userId) {
+      for (const pipelineId of await findRunsOnBudget(deps.db, userId)) {
+        await tryToTell(deps, pipelineId, budgetChangedSignal);
+      }
+    },
+  };
+}
+
+async function tryToTell(
+  deps: RunControlDeps,
+  pipelineId: PipelineId,
+  { name }: { readonly name: string },
+): Promise<void> {
+  try {
+    await signal(deps, pipelineId, (run) => run.signal(name));
+  } catch (error) {
+    deps.logger.warn('a run was not told', { pipelineId, signal: name, error });
+  }
+}
+
+async function tell(
+  deps: RunControlDeps,
+  { userId, pipelineId }: { userId: UserId; pipelineId: PipelineId },
+  what: typeof pauseRunSignal | typeof resumeRunSignal,
+): Promise<PipelineStatusView | null> {
+  const view = await readRun(deps.db, userId, pipelineId);
+  if (view === null) {
+    return null;
+  }
+  requireOpen(view);
+  await signal(deps, pipelineId, (run) => run.signal(what.name));
+  return view;
+}
+
+function requireOpen({ status }: PipelineStatusView): void {
+  if (isFinal(status)) {
+    throw new DomainError('run-ended', `The run has ended: ${status}`);
+  }
+}
+
+async function offer(deps: RunControlDeps, order: OfferOrder): Promise<ApprovalRow> {
+  const { pipelineId, node, userId } = order;
+  const view = await readRun(deps.db, userId, pipelineId);
+  if (view === null) {
+    throw new DomainError('not-found', 'Pipeline run not found');
+  }
+  requireOpen(view);
+  const asked = await findApproval(deps.db, { pipelineId, node });
+  if (asked?.state !== 'wanted') {
+    throw nothingToApprove(node, asked);
+  }
+  const id = randomUUID();
+  await insertOffer(deps.db, { ...order, id });
+  await signal(deps, pipelineId, (run) => run.signal(approvalOfferedSignal, { node, offerId: id }));
+  const approval = await untilDecided(deps.db, order);
+  if (approval.state !== 'wanted' && approval.offerId !== id) {
+    throw nothingToApprove(node, approval); // somebody, or the deadline, was quicker
+  }
+  return approval;
+}
+
+function nothingToApprove(node: string, asked: ApprovalRow | null): DomainError {
+  const how = asked === null ? 'does not wait for an approval' : `is ${asked.state} already`;
+  return new DomainError('nothing-to-approve', `The node "${node}" ${how}`);
+}
+
+async function untilDecided(db: Db, key: OfferOrder): Promise<ApprovalRow> {
+  const deadline = Date.now() + RECORD_WAIT_MS;
+  for (;;) {
+    const approval = await findApproval(db, key);
+    if (approval === null) {
+      throw new DomainError('not-found', 'Pipeline run not found'); // deleted in between
+    }
+    if (approval.state !== 'wanted' || Date.now() > deadline) {
+      return approval;
+    }
+    await pause(RECORD_POLL_MS);
+  }
+}
+
+type RunHandle = ReturnType<Client['workflow']['getHandle']>;
+
+/** @throws `unavailable` while Temporal is away, or while the run has not begun */
+async function signal(
+  { client }: RunControlDeps,
+  pipelineId: PipelineId,
+  send: (run: RunHandle) => Promise<void>,
+): Promise<void> {
+  try {
+    await client.withDeadline(Date.now() + PATIENCE_MS, () =>
+      send(client.workflow.getHandle(pipelineWorkflowId(pipelineId))),
+    );
+  } catch (cause) {
+    throw new DomainError(
+      'unavailable',
+      cause instanceof WorkflowNotFoundError
+        ? 'The run does not work now: it is about to begin or to end, try again'
+        : 'The run cannot be reached now, try again',
+      { cause, retryAfterSeconds: 1 },
+    );
+  }
+}

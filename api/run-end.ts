@@ -1,0 +1,176 @@
+/** Ending runs: asked of their workflows where these live, written down here where they do not. */
+import { WorkflowNotFoundError } from '@temporalio/client';
+import { findChatAccess } from '../db/chat-access.js';
+import { closeRun, readRunById, type ClosedRun } from '../db/pipelines.js';
+import { handLostSlotOn } from '../db/slots.js';
+import { inTransaction } from '../db/transactions.js';
+import { DomainError } from '../domain/errors.js';
+import { pipelineWorkflowId, type ConversationId, type PipelineId } from '../domain/ids.js';
+import { isFinal } from '../domain/results.js';
+import type { RunOutcome } from '../domain/result-rules.js';
+import { announceEvents } from '../events/announce.js';
+import { readLiveness } from '../temporal/run-liveness.js';
+import { discussionStart, type Starter } from '../temporal/start-options.js';
+import { pipelineEndedSignal, type DiscussionInput } from '../workflows/discussion.messages.js';
+import type { Release } from './deps.js';
+import { createRunControl } from './run-control.js';
+import type { WorkflowDoorDeps } from './workflows.js';
+
+/** How long a request waits for Temporal. */
+const PATIENCE_MS = 5_000;
+
+export interface RunOfDiscussion extends Starter {
+  readonly conversationId: ConversationId;
+  readonly pipelineId: PipelineId;
+}
+
+/** Signals the run's discussion, with a start where it sleeps. */
+export async function tell(
+  deps: WorkflowDoorDeps,
+  signal: typeof pipelineEndedSignal,
+  run: RunOfDiscussion,
+): Promise<void> {
+  const { conversationId, pipelineId } = run;
+  await deps.client.withDeadline(Date.now() + PATIENCE_MS, () =>
+    deps.client.workflow.signalWithStart('discussionWorkflow', {
+      ...discussionStart(conversationId, run, deps.taskQueue),
+      args: [inputOf(deps, run)],
+      signal,
+      signalArgs: [{ pipelineId }],
+    }),
+  );
+}
+
+const CANCEL_TRIES = 3;
+
+/**
+ * Asks the run's workflow to end, or ends a run here that no workflow has taken yet. One that is
+ * taken in between is asked again; one whose workflow is gone is left to the reconciler.
+ */
+export async function endRun(deps: WorkflowDoorDeps, pipelineId: PipelineId): Promise<void> {
+  for (let tries = 0; tries < CANCEL_TRIES; tries += 1) {
+    if ((await askToEnd(deps, pipelineId)) === 'asked') {
+      return;
+    }
+    const closed = await closeHere(deps, pipelineId, {
+      outcome: { kind: 'cancelled' },
+      onlyPending: true,
+    });
+    if (closed !== 'left-running') {
+      return;
+    }
+  }
+}
+
+/** @throws `unavailable` while Temporal is away */
+async function askToEnd(
+  { client }: WorkflowDoorDeps,
+  pipelineId: PipelineId,
+): Promise<'asked' | 'no-workflow'> {
+  try {
+    await client.withDeadline(Date.now() + PATIENCE_MS, () =>
+      client.workflow.getHandle(pipelineWorkflowId(pipelineId)).cancel(),
+    );
+    return 'asked';
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) {
+      return 'no-workflow';
+    }
+    throw new DomainError('unavailable', 'The run cannot be reached now, try again', {
+      cause: error,
+    });
+  }
+}
+
+async function closeHere(
+  deps: WorkflowDoorDeps,
+  pipelineId: PipelineId,
+  how: { readonly outcome: RunOutcome; readonly onlyPending: boolean },
+): Promise<ClosedRun['kind']> {
+  const closed = await inTransaction(deps.db, (tx) =>
+    closeRun(tx, { pipelineId, ...how, now: new Date() }),
+  );
+  if (closed.kind === 'closed') {
+    await announceEvents(deps, closed.conversationId ?? pipelineId, closed.events);
+    if (closed.grantedTo !== null) {
+      await createRunControl(deps).tellSlotGranted(closed.grantedTo);
+    }
+    await tellEnded(deps, closed, pipelineId);
+  }
+  return closed.kind;
+}
+
+/** A signal that fails costs nothing but time: the run's record says that it has ended. */
+async function tellEnded(
+  deps: WorkflowDoorDeps,
+  { conversationId, userId }: ClosedRun,
+  pipelineId: PipelineId,
+): Promise<void> {
+  if (conversationId === null) {
+    return;
+  }
+  try {
+    const access = await findChatAccess(deps.db, conversationId, userId);
+    if (access !== null) {
+      const { role } = access;
+      await tell(deps, pipelineEndedSignal, { conversationId, userId, role, pipelineId });
+    }
+  } catch (error) {
+    deps.logger.warn('a discussion was not told of the end of its run', { pipelineId, error });
+  }
+}
+
+/**
+ * Lets go of a run that makes no progress by itself: hands on a slot that nobody holds, asks its
+ * workflow to end where there is one, and ends it here where there is none.
+ *
+ * @returns null without such a run
+ * @throws `run-ended`, `unavailable`
+ */
+export async function releaseRun(
+  deps: WorkflowDoorDeps,
+  pipelineId: PipelineId,
+): Promise<Release | null> {
+  const run = await readRunById(deps.db, pipelineId);
+  if (run === null) {
+    return null;
+  }
+  if (isFinal(run.status)) {
+    throw new DomainError('run-ended', `The run has ended: ${run.status}`);
+  }
+  if ((await livenessOf(deps, pipelineId)) !== 'running') {
+    const isPending = run.status === 'pending';
+    const closed = await closeHere(deps, pipelineId, {
+      outcome: { kind: isPending ? 'cancelled' : 'internal' },
+      onlyPending: isPending,
+    });
+    if (closed !== 'left-running') {
+      return 'closed';
+    } // else its workflow has begun meanwhile
+  }
+  const granted = await inTransaction(deps.db, (tx) => handLostSlotOn(tx, pipelineId));
+  if (granted !== null) {
+    await createRunControl(deps).tellSlotGranted(granted);
+    return 'slot-handed-on';
+  }
+  await endRun(deps, pipelineId);
+  return 'asked-to-end';
+}
+
+/** @throws `unavailable` while Temporal is away */
+async function livenessOf({ client }: WorkflowDoorDeps, pipelineId: PipelineId) {
+  try {
+    return await client.withDeadline(Date.now() + PATIENCE_MS, () =>
+      readLiveness(client, pipelineId),
+    );
+  } catch (cause) {
+    throw new DomainError('unavailable', 'The run cannot be reached now, try again', { cause });
+  }
+}
+
+export function inputOf(
+  { limits }: WorkflowDoorDeps,
+  { conversationId, userId, role }: Starter & { conversationId: ConversationId },
+): DiscussionInput {
+  return { conversationId, userId, role, ...limits };
+}

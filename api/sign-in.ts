@@ -1,0 +1,116 @@
+/** Accounts and their token pairs: what the auth routes do, without HTTP. */
+import { createHash, randomUUID } from 'node:crypto';
+import type { Db } from '../db/connect.js';
+import { insertRefreshToken, rotateRefreshToken } from '../db/refresh-tokens.js';
+import { findUserByEmail, insertUser } from '../db/users.js';
+import { inTransaction } from '../db/transactions.js';
+import { DomainError } from '../domain/errors.js';
+import { refuseDisabled } from './middleware/authenticate.js';
+import { takeAuthAttempt } from './middleware/rate-limit.js';
+import type { Passwords } from './passwords.js';
+import type { Bucket, RateLimiter } from './rate-limiter.js';
+import type { Tokens, TokenOwner } from './tokens.js';
+
+export interface SignInDeps {
+  readonly db: Db;
+  readonly tokens: Tokens;
+  readonly passwords: Passwords;
+  readonly limiter: RateLimiter;
+  readonly config: { readonly authRateLimit: number; readonly authRateWindowSeconds: number };
+}
+
+export interface TokenPair {
+  readonly access_token: string;
+  readonly refresh_token: string;
+  readonly token_type: 'bearer';
+}
+
+/** @throws `conflict` when the address is taken. */
+export async function register(
+  deps: SignInDeps,
+  account: { email: string; password: string; displayName: string },
+): Promise<TokenPair> {
+  const hashedPassword = await deps.passwords.hash(account.password);
+  const { email, displayName } = account;
+  const { user, token } = await inTransaction(deps.db, async (tx) => {
+    const user = await insertUser(tx, { id: randomUUID(), email, hashedPassword, displayName });
+    return { user, token: await beginSession({ db: tx, tokens: deps.tokens }, user.id) };
+  });
+  return signPair(deps.tokens, user, token); // others wait for the address until the commit
+}
+
+/** Takes the same time for an unknown address as for a wrong password. @throws `not-authenticated` */
+export async function logIn(
+  deps: SignInDeps,
+  credentials: { email: string; password: string },
+): Promise<TokenPair> {
+  const account = accountBucket(deps.config, credentials.email);
+  await takeAuthAttempt(deps.limiter, account);
+  const user = await findUserByEmail(deps.db, credentials.email);
+  const isRight = await deps.passwords.matches(credentials.password, user?.hashedPassword);
+  if (user === undefined || !isRight) {
+    throw new DomainError('not-authenticated', 'Invalid email or password');
+  }
+  await deps.limiter.take(account, -1);
+  refuseDisabled(user);
+  return signPair(deps.tokens, user, await beginSession(deps, user.id));
+}
+
+/** @throws `not-authenticated`; a token used before ends its whole family. */
+export async function refresh(deps: SignInDeps, refreshToken: string): Promise<TokenPair> {
+  const { id, userId } = await deps.tokens.readRefresh(refreshToken);
+  const successor = { id: randomUUID(), expiresAt: deps.tokens.refreshExpiry(new Date()) };
+  const rotation = await rotateRefreshToken(deps.db, { id, userId, successor });
+  switch (rotation.kind) {
+    case 'rotated':
+      return signPair(deps.tokens, rotation.user, { ...successor, familyId: rotation.familyId });
+    case 'user-gone':
+      throw new DomainError('not-authenticated', 'User not found');
+    case 'refused':
+      throw new DomainError('not-authenticated', 'Invalid token');
+  }
+}
+
+/**
+ * Failed attempts at one account, from wherever; a success gives its attempt back. No address is
+ * written into Redis.
+ */
+export function accountBucket(config: SignInDeps['config'], email: string): Bucket {
+  return {
+    key: `account:${createHash('sha256').update(email.toLowerCase()).digest('base64url')}`,
+    capacity: config.authRateLimit * ATTEMPTS_PER_ADDRESS,
+    windowSeconds: config.authRateWindowSeconds,
+  };
+}
+
+/** An account bears more than one address does, so that one stranger cannot lock its owner out. */
+const ATTEMPTS_PER_ADDRESS = 4;
+
+interface SessionToken {
+  readonly id: string;
+  readonly familyId: string;
+  readonly expiresAt: Date;
+}
+
+/** Stores the first refresh token of a session. */
+async function beginSession(
+  { db, tokens }: { db: Db; tokens: Tokens },
+  userId: string,
+): Promise<SessionToken> {
+  const expiresAt = tokens.refreshExpiry(new Date());
+  const token = { id: randomUUID(), familyId: randomUUID(), expiresAt };
+  await insertRefreshToken(db, { ...token, userId });
+  return token;
+}
+
+async function signPair(
+  tokens: Tokens,
+  user: TokenOwner,
+  { id, familyId, expiresAt }: SessionToken,
+): Promise<TokenPair> {
+  return {
+    access_token: await tokens.issueAccess(user, familyId),
+    refresh_token: await tokens.issueRefresh({ id, userId: user.id, expiresAt }),
+    token_type: 'bearer',
+  };
+}

@@ -1,0 +1,124 @@
+import { findChatAccess, type ChatAccess } from '../../db/chat-access.js';
+import type { Db } from '../../db/connect.js';
+import { DomainError } from '../../domain/errors.js';
+import { isUuid, type ConversationId, type UserId } from '../../domain/ids.js';
+import { LIMITS, type Role } from '../../domain/permissions.js';
+import type { Logger } from '../../telemetry/logger.js';
+import { withDeadline } from './deadline.js';
+import type { Lease, Leases } from './leases.js';
+
+export interface AdmissionDeps {
+  readonly db: Db;
+  readonly leases: Leases;
+  /** @throws DomainError `not-authenticated` for a token that does not open the socket */
+  readonly readAccess: (token: string) => Promise<{ readonly userId: UserId; readonly role: Role }>;
+  readonly logger: Logger;
+}
+
+export interface Admitted {
+  readonly kind: 'admitted';
+  readonly userId: UserId;
+  readonly role: Role;
+  readonly conversationId: ConversationId;
+  /** Events after this `seq` are wanted. */
+  readonly after: number;
+  readonly isExtended: boolean;
+  readonly lease: Lease;
+}
+
+export interface Refused {
+  readonly kind: 'refused';
+  /** 1008: not like this; 1013: not now. Source: contract, websocket §1.1 */
+  readonly code: 1008 | 1013;
+  readonly reason: string;
+}
+
+const ACCESS_TIMEOUT_MS = 5_000;
+
+/** The checks of the contract (websocket §1.1), in its order. */
+export async function admit(deps: AdmissionDeps, path: ChatPath): Promise<Admitted | Refused> {
+  const wish = parseChatPath(path);
+  if (wish === null) {
+    return refused('validation error');
+  }
+  if (wish.token === '') {
+    return refused('missing authentication token');
+  }
+  const user = await readUser(deps, wish.token);
+  if ('kind' in user) {
+    return user;
+  }
+  const access = await readChatAccess(deps, wish.conversationId, user.userId);
+  if ('kind' in access) {
+    return access;
+  }
+  const lease = await deps.leases.acquire(user.userId, LIMITS[access.role].wsMaxConnections);
+  if (lease === null) {
+    return { kind: 'refused', code: 1013, reason: 'too many concurrent connections' };
+  }
+  return {
+    kind: 'admitted',
+    userId: user.userId,
+    role: access.role,
+    conversationId: wish.conversationId,
+    after: Math.min(wish.after ?? access.lastSeq, access.lastSeq),
+    isExtended: wish.isExtended,
+    lease,
+  };
+}
+
+/** `/api/v1/ws/chat/{id}?token=…&after=…&events=extended` */
+export interface ChatPath {
+  readonly id: string;
+  readonly query: URLSearchParams;
+}
+
+/** @returns null if it is malformed */
+function parseChatPath({ id, query }: ChatPath) {
+  const after = query.get('after');
+  if (!isUuid(id) || (after !== null && !/^\d{1,9}$/.test(after))) {
+    return null;
+  }
+  return {
+    conversationId: id.toLowerCase(),
+    token: query.get('token') ?? '',
+    after: after === null ? null : Number(after),
+    isExtended: query.get('events') === 'extended',
+  };
+}
+
+async function readUser(deps: AdmissionDeps, token: string): Promise<{ userId: UserId } | Refused> {
+  try {
+    const { userId } = await deps.readAccess(token);
+    return isUuid(userId) ? { userId } : refused(BAD_TOKEN);
+  } catch (error) {
+    return refused(error instanceof DomainError ? error.message : BAD_TOKEN);
+  }
+}
+const BAD_TOKEN = 'invalid or expired token';
+
+async function readChatAccess(
+  deps: AdmissionDeps,
+  conversationId: ConversationId,
+  userId: UserId,
+): Promise<ChatAccess | Refused> {
+  try {
+    const finding = findChatAccess(deps.db, conversationId, userId);
+    return (
+      (await withDeadline(finding, ACCESS_TIMEOUT_MS)) ??
+      refused('conversation not found or access denied')
+    );
+  } catch (error) {
+    deps.logger.error('access not verified', { conversationId, userId, error });
+    return refused('access verification failed');
+  }
+}
+
+/** Source: RFC 6455 §5.5, a control frame's 125 bytes less the code. */
+const MAX_REASON_BYTES = 123;
+
+function refused(reason: string): Refused {
+  const bytes = Buffer.from(reason);
+  const fits = bytes.length <= MAX_REASON_BYTES;
+  return { kind: 'refused', code: 1008, reason: fits ? reason : BAD_TOKEN };
+}

@@ -1,0 +1,237 @@
+import { randomUUID } from 'node:crypto';
+import type { RawData, WebSocket } from 'ws';
+import { isExtended, type ClientEvent } from '../../domain/events.js';
+import { languageOf, type Language } from '../../domain/languages.js';
+import { LIMITS, type Role } from '../../domain/permissions.js';
+import type { UserId } from '../../domain/ids.js';
+import { traceOfUuid } from '../../domain/traces.js';
+import { inLogScope } from '../../telemetry/log-scope.js';
+import type { Logger } from '../../telemetry/logger.js';
+import type { Tracing } from '../../telemetry/tracing.js';
+import type { Admitted } from './admission.js';
+import type { Feeds } from './feed.js';
+import { createInbox, type Inbox, type Incoming } from './inbox.js';
+import { createOutbox } from './outbox.js';
+import {
+  parseClientFrame,
+  textOfProblem,
+  textOfWait,
+  viewEvent,
+  viewGatewayError,
+} from './protocol.js';
+import { sendUntilAccepted, type SendMessage } from './send-message.js';
+
+export type TakeToken = (
+  userId: UserId,
+  role: Role,
+) => Promise<{ readonly allowed: boolean; readonly retryAfterSeconds: number }>;
+
+export interface ConnectionDeps {
+  readonly feeds: Feeds;
+  readonly sendMessage: SendMessage;
+  /** The role limiter: one token per message. Without it, or if it fails, all may speak. */
+  readonly takeToken?: TakeToken;
+  readonly limits: ConnectionLimits;
+  readonly logger: Logger;
+  readonly tracing: Tracing;
+}
+
+export interface ConnectionLimits {
+  /** How long a message is offered to Temporal. */
+  readonly sendTimeoutMs: number;
+  /** Beyond this the socket is not read until there is room. */
+  readonly maxQueuedMessages: number;
+  /** Beyond this the client gets nothing more until it has taken what is on its way. */
+  readonly maxBufferedBytes: number;
+}
+
+export interface Connection {
+  readonly userId: UserId;
+  /** Pings the client; ends it if the ping before was not answered. */
+  beat(): void;
+  close(code: number, reason: string): void;
+  /** Closes and forgets what came over the socket and has not been sent on. */
+  drop(code: number, reason: string): void;
+  terminate(): void;
+  /** Resolves when the socket is closed and all that came over it is dealt with. */
+  readonly ended: Promise<void>;
+}
+
+/** One accepted socket: what comes in goes to the discussion, what the stream holds goes out. */
+export function openConnection(
+  socket: WebSocket,
+  admitted: Admitted,
+  deps: ConnectionDeps,
+): Connection {
+  const outbox = createOutbox(socket, {
+    maxBytes: deps.limits.maxBufferedBytes,
+    onRoom: () => {
+      feed.wake();
+    },
+  });
+  const send = (event: ClientEvent): boolean => outbox.send(viewEvent(event));
+  const feed = deps.feeds.open({
+    streamId: admitted.conversationId,
+    after: admitted.after,
+    // what is not for this client still counts as seen
+    onEvent: (event) => (admitted.isExtended || !isExtended(event) ? send(event) : true),
+    onLive: admitted.isExtended ? send : undefined,
+  });
+  const inbox = createInbox({
+    work: createTurnTaker(admitted, deps, async (content) => {
+      outbox.send(viewGatewayError(content, new Date()));
+      await outbox.whenRoom();
+    }),
+    maxLength: deps.limits.maxQueuedMessages,
+    onFull: () => {
+      socket.pause();
+    },
+    onRoom: () => {
+      socket.resume();
+    },
+  });
+  const ended = Promise.withResolvers<undefined>();
+  const pulse = createPulse(socket);
+
+  const stopReceiving = receiveFrames(socket, LIMITS[admitted.role].wsMaxMessageBytes, inbox);
+  socket.on('error', (error) => {
+    deps.logger.info('socket failed', { conversationId: admitted.conversationId, error });
+  });
+  socket.on('close', () => {
+    feed.close();
+    void Promise.all([admitted.lease.release(), inbox.whenEmpty()]).then(() => {
+      ended.resolve(undefined);
+    });
+  });
+
+  return {
+    userId: admitted.userId,
+    beat: pulse.beat,
+    close: (code, reason) => {
+      close(socket, code, reason);
+    },
+    drop: (code, reason) => {
+      stopReceiving();
+      inbox.clear();
+      close(socket, code, reason);
+    },
+    terminate: () => {
+      socket.terminate();
+    },
+    ended: ended.promise,
+  };
+}
+
+function close(socket: WebSocket, code: number, reason: string): void {
+  socket.resume(); // a paused socket would never see the answer to its close
+  socket.close(code, reason);
+}
+
+/**
+ * What a client has sent before it answers our close is taken, too: it could not know of that.
+ *
+ * @returns to be called when nothing more of it is to be taken
+ */
+function receiveFrames(socket: WebSocket, maxBytes: number, inbox: Inbox): () => void {
+  let isRefused = false;
+  socket.on('message', (data) => {
+    const frame = bytesOf(data);
+    if (isRefused) {
+      return;
+    }
+    if (frame.byteLength > maxBytes) {
+      isRefused = true;
+      close(socket, 1009, 'message too big');
+      return;
+    }
+    inbox.push({ text: frame.toString('utf8'), receivedAt: new Date() });
+  });
+  return () => {
+    isRefused = true;
+  };
+}
+
+/** @returns what to do with each frame in its turn */
+function createTurnTaker(
+  admitted: Admitted,
+  deps: ConnectionDeps,
+  refuse: (content: string) => Promise<void>,
+): (incoming: Incoming) => Promise<void> {
+  const { userId, role, conversationId } = admitted;
+  let language: Language = 'en';
+
+  async function secondsToWait(): Promise<number> {
+    try {
+      const token = await deps.takeToken?.(userId, role);
+      return token?.allowed === false ? Math.max(1, Math.ceil(token.retryAfterSeconds)) : 0;
+    } catch (error) {
+      deps.logger.warn('role limiter failed', { userId, error });
+      return 0;
+    }
+  }
+
+  return async ({ text, receivedAt }) => {
+    const frame = parseClientFrame(text);
+    if (frame.kind === 'refused') {
+      // the words of JSON are no English, but Hangul is Korean
+      const spoken = languageOf(text, language) === 'ko' ? 'ko' : language;
+      await refuse(textOfProblem(frame.problem, spoken));
+      return;
+    }
+    language = languageOf(frame.content, language);
+    const seconds = await secondsToWait();
+    if (seconds > 0) {
+      await refuse(textOfWait(seconds, language));
+      return;
+    }
+    const messageId = randomUUID();
+    const { content } = frame;
+    const draft = { messageId, conversationId, userId, role, content, receivedAt };
+    await inLogScope({ ...traceOfUuid(messageId), userId, conversationId }, async () => {
+      const isAccepted = await offer(deps, draft);
+      if (!isAccepted) {
+        await refuse(textOfProblem('not-accepted', language));
+      }
+    });
+  };
+}
+
+async function offer(
+  { sendMessage, limits, logger, tracing }: ConnectionDeps,
+  draft: Parameters<typeof sendUntilAccepted>[1],
+): Promise<boolean> {
+  try {
+    await tracing.inSpan({ name: 'chat message', kind: 'server' }, async () => {
+      await sendUntilAccepted(sendMessage, draft, limits.sendTimeoutMs);
+      logger.info('message accepted');
+    });
+    return true;
+  } catch (error) {
+    logger.error('message not accepted', { error });
+    return false;
+  }
+}
+
+function createPulse(socket: WebSocket) {
+  let isAwaitingPong = false;
+  socket.on('pong', () => {
+    isAwaitingPong = false;
+  });
+  return {
+    beat: () => {
+      if (isAwaitingPong && !socket.isPaused) {
+        socket.terminate();
+        return;
+      }
+      isAwaitingPong = true;
+      socket.ping();
+    },
+  };
+}
+
+function bytesOf(data: RawData): Buffer {
+  if (Buffer.isBuffer(data)) {
+    return data;
+  }
+  return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
+}

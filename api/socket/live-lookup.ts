@@ -1,0 +1,121 @@
+import type { Redis } from 'ioredis';
+import { readStandings, type RunStanding } from '../../db/agent-steps.js';
+import type { Db } from '../../db/connect.js';
+import type { StreamId } from '../../domain/ids.js';
+import { listLive, readLive, type NodeRef } from '../../events/live-store.js';
+import { keyOf, type LiveAgent } from './live-agents.js';
+
+export interface LiveLookup {
+  all(): void;
+  one(ref: NodeRef): void;
+  /** Whether what is told of it now may be older than what is about to be found. */
+  has(ref: NodeRef): boolean;
+  /** Resolves when nothing is left to look up; null if nothing is. */
+  underWay(): Promise<void> | null;
+  stop(): void;
+}
+
+export interface LookupWork {
+  find(refs: readonly NodeRef[] | 'all'): Promise<readonly LiveAgent[]>;
+  take(agents: readonly LiveAgent[]): void;
+  onFailure(error: unknown): void;
+}
+
+const RETRY_MS = 2_000;
+
+/** Looks up as often as asked, one lookup at a time, and again after a failure. */
+export function createLiveLookup(work: LookupWork): LiveLookup {
+  const wanted = new Map<string, NodeRef>();
+  let wantsAll = false;
+  let current: ReadonlySet<string> | 'all' = new Set();
+  let underWay: Promise<void> | null = null;
+  let isStopped = false;
+  let hasFailed = false;
+  let retry: NodeJS.Timeout | undefined;
+
+  async function lookUp(): Promise<void> {
+    while (!isStopped && (wantsAll || wanted.size > 0)) {
+      const refs = wantsAll ? 'all' : [...wanted.values()];
+      current = wantsAll ? 'all' : new Set(wanted.keys());
+      wantsAll = false;
+      wanted.clear();
+      const found = await work.find(refs);
+      current = new Set();
+      hasFailed = false;
+      if (!isLate()) {
+        work.take(found);
+      }
+    }
+  }
+
+  function isLate(): boolean {
+    return isStopped;
+  }
+
+  function start(): void {
+    clearTimeout(retry);
+    underWay ??= lookUp()
+      .catch((error: unknown) => {
+        if (!hasFailed) {
+          work.onFailure(error);
+        }
+        hasFailed = true;
+        if (!isStopped) {
+          retry = setTimeout(all, RETRY_MS).unref();
+        }
+      })
+      .finally(() => {
+        underWay = null;
+      });
+  }
+
+  function all(): void {
+    wantsAll = true;
+    start();
+  }
+
+  return {
+    all,
+    one(ref) {
+      wanted.set(keyOf(ref), ref);
+      start();
+    },
+    has: (ref) => current === 'all' || current.has(keyOf(ref)) || wanted.has(keyOf(ref)),
+    underWay: () => underWay,
+    stop() {
+      isStopped = true;
+      clearTimeout(retry);
+    },
+  };
+}
+
+export interface WantedAgents {
+  readonly streamId: StreamId;
+  readonly refs: readonly NodeRef[] | 'all';
+  /** Those that are known to be at work: looked at again with all others. */
+  readonly open: readonly NodeRef[];
+}
+
+/** Redis says what is told of agents, PostgreSQL which of them have ended. */
+export async function findAgents(
+  { redis, db }: { readonly redis: Redis; readonly db: Db },
+  { streamId, refs, open }: WantedAgents,
+): Promise<readonly LiveAgent[]> {
+  const asked = refs === 'all' ? [...(await listLive(redis, streamId)), ...open] : refs;
+  const entries = await readLive(redis, asked);
+  const found = asked.flatMap(({ pipelineId, node }, index) => {
+    const known = entries[index] ?? null;
+    return known === null ? [] : [{ pipelineId, node, known }];
+  });
+  const runs = [...new Set(found.map(({ pipelineId }) => pipelineId))];
+  const standings = await readStandings(db, runs);
+  return found.map((agent) => ({
+    ...agent,
+    endSeq: endSeqOf(standings.get(agent.pipelineId), agent.node),
+  }));
+}
+
+/** An agent that ended unannounced, or whose run has ended, is over for everybody. */
+function endSeqOf(standing: RunStanding | undefined, node: string): number {
+  return standing?.ended.get(node) ?? (standing?.isOpen === true ? Infinity : 0);
+}

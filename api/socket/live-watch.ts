@@ -1,0 +1,145 @@
+/**
+ * The agents at work in one stream, for those of its readers who want to see them: a copy of what
+ * Redis holds, kept up by what Redis tells. What does not fit is read again.
+ */
+import type { Redis } from 'ioredis';
+import type { Db } from '../../db/connect.js';
+import type { StoredEvent } from '../../domain/events.js';
+import type { StreamId } from '../../domain/ids.js';
+import type { Bus, LiveMessage } from '../../events/bus.js';
+import type { Logger } from '../../telemetry/logger.js';
+import { createLiveAgents, grow, type LiveAgent } from './live-agents.js';
+import { createLiveLookup, findAgents } from './live-lookup.js';
+import type { LiveView } from './live-view.js';
+
+export interface LiveDeps {
+  readonly db: Db;
+  readonly redis: Redis;
+  readonly bus: Bus;
+  readonly logger: Logger;
+}
+
+/** A reader as the watch sees it. */
+export interface LiveReader {
+  readonly seq: number;
+  isFull: boolean;
+  /** It has got all that is stored; only then does live text make sense. */
+  readonly isCurrent: boolean;
+  /** Null: it wants no live text. */
+  readonly live: LiveView | null;
+}
+
+/** What is told beside the stored events of a stream, as long as a reader wants it. */
+export interface LiveSide {
+  /** To be called when readers have come or gone. */
+  update(): void;
+  /** Shows each reader what it has not seen, as far as it has room. */
+  showAll(): void;
+  /** To be told of stored events before any reader gets them: what has ended is shown no more. */
+  note(events: readonly StoredEvent[]): void;
+  /** To be waited for before stored events are delivered: what is told so far belongs before them. */
+  lookingUp(): Promise<void> | null;
+  /** The same work, done at once or when nothing is being looked up. */
+  inTurn<T>(work: (value: T) => void): (value: T) => void;
+}
+
+export function createLiveSide(
+  deps: LiveDeps,
+  streamId: StreamId,
+  readers: ReadonlySet<LiveReader>,
+): LiveSide {
+  let watch: LiveWatch | null = null;
+  const lookingUp = (): Promise<void> | null => watch?.lookingUp() ?? null;
+  return {
+    update() {
+      if ([...readers].some(({ live }) => live !== null)) {
+        watch ??= createLiveWatch(deps, streamId, readers);
+      } else {
+        watch?.close();
+        watch = null;
+      }
+    },
+    showAll: () => watch?.showAll(),
+    note: (events) => watch?.note(events),
+    lookingUp,
+    inTurn: (work) => (value) => {
+      const found = lookingUp();
+      if (found === null) {
+        work(value);
+      } else {
+        void found.then(() => {
+          work(value);
+        });
+      }
+    },
+  };
+}
+
+interface LiveWatch extends Pick<LiveSide, 'showAll' | 'note' | 'lookingUp'> {
+  close(): void;
+}
+
+function createLiveWatch(
+  deps: LiveDeps,
+  streamId: StreamId,
+  readers: ReadonlySet<LiveReader>,
+): LiveWatch {
+  const agents = createLiveAgents();
+  const lookup = createLiveLookup({
+    find: (refs) => findAgents(deps, { streamId, refs, open: agents.open() }),
+    take,
+    onFailure: (error) => {
+      deps.logger.warn('agents at work not readable, trying again', { streamId, error });
+    },
+  });
+  const subscribed = deps.bus.subscribeLive(streamId, hear);
+  void subscribed.then(lookup.all);
+
+  function hear(message: LiveMessage | null): void {
+    if (message === null) {
+      lookup.all();
+    } else if (!agents.isOver(message)) {
+      const agent = agents.find(message);
+      if (agent === null || lookup.has(agent) || !grow(agent, message)) {
+        lookup.one(message);
+      } else {
+        showAll();
+      }
+    }
+  }
+
+  function take(found: readonly LiveAgent[]): void {
+    const seqs = [...readers].flatMap(({ seq, live }) => (live === null ? [] : seq));
+    for (const agent of found.filter(({ endSeq }) => seqs.some((seq) => seq < endSeq))) {
+      agents.put(agent);
+    }
+    showAll();
+  }
+
+  function showAll(): void {
+    readers.forEach(show);
+  }
+
+  function show(reader: LiveReader): void {
+    for (const agent of agents.all()) {
+      if (reader.live === null || !reader.isCurrent || reader.isFull) {
+        return;
+      }
+      if (reader.seq < agent.endSeq) {
+        reader.isFull = !reader.live.show(agent);
+      }
+    }
+  }
+
+  return {
+    showAll,
+    note: agents.note,
+    lookingUp: lookup.underWay,
+    close() {
+      lookup.stop();
+      void subscribed.then((unsubscribe) => {
+        unsubscribe();
+      });
+    },
+  };
+}

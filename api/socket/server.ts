@@ -1,0 +1,233 @@
+/**
+ * The chat channel: `/api/v1/ws/chat/{conversation id}`. It decides nothing that must survive a
+ * crash: messages go to the discussion's workflow, events come from PostgreSQL.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer, type WebSocket } from 'ws';
+import { refuseConnection } from '../bare-refusal.js';
+import { admit, type AdmissionDeps, type Admitted, type ChatPath } from './admission.js';
+import {
+  openConnection,
+  type Connection,
+  type ConnectionDeps,
+  type ConnectionLimits,
+} from './connection.js';
+import { withDeadline } from './deadline.js';
+import { watchGoneUsers, type GoneUsersDeps } from './gone-users.js';
+
+export interface SocketServerDeps
+  extends
+    AdmissionDeps,
+    Pick<ConnectionDeps, 'feeds' | 'sendMessage' | 'takeToken' | 'tracing'>,
+    Pick<GoneUsersDeps, 'bus'> {
+  readonly limits?: Partial<SocketLimits>;
+  /** On the answer to an upgrade that leads to no socket, as on every other. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly metrics: { connectionOpened(): void; connectionClosed(): void };
+}
+
+export interface SocketLimits extends ConnectionLimits {
+  readonly heartbeatMs: number;
+  /** How long a client may take to answer a close. */
+  readonly closeTimeoutMs: number;
+  /** How often PostgreSQL is asked for users who are deleted while they are connected. */
+  readonly goneUsersMs: number;
+}
+
+export const SOCKET_DEFAULTS: SocketLimits = {
+  sendTimeoutMs: 10_000,
+  maxQueuedMessages: 100,
+  maxBufferedBytes: 1_048_576,
+  heartbeatMs: 30_000,
+  closeTimeoutMs: 2_000,
+  goneUsersMs: 10_000,
+};
+
+export interface SocketServer {
+  /** For the `upgrade` event of the HTTP server. */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Closes all sockets (1001) when what came over them is dealt with. */
+  close(): Promise<void>;
+}
+
+/** Source: contract, websocket §1: the cap at the protocol layer. */
+const MAX_FRAME_BYTES = 1_048_576;
+
+/** Source: RFC 6455 §4.4: told to a client whose handshake cannot be used. */
+const SPOKEN_VERSION = { 'Sec-WebSocket-Version': '13' };
+
+export function createSocketServer(deps: SocketServerDeps): SocketServer {
+  const limits = { ...SOCKET_DEFAULTS, ...deps.limits };
+  const server = createProtocol(deps.headers);
+  const connections = new Set<Connection>();
+  let isClosing = false;
+  const isGoingAway = (): boolean => isClosing;
+
+  function open(socket: WebSocket, admitted: Admitted): void {
+    const connection = openConnection(socket, admitted, { ...deps, limits });
+    connections.add(connection);
+    deps.metrics.connectionOpened();
+    socket.on('close', () => {
+      deps.metrics.connectionClosed();
+    });
+    void connection.ended.then(() => connections.delete(connection));
+  }
+
+  async function accept(upgrade: Upgrade): Promise<void> {
+    const path = chatPathOf(upgrade.request.url);
+    if (path === null || isGoingAway()) {
+      const { headers } = deps;
+      refuseConnection(upgrade.socket, { status: path === null ? 404 : 503, headers });
+      return;
+    }
+    const admission = await admit(deps, path);
+    const socket = completeUpgrade(server, upgrade);
+    if (admission.kind === 'refused') {
+      refuse(socket, admission, limits.closeTimeoutMs);
+    } else if (socket === null || isGoingAway()) {
+      await admission.lease.release();
+      refuse(socket, GOING_AWAY, limits.closeTimeoutMs);
+    } else {
+      open(socket, admission);
+    }
+  }
+
+  const heartbeat = startHeartbeat(connections, limits.heartbeatMs);
+  const goneUsers = dropGoneUsers(deps, connections, limits);
+
+  return {
+    handleUpgrade(request, socket, head) {
+      socket.on('error', () => {
+        socket.destroy();
+      });
+      accept({ request, socket, head }).catch((error: unknown) => {
+        deps.logger.error('upgrade failed', { error });
+        socket.destroy();
+      });
+    },
+    async close() {
+      isClosing = true;
+      clearInterval(heartbeat);
+      goneUsers.stop();
+      await endAll([...connections], limits.closeTimeoutMs);
+      server.close();
+    },
+  };
+}
+
+function createProtocol(headers: SocketServerDeps['headers']): WebSocketServer {
+  const server = new WebSocketServer({
+    noServer: true,
+    maxPayload: MAX_FRAME_BYTES,
+    clientTracking: false,
+  });
+  server.on('wsClientError', (_error, socket) => {
+    refuseConnection(socket, { status: 400, headers: { ...headers, ...SPOKEN_VERSION } });
+  });
+  return server;
+}
+
+function startHeartbeat(connections: ReadonlySet<Connection>, everyMs: number): NodeJS.Timeout {
+  return setInterval(() => {
+    connections.forEach((connection) => {
+      connection.beat();
+    });
+  }, everyMs).unref();
+}
+
+/** How long messages are still offered to Temporal after the last socket has closed. */
+const DRAIN_MS = 10_000;
+
+async function endAll(connections: readonly Connection[], timeoutMs: number): Promise<void> {
+  for (const connection of connections) {
+    connection.close(GOING_AWAY.code, GOING_AWAY.reason);
+  }
+  const impatience = setTimeout(() => {
+    connections.forEach((connection) => {
+      connection.terminate();
+    });
+  }, timeoutMs);
+  const drained = Promise.all(connections.map(({ ended }) => ended));
+  await withDeadline(drained, timeoutMs + DRAIN_MS).catch(() => undefined);
+  clearTimeout(impatience);
+}
+
+function dropGoneUsers(
+  deps: SocketServerDeps,
+  connections: ReadonlySet<Connection>,
+  { goneUsersMs, closeTimeoutMs }: SocketLimits,
+): { stop(): void } {
+  return watchGoneUsers({
+    ...deps,
+    everyMs: goneUsersMs,
+    users: () => [...new Set([...connections].map(({ userId }) => userId))],
+    onGone: (userId) => {
+      drop(
+        [...connections].filter((connection) => connection.userId === userId),
+        closeTimeoutMs,
+      );
+    },
+  });
+}
+
+function drop(connections: readonly Connection[], timeoutMs: number): void {
+  for (const connection of connections) {
+    connection.drop(USER_GONE.code, USER_GONE.reason);
+    const impatience = setTimeout(() => {
+      connection.terminate();
+    }, timeoutMs);
+    void connection.ended.then(() => {
+      clearTimeout(impatience);
+    });
+  }
+}
+
+interface Upgrade {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  readonly head: Buffer;
+}
+
+/** @returns null if the client has gone meanwhile, or does not speak the protocol */
+function completeUpgrade(server: WebSocketServer, upgrade: Upgrade): WebSocket | null {
+  const accepted: WebSocket[] = [];
+  server.handleUpgrade(upgrade.request, upgrade.socket, upgrade.head, (socket) => {
+    accepted.push(socket); // called at once, or never
+  });
+  return accepted[0] ?? null;
+}
+
+/** Source: RFC 6455 §7.4.1 */
+const GOING_AWAY = { code: 1001, reason: 'server is going away' };
+
+/** Source: contract, websocket §1.1: not with this token. */
+const USER_GONE = { code: 1008, reason: 'user not found' };
+
+/** Accepted, then closed: so that a client can tell "log in again" from "try later". */
+function refuse(
+  socket: WebSocket | null,
+  { code, reason }: { readonly code: number; readonly reason: string },
+  timeoutMs: number,
+): void {
+  if (socket === null) {
+    return;
+  }
+  const impatience = setTimeout(() => {
+    socket.terminate();
+  }, timeoutMs);
+  socket.on('error', () => undefined);
+  socket.on('close', () => {
+    clearTimeout(impatience);
+  });
+  socket.close(code, reason);
+}
+
+const CHAT_PATH = /^\/api\/v1\/ws\/chat\/([^/]+)\/?$/;
+
+/** @returns null for an address that is not the chat channel's */
+function chatPathOf(url = '/'): ChatPath | null {
+  const [path = '', query = ''] = url.split('?', 2);
+  const id = CHAT_PATH.exec(path)?.[1];
+  return id === undefined ? null : { id, query: new URLSearchParams(query) };
+}

@@ -1,0 +1,74 @@
+/** Ordering that a user be deleted: accepted when the account is closed; a workflow does the rest. */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
+import type { Db } from '../db/connect.js';
+import { recordAdminAction } from '../db/admin-actions.js';
+import { inTransaction } from '../db/transactions.js';
+import { closeAccount, userExists } from '../db/user-deletion.js';
+import type { UserId } from '../domain/ids.js';
+import type { Bus } from '../events/bus.js';
+import { startUserDeletion } from '../temporal/user-workflows.js';
+import type { Logger } from '../telemetry/logger.js';
+import type { WorkflowDoor } from './deps.js';
+
+/** How long a request waits for Temporal, where the reconciler will try again. */
+const PATIENCE_MS = 5_000;
+
+export async function orderUserDeletion(
+  deps: { client: Client; taskQueue: string; bus: Bus; logger: Logger },
+  userId: UserId,
+): Promise<void> {
+  await deps.bus.publishUserGone(userId);
+  try {
+    await deps.client.withDeadline(Date.now() + PATIENCE_MS, () => startUserDeletion(deps, userId));
+  } catch (error) {
+    deps.logger.warn('a deletion waits for the reconciler', { userId, error });
+  }
+}
+
+export interface DeletionDeps {
+  readonly db: Db;
+  readonly logger: Logger;
+  readonly workflows: Pick<WorkflowDoor, 'startUserDeletion'>;
+  readonly deletionWaitMs?: number;
+}
+
+/** Most users have little to remove and nothing under way. */
+const WAIT_MS = 3_000;
+const POLL_MS = 50;
+
+/**
+ * Closes the account at once and has everything of its user's removed.
+ *
+ * @returns `gone` if that was a matter of seconds, `no-such-user` also while one is being deleted
+ */
+export async function deleteUser(
+  { db, logger, workflows, deletionWaitMs = WAIT_MS }: DeletionDeps,
+  { userId, by }: { userId: UserId; by: UserId },
+): Promise<'gone' | 'going' | 'no-such-user'> {
+  if (!(await order(db, { userId, by }))) {
+    return 'no-such-user';
+  }
+  logger.info('user deletion ordered', { userId, by });
+  await workflows.startUserDeletion(userId);
+  const deadline = Date.now() + deletionWaitMs;
+  while (await userExists(db, userId)) {
+    if (Date.now() > deadline) {
+      return 'going';
+    }
+    await pause(POLL_MS);
+  }
+  return 'gone';
+}
+
+/** An administrator's order is told in their log, with the account it was for. */
+async function order(db: Db, { userId, by }: { userId: UserId; by: UserId }): Promise<boolean> {
+  return inTransaction(db, async (tx) => {
+    const isClosed = await closeAccount(tx, userId, new Date());
+    if (isClosed && by !== userId) {
+      const subject = `user:${userId}`;
+      await recordAdminAction(tx, { actorId: by, action: 'user:delete', subject });
+    }
+    return isClosed;
+  });
+}

@@ -1,0 +1,72 @@
+import { z } from 'zod';
+import type { UserRow } from '../../db/users.js';
+import { dailyLimitUsd, ROLES, UNLIMITED } from '../../domain/permissions.js';
+import type { SignedInUser } from '../route.js';
+
+export const userSchema = z
+  .object({
+    id: z.guid(),
+    email: z.string(),
+    display_name: z.string(),
+    role: z.enum(ROLES),
+  })
+  .meta({ id: 'User' });
+
+export function viewUser(user: Omit<SignedInUser, 'sessionId'>): z.output<typeof userSchema> {
+  return { id: user.id, email: user.email, display_name: user.displayName, role: user.role };
+}
+
+export const tokensSchema = z
+  .object({
+    access_token: z.string(),
+    refresh_token: z.string(),
+    token_type: z.literal('bearer'),
+  })
+  .meta({ id: 'Tokens' });
+
+export const deletionSchema = z.object({ status: z.literal('deleting') }).meta({ id: 'Deletion' });
+
+export const usageSchema = z
+  .object({
+    daily_cost: z.number(),
+    daily_limit: z.number(),
+    remaining: z.number(),
+    is_unlimited: z.boolean(),
+  })
+  .meta({ id: 'Usage', description: 'US dollars; -1 means unlimited' });
+
+export const userBudgetSchema = userSchema
+  .extend({ daily_budget_usd: z.number().nullable(), daily_limit: z.number() })
+  .meta({
+    id: 'UserBudget',
+    description: 'US dollars; -1 means unlimited, null: as the role has it',
+  });
+
+export function viewUserBudget(user: UserRow): z.output<typeof userBudgetSchema> {
+  const { role, dailyBudgetUsd } = user;
+  return {
+    ...viewUser(user),
+    daily_budget_usd: dailyBudgetUsd === null ? null : Number(dailyBudgetUsd),
+    daily_limit: Number(dailyLimitUsd(role, dailyBudgetUsd) ?? UNLIMITED),
+  };
+}
+
+/** @param cost of today, in US dollars, an exact decimal */
+export function viewUsage(
+  { role, dailyBudgetUsd }: Pick<UserRow, 'role' | 'dailyBudgetUsd'>,
+  cost: string,
+): z.output<typeof usageSchema> {
+  const limit = Number(dailyLimitUsd(role, dailyBudgetUsd) ?? UNLIMITED);
+  const isUnlimited = limit === UNLIMITED;
+  return {
+    daily_cost: rounded(Number(cost)),
+    daily_limit: limit,
+    remaining: isUnlimited ? UNLIMITED : rounded(Math.max(0, limit - Number(cost))),
+    is_unlimited: isUnlimited,
+  };
+}
+
+/** 4 decimals. Source: contract, http §3. */
+function rounded(usd: number): number {
+  return Number(usd.toFixed(4));
+}

@@ -1,0 +1,165 @@
+/**
+ * The API's only door to Temporal: it starts workflows, signals them and reads what they stored.
+ * A message is accepted when Temporal has acknowledged its signal; a run, when its row is there.
+ */
+import { randomUUID } from 'node:crypto';
+import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
+import type { Redis } from 'ioredis';
+import type { KeySources } from '../db/admission.js';
+import { findChatAccess } from '../db/chat-access.js';
+import type { Db } from '../db/connect.js';
+import { readDiscussion } from '../db/discussions.js';
+import { readRun } from '../db/pipelines.js';
+import { DomainError } from '../domain/errors.js';
+import type { ConversationId, PipelineId } from '../domain/ids.js';
+import { isFinal, type BudgetRule, type PipelineStatusView } from '../domain/results.js';
+import type { Bus } from '../events/bus.js';
+import { readLiveness } from '../temporal/run-liveness.js';
+import { discussionStart, pipelineStart, type Starter } from '../temporal/start-options.js';
+import type { Logger } from '../telemetry/logger.js';
+import {
+  runAdmittedSignal,
+  userMessageSignal,
+  type DiscussionLimits,
+  type UserMessage,
+} from '../workflows/discussion.messages.js';
+import type { Admission, WorkflowDoor } from './deps.js';
+import { checkKey } from './key-check.js';
+import { admit } from './run-admission.js';
+import { createRunControl } from './run-control.js';
+import { endRun, inputOf, releaseRun, tell, type RunOfDiscussion } from './run-end.js';
+import { orderUserDeletion } from './user-deletion.js';
+import { waitForEnd } from './wait-for-end.js';
+
+export interface WorkflowDoorDeps {
+  readonly db: Db;
+  readonly bus: Bus;
+  readonly redis: Redis;
+  readonly client: Client;
+  readonly taskQueue: string;
+  readonly limits: DiscussionLimits;
+  readonly keySources: KeySources;
+  readonly logger: Logger;
+  /** Ends blocking calls when the process is about to stop. */
+  readonly stopping: AbortSignal;
+}
+
+export interface ChatMessage extends UserMessage, Starter {
+  readonly conversationId: ConversationId;
+}
+
+export interface ChatDoor {
+  /** Resolves once Temporal has acknowledged the message; repeat it with the same id until then. */
+  sendMessage(message: ChatMessage, timeoutMs: number): Promise<void>;
+}
+
+/** How long a request waits for Temporal, where the reconciler or the user will try again. */
+const PATIENCE_MS = 5_000;
+
+export function createWorkflowDoor(deps: WorkflowDoorDeps): WorkflowDoor & ChatDoor {
+  return {
+    ...createRunControl(deps),
+    async sendMessage({ messageId, content, receivedAt, ...talk }, timeoutMs) {
+      await deps.client.withDeadline(Date.now() + timeoutMs, () =>
+        deps.client.workflow.signalWithStart('discussionWorkflow', {
+          ...discussionStart(talk.conversationId, talk, deps.taskQueue),
+          args: [inputOf(deps, talk)],
+          signal: userMessageSignal,
+          signalArgs: [{ messageId, content, receivedAt }],
+        }),
+      );
+    },
+    async startPipeline(order) {
+      const pipelineId = randomUUID();
+      const admission = await admit(deps, { ...order, pipelineId, conversationId: null });
+      if (admission.kind === 'admitted') {
+        await startNow(deps, { ...order, pipelineId, designName: order.design.name });
+      }
+      return admission;
+    },
+    runConfirmed: (order) => runConfirmed(deps, order),
+    waitForEnd: (pipelineId, { waitMs, signal }) =>
+      waitForEnd(deps, pipelineId, {
+        waitMs,
+        signal: AbortSignal.any([signal, deps.stopping]),
+      }),
+    readPipeline: (userId, pipelineId) => readRun(deps.db, userId, pipelineId),
+    cancelPipeline: (userId, pipelineId) => cancelPipeline(deps, userId, pipelineId),
+    readLiveness: (pipelineId) =>
+      deps.client.withDeadline(Date.now() + PATIENCE_MS, () =>
+        readLiveness(deps.client, pipelineId),
+      ),
+    releaseRun: (pipelineId) => releaseRun(deps, pipelineId),
+    validateKey: (order) => checkKey(deps, order),
+    startUserDeletion: (userId) => orderUserDeletion(deps, userId),
+  };
+}
+
+/** A start that fails is not lost: the row is there, and the reconciler starts it. */
+async function startNow(
+  deps: WorkflowDoorDeps,
+  run: Starter & { pipelineId: PipelineId; designName: string },
+): Promise<void> {
+  const { pipelineId, userId } = run;
+  try {
+    await deps.client.withDeadline(Date.now() + PATIENCE_MS, () =>
+      deps.client.workflow.start('pipelineWorkflow', {
+        ...pipelineStart(run, run, deps.taskQueue),
+        args: [{ pipelineId, userId, conversationId: null }],
+      }),
+    );
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) {
+      deps.logger.warn('a run waits for the reconciler', { pipelineId, error });
+    }
+  }
+}
+
+async function runConfirmed(
+  deps: WorkflowDoorDeps,
+  order: Starter & { conversationId: ConversationId; onBudget?: BudgetRule },
+): Promise<Admission> {
+  const { conversationId, userId } = order;
+  const access = await findChatAccess(deps.db, conversationId, userId);
+  if (access === null) {
+    throw new DomainError('not-found', 'Conversation not found');
+  }
+  const discussion = await readDiscussion(deps.db, conversationId);
+  const talk = discussion?.talk;
+  if (talk?.machine.state !== 'plan' || talk.selected === null) {
+    throw new DomainError('nothing-confirmed', 'No design has been confirmed in this conversation');
+  }
+  const pipelineId = randomUUID();
+  const { selected: design, language } = talk;
+  const admission = await admit(deps, { ...order, pipelineId, design, language });
+  if (admission.kind === 'admitted') {
+    await tellAdmitted(deps, { ...order, pipelineId });
+  }
+  return admission;
+}
+
+/** A signal that fails is not lost: the reconciler repeats it. */
+async function tellAdmitted(deps: WorkflowDoorDeps, run: RunOfDiscussion): Promise<void> {
+  try {
+    await tell(deps, runAdmittedSignal, run);
+  } catch (error) {
+    const { pipelineId } = run;
+    deps.logger.warn('an admitted run waits for the reconciler', { pipelineId, error });
+  }
+}
+
+async function cancelPipeline(
+  deps: WorkflowDoorDeps,
+  userId: string,
+  pipelineId: PipelineId,
+): Promise<{ kind: 'asked' | 'already-ended'; view: PipelineStatusView } | null> {
+  const view = await readRun(deps.db, userId, pipelineId);
+  if (view === null) {
+    return null;
+  }
+  if (isFinal(view.status)) {
+    return { kind: 'already-ended', view };
+  }
+  await endRun(deps, pipelineId);
+  return { kind: 'asked', view };
+}

@@ -1,0 +1,33 @@
+/** Server-sent events. Source: WHATWG HTML, "Server-sent events", as far as our API writes them. */
+import type { ClientEvent } from '../domain/events.js';
+import { parseEvent } from './events.js';
+
+/** Ends with the body; ending the iteration earlier closes the connection. */
+export async function* readEventStream(
+  body: ReadableStream<Uint8Array>,
+): AsyncGenerator<ClientEvent> {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let text = '';
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) {
+        return;
+      }
+      const blocks = (text + decoder.decode(value, { stream: true })).split('\n\n');
+      text = blocks.pop() ?? '';
+      yield* blocks.flatMap(eventOf);
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined); // it may be lost already
+  }
+}
+
+/** A block without data is a comment, or tells how long to wait. */
+function eventOf(block: string): readonly ClientEvent[] {
+  const data = block.split('\n').find((line) => line.startsWith(DATA));
+  const event = data === undefined ? null : parseEvent(data.slice(DATA.length));
+  return event === null ? [] : [event];
+}
+const DATA = 'data: ';
