@@ -1,0 +1,172 @@
+/**
+ * The servers that AgentForge needs, started on this machine for those who have none: PostgreSQL,
+ * Redis and Temporal, with their state in one directory.
+ */
+import { accessSync, constants, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { LOCAL_HOST, requireFreePort } from './ports.js';
+import { findPostgresPlace } from './postgres-place.js';
+import { postgresAddress, startPostgres } from './postgres.js';
+import { endLeftover, type ServerProcess } from './process.js';
+import { findTool, REDIS_TOOL, TEMPORAL_TOOL } from './python-tools.js';
+import { startRedis } from './redis.js';
+import { loadSecrets } from './secrets.js';
+import { startTemporal, type TemporalOptions } from './temporal.js';
+
+export type Part = 'postgres' | 'redis' | 'temporal';
+
+/** They stop the other way round. */
+const PARTS: readonly Part[] = ['postgres', 'redis', 'temporal'];
+
+export interface EmbeddedOptions {
+  /** Where all state lives. */
+  readonly home: string;
+  /** Where downloaded programs live; `<home>/tools` by default. */
+  readonly toolsDir?: string;
+  /** A part that is missing here is not started. */
+  readonly ports: {
+    readonly postgres?: number;
+    readonly redis?: number;
+    readonly temporal?: number;
+    /** null: without Web UI */
+    readonly temporalUi: number | null;
+  };
+  readonly durability?: {
+    readonly postgres: boolean;
+    readonly temporal: TemporalOptions['synchronous'];
+  };
+  readonly codecEndpoint?: string | undefined;
+  readonly say: (line: string) => void;
+}
+
+export interface Embedded {
+  /** null: not started here */
+  readonly databaseUrl: string | null;
+  readonly redisUrl: string | null;
+  readonly temporalAddress: string | null;
+  readonly temporalUiUrl: string | null;
+  readonly servers: ReadonlyMap<Part, ServerProcess>;
+  readonly logFiles: readonly string[];
+  /** Starts a part again that has ended. */
+  restart(part: Part): Promise<ServerProcess>;
+  /** Stops them in reverse order. */
+  stop(): Promise<void>;
+}
+
+/** @throws Error with the cure when a part cannot be had; the others are stopped then. */
+export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
+  makeHome(options.home);
+  await endLeftoverServers(options.home);
+  const parts = wantedParts(options);
+  await requirePorts(options);
+  const servers = new Map<Part, ServerProcess>();
+  const start = async (part: Part): Promise<ServerProcess> => {
+    const server = await startPart(part, options);
+    servers.set(part, server);
+    return server;
+  };
+  const stop = async (): Promise<void> => {
+    for (const part of PARTS.toReversed()) {
+      await servers.get(part)?.stop();
+    }
+  };
+  const outcomes = await Promise.allSettled(parts.map(start));
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed) {
+    await stop();
+    throw failed.reason;
+  }
+  const logFiles = parts.map((part) => join(options.home, 'logs', `${part}.log`));
+  return { ...addressesOf(options), servers, logFiles, restart: start, stop };
+}
+
+/**
+ * Makes the state directory, closed to others; root's may be passed through, because PostgreSQL's
+ * part of it belongs to another user.
+ *
+ * @throws Error with the cure when it cannot be used
+ */
+export function makeHome(home: string): void {
+  const mode = process.getuid?.() === 0 ? 0o711 : 0o700;
+  try {
+    mkdirSync(home, { recursive: true, mode });
+    mkdirSync(join(home, 'logs'), { recursive: true });
+    accessSync(home, constants.W_OK);
+  } catch (cause) {
+    throw new Error(
+      `${home} is not writable: make it yours (chown), or set AGENTFORGE_HOME to another directory.`,
+      { cause },
+    );
+  }
+}
+
+/** Ends servers that an earlier start in this home has left behind. */
+export async function endLeftoverServers(home: string): Promise<void> {
+  await Promise.all([
+    endLeftover(join(home, 'temporal.pid')),
+    endLeftover(join(home, 'redis.pid')),
+    endLeftover(join(home, 'postgres.pid'), { stopSignal: 'SIGINT' }),
+  ]);
+}
+
+/** Removes a home and all that is kept elsewhere for it. */
+export function forgetState(home: string): void {
+  rmSync(findPostgresPlace(home).root, { recursive: true, force: true });
+  rmSync(home, { recursive: true, force: true });
+}
+
+function wantedParts({ ports }: EmbeddedOptions): readonly Part[] {
+  return PARTS.filter((part) => ports[part] !== undefined);
+}
+
+async function requirePorts({ ports }: EmbeddedOptions): Promise<void> {
+  const variables = {
+    POSTGRES_PORT: ports.postgres,
+    REDIS_PORT: ports.redis,
+    TEMPORAL_PORT: ports.temporal,
+    TEMPORAL_UI_PORT: ports.temporal === undefined ? null : ports.temporalUi,
+  };
+  for (const [variable, port] of Object.entries(variables)) {
+    if (port != null) {
+      await requireFreePort(variable, port);
+    }
+  }
+}
+
+async function startPart(part: Part, options: EmbeddedOptions): Promise<ServerProcess> {
+  const { home, say, durability } = options;
+  const port = options.ports[part] ?? 0;
+  const toolsDir = options.toolsDir ?? join(home, 'tools');
+  switch (part) {
+    case 'postgres': {
+      const password = loadSecrets(home).postgresPassword;
+      return startPostgres({ home, port, password, durable: durability?.postgres ?? true });
+    }
+    case 'redis':
+      return startRedis({ home, port, program: await findTool(REDIS_TOOL, { toolsDir, say }) });
+    case 'temporal':
+      return startTemporal({
+        home,
+        port,
+        uiPort: options.ports.temporalUi,
+        program: await findTool(TEMPORAL_TOOL, { toolsDir, say }),
+        synchronous: durability?.temporal ?? 'NORMAL',
+        codecEndpoint: options.codecEndpoint,
+      });
+  }
+}
+
+type Addresses = Pick<Embedded, 'databaseUrl' | 'redisUrl' | 'temporalAddress' | 'temporalUiUrl'>;
+
+/** Where the parts are that are started here, whether or not they run now. */
+export function addressesOf({ home, ports }: Pick<EmbeddedOptions, 'home' | 'ports'>): Addresses {
+  const { postgres, redis, temporal, temporalUi } = ports;
+  const password = postgres === undefined ? '' : loadSecrets(home).postgresPassword;
+  return {
+    databaseUrl: postgres === undefined ? null : postgresAddress({ port: postgres, password }),
+    redisUrl: redis === undefined ? null : `redis://${LOCAL_HOST}:${redis}/0`,
+    temporalAddress: temporal === undefined ? null : `${LOCAL_HOST}:${temporal}`,
+    temporalUiUrl:
+      temporal === undefined || temporalUi === null ? null : `http://${LOCAL_HOST}:${temporalUi}`,
+  };
+}

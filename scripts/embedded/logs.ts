@@ -1,0 +1,50 @@
+import { copyFileSync, readFileSync, statSync, truncateSync } from 'node:fs';
+
+const MAX_LOG_BYTES = 10 * 1024 * 1024;
+
+/** The end of a log, for a message about what went wrong. */
+export function lastLines(file: string, count: number): string {
+  try {
+    return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-count).join('\n');
+  } catch {
+    return '(no log)';
+  }
+}
+
+/**
+ * Keeps a log and one older part of it, each at most 10 MiB. Copies and truncates, because the
+ * writer has the file open for appending.
+ */
+export function rotateLog(file: string, maxBytes = MAX_LOG_BYTES): void {
+  if (sizeOf(file) > maxBytes) {
+    copyFileSync(file, `${file}.1`);
+    truncateSync(file, 0);
+  }
+}
+
+const LOOK_EVERY_MS = 5_000;
+
+/**
+ * Keeps the logs of servers small while they run.
+ *
+ * @returns ends it
+ */
+export function boundLogs(
+  files: readonly string[],
+  { maxBytes = MAX_LOG_BYTES, everyMs = LOOK_EVERY_MS } = {},
+): () => void {
+  const look = (): void => {
+    files.forEach((file) => {
+      rotateLog(file, maxBytes);
+    });
+  };
+  look();
+  const timer = setInterval(look, everyMs).unref();
+  return () => {
+    clearInterval(timer);
+  };
+}
+
+export function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}

@@ -1,0 +1,185 @@
+/**
+ * Servers and processes of ours: each in its own process group, with a pid file that also says
+ * when it was started, so that a start after a crash ends what is left and never a stranger.
+ */
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { z } from 'zod';
+import { lastLines } from './logs.js';
+import { waitUntil } from './wait.js';
+
+const PidRecord = z.object({ pid: z.number().int(), startTime: z.string(), command: z.string() });
+export type PidRecord = z.infer<typeof PidRecord>;
+
+export interface ServerSpec {
+  /** As shown to people: `PostgreSQL`. */
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+  readonly cwd?: string;
+  /** Whom to run as, where we are root and the server refuses to be. */
+  readonly user?: { readonly uid: number; readonly gid: number } | null;
+  readonly pidFile: string;
+  readonly logFile: string;
+  readonly isReady: () => Promise<boolean>;
+  readonly readyTimeoutMs?: number;
+  readonly stopSignal?: NodeJS.Signals;
+  /** How long it may take to end by itself before it is killed. */
+  readonly stopTimeoutMs?: number;
+}
+
+export interface ServerProcess {
+  readonly name: string;
+  readonly pid: number;
+  /** Settles when it has ended, for whatever reason. */
+  readonly ended: Promise<void>;
+  hasEnded(): boolean;
+  stop(): Promise<void>;
+}
+
+const READY_TIMEOUT_MS = 30_000;
+const STOP_TIMEOUT_MS = 8_000;
+
+/** Starts it and waits until it is ready. @throws Error with the end of its log when it is not. */
+export async function startServer(spec: ServerSpec): Promise<ServerProcess> {
+  const log = openSync(spec.logFile, 'a');
+  const child = spawn(spec.command, spec.args, {
+    detached: true,
+    stdio: ['ignore', log, log],
+    cwd: spec.cwd,
+    env: spec.env ?? process.env,
+    ...(spec.user ? { uid: spec.user.uid, gid: spec.user.gid } : {}),
+  });
+  closeSync(log);
+  const server = await trackChild(child, spec);
+  const isUp = await waitUntil(async () => server.hasEnded() || (await spec.isReady()), {
+    timeoutMs: spec.readyTimeoutMs ?? READY_TIMEOUT_MS,
+  });
+  if (!isUp || server.hasEnded()) {
+    await server.stop();
+    const why = isUp ? 'ended at once' : 'did not get ready in time';
+    throw new Error(`${spec.name} ${why}; see ${spec.logFile}:\n${lastLines(spec.logFile, 8)}`);
+  }
+  return server;
+}
+
+async function trackChild(child: ChildProcess, spec: ServerSpec): Promise<ServerProcess> {
+  let hasEnded = false;
+  const ended = new Promise<void>((resolve) => {
+    child.once('exit', () => {
+      hasEnded = true;
+      resolve();
+    });
+  });
+  const pid = await new Promise<number>((resolve, reject) => {
+    child.once('error', (cause) => {
+      reject(new Error(`${spec.name} cannot be started (${spec.command})`, { cause }));
+    });
+    child.once('spawn', () => {
+      resolve(child.pid ?? 0);
+    });
+  });
+  child.unref();
+  writePidFile(spec.pidFile, pid, spec.command);
+  return {
+    name: spec.name,
+    pid,
+    ended,
+    hasEnded: () => hasEnded,
+    stop: async () => {
+      await endProcess(pid, { ...spec, isGone: () => hasEnded });
+      rmSync(spec.pidFile, { force: true });
+    },
+  };
+}
+
+export function writePidFile(pidFile: string, pid: number, command: string): void {
+  const record: PidRecord = { pid, startTime: startTimeOf(pid) ?? '', command };
+  writeFileSync(pidFile, JSON.stringify(record), { mode: 0o600 });
+}
+
+/** The process that a pid file names, if that very process still runs. */
+export function readRunning(pidFile: string): PidRecord | null {
+  try {
+    const record = PidRecord.parse(JSON.parse(readFileSync(pidFile, 'utf8')));
+    return startTimeOf(record.pid) === record.startTime ? record : null;
+  } catch {
+    return null; // no file, or half a file of a start that was killed
+  }
+}
+
+/** Ends the process that a pid file names and removes the file; a recycled pid is left alone. */
+export async function endLeftover(
+  pidFile: string,
+  how: Pick<ServerSpec, 'stopSignal' | 'stopTimeoutMs'> = {},
+): Promise<boolean> {
+  const running = readRunning(pidFile);
+  if (running) {
+    const isGone = (): boolean => startTimeOf(running.pid) !== running.startTime;
+    await endProcess(running.pid, { ...how, isGone });
+  }
+  rmSync(pidFile, { force: true });
+  return running !== null;
+}
+
+interface Ending extends Pick<ServerSpec, 'stopSignal' | 'stopTimeoutMs'> {
+  readonly isGone: () => boolean;
+}
+
+async function endProcess(pid: number, ending: Ending): Promise<void> {
+  const isGone = (): Promise<boolean> => Promise.resolve(ending.isGone());
+  if (!ending.isGone()) {
+    sendSignal(pid, ending.stopSignal ?? 'SIGTERM');
+    const timeoutMs = ending.stopTimeoutMs ?? STOP_TIMEOUT_MS;
+    if (await waitUntil(isGone, { timeoutMs })) {
+      return;
+    }
+    sendSignal(-pid, 'SIGKILL');
+    await waitUntil(isGone, { timeoutMs: STOP_TIMEOUT_MS });
+  }
+}
+
+/** A negative pid means its whole group. */
+export function sendSignal(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // it has ended meanwhile
+  }
+}
+
+/**
+ * When a process was started, as an opaque text that no other process shares; null if it has
+ * ended, also when nobody has collected it yet.
+ */
+export function startTimeOf(pid: number): string | null {
+  return process.platform === 'linux' ? startTimeOnLinux(pid) : startTimeByPs(pid);
+}
+
+/** Source: proc(5): the state is field 3 and the start time field 22, after the `(name)`. */
+const STATE_AFTER_NAME = 0;
+const START_AFTER_NAME = 19;
+
+function startTimeOnLinux(pid: number): string | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    const hasEnded = ['Z', 'X'].includes(fields[STATE_AFTER_NAME] ?? 'X');
+    return hasEnded ? null : `${boot}:${fields[START_AFTER_NAME] ?? ''}`;
+  } catch {
+    return null;
+  }
+}
+
+function startTimeByPs(pid: number): string | null {
+  try {
+    const options = ['-o', 'state=,lstart=', '-p', String(pid)];
+    const line = execFileSync('ps', options, { encoding: 'utf8' }).trim();
+    const started = line.slice(line.indexOf(' ') + 1).trim();
+    return line === '' || line.startsWith('Z') ? null : started;
+  } catch {
+    return null;
+  }
+}

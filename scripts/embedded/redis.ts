@@ -1,0 +1,28 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { acceptsConnections, LOCAL_HOST } from './ports.js';
+import { startServer, type ServerProcess } from './process.js';
+
+export interface RedisOptions {
+  readonly home: string;
+  readonly program: string;
+  readonly port: number;
+}
+
+/** Nothing is kept on disk: everything in Redis can be rebuilt. */
+export async function startRedis(options: RedisOptions): Promise<ServerProcess> {
+  const directory = join(options.home, 'redis');
+  mkdirSync(directory, { recursive: true });
+  return startServer({
+    name: 'Redis',
+    command: options.program,
+    args: [
+      ...['--port', String(options.port), '--bind', LOCAL_HOST],
+      ...['--save', '', '--appendonly', 'no', '--dir', directory],
+    ],
+    pidFile: join(options.home, 'redis.pid'),
+    logFile: join(options.home, 'logs', 'redis.log'),
+    isReady: () => acceptsConnections(options.port),
+    stopTimeoutMs: 1_000,
+  });
+}

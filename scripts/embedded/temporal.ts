@@ -1,0 +1,78 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { SEARCH_ATTRIBUTES } from '../../domain/search-attributes.js';
+import { acceptsConnections, LOCAL_HOST } from './ports.js';
+import { startServer, type ServerProcess } from './process.js';
+
+export interface TemporalOptions {
+  readonly home: string;
+  readonly program: string;
+  readonly port: number;
+  /** null: no Web UI */
+  readonly uiPort: number | null;
+  /** Where the server shows what it measures; absent: at a port of its own choice. */
+  readonly metricsPort?: number;
+  /** `FULL` survives a power cut; `NORMAL` (twice as fast) survives any crash of a process. */
+  readonly synchronous: 'FULL' | 'NORMAL' | 'OFF';
+  /** Where the Web UI has payloads decoded. */
+  readonly codecEndpoint?: string | undefined;
+}
+
+/** The dev server polls its queues 20 times a second by default, which every workflow task waits for. */
+const DYNAMIC_CONFIG = [
+  'history.transferProcessorUpdateAckInterval="1s"', // a deleted history goes after the next of these
+  'history.transferProcessorMaxPollRPS=2000',
+  'history.timerProcessorMaxPollRPS=2000',
+  'history.visibilityProcessorMaxPollRPS=200',
+  'matching.enableFairness=true',
+  'matching.numTaskqueueReadPartitions=1',
+  'matching.numTaskqueueWritePartitions=1',
+];
+const RETENTION = '720h';
+const NAMESPACE = 'default';
+const runFile = promisify(execFile);
+
+export async function startTemporal(options: TemporalOptions): Promise<ServerProcess> {
+  return startServer({
+    name: 'Temporal',
+    command: options.program,
+    args: serverArguments(options),
+    pidFile: join(options.home, 'temporal.pid'),
+    logFile: join(options.home, 'logs', 'temporal.log'),
+    isReady: async () => (await acceptsConnections(options.port)) && (await setRetention(options)),
+    readyTimeoutMs: 60_000,
+    stopTimeoutMs: 2_500, // its store survives a kill
+  });
+}
+
+function serverArguments(options: TemporalOptions): readonly string[] {
+  const ui = options.uiPort === null ? ['--headless'] : ['--ui-port', String(options.uiPort)];
+  const codec = options.codecEndpoint ? ['--ui-codec-endpoint', options.codecEndpoint] : [];
+  const metrics =
+    options.metricsPort === undefined ? [] : ['--metrics-port', String(options.metricsPort)];
+  const pragmas = ['journal_mode=WAL', `synchronous=${options.synchronous}`];
+  const attributes = Object.entries(SEARCH_ATTRIBUTES).map(([name, kind]) => `${name}=${kind}`);
+  return [
+    ...['server', 'start-dev', '--ip', LOCAL_HOST, '--port', String(options.port)],
+    ...ui,
+    ...codec,
+    ...metrics,
+    ...['--db-filename', join(options.home, 'temporal.db'), '--log-level', 'warn'],
+    ...pragmas.flatMap((pragma) => ['--sqlite-pragma', pragma]),
+    ...DYNAMIC_CONFIG.flatMap((setting) => ['--dynamic-config-value', setting]),
+    ...attributes.flatMap((attribute) => ['--search-attribute', attribute]),
+  ];
+}
+
+/** Keeps closed histories for 30 days; answers whether the server serves the namespace. */
+async function setRetention(options: TemporalOptions): Promise<boolean> {
+  const address = `${LOCAL_HOST}:${options.port}`;
+  const update = ['operator', 'namespace', 'update', '--namespace', NAMESPACE];
+  try {
+    await runFile(options.program, [...update, '--retention', RETENTION, '--address', address]);
+    return true;
+  } catch {
+    return false; // not up yet
+  }
+}

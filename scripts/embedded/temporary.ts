@@ -1,0 +1,77 @@
+/** Servers for a while, with their state in a temporary directory: for tests and measurements. */
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  endLeftoverServers,
+  forgetState,
+  startEmbedded,
+  type Embedded,
+  type EmbeddedOptions,
+} from './embedded.js';
+import { findFreePort } from './ports.js';
+import { endLeftover, readRunning, sendSignal, writePidFile } from './process.js';
+
+export interface TemporaryOptions extends Pick<EmbeddedOptions, 'durability' | 'say'> {
+  /** What the directory's name begins with; one purpose, one prefix. */
+  readonly prefix: string;
+  /** Where downloaded programs are kept. */
+  readonly toolsDir: string;
+}
+
+export interface TemporaryServers extends Embedded {
+  readonly home: string;
+}
+
+const OWNER_FILE = 'owner.pid';
+
+/** Starts all three on free ports. They end with this process, however it ends. */
+export async function startTemporary(options: TemporaryOptions): Promise<TemporaryServers> {
+  const { prefix, toolsDir, durability, say } = options;
+  mkdirSync(toolsDir, { recursive: true });
+  await sweep(prefix);
+  const home = mkdtempSync(join(tmpdir(), prefix));
+  chmodSync(home, 0o711); // PostgreSQL may run as another user; what is inside is closed itself
+  writePidFile(join(home, OWNER_FILE), process.pid, prefix);
+  const embedded = await startEmbedded({
+    home,
+    toolsDir,
+    ports: {
+      postgres: await findFreePort(),
+      redis: await findFreePort(),
+      temporal: await findFreePort(),
+      temporalUi: null,
+    },
+    ...(durability === undefined ? {} : { durability }),
+    say,
+  });
+  const killAll = (): void => {
+    for (const server of embedded.servers.values()) {
+      sendSignal(-server.pid, 'SIGKILL');
+    }
+  };
+  process.once('exit', killAll);
+  return {
+    ...embedded,
+    home,
+    async stop() {
+      process.off('exit', killAll);
+      await embedded.stop();
+      forgetState(home);
+    },
+  };
+}
+
+/** Ends what killed owners have left behind: their servers, and whatever else has a pid file there. */
+async function sweep(prefix: string): Promise<void> {
+  const homes = readdirSync(tmpdir())
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => join(tmpdir(), name))
+    .filter((home) => readRunning(join(home, OWNER_FILE)) === null);
+  for (const home of homes) {
+    await endLeftoverServers(home);
+    const others = readdirSync(home).filter((name) => /\.pid$/.test(name) && name !== OWNER_FILE);
+    await Promise.all(others.map((name) => endLeftover(join(home, name))));
+    forgetState(home);
+  }
+}

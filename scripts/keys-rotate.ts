@@ -1,0 +1,129 @@
+/**
+ * `npm run keys:rotate`: seals all stored vendor keys and archives with `ENCRYPTION_KEY` and says what still
+ * names each key of `ENCRYPTION_KEY_PREVIOUS`. With `-- --drop <id>`: whether that one may go.
+ */
+import { createArchiveBox, type ArchiveBox } from '../audit/archive-box.js';
+import { resealArchives } from '../audit/key-rotation.js';
+import { loadConfig, type Config } from '../config/config.js';
+import type { Db } from '../db/connect.js';
+import { countSeals, resealLlmKeys } from '../db/key-rotation.js';
+import { countArchivesSealedBy } from '../db/run-archives.js';
+import { createSecretBox, type SecretBox } from '../db/secret-box.js';
+import { connectTemporal } from '../temporal/connection.js';
+import { createKeyRing } from '../temporal/key-ring.js';
+import { findKeyUsage, type KeyUsage } from '../temporal/key-usage.js';
+import { operatorEnvironment, runCommand, withDatabase } from './operator/environment.js';
+
+async function rotate(words: readonly string[]): Promise<void> {
+  const dropped = droppedKeyOf(words);
+  const config = loadConfig(operatorEnvironment());
+  const box = createSecretBox(config.encryptionKeys);
+  await withDatabase(config.databaseUrl, async (db) => {
+    const archiveBox = createArchiveBox(config.encryptionKeys);
+    if (dropped === null) {
+      await resealAll(db, box);
+      await resealAllArchives(db, archiveBox);
+    } else {
+      await checkDrop(db, { config, box, archiveBox, id: dropped });
+    }
+  });
+}
+
+function droppedKeyOf(words: readonly string[]): string | null {
+  const [option, id, ...rest] = words;
+  if (option === undefined) {
+    return null;
+  }
+  if (option !== '--drop' || id === undefined || rest.length > 0) {
+    throw new Error('Use it as: npm run keys:rotate, or npm run keys:rotate -- --drop <key id>');
+  }
+  return id;
+}
+
+async function resealAll(db: Db, box: SecretBox): Promise<void> {
+  const { resealed, overtaken, unreadable } = await resealLlmKeys(db, box);
+  const counts = await countSeals(db);
+  console.log(`Sealed ${resealed} stored vendor keys anew, with key ${box.seals[0] ?? ''}.`);
+  if (overtaken > 0) {
+    console.log(`${overtaken} were replaced or deleted by their owners meanwhile.`);
+  }
+  box.seals.forEach((id, at) => {
+    const name = at === 0 ? 'ENCRYPTION_KEY' : `ENCRYPTION_KEY_PREVIOUS, number ${at}`;
+    console.log(`  ${id}  ${name}: ${counts.get(id) ?? 0} vendor keys`);
+  });
+  if (box.seals.length > 1) {
+    console.log('Keep a previous key until npm run keys:rotate -- --drop <key id> lets it go.');
+  }
+  if (unreadable.length > 0) {
+    throw new Error(
+      `${unreadable.length} vendor keys open with none of these keys (rows ${unreadable.join(', ')}): add the key that sealed them to ENCRYPTION_KEY_PREVIOUS, or let their owners register them again.`,
+    );
+  }
+}
+
+async function resealAllArchives(db: Db, box: ArchiveBox): Promise<void> {
+  const { resealed, unreadable } = await resealArchives(db, box);
+  console.log(`Sealed ${resealed} archives anew.`);
+  if (unreadable.length > 0) {
+    throw new Error(
+      `${unreadable.length} archives open with none of these keys (${unreadable.join(', ')}): add the key that sealed them to ENCRYPTION_KEY_PREVIOUS.`,
+    );
+  }
+}
+
+interface Drop {
+  readonly config: Config;
+  readonly box: SecretBox;
+  readonly archiveBox: ArchiveBox;
+  readonly id: string;
+}
+
+async function checkDrop(db: Db, { config, box, archiveBox, id }: Drop): Promise<void> {
+  const at = box.seals.indexOf(id);
+  if (at <= 0) {
+    const known = box.seals.slice(1).join(', ') || 'none';
+    throw new Error(`No key ${id} in ENCRYPTION_KEY_PREVIOUS; known there: ${known}.`);
+  }
+  const stored = (await countSeals(db)).get(id) ?? 0;
+  if (stored > 0) {
+    throw new Error(
+      `Keep key ${id}: ${stored} stored vendor keys need it; run npm run keys:rotate first.`,
+    );
+  }
+  const archives = await countArchivesSealedBy(db, archiveBox.seals[at] ?? '');
+  if (archives > 0) {
+    throw new Error(`Keep key ${id}: ${archives} archives need it; run npm run keys:rotate first.`);
+  }
+  const usage = await usageInTemporal(config, at);
+  if (usage.open + usage.retained > 0) {
+    throw new Error(
+      `Keep key ${id}: ${usage.open} open and ${usage.retained} retained workflows need it; ask again when they have ended and their retention is over.`,
+    );
+  }
+  console.log(
+    `Nothing needs key ${id} any more: take it out of ENCRYPTION_KEY_PREVIOUS and restart.`,
+  );
+}
+
+const TEMPORAL_ANSWERS_MS = 5_000;
+
+/** @param at the key's place among `encryptionKeys`; payloads know it by an id of their own */
+async function usageInTemporal(config: Config, at: number): Promise<KeyUsage> {
+  const payloadKey = createKeyRing(config.encryptionKeys.slice(at)).current.id;
+  const temporal = await connectTemporal(config.temporal, config.encryptionKeys);
+  const { connection } = temporal;
+  try {
+    const deadline = Date.now() + TEMPORAL_ANSWERS_MS;
+    await connection.withDeadline(deadline, () => connection.workflowService.getSystemInfo({}));
+    return await findKeyUsage(temporal.client, payloadKey);
+  } catch (cause) {
+    throw new Error(
+      `Temporal at ${config.temporal.address} cannot be asked what still needs the key: check TEMPORAL_ADDRESS, and that it runs.`,
+      { cause },
+    );
+  } finally {
+    await temporal.close();
+  }
+}
+
+await runCommand(() => rotate(process.argv.slice(2)));

@@ -1,0 +1,100 @@
+/**
+ * `npm run docs:screenshots`: the pictures of docs/operators.md, taken in a real browser of the real
+ * Web UI, of runs of the built product; an administrator signs in on the way.
+ */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { pipelineWorkflowId } from '../../domain/ids.js';
+import { startStandInVendors } from '../../tests/support/vendors/server.js';
+import { openBrowser, type Page } from './browser.js';
+import { ROOT, startProduct, type Somebody, type StartedProduct } from './product.js';
+import { behaviourOf, PICTURES, startRun, type Picture } from './runs.js';
+
+const FOLDER = join(ROOT, 'docs/images');
+
+async function takePictures(): Promise<void> {
+  const vendors = await startStandInVendors();
+  vendors.setBehaviour(behaviourOf);
+  const product = await startProduct({
+    SIMULATED_MODELS: 'false',
+    OPENAI_API_KEY: 'sk-stand-in',
+    OPENAI_BASE_URL: vendors.openAiUrl,
+    DEFAULT_LLM_PROVIDER: 'openai',
+    DEFAULT_LLM_MODEL: 'gpt-4o',
+  });
+  const browser = await openBrowser();
+  try {
+    const owner = await product.register('pro');
+    const { page } = browser;
+    await signIn(page, product, await product.register('admin'));
+    for (const picture of PICTURES) {
+      const id = await startRun(owner, vendors, picture);
+      await openRun(page, product, id);
+      await keep(page, picture);
+    }
+  } finally {
+    await browser.close();
+    await product.stop();
+    await vendors.close();
+  }
+}
+
+/** As the sign-in page tells people to. */
+async function signIn(
+  page: Page,
+  { apiUrl, uiUrl }: StartedProduct,
+  { email, password }: Somebody,
+): Promise<void> {
+  await page.goto(`${apiUrl}/api/v1/codec/sign-in`);
+  await page.until('the form', `document.querySelector('form')`);
+  await page.evaluate(`
+    document.querySelector('[name=email]').value = ${JSON.stringify(email)};
+    document.querySelector('[name=password]').value = ${JSON.stringify(password)};
+    document.querySelector('form').requestSubmit()`);
+  await page.until('that one is signed in', text('Signed in'));
+  await keep(page, 'sign-in');
+  await page.goto(uiUrl);
+  await page.until('the Web UI', `location.origin === ${JSON.stringify(uiUrl)}`);
+  await page.evaluate(`
+    localStorage.setItem('overrideRemoteCodecConfiguration', 'true');
+    localStorage.setItem('endpoint', ${JSON.stringify(JSON.stringify(`${apiUrl}/api/v1/codec`))});
+    localStorage.setItem('includeCredentials', 'true');`);
+}
+
+async function openRun(page: Page, { uiUrl }: StartedProduct, id: string): Promise<void> {
+  await page.goto(`${uiUrl}/namespaces/default/workflows/${pipelineWorkflowId(id)}`);
+  await page.until('the tab', TAB);
+  await page.evaluate(`${TAB}.click()`);
+  await page.until('what the run was started with', told('To stop it'));
+  await page.until('the table', told('Attempts'));
+}
+
+const TAB = `document.querySelector('[data-testid=user-metadata-tab]')`;
+
+/** The Web UI shows Markdown in frames of its own. */
+function told(words: string): string {
+  const frames = `[...document.querySelectorAll('iframe')]`;
+  const shown = `(frame.contentDocument?.body?.innerText ?? '')`;
+  return `${frames}.some((frame) => ${shown}.includes(${JSON.stringify(words)}))`;
+}
+
+function text(words: string): string {
+  return `document.body.innerText.includes(${JSON.stringify(words)})`;
+}
+
+const WHOLE = { x: 240, y: 20, width: 1_000, height: 540 };
+/** Without the Web UI's own menus. */
+const INSIDE = { x: 270, y: 105, width: 1_210, height: 690 };
+const MAX_BYTES = 150_000;
+
+async function keep(page: Page, picture: Picture | 'sign-in'): Promise<void> {
+  const file = join(FOLDER, `operators-${picture}.png`);
+  await page.capture(file, picture === 'sign-in' ? WHOLE : INSIDE);
+  const { size } = statSync(file);
+  console.error(`${file}: ${Math.round(size / 1_000)} kB`);
+  if (size > MAX_BYTES) {
+    throw new Error(`${file} is larger than ${MAX_BYTES} bytes.`);
+  }
+}
+
+await takePictures();

@@ -1,0 +1,37 @@
+/** `npm run user:role -- <email> <role>`: makes the first administrator, and any later change. */
+import { userInfo } from 'node:os';
+import { findUserByEmail, setUserRole } from '../db/users.js';
+import { ROLES, isRole } from '../domain/permissions.js';
+import { createLogger } from '../telemetry/logger.js';
+import { operatorEnvironment, runCommand, withDatabase } from './operator/environment.js';
+
+async function changeRole([email = '', role = '', ...rest]: readonly string[]): Promise<void> {
+  if (email === '' || role === '' || rest.length > 0) {
+    throw new Error('Say who and what: npm run user:role -- ada@example.com admin');
+  }
+  if (!isRole(role)) {
+    throw new Error(`"${role}" is no role: use ${ROLES.join(', ')}.`);
+  }
+  await withDatabase(operatorEnvironment()['DATABASE_URL'] ?? '', async (db) => {
+    const user = await findUserByEmail(db, email.trim());
+    const changed = user && (await setUserRole(db, { userId: user.id, role }));
+    if (changed === undefined) {
+      throw new Error(`Nobody has registered as ${email}: register first, then run this again.`);
+    }
+    const { id: userId, email: address } = changed.user;
+    const by = userInfo().username;
+    createLogger('operator').info('role changed', {
+      userId,
+      by,
+      before: changed.before,
+      after: role,
+    });
+    console.log(
+      changed.before === role
+        ? `${address} was ${role} already.`
+        : `${address} is ${role} now (was ${changed.before}).`,
+    );
+  });
+}
+
+await runCommand(() => changeRole(process.argv.slice(2)));
