@@ -1,0 +1,29 @@
+# One image for the API, the workers, the data collector and the commands of operators:
+#   docker build -t agentforge .
+#   docker run agentforge node dist/api/main.js
+
+FROM node:24-bookworm-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+# install scripts only fetch what development machines lack: a Node, a PostgreSQL
+RUN npm ci --no-audit --no-fund --ignore-scripts
+COPY . .
+RUN node node_modules/typescript/bin/tsc -p tsconfig.build.json && node dist/scripts/bundle-workflows.js
+
+FROM node:24-bookworm-slim AS packages
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --no-audit --no-fund --omit=dev
+
+FROM node:24-bookworm-slim
+WORKDIR /app
+ENV NODE_ENV=production
+COPY --from=packages /app/node_modules ./node_modules
+COPY --from=build /app/dist ./dist
+# `npm run audit:verify` replays histories on them
+COPY releases ./releases
+COPY package.json ./
+USER node
+# 8000 API · 8001 collector · 9464 worker's status and metrics
+EXPOSE 8000 8001 9464
+CMD ["node", "dist/api/main.js"]
