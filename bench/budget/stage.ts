@@ -1,0 +1,106 @@
+/** An API and two workers whose keys a stand-in vendor serves, and the death of one after another. */
+import { randomInt } from 'node:crypto';
+import { sendSignal, type ServerProcess } from '../../scripts/embedded/process.js';
+import {
+  startStandInVendors,
+  type Behaviour,
+  type StandInVendors,
+  type VendorCall,
+} from '../../tests/support/vendors/server.js';
+import type { Place } from '../place.js';
+import { startApi, startWorker } from '../processes.js';
+
+export interface FundedStage {
+  readonly place: Place;
+  readonly apiUrl: string;
+  readonly vendors: StandInVendors;
+  /**
+   * Kills workers at random moments and starts others in their place, until `work` is done.
+   *
+   * @returns how many were killed
+   */
+  killWorkers(killing: Killing, work: Promise<unknown>): Promise<number>;
+  stop(): Promise<void>;
+}
+
+export interface Killing {
+  /** At most so many are killed. */
+  readonly kills: number;
+  /** How many calls the vendor will get, about; the kills are spread over them. */
+  readonly calls: number;
+}
+
+export async function startFunded(unfunded: Place): Promise<FundedStage> {
+  const vendors = await startStandInVendors();
+  vendors.setBehaviour(behaviourOf);
+  const place = fundedBy(vendors, unfunded);
+  let started = 0;
+  const hire = (): Promise<ServerProcess> => {
+    started += 1;
+    return startWorker(place, {}, `worker-${started}`);
+  };
+  const [api, ...workers] = await Promise.all([startApi(place), hire(), hire()]);
+  return {
+    place,
+    apiUrl: api.url,
+    vendors,
+    async killWorkers({ kills, calls: all }, work) {
+      const done = work.then(() => 'done' as const);
+      for (let killed = 0; killed < kills; killed += 1) {
+        const wanted = vendors.calls.length + randomInt(Math.ceil(all / (kills + 1))) + 1;
+        const next = vendors.until((calls) => calls.length >= wanted);
+        if ((await Promise.race([next, done])) === 'done') {
+          return killed;
+        }
+        const index = randomInt(workers.length);
+        await kill(workers[index]);
+        workers[index] = await hire();
+      }
+      return kills;
+    },
+    async stop() {
+      await Promise.all([api.stop(), ...workers.map((worker) => worker.stop())]);
+      await vendors.close();
+    },
+  };
+}
+
+/** Everybody's calls are paid by the server's own key. */
+function fundedBy(vendors: StandInVendors, place: Place): Place {
+  const env = {
+    ...place.env,
+    SIMULATED_MODELS: 'false',
+    OPENAI_API_KEY: 'sk-stand-in',
+    OPENAI_BASE_URL: vendors.openAiUrl,
+    MODEL_CALLS_PER_KEY: '1000',
+  };
+  return { ...place, env };
+}
+
+async function kill(worker: ServerProcess | undefined): Promise<void> {
+  if (worker !== undefined) {
+    sendSignal(-worker.pid, 'SIGKILL');
+    await worker.ended;
+    await worker.stop(); // forgets it
+  }
+}
+
+const LONGEST_ANSWER_MS = 400;
+/** Of a hundred calls: refused, and cut after the vendor has counted its work. */
+const REFUSED = 2;
+const CUT = 2;
+
+/** A vendor may bill anything up to the very last token that was allowed. */
+function behaviourOf({ prompt, maxTokens }: VendorCall): Behaviour {
+  const luck = randomInt(100);
+  if (luck < REFUSED) {
+    return { kind: 'status', status: 400 };
+  }
+  if (luck < REFUSED + CUT) {
+    return { kind: 'cut' };
+  }
+  const promptTokens = Math.ceil(prompt.length / 4);
+  const completionTokens = randomInt(maxTokens ?? 1) + 1;
+  const delayMs = randomInt(LONGEST_ANSWER_MS);
+  return { kind: 'answer', usage: { promptTokens, completionTokens }, delayMs };
+}

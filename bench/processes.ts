@@ -1,0 +1,99 @@
+/** The processes that are measured: the built product's two, and a worker of bare Temporal. */
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { acceptsConnections, findFreePort } from '../scripts/embedded/ports.js';
+import { sendSignal, startServer, type ServerProcess } from '../scripts/embedded/process.js';
+import { answersOk } from '../scripts/start/app-processes.js';
+import type { Place } from './place.js';
+
+type Env = Readonly<Record<string, string>>;
+
+export interface Api extends ServerProcess {
+  /** `http://127.0.0.1:<port>` */
+  readonly url: string;
+}
+
+const ROOT = resolve(import.meta.dirname, '..');
+const HOOKS = join(ROOT, 'tests/support/typescript-hooks.mjs');
+const BARE_READY = 'bare worker ready';
+const STOP_TIMEOUT_MS = 15_000;
+
+export async function startApi(place: Place): Promise<Api> {
+  const port = await findFreePort();
+  const url = `http://127.0.0.1:${port}`;
+  const server = await start(place, {
+    name: 'api',
+    args: ['--enable-source-maps', join(ROOT, 'dist/api/main.js')],
+    env: { ...place.env, PORT: String(port) },
+    isReady: () => answersOk(`${url}/readyz`),
+  });
+  return { ...server, url };
+}
+
+/** @param name of its log; one that no other process of the place has */
+export async function startWorker(
+  place: Place,
+  env: Env = {},
+  name = 'worker',
+): Promise<ServerProcess> {
+  const port = await findFreePort();
+  return start(place, {
+    name,
+    args: ['--enable-source-maps', join(ROOT, 'dist/worker/main.js')],
+    env: { ...place.env, ...env, WORKER_METRICS_PORT: String(port) },
+    isReady: () => acceptsConnections(port),
+  });
+}
+
+/** @param taskQueue its own, beside the product's */
+export async function startBareWorker(place: Place, taskQueue: string): Promise<ServerProcess> {
+  const logFile = logFileOf(place, 'bare');
+  return start(place, {
+    name: 'bare',
+    args: ['--import', HOOKS, join(ROOT, 'bench/bare/worker.ts')],
+    env: { ...place.env, TEMPORAL_TASK_QUEUE: taskQueue },
+    isReady: () => Promise.resolve(readFileSync(logFile, 'utf8').includes(BARE_READY)),
+  });
+}
+
+/** What a bare worker says when it works. */
+export function sayBareReady(): void {
+  process.stdout.write(`${BARE_READY}\n`);
+}
+
+interface Spec {
+  readonly name: string;
+  readonly args: readonly string[];
+  readonly env: Env;
+  readonly isReady: () => Promise<boolean>;
+}
+
+/** They end with this process, however it ends. */
+async function start(place: Place, { name, args, env, isReady }: Spec): Promise<ServerProcess> {
+  const server = await startServer({
+    name,
+    command: process.execPath,
+    args,
+    cwd: place.home, // a `.env` in the checkout is somebody's own
+    env,
+    pidFile: join(place.home, `${name}.pid`),
+    logFile: logFileOf(place, name),
+    isReady,
+    stopTimeoutMs: STOP_TIMEOUT_MS,
+  });
+  const kill = (): void => {
+    sendSignal(-server.pid, 'SIGKILL');
+  };
+  process.once('exit', kill);
+  return {
+    ...server,
+    async stop() {
+      process.off('exit', kill);
+      await server.stop();
+    },
+  };
+}
+
+function logFileOf({ home }: Place, name: string): string {
+  return join(home, 'logs', `${name}.log`);
+}
