@@ -1,0 +1,173 @@
+/** When a run is archived, and what its archive tells, whatever Temporal has of it. */
+import { randomBytes } from 'node:crypto';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import { createRunArchiveActivities } from '../../activities/run-archives.js';
+import { createArchiveBox } from '../../audit/archive-box.js';
+import { isOf, type ContentEntry } from '../../audit/contents.js';
+import { checkIntegrity } from '../../audit/integrity.js';
+import { createSigner } from '../../audit/signing.js';
+import type { Db } from '../../db/connect.js';
+import { createLedger } from '../../db/costs.js';
+import { addMessage } from '../../db/messages.js';
+import { closeRun, openRun } from '../../db/pipelines.js';
+import type { ClosedHistory } from '../../temporal/closed-history.js';
+import { createKeyRing } from '../../temporal/key-ring.js';
+import { createPayloadCodec } from '../../temporal/payload-codec.js';
+import { createTestConversation, admittedRun } from '../support/runs.js';
+import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
+
+const NOW = new Date('2026-11-24T12:00:00Z');
+const MASTERS = [randomBytes(32)];
+const box = createArchiveBox(MASTERS);
+const signer = createSigner(randomBytes(32));
+
+let server: TestDb;
+let db: Db;
+beforeAll(async () => {
+  server = await createTestDb();
+  ({ db } = server);
+});
+afterAll(() => server.drop());
+
+const minutesAgo = (minutes: number) => new Date(NOW.getTime() - minutes * 60_000);
+
+interface Fields {
+  readonly endedMinutesAgo?: number;
+  readonly isOpened?: boolean;
+  readonly conversationId?: string;
+}
+
+async function endedRun(
+  userId: string,
+  { endedMinutesAgo = 5, isOpened = true, conversationId }: Fields = {},
+): Promise<string> {
+  const at = minutesAgo(endedMinutesAgo);
+  const order = { userId, conversationId: conversationId ?? null };
+  const pipelineId = await admittedRun(db, order, at);
+  await db.transaction().execute(async (tx) => {
+    await (isOpened ? openRun(tx, pipelineId, at) : undefined);
+    await closeRun(tx, { pipelineId, outcome: { kind: 'cancelled' }, now: at });
+  });
+  return pipelineId;
+}
+
+async function archive(pipelineId: string, closed: ClosedHistory) {
+  const { archiveRun } = createRunArchiveActivities({
+    ...{ db, signer, now: () => NOW, archiveBox: box },
+    codec: createPayloadCodec(createKeyRing(MASTERS)),
+    code: { version: '9.9.9', workflowBundle: 'f'.repeat(64) },
+    readClosedHistory: () => Promise.resolve(closed),
+  });
+  const quiet = { logger: new DefaultLogger('ERROR') };
+  return new MockActivityEnvironment({}, quiet).run(archiveRun, { pipelineId });
+}
+
+async function contentsOf(pipelineId: string): Promise<readonly ContentEntry[]> {
+  const row = await db
+    .selectFrom('archives')
+    .selectAll()
+    .where('pipelineId', '=', pipelineId)
+    .executeTakeFirstOrThrow();
+  const checked = checkIntegrity(Buffer.from(await box.open(row, pipelineId)));
+  if (checked.kind === 'broken') {
+    throw new Error(checked.problem);
+  }
+  return checked.contents;
+}
+
+const historyIn = (contents: readonly ContentEntry[]) => contents.find(isOf('history'))?.data;
+
+const MISSING = { kind: 'missing' } as const;
+
+test.each([
+  ['the server has lost', MISSING, true, 'lost'],
+  ['never began', MISSING, false, 'none'],
+  ['is too large', { kind: 'too-large', runId: 'r' } as const, true, 'too-large'],
+])(
+  'a run whose history %s is archived all the same, and says so',
+  async (_, closed, isOpened, state) => {
+    const { id: userId } = await createTestUser(db);
+    const pipelineId = await endedRun(userId, { isOpened });
+    expect(await archive(pipelineId, closed)).toEqual({ kind: 'archived' });
+    const contents = await contentsOf(pipelineId);
+    expect(historyIn(contents)).toMatchObject({ state, events: 0 });
+    expect(contents.find(isOf('run'))?.data).toMatchObject({ status: 'cancelled' });
+    expect(contents.find(isOf('archive'))?.data.archived_by.version).toBe('9.9.9');
+  },
+);
+
+test('it waits for the workflow to close, for one on its way, and for calls to be settled', async () => {
+  const { id: userId } = await createTestUser(db, { role: 'admin' });
+  const open = { kind: 'open' } as const;
+  expect(await archive(await endedRun(userId), open)).toEqual(open);
+  const young = await endedRun(userId, { isOpened: false, endedMinutesAgo: 0.5 });
+  expect(await archive(young, MISSING)).toEqual(open);
+  const running = await admittedRun(db, { userId }, NOW);
+  expect(await archive(running, MISSING)).toEqual(open);
+  await db
+    .updateTable('pipelineExecutions')
+    .set({ holdsSlot: false })
+    .where('id', '=', running)
+    .execute();
+  for (const [minutes, kind] of [
+    [5, 'open'],
+    [31, 'archived'],
+  ] as const) {
+    const pipelineId = await endedRun(userId, { endedMinutesAgo: minutes });
+    const charge = { stepId: `${pipelineId}:a:0`, runId: 'r', attempt: 1, userId, pipelineId };
+    await createLedger(db, () => NOW).reserve(
+      { ...charge, conversationId: null },
+      {
+        ...{ provider: 'openai', model: 'gpt-4o', promptTokens: 1, maxTokens: 1, minTokens: 1 },
+        ...{ inputUsdPerMillion: '1', outputUsdPerMillion: '1', callNumber: 1 },
+      },
+    );
+    expect(await archive(pipelineId, MISSING)).toEqual({ kind });
+  }
+});
+
+test('it is made once; that of a run that is gone is not', async () => {
+  const { id: userId } = await createTestUser(db);
+  const pipelineId = await endedRun(userId);
+  const [first, second] = await Promise.all([
+    archive(pipelineId, MISSING),
+    archive(pipelineId, MISSING),
+  ]);
+  expect([first, second]).toEqual([{ kind: 'archived' }, { kind: 'archived' }]);
+  expect(await archive(pipelineId, MISSING)).toEqual({ kind: 'archived' });
+  await db.deleteFrom('pipelineExecutions').where('id', '=', pipelineId).execute();
+  expect(await archive(pipelineId, MISSING)).toEqual({ kind: 'gone' });
+});
+
+test('of a conversation it tells what led to the run, and no more', async () => {
+  const { id: userId } = await createTestUser(db);
+  const conversationId = await createTestConversation(db, userId);
+  const say = (id: string, content: string) =>
+    db.transaction().execute((tx) =>
+      addMessage(tx, {
+        ...{ id, conversationId, content, role: 'user', metadata: { odd: '\ud800' } },
+      }),
+    );
+  await say('11111111-1111-4111-8111-111111111111', 'please');
+  const pipelineId = await endedRun(userId, { conversationId });
+  await say('22222222-2222-4222-8222-222222222222', 'something else');
+  await archive(pipelineId, MISSING);
+  const messages = (await contentsOf(pipelineId)).filter(isOf('message'));
+  expect(messages.map(({ data }) => data.role)).toEqual(['user', 'assistant']);
+  expect(messages[0]?.data).toMatchObject({ content: 'please', metadata: { odd: '\ufffd' } });
+});
+
+test('a stored archive opens with its key, for its run alone, and as it was stored', async () => {
+  const sealed = await box.seal('text', 'run');
+  expect(await box.open(sealed, 'run')).toBe('text');
+  await expect(box.open(sealed, 'another')).rejects.toThrow();
+  const changed = Buffer.from(sealed.bundle);
+  changed[3] = (changed[3] ?? 0) ^ 1;
+  await expect(box.open({ ...sealed, bundle: changed }, 'run')).rejects.toThrow();
+  await expect(createArchiveBox([randomBytes(32)]).open(sealed, 'run')).rejects.toThrow(
+    /ENCRYPTION_KEY_PREVIOUS/,
+  );
+  const rotated = createArchiveBox([randomBytes(32), ...MASTERS]);
+  expect(await rotated.open(sealed, 'run')).toBe('text');
+});

@@ -1,0 +1,152 @@
+/** Letting go of runs, with the real Temporal behind the door; nobody works there. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import { createWorkflowDoor } from '../../api/workflows.js';
+import type { WorkflowDoor } from '../../api/deps.js';
+import type { Db } from '../../db/connect.js';
+import { openRun, readRunById } from '../../db/pipelines.js';
+import { parkRun, takeSlot } from '../../db/slots.js';
+import { inTransaction } from '../../db/transactions.js';
+import { pipelineWorkflowId } from '../../domain/ids.js';
+import { createBus, type Bus } from '../../events/bus.js';
+import { connectRedis } from '../../events/redis.js';
+import { silentLogger } from '../../telemetry/logger.js';
+import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
+import { pipelineStart } from '../../temporal/start-options.js';
+import { admittedRun } from '../support/runs.js';
+import { createTestDb, createTestUser, testServers, type TestDb } from '../support/servers.js';
+
+const TASK_QUEUE = `nobody-${randomUUID()}`;
+
+let server: TestDb;
+let db: Db;
+let temporal: TemporalClient;
+let redis: Redis;
+let bus: Bus;
+let door: WorkflowDoor;
+beforeAll(async () => {
+  server = await createTestDb();
+  db = server.db;
+  const { redisUrl, temporalAddress: address, temporalNamespace: namespace } = testServers();
+  const options = { address, namespace, apiKey: null, tls: null };
+  temporal = await connectTemporal(options, [randomBytes(32)]);
+  redis = connectRedis({ url: redisUrl, name: 'test', logger: silentLogger });
+  bus = createBus({ redisUrl, logger: silentLogger });
+  door = createWorkflowDoor({
+    ...{ db, bus, redis, client: temporal.client, taskQueue: TASK_QUEUE },
+    limits: { idleMs: 1_000, maxHistoryEvents: 100 },
+    keySources: { serverKeys: true, simulated: false, readableSeals: [] },
+    logger: silentLogger,
+    stopping: new AbortController().signal,
+  });
+});
+afterAll(async () => {
+  await temporal.close();
+  await bus.close();
+  redis.disconnect();
+  await server.drop();
+});
+
+interface Made {
+  readonly userId: string;
+  readonly pipelineId: string;
+}
+
+async function run(
+  made: { opened?: boolean; workflow?: 'running' | 'closed'; userId?: string } = {},
+): Promise<Made> {
+  const { userId = (await createTestUser(db)).id } = made;
+  const pipelineId = await admittedRun(db, { userId }, new Date());
+  if (made.opened === true) {
+    await inTransaction(db, (tx) => openRun(tx, pipelineId, new Date()));
+  }
+  if (made.workflow !== undefined) {
+    const handle = await temporal.client.workflow.start('pipelineWorkflow', {
+      ...pipelineStart({ pipelineId, designName: 'x' }, { userId, role: 'free' }, TASK_QUEUE),
+      args: [{ pipelineId, userId, conversationId: null }],
+    });
+    await (made.workflow === 'closed' ? handle.terminate() : undefined);
+  }
+  return { userId, pipelineId };
+}
+
+async function eventsOf(pipelineId: string): Promise<readonly string[]> {
+  const handle = temporal.client.workflow.getHandle(pipelineWorkflowId(pipelineId));
+  const { events } = await handle.fetchHistory();
+  const told = (events ?? []).flatMap((event) => [
+    ...(event.workflowExecutionCancelRequestedEventAttributes ? ['cancel'] : []),
+    event.workflowExecutionSignaledEventAttributes?.signalName ?? '',
+  ]);
+  return told.filter((name) => name !== '');
+}
+
+test('a run that nobody has started is ended as cancelled, and its slot is free', async () => {
+  const { pipelineId } = await run();
+  expect(await door.readLiveness(pipelineId)).toBe('missing');
+  expect(await door.releaseRun(pipelineId)).toBe('closed');
+  expect(await readRunById(db, pipelineId)).toMatchObject({
+    status: 'cancelled',
+    holdsSlot: false,
+  });
+});
+
+test.each(['missing', 'closed'] as const)(
+  'a run whose workflow is %s is ended as failed, and its slot is free',
+  async (workflow) => {
+    const { pipelineId } = await run({
+      opened: true,
+      ...(workflow === 'closed' ? { workflow } : {}),
+    });
+    expect(await door.readLiveness(pipelineId)).toBe(workflow);
+    expect(await door.releaseRun(pipelineId)).toBe('closed');
+    expect(await readRunById(db, pipelineId)).toMatchObject({
+      status: 'failed',
+      holdsSlot: false,
+    });
+  },
+);
+
+test('a run whose workflow lives is asked to end, and ends as its workflow says', async () => {
+  const { pipelineId } = await run({ opened: true, workflow: 'running' });
+  expect(await door.readLiveness(pipelineId)).toBe('running');
+  expect(await door.releaseRun(pipelineId)).toBe('asked-to-end');
+  expect(await eventsOf(pipelineId)).toEqual(['cancel']);
+  expect(await readRunById(db, pipelineId)).toMatchObject({ status: 'running' });
+});
+
+describe('a run that queues for its slot', () => {
+  async function queued(): Promise<Made> {
+    const made = await run({ opened: true, workflow: 'running' });
+    const { pipelineId } = made;
+    const now = new Date();
+    await inTransaction(db, (tx) => parkRun(tx, { pipelineId, reason: 'slot', now }));
+    await db
+      .updateTable('pipelineExecutions')
+      .set({ holdsSlot: false })
+      .where('id', '=', pipelineId)
+      .execute();
+    return made;
+  }
+
+  test('is given a slot that nobody holds, and told', async () => {
+    const { pipelineId } = await queued();
+    expect(await door.releaseRun(pipelineId)).toBe('slot-handed-on');
+    expect(await eventsOf(pipelineId)).toEqual(['slotGranted']);
+    const taken = inTransaction(db, (tx) => takeSlot(tx, { pipelineId, now: new Date() }));
+    expect(await taken).toBe('taken');
+  });
+
+  test('is asked to end where another run holds it', async () => {
+    const { userId, pipelineId } = await queued();
+    const holder = await run({ userId });
+    expect(await door.releaseRun(pipelineId)).toBe('asked-to-end');
+    expect(await readRunById(db, holder.pipelineId)).toMatchObject({ holdsSlot: true });
+  });
+});
+
+test('a run that has ended is refused, one that is none is null', async () => {
+  const { pipelineId } = await run();
+  await door.releaseRun(pipelineId);
+  await expect(door.releaseRun(pipelineId)).rejects.toMatchObject({ code: 'run-ended' });
+  expect(await door.releaseRun(randomUUID())).toBeNull();
+});

@@ -1,0 +1,196 @@
+import { randomUUID } from 'node:crypto';
+import { createLeases } from '../../api/socket/leases.js';
+import { connectDb } from '../../db/connect.js';
+import { connectRedis } from '../../events/redis.js';
+import { silentLogger } from '../../telemetry/logger.js';
+import { createTalk, startGateway, type Gateway, type Talk } from '../support/chat-server.js';
+import { connectChat, opened, type ChatClient } from '../support/chat-client.js';
+import { createTestDb, testServers, type TestDb } from '../support/servers.js';
+import { startTcpProxy } from '../support/tcp-proxy.js';
+import { until } from '../support/until.js';
+
+let testDb: TestDb;
+let gateway: Gateway;
+const clients: ChatClient[] = [];
+const more: { close(): Promise<void> }[] = [];
+beforeAll(async () => {
+  testDb = await createTestDb();
+  gateway = await startGateway(testDb.db);
+});
+afterEach(async () => {
+  clients.splice(0).forEach(({ socket }) => {
+    socket.terminate();
+  });
+  await Promise.all(more.splice(0).map((each) => each.close()));
+});
+afterAll(async () => {
+  await gateway.close();
+  await testDb.drop();
+});
+
+function connect(talk: Talk, options: { query?: string; at?: Gateway } = {}): ChatClient {
+  const client = connectChat((options.at ?? gateway).url(talk, options.query));
+  clients.push(client);
+  return client;
+}
+
+/** Tries for one more connection. @returns whether there are `count` now */
+async function isTaken(talk: Talk, at: Gateway, count: number): Promise<boolean> {
+  const { socket } = connect(talk, { at });
+  let isRefused = false;
+  socket.once('close', () => (isRefused = true));
+  await until('it is decided', () => isRefused || at.connected() === count);
+  return !isRefused;
+}
+
+interface Refusal {
+  readonly what: string;
+  readonly change?: (talk: Talk) => Partial<Talk>;
+  readonly query?: string;
+  readonly reason: string;
+}
+
+const refusals: readonly Refusal[] = [
+  { what: 'an id that is no uuid', change: () => ({ id: 'x' }), reason: 'validation error' },
+  { what: 'a malformed `after`', query: '&after=-1', reason: 'validation error' },
+  {
+    what: 'no token',
+    change: () => ({ token: '' }),
+    reason: 'missing authentication token',
+  },
+  {
+    what: 'a token that does not decode',
+    change: () => ({ token: 'nonsense' }),
+    reason: 'Invalid token',
+  },
+  {
+    what: 'a refresh token',
+    change: ({ userId }) => ({ token: `refresh:${userId}` }),
+    reason: 'Invalid token type',
+  },
+  {
+    what: 'a missing conversation',
+    change: () => ({ id: randomUUID() }),
+    reason: 'conversation not found or access denied',
+  },
+];
+
+test.each(refusals)('$what is accepted and then closed with 1008', async (refusal) => {
+  const talk = await createTalk(testDb.db);
+  const changed = { ...talk, ...refusal.change?.(talk) };
+  const client = connect(changed, { query: refusal.query ?? '' });
+  expect(await client.closed()).toEqual({ code: 1008, reason: refusal.reason });
+  expect(client.frames).toEqual([]);
+});
+
+test('a foreign conversation is refused with the words for a missing one', async () => {
+  const [mine, foreign] = [await createTalk(testDb.db), await createTalk(testDb.db)];
+  const client = connect({ ...foreign, token: mine.token });
+  expect(await client.closed()).toEqual({
+    code: 1008,
+    reason: 'conversation not found or access denied',
+  });
+});
+
+test('the checks come in order: a bad id before a missing token, a token before its talk', async () => {
+  const first = connect({ id: 'nonsense', token: '', userId: '' });
+  expect((await first.closed()).reason).toBe('validation error');
+  const second = connect({ id: randomUUID(), token: 'nonsense', userId: '' });
+  expect((await second.closed()).reason).toBe('Invalid token');
+});
+
+test('an ownership check that fails closes with 1008 and says so', async () => {
+  const target = new URL(testServers().databaseUrl);
+  const proxy = await startTcpProxy({ host: target.hostname, port: Number(target.port) });
+  more.push(proxy);
+  const url = new URL(testDb.url);
+  url.port = String(proxy.port);
+  const db = connectDb({ url: url.href, poolSize: 2, applicationName: 'test' });
+  const talk = await createTalk(testDb.db);
+  const at = await startGateway(db);
+  more.push(at);
+  await proxy.cut();
+  expect(await connect(talk, { at }).closed()).toEqual({
+    code: 1008,
+    reason: 'access verification failed',
+  });
+  await db.destroy();
+});
+
+test('a free user has two connections over all conversations and gateways; a third gets 1013', async () => {
+  const talk = await createTalk(testDb.db, 'free');
+  const other = await createTalk(testDb.db, 'free', talk.userId);
+  const second = await startGateway(testDb.db);
+  more.push(second);
+  const kept = [await opened(connect(talk)), await opened(connect(other, { at: second }))];
+  expect(await connect(talk).closed()).toEqual({
+    code: 1013,
+    reason: 'too many concurrent connections',
+  });
+  expect((await connect(talk, { at: second }).closed()).code).toBe(1013);
+  kept[0]?.socket.close();
+  await kept[0]?.closed();
+  await until('the place is free again', () => isTaken(talk, second, 2));
+});
+
+test('an administrator has as many connections as wanted', async () => {
+  const talk = await createTalk(testDb.db, 'admin');
+  const many = Array.from({ length: 12 }, () => connect(talk));
+  await Promise.all(many.map(opened));
+  await until('all are counted', () => gateway.connected() >= 12);
+});
+
+test('the role of the database counts, not the one of the token', async () => {
+  const talk = await createTalk(testDb.db, 'pro'); // the tokens of these tests all say `free`
+  await Promise.all([connect(talk), connect(talk), connect(talk)].map(opened));
+});
+
+test('what a killed gateway held is free as soon as it starts again under its name', async () => {
+  const talk = await createTalk(testDb.db, 'free');
+  const name = `gateway-${randomUUID()}`;
+  const killed = await startGateway(testDb.db, { name });
+  await Promise.all([connect(talk, { at: killed }), connect(talk, { at: killed })].map(opened));
+  await killed.abandon();
+  expect((await connect(talk).closed()).code).toBe(1013); // others wait for the leases to run out
+  const restarted = await startGateway(testDb.db, { name });
+  more.push(restarted);
+  await Promise.all(
+    [connect(talk, { at: restarted }), connect(talk, { at: restarted })].map(opened),
+  );
+  await until('both are counted', () => restarted.connected() === 2);
+});
+
+test('leases of a gateway that never comes back run out, renewed ones do not', async () => {
+  const talk = await createTalk(testDb.db, 'free');
+  const killed = await startGateway(testDb.db, { leaseSeconds: 1 });
+  const living = await startGateway(testDb.db, { leaseSeconds: 1 });
+  more.push(living);
+  await opened(connect(talk, { at: living }));
+  await opened(connect(talk, { at: killed }));
+  await killed.abandon();
+  await until('one place is free', () => isTaken(talk, living, 2));
+  expect((await connect(talk, { at: living }).closed()).code).toBe(1013);
+});
+
+test('while redis is away connections are allowed and counted per process', async () => {
+  const target = new URL(testServers().redisUrl);
+  const proxy = await startTcpProxy({ host: target.hostname, port: Number(target.port) });
+  more.push(proxy);
+  const at = await startGateway(testDb.db, { redisUrl: `redis://127.0.0.1:${proxy.port}/0` });
+  more.push(at);
+  await proxy.cut();
+  const talk = await createTalk(testDb.db, 'free');
+  await Promise.all([connect(talk, { at }), connect(talk, { at })].map(opened));
+  expect((await connect(talk, { at }).closed()).code).toBe(1013);
+});
+
+test('while redis is away, twenty at the very same time are counted one after the other', async () => {
+  const { redisUrl } = testServers();
+  const redis = connectRedis({ url: redisUrl, name: 'test', logger: silentLogger });
+  redis.disconnect();
+  const leases = createLeases({ redis, leaseSeconds: 30, gateway: 'x', logger: silentLogger });
+  const asked = Array.from({ length: 20 }, () => leases.acquire('somebody', 2));
+  const granted = (await Promise.all(asked)).filter((lease) => lease !== null);
+  expect(granted).toHaveLength(2);
+  await leases.close();
+});

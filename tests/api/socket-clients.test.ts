@@ -1,0 +1,190 @@
+/** Clients that do not speak as they should, or vanish: nothing of them stays behind. */
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { securityHeadersOf } from '../../api/middleware/headers.js';
+import { silentLogger } from '../../telemetry/logger.js';
+import { connectChat, type ChatClient } from '../support/chat-client.js';
+import {
+  createTalk,
+  gatewaysOfTests,
+  type Gateway,
+  type GatewayOptions,
+  type Talk,
+} from '../support/chat-server.js';
+import { createTestDb, type TestDb } from '../support/servers.js';
+import { until } from '../support/until.js';
+
+let testDb: TestDb;
+const startGatewayOfTest = gatewaysOfTests();
+beforeAll(async () => {
+  testDb = await createTestDb();
+});
+afterAll(() => testDb.drop());
+
+const start = (options: GatewayOptions = {}) =>
+  startGatewayOfTest(testDb.db, { limits: { closeTimeoutMs: 50 }, ...options });
+
+const HANDSHAKE = {
+  Connection: 'Upgrade',
+  Upgrade: 'websocket',
+  'Sec-WebSocket-Version': '13',
+  'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
+};
+
+/** A client that sends its handshake and nothing more. */
+async function knock(
+  gateway: Gateway,
+  talk: Talk,
+  handshake: Readonly<Record<string, string>> = HANDSHAKE,
+  { allowHalfOpen = false } = {},
+): Promise<{ socket: Socket; heard: () => string }> {
+  const { pathname, search } = new URL(gateway.url(talk));
+  const headers = Object.entries(handshake).map(([name, value]) => `${name}: ${value}\r\n`);
+  const socket = connect({ port: gateway.port, host: '127.0.0.1', allowHalfOpen });
+  let heard = '';
+  socket.on('data', (chunk) => (heard += chunk.toString('latin1')));
+  socket.on('error', () => undefined);
+  await once(socket, 'connect');
+  socket.write(`GET ${pathname}${search} HTTP/1.1\r\nHost: x\r\n${headers.join('')}\r\n`);
+  return { socket, heard: () => heard };
+}
+
+/** The user, who has two places, gets them both as soon as who came before has left. */
+async function bothPlacesAreFree(gateway: Gateway, talk: Talk): Promise<void> {
+  const clients: ChatClient[] = [];
+  const present = () => clients.filter(({ socket }) => socket.readyState <= socket.OPEN);
+  await until('both places are taken', () => {
+    if (present().length < 2) {
+      clients.push(connectChat(gateway.url(talk))); // refused while a place is taken
+    }
+    const open = present().filter(({ socket }) => socket.readyState === socket.OPEN);
+    return open.length === 2 && gateway.connected() === 2;
+  });
+  clients.forEach(({ socket }) => {
+    socket.terminate();
+  });
+}
+
+test.each([
+  ['no key', { 'Sec-WebSocket-Key': '' }],
+  ['a version of its own', { 'Sec-WebSocket-Version': '7' }],
+])('a handshake with %s is refused and takes no place', async (_what, wrong) => {
+  const gateway = await start();
+  const talk = await createTalk(testDb.db, 'free');
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    const { socket, heard } = await knock(gateway, talk, { ...HANDSHAKE, ...wrong });
+    await once(socket, 'close');
+    expect(heard()).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
+    expect(heard()).toContain('Sec-WebSocket-Version: 13\r\n');
+    expectAnError(heard());
+  }
+  await bothPlacesAreFree(gateway, talk);
+});
+
+/** In the form of every error, with every header. */
+function expectAnError(answer: string): void {
+  expect(answer).toMatch(/\r\n\r\n\{"detail":"[\w ]+"\}$/);
+  expect(answer).toContain('Content-Type: application/json; charset=utf-8\r\n');
+  for (const [name, value] of Object.entries(securityHeadersOf({ debug: false }))) {
+    expect(answer).toContain(`${name}: ${value}\r\n`);
+  }
+}
+
+test('an upgrade of another address is 404, told like every error', async () => {
+  const gateway = await start();
+  const talk = await createTalk(testDb.db, 'free');
+  const { socket, heard } = await knock(gateway, { ...talk, id: `${talk.id}/more` });
+  await once(socket, 'close');
+  expect(heard()).toMatch(/^HTTP\/1\.1 404 Not Found\r\n/);
+  expectAnError(heard());
+});
+
+test('a refused client that does not close its side is left after a second', async () => {
+  const gateway = await start();
+  const talk = await createTalk(testDb.db, 'free');
+  const { socket } = await knock(gateway, { ...talk, id: `${talk.id}/more` }, HANDSHAKE, {
+    allowHalfOpen: true,
+  });
+  const isLost = new Promise((resolve) => socket.once('close', resolve));
+  const stillThere = setInterval(() => socket.write('x'), 20);
+  await isLost; // by the reset that answers what it still writes
+  clearInterval(stillThere);
+});
+
+test('clients that vanish while they are admitted take no place', async () => {
+  const gateway = await start();
+  const talk = await createTalk(testDb.db, 'free');
+  for (let attempt = 0; attempt < 5; attempt += 1) {
+    (await knock(gateway, talk)).socket.destroy();
+  }
+  await until('their places are free', () => gateway.connected() === 0);
+  await bothPlacesAreFree(gateway, talk);
+});
+
+test('a client that resets its connection while it is admitted harms nobody', async () => {
+  const { promise: held, resolve: letGo } = Promise.withResolvers<undefined>();
+  let isAsked = false;
+  const gateway = await start({
+    leases: {
+      acquire: async () => {
+        isAsked = true;
+        await held;
+        return null;
+      },
+      close: () => Promise.resolve(),
+    },
+  });
+  const { socket } = await knock(gateway, await createTalk(testDb.db, 'free'));
+  await until('its place is asked for', () => isAsked);
+  const closed = once(socket, 'close');
+  socket.resetAndDestroy(); // an error of the server’s socket that nobody else listens for
+  await closed;
+  letGo(undefined);
+  await bothPlacesAreFree(await start(), await createTalk(testDb.db, 'free'));
+});
+
+test('an upgrade that fails for a reason of ours ends the connection and is logged', async () => {
+  const failures: string[] = [];
+  const gateway = await start({
+    leases: {
+      acquire: () => Promise.reject(new Error('inner')),
+      close: () => Promise.resolve(),
+    },
+    logger: { ...silentLogger, error: (event) => failures.push(event) },
+  });
+  const { socket, heard } = await knock(gateway, await createTalk(testDb.db, 'free'));
+  await once(socket, 'close');
+  expect([heard(), failures]).toEqual(['', ['upgrade failed']]);
+});
+
+test('a client that never answers the close is ended with the server', async () => {
+  const gateway = await start();
+  const talk = await createTalk(testDb.db, 'free');
+  const { socket } = await knock(gateway, talk);
+  await until('it is open', () => gateway.connected() === 1);
+  const closed = once(socket, 'close');
+  await gateway.close();
+  await closed;
+  expect(gateway.connected()).toBe(0);
+});
+
+test('a refused client that never answers the close is ended, too', async () => {
+  const gateway = await start();
+  const talk = await createTalk(testDb.db, 'free');
+  const { socket, heard } = await knock(gateway, { ...talk, token: 'nonsense' });
+  await once(socket, 'close');
+  expect(heard()).toMatch(/^HTTP\/1\.1 101 /);
+  expect(heard()).toContain('Invalid token');
+});
+
+test('while the server ends, nobody gets in', async () => {
+  const gateway = await start();
+  const talk = await createTalk(testDb.db, 'free');
+  const { socket: lingering } = await knock(gateway, talk);
+  await until('it is open', () => gateway.connected() === 1);
+  const ending = gateway.close();
+  const { socket, heard } = await knock(gateway, talk);
+  await Promise.all([once(socket, 'close'), once(lingering, 'close'), ending]);
+  expect(heard()).toMatch(/^HTTP\/1\.1 503 /);
+  expectAnError(heard());
+});

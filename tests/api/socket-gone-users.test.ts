@@ -1,0 +1,126 @@
+/** Sockets of users who are deleted while they are connected. */
+import { watchGoneUsers } from '../../api/socket/gone-users.js';
+import { connectDb } from '../../db/connect.js';
+import { closeAccount } from '../../db/user-deletion.js';
+import { silentLogger } from '../../telemetry/logger.js';
+import { connectChat, opened } from '../support/chat-client.js';
+import { createTalk, gatewaysOfTests, type GatewayOptions } from '../support/chat-server.js';
+import { startProxyOf } from '../support/outage.js';
+import { createTestDb, type TestDb } from '../support/servers.js';
+import { until } from '../support/until.js';
+
+let testDb: TestDb;
+const startGatewayOfTest = gatewaysOfTests();
+beforeAll(async () => {
+  testDb = await createTestDb();
+});
+afterAll(() => testDb.drop());
+
+const start = (options: GatewayOptions = {}) => startGatewayOfTest(testDb.db, options);
+
+const GONE = { code: 1008, reason: 'user not found' };
+
+test('are closed on every process as soon as it is told, those of others are not', async () => {
+  const [one, two] = [await start(), await start()];
+  const talk = await createTalk(testDb.db);
+  const second = await createTalk(testDb.db, 'pro', talk.userId);
+  const others = await createTalk(testDb.db);
+  const theirs = [
+    await opened(connectChat(one.url(talk))),
+    await opened(connectChat(one.url(second))),
+    await opened(connectChat(two.url(talk))),
+  ];
+  const other = await opened(connectChat(one.url(others)));
+  await closeAccount(testDb.db, talk.userId, new Date());
+  await one.bus.publishUserGone(talk.userId);
+  expect(await Promise.all(theirs.map((client) => client.closed()))).toMatchObject([
+    GONE,
+    GONE,
+    GONE,
+  ]);
+  await until('one is left', () => one.connected() === 1);
+  other.send({ content: 'still there?', conversation_id: others.id });
+  await until('the other one speaks', () => one.sent.length === 1);
+});
+
+test('are closed while Redis is away, by looking', async () => {
+  const proxy = await startProxyOf('redis');
+  const redisUrl = `redis://127.0.0.1:${proxy.port}`;
+  const gateway = await start({ redisUrl, limits: { goneUsersMs: 50 } });
+  const talk = await createTalk(testDb.db);
+  const client = await opened(connectChat(gateway.url(talk)));
+  await proxy.cut();
+  await until('redis is away', () => !gateway.bus.isAvailable());
+  await closeAccount(testDb.db, talk.userId, new Date());
+  expect(await client.closed()).toMatchObject(GONE);
+  await proxy.close();
+});
+
+test('are closed when PostgreSQL is back, if it was away meanwhile', async () => {
+  const proxy = await startProxyOf('postgres');
+  const url = new URL(testDb.url);
+  url.port = String(proxy.port);
+  const db = connectDb({ url: url.href, applicationName: 'test', poolSize: 2 });
+  const told: string[] = [];
+  const gone: string[] = [];
+  const { userId } = await createTalk(testDb.db);
+  await closeAccount(testDb.db, userId, new Date());
+  await proxy.cut();
+  const watch = watchGoneUsers({
+    db,
+    bus: { onUserGone: () => Promise.resolve(() => undefined) },
+    logger: { ...silentLogger, warn: (event) => told.push(event) },
+    everyMs: 20,
+    users: () => [userId],
+    onGone: (id) => gone.push(id),
+  });
+  await until('it is told', () => told.includes('nobody knows who is gone, asking again'));
+  expect(gone).toEqual([]);
+  await proxy.restore();
+  await until('it is noticed', () => gone.includes(userId));
+  watch.stop();
+  await db.destroy();
+  await proxy.close();
+});
+
+test('are ended where the client never answers the close', async () => {
+  const gateway = await start({ limits: { closeTimeoutMs: 50 } });
+  const talk = await createTalk(testDb.db);
+  const client = await opened(connectChat(gateway.url(talk)));
+  client.socket.pause();
+  await gateway.bus.publishUserGone(talk.userId);
+  await until('nobody is connected', () => gateway.connected() === 0);
+  client.socket.terminate();
+});
+
+test('forget what they have taken and not sent on', async () => {
+  const { promise: held, resolve: letGo } = Promise.withResolvers<undefined>();
+  const offered: string[] = [];
+  const gateway = await start({
+    sendMessage: async ({ content }) => {
+      offered.push(content);
+      await held;
+    },
+  });
+  const talk = await createTalk(testDb.db);
+  const client = await opened(connectChat(gateway.url(talk)));
+  for (const content of ['first', 'second', 'third']) {
+    client.send({ content, conversation_id: talk.id });
+  }
+  await until('the first one is on its way', () => offered.length === 1);
+  await gateway.bus.publishUserGone(talk.userId);
+  await client.closed();
+  letGo(undefined);
+  await until('nobody is connected', () => gateway.connected() === 0);
+  expect(offered).toEqual(['first']);
+});
+
+test('are not opened any more', async () => {
+  const gateway = await start();
+  const talk = await createTalk(testDb.db);
+  await closeAccount(testDb.db, talk.userId, new Date());
+  expect(await connectChat(gateway.url(talk)).closed()).toMatchObject({
+    code: 1008,
+    reason: 'conversation not found or access denied',
+  });
+});

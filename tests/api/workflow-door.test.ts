@@ -1,0 +1,293 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import { sql } from 'kysely';
+import { createWorkflowDoor } from '../../api/workflows.js';
+import { connectDb, type Db } from '../../db/connect.js';
+import { saveDiscussion } from '../../db/discussions.js';
+import { openRun, readRunById } from '../../db/pipelines.js';
+import { startMachine } from '../../domain/discussion.js';
+import { discussionWorkflowId, pipelineWorkflowId } from '../../domain/ids.js';
+import { isOutage } from '../../domain/outages.js';
+import { startTalk } from '../../domain/talk.js';
+import { createBus, type Bus } from '../../events/bus.js';
+import { connectRedis } from '../../events/redis.js';
+import { silentLogger } from '../../telemetry/logger.js';
+import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
+import { pipelineStart } from '../../temporal/start-options.js';
+import { designOf } from '../support/designs.js';
+import { startLosingCommits, type LostCommits } from '../support/lost-commits.js';
+import { lockRow } from '../support/row-lock.js';
+import { admittedRun, createTestConversation } from '../support/runs.js';
+import { createTestDb, createTestUser, testServers, type TestDb } from '../support/servers.js';
+import { until } from '../support/until.js';
+
+/** Nobody works here: workflows that are started stay as they are. */
+const TASK_QUEUE = `nobody-${randomUUID()}`;
+const LIMITS = { idleMs: 1_000, maxHistoryEvents: 100 };
+
+let server: TestDb;
+let commits: LostCommits;
+/** Through `commits`. */
+let db: Db;
+let temporal: TemporalClient;
+let redis: Redis;
+let bus: Bus;
+beforeAll(async () => {
+  server = await createTestDb();
+  commits = await startLosingCommits(server.url);
+  db = connectDb({ url: commits.url, poolSize: 5, applicationName: 'test' });
+  const { redisUrl, temporalAddress: address, temporalNamespace: namespace } = testServers();
+  const options = { address, namespace, apiKey: null, tls: null };
+  temporal = await connectTemporal(options, [randomBytes(32)]);
+  redis = connectRedis({ url: redisUrl, name: 'test', logger: silentLogger });
+  bus = createBus({ redisUrl, logger: silentLogger });
+  await until('redis is there', () => redis.status === 'ready' && bus.isAvailable());
+});
+afterEach(() => {
+  commits.lose(0);
+});
+afterAll(async () => {
+  await db.destroy();
+  await commits.close();
+  await bus.close();
+  redis.disconnect();
+  await temporal.close();
+  await server.drop();
+});
+
+/** A door, and what it warns of. */
+function watchedDoor(through: Db, client: TemporalClient['client']) {
+  const warnings: string[] = [];
+  const door = createWorkflowDoor({
+    ...{ db: through, bus, redis, client, taskQueue: TASK_QUEUE, limits: LIMITS },
+    keySources: { serverKeys: true, simulated: false, readableSeals: [] },
+    logger: { ...silentLogger, warn: (event) => warnings.push(event) },
+    stopping: new AbortController().signal,
+  });
+  return { door, warnings };
+}
+const doorTo = (through: Db) => watchedDoor(through, temporal.client).door;
+const newUser = async () =>
+  ({ userId: (await createTestUser(server.db)).id, role: 'free' }) as const;
+const design = designOf(['reader', 'writer']);
+const historyOf = async (workflowId: string) => {
+  const { events } = await temporal.client.workflow.getHandle(workflowId).fetchHistory();
+  return events ?? [];
+};
+const runsOf = (userId: string) =>
+  server.db
+    .selectFrom('pipelineExecutions')
+    .select(['id', 'holdsSlot'])
+    .where('userId', '=', userId)
+    .execute();
+
+/** As a discussion leaves it that has confirmed the design. */
+async function confirm(userId: string, conversationId: string): Promise<void> {
+  const machine = { ...startMachine(), state: 'plan' } as const;
+  const talk = { ...startTalk('en'), version: 1, machine, selected: design };
+  await server.db
+    .transaction()
+    .execute((tx) => saveDiscussion(tx, { conversationId, userId, talk }));
+}
+
+describe('an admission whose commit nobody acknowledged', () => {
+  test('is found again: the run is admitted once, and its id is answered', async () => {
+    const user = await newUser();
+    commits.lose(2);
+    const admission = await doorTo(db).startPipeline({ ...user, design, language: 'en' });
+    const [run, ...others] = await runsOf(user.userId);
+    expect(others).toEqual([]);
+    expect(admission).toEqual({ kind: 'admitted', pipelineId: run?.id });
+  });
+
+  test('is found again where a discussion has confirmed the design', async () => {
+    const user = await newUser();
+    const conversationId = await createTestConversation(server.db, user.userId);
+    await confirm(user.userId, conversationId);
+    commits.lose(1);
+    const admission = await doorTo(db).runConfirmed({ ...user, conversationId });
+    const runs = await runsOf(user.userId);
+    expect(runs).toHaveLength(1);
+    expect(admission).toEqual({ kind: 'admitted', pipelineId: runs[0]?.id });
+  });
+
+  test('is an outage, if it goes on', async () => {
+    const user = await newUser();
+    commits.lose(1_000);
+    const starting = doorTo(db).startPipeline({ ...user, design, language: 'en' });
+    const error: unknown = await starting.then(
+      () => null,
+      (failure: unknown) => failure,
+    );
+    expect(isOutage(error)).toBe(true);
+    expect(await runsOf(user.userId)).toHaveLength(1);
+  });
+});
+
+test('an order of a user who is gone is refused at once', async () => {
+  const ghost = { userId: randomUUID(), role: 'free' } as const;
+  const since = Date.now();
+  const starting = doorTo(db).startPipeline({ ...ghost, design, language: 'en' });
+  await expect(starting).rejects.toMatchObject({ code: 'not-found' });
+  expect(Date.now() - since).toBeLessThan(2_000);
+});
+
+describe('an order', () => {
+  test('that is refused tells why, and leaves no run', async () => {
+    const user = await newUser();
+    await admittedRun(server.db, user, new Date());
+    const refused = await doorTo(server.db).startPipeline({ ...user, design, language: 'en' });
+    expect(refused).toMatchObject({ kind: 'refused', error: { code: 'pipeline-running' } });
+    expect(await runsOf(user.userId)).toHaveLength(1);
+  });
+
+  test('for a discussion that has confirmed nothing is told so', async () => {
+    const user = await newUser();
+    const conversationId = await createTestConversation(server.db, user.userId);
+    const running = doorTo(server.db).runConfirmed({ ...user, conversationId });
+    await expect(running).rejects.toMatchObject({ code: 'nothing-confirmed' });
+  });
+});
+
+/** A door to a Temporal that is not there, and what it says of that. */
+async function doorToNowhere() {
+  const address = '127.0.0.1:9';
+  const options = { address, namespace: 'none', apiKey: null, tls: null };
+  const nowhere = await connectTemporal(options, [randomBytes(32)]);
+  return { ...watchedDoor(server.db, nowhere.client), close: () => nowhere.close() };
+}
+
+test('while Temporal is away runs are admitted and wait, and none can be cancelled', async () => {
+  const { door, warnings, close } = await doorToNowhere();
+  const [one, other, third] = [await newUser(), await newUser(), await newUser()];
+  const conversationId = await createTestConversation(server.db, other.userId);
+  await confirm(other.userId, conversationId);
+  const pending = await admittedRun(server.db, third, new Date());
+  const [direct, confirmed] = await Promise.all([
+    door.startPipeline({ ...one, design, language: 'en' }),
+    door.runConfirmed({ ...other, conversationId }),
+    expect(door.cancelPipeline(third.userId, pending)).rejects.toMatchObject({
+      code: 'unavailable',
+    }),
+  ]);
+  expect([direct.kind, confirmed.kind]).toEqual(['admitted', 'admitted']);
+  expect(warnings.sort()).toEqual([
+    'a run waits for the reconciler',
+    'an admitted run waits for the reconciler',
+  ]);
+  expect(await readRunById(server.db, pending)).toMatchObject({ status: 'pending' });
+  await close();
+});
+
+test('a run that does not work now cannot be told to pause, and one that nobody reaches neither', async () => {
+  const user = await newUser();
+  const pipelineId = await admittedRun(server.db, user, new Date());
+  const { door: doorToNobody, warnings, close } = await doorToNowhere();
+  const refusal = (door: ReturnType<typeof doorTo>) => door.pauseRun(user.userId, pipelineId);
+  const code = 'unavailable';
+  await Promise.all([
+    expect(refusal(doorTo(server.db))).rejects.toMatchObject({
+      code,
+      message: 'The run does not work now: it is about to begin or to end, try again',
+    }),
+    expect(refusal(doorToNobody)).rejects.toMatchObject({
+      code,
+      message: 'The run cannot be reached now, try again',
+    }),
+  ]);
+  await server.db
+    .updateTable('pipelineExecutions')
+    .set({ status: 'running', onBudget: 'pause' })
+    .where('id', '=', pipelineId)
+    .execute();
+  await doorToNobody.tellBudgetChanged(user.userId); // the run itself looks again later
+  expect(warnings).toEqual(['a run was not told']);
+  await close();
+});
+
+test('while Temporal is away a deletion waits for the reconciler, and nobody releases a run', async () => {
+  const user = await newUser();
+  const pipelineId = await admittedRun(server.db, user, new Date());
+  const { door, warnings, close } = await doorToNowhere();
+  await Promise.all([
+    door.startUserDeletion(user.userId),
+    expect(door.releaseRun(pipelineId)).rejects.toMatchObject({ code: 'unavailable' }),
+  ]);
+  expect(warnings).toEqual(['a deletion waits for the reconciler']);
+  await close();
+});
+
+test('a discussion that cannot be told of the end of its run costs nothing but a warning', async () => {
+  const user = await newUser();
+  const conversationId = await createTestConversation(server.db, user.userId);
+  const pipelineId = await admittedRun(server.db, { ...user, conversationId }, new Date());
+  const { client } = temporal;
+  const deaf = Object.create(client, {
+    workflow: {
+      value: {
+        getHandle: (id: string) => client.workflow.getHandle(id),
+        signalWithStart: () => Promise.reject(new Error('away')),
+      },
+    },
+  });
+  const { door, warnings } = watchedDoor(server.db, deaf);
+  expect(await door.cancelPipeline(user.userId, pipelineId)).toMatchObject({ kind: 'asked' });
+  expect(await readRunById(server.db, pipelineId)).toMatchObject({ status: 'cancelled' });
+  expect(warnings).toEqual(['a discussion was not told of the end of its run']);
+});
+
+describe('cancelling', () => {
+  test('a run that has ended tells how, and changes nothing', async () => {
+    const user = await newUser();
+    const pipelineId = await admittedRun(server.db, user, new Date());
+    const door = doorTo(server.db);
+    await door.cancelPipeline(user.userId, pipelineId); // nobody has taken it, so this ends it
+    const late = await door.cancelPipeline(user.userId, pipelineId);
+    expect(late).toMatchObject({ kind: 'already-ended', view: { status: 'cancelled' } });
+  });
+
+  test('reaches a run whose workflow starts just when it was not found', async () => {
+    const user = await newUser();
+    const pipelineId = await admittedRun(server.db, user, new Date());
+    const opening = await lockRow(
+      server.db,
+      sql`update pipeline_executions set status = 'running' where id = ${pipelineId} returning id`,
+    );
+    const cancelling = doorTo(server.db).cancelPipeline(user.userId, pipelineId);
+    await opening.awaited();
+    await temporal.client.workflow.start('pipelineWorkflow', {
+      ...pipelineStart({ pipelineId, designName: design.name }, user, TASK_QUEUE),
+      args: [{ pipelineId, userId: user.userId, conversationId: null }],
+    });
+    opening.release();
+    expect(await cancelling).toMatchObject({ kind: 'asked' });
+    const events = await historyOf(pipelineWorkflowId(pipelineId));
+    const asked = events.filter((event) => event.workflowExecutionCancelRequestedEventAttributes);
+    expect(asked).toHaveLength(1);
+    expect(await readRunById(server.db, pipelineId)).toMatchObject({ status: 'running' });
+  });
+
+  test('a run that nobody has taken ends it, and tells its discussion', async () => {
+    const user = await newUser();
+    const conversationId = await createTestConversation(server.db, user.userId);
+    const order = { ...user, conversationId };
+    const pipelineId = await admittedRun(server.db, order, new Date());
+    const asked = await doorTo(server.db).cancelPipeline(user.userId, pipelineId);
+    expect(asked).toMatchObject({ kind: 'asked' });
+    expect(await readRunById(server.db, pipelineId)).toMatchObject({
+      status: 'cancelled',
+      holdsSlot: false,
+    });
+    const events = await historyOf(discussionWorkflowId(conversationId));
+    const signals = events.map((event) => event.workflowExecutionSignaledEventAttributes);
+    expect(signals.flatMap((signal) => signal?.signalName ?? [])).toEqual(['pipelineEnded']);
+  });
+
+  test('a run whose workflow is gone leaves it to the reconciler', async () => {
+    const user = await newUser();
+    const pipelineId = await admittedRun(server.db, user, new Date());
+    await server.db.transaction().execute((tx) => openRun(tx, pipelineId, new Date()));
+    const asked = await doorTo(server.db).cancelPipeline(user.userId, pipelineId);
+    expect(asked).toMatchObject({ kind: 'asked', view: { status: 'running' } });
+  });
+});

@@ -1,0 +1,367 @@
+import { randomUUID } from 'node:crypto';
+import type { RunOrder } from '../../db/admission.js';
+import { admitRun } from '../../db/admission.js';
+import type { Db } from '../../db/connect.js';
+import { createLedger } from '../../db/costs.js';
+import { appendEvents, readEvents } from '../../db/events.js';
+import { listMessages } from '../../db/messages.js';
+import { closeRun, findOpenRuns, openRun, readRun, readRunById } from '../../db/pipelines.js';
+import { isUuid } from '../../domain/ids.js';
+import type { RunOutcome } from '../../domain/result-rules.js';
+import { designOf } from '../support/designs.js';
+import { admittedRun, createTestConversation, runOrderOf } from '../support/runs.js';
+import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
+
+const NOW = new Date('2026-11-22T12:00:00Z');
+const TODAY = '2026-11-22';
+const LATER = new Date('2026-11-22T12:00:08.204Z');
+const ENDED = { kind: 'ended' } as const;
+
+let server: TestDb;
+let db: Db;
+
+beforeAll(async () => {
+  server = await createTestDb();
+  db = server.db;
+});
+afterAll(async () => {
+  await server.drop();
+});
+
+async function pendingRun(fields: Partial<RunOrder> = {}) {
+  const { id: userId } = await createTestUser(db);
+  const pipelineId = await admittedRun(db, { userId, ...fields }, NOW);
+  return { userId, pipelineId };
+}
+
+const open = (pipelineId: string, now = NOW) =>
+  db.transaction().execute((tx) => openRun(tx, pipelineId, now));
+
+async function runningRun(fields: Partial<RunOrder> = {}) {
+  const run = await pendingRun(fields);
+  await open(run.pipelineId);
+  return run;
+}
+
+/** A run of a conversation of its user. */
+async function talkingRun(language: 'ko' | 'en' = 'en') {
+  const { id: userId } = await createTestUser(db);
+  const conversationId = await createTestConversation(db, userId);
+  const pipelineId = await admittedRun(db, { userId, conversationId, language }, NOW);
+  await open(pipelineId);
+  return { userId, conversationId, pipelineId };
+}
+
+function close(pipelineId: string, outcome: RunOutcome = ENDED, onlyPending = false) {
+  return db
+    .transaction()
+    .execute((tx) => closeRun(tx, { pipelineId, outcome, onlyPending, now: LATER }));
+}
+
+interface Step {
+  name: string;
+  seq: number | null;
+  cost?: string;
+  status?: 'success' | 'failed';
+  role?: string;
+}
+
+async function addStep(pipelineId: string, step: Step): Promise<void> {
+  await db
+    .insertInto('agentSteps')
+    .values({
+      id: `${pipelineId}:${step.name}:0`,
+      pipelineId,
+      node: step.name,
+      agentName: step.name,
+      role: step.role ?? 'analyzer',
+      status: step.status ?? 'success',
+      content: `text of ${step.name}`,
+      error: step.status === 'failed' ? `${step.name} failed` : null,
+      tokensUsed: 10,
+      cost: step.cost ?? '0.000001',
+      durationSeconds: 1.5,
+      seq: step.seq,
+    })
+    .execute();
+}
+
+const rowOf = async (pipelineId: string) => {
+  const row = await readRunById(db, pipelineId);
+  if (row === null) {
+    throw new Error('no row');
+  }
+  return row;
+};
+
+test('opening a run marks it running once, and tells what to run', async () => {
+  const conversation = await talkingRun('ko');
+  const again = await open(conversation.pipelineId, LATER);
+  expect(again).toMatchObject({
+    kind: 'opened',
+    design: designOf(['reader', 'writer']),
+    language: 'ko',
+    simulated: false,
+    conversationId: conversation.conversationId,
+    userId: conversation.userId,
+    startedAt: NOW,
+  });
+  expect(await rowOf(conversation.pipelineId)).toMatchObject({
+    status: 'running',
+    startedAt: NOW,
+    holdsSlot: true,
+  });
+});
+
+test('a run that has ended is not opened again', async () => {
+  const { pipelineId } = await pendingRun();
+  await close(pipelineId, { kind: 'cancelled' });
+  expect(await open(pipelineId)).toEqual({ kind: 'already-final', status: 'cancelled' });
+  expect(await rowOf(pipelineId)).toMatchObject({ status: 'cancelled', startedAt: null });
+});
+
+test('opening and closing a run that is not there fails', async () => {
+  await expect(open(randomUUID())).rejects.toMatchObject({ code: 'not-found' });
+  await expect(close(randomUUID())).rejects.toMatchObject({ code: 'not-found' });
+});
+
+test('closing writes result, slot and last event together, agents in order of their events', async () => {
+  const { pipelineId, userId } = await runningRun();
+  await addStep(pipelineId, { name: 'second', seq: 3, cost: '0.0000014' });
+  await addStep(pipelineId, { name: 'first', seq: 2, cost: '0.0000013' });
+  await addStep(pipelineId, { name: 'late', seq: null, cost: '7' });
+  const closed = await close(pipelineId);
+  expect(closed).toMatchObject({ kind: 'closed', conversationId: null, userId });
+  expect(closed.result).toMatchObject({
+    status: 'completed',
+    design_name: 'Quick look',
+    total_cost: 0.000003,
+    total_duration: 8.2,
+    total_tokens: 20,
+    output: 'text of second',
+    error: null,
+  });
+  expect(closed.result.agent_results.map((agent) => agent.agent_name)).toEqual(['first', 'second']);
+  expect(await rowOf(pipelineId)).toMatchObject({
+    status: 'completed',
+    result: closed.result,
+    durationSeconds: 8.2,
+    totalCost: '0.000002700000',
+    errorMessage: null,
+    holdsSlot: false,
+    endedAt: LATER,
+  });
+  expect(closed.events).toMatchObject([
+    { type: 'pipeline_result', seq: 1, result: closed.result, pipeline_id: pipelineId },
+  ]);
+  expect(await readEvents(db, pipelineId, { after: 0, limit: 10 })).toEqual(closed.events);
+});
+
+test('a run that is closed again, even at once and otherwise, stays as it ended', async () => {
+  const { pipelineId, conversationId } = await talkingRun();
+  await addStep(pipelineId, { name: 'reader', seq: 1 });
+  const outcomes: RunOutcome[] = [ENDED, { kind: 'timeout' }, { kind: 'internal' }, ENDED];
+  const all = await Promise.all(outcomes.map((outcome) => close(pipelineId, outcome)));
+  const first = all.find((closed) => closed.kind === 'closed');
+  expect(all.filter((closed) => closed.kind === 'already-closed')).toHaveLength(3);
+  for (const closed of all) {
+    expect({ ...closed, kind: 'closed' }).toEqual(first);
+  }
+  expect(await listMessages(db, conversationId)).toHaveLength(1);
+  expect(await readEvents(db, conversationId, { after: 0, limit: 10 })).toEqual(first?.events);
+});
+
+test.each([
+  [{ kind: 'timeout' }, 'timeout', ['pipeline_failed', 'pipeline_result'], 'timeout'],
+  [{ kind: 'internal' }, 'failed', ['pipeline_failed', 'pipeline_result'], 'internal_error'],
+  [{ kind: 'cancelled' }, 'cancelled', ['pipeline_result'], undefined],
+  [{ kind: 'unbuildable', reason: 'a cycle' }, 'failed', ['pipeline_result'], undefined],
+  [ENDED, 'completed', ['pipeline_result'], undefined],
+] as const)('after %j the status is %s and the stream ends with %j', async (...ending) => {
+  const [outcome, status, types, reason] = ending;
+  const { pipelineId } = await runningRun();
+  await addStep(pipelineId, { name: 'reader', seq: 1 });
+  const { result, events } = await close(pipelineId, outcome);
+  expect(result.status).toBe(status);
+  expect(result.agent_results).toHaveLength(1);
+  expect(events.map((event) => event.type)).toEqual(types);
+  const failure = events.find((event) => event.type === 'pipeline_failed');
+  expect(failure?.reason).toBe(reason);
+});
+
+test('the error of an unbuildable design is kept, and a NUL in it does no harm', async () => {
+  const { pipelineId } = await pendingRun();
+  const { result } = await close(pipelineId, { kind: 'unbuildable', reason: 'Cycle\0 detected' });
+  expect(result.error).toContain('Cycle');
+  expect((await rowOf(pipelineId)).errorMessage).toContain('Cycle detected');
+});
+
+test("a discussion's run ends in its stream and with a message row", async () => {
+  const { pipelineId, conversationId } = await talkingRun();
+  const echo = { type: 'user_message_received', content: 'go', message_id: 'm' } as const;
+  await db.transaction().execute((tx) =>
+    appendEvents(tx, {
+      streamId: conversationId,
+      conversationId,
+      steps: [{ stepKey: 'echo', event: echo }],
+    }),
+  );
+  await addStep(pipelineId, { name: 'reader', seq: 2 });
+  const { result, events } = await close(pipelineId);
+  expect(events).toMatchObject([{ seq: 2, conversation_id: conversationId }]);
+  const messages = await listMessages(db, conversationId);
+  expect(messages).toMatchObject([
+    {
+      role: 'assistant',
+      content: 'text of reader',
+      metadata: {
+        type: 'pipeline_result',
+        pipeline_id: pipelineId,
+        status: 'completed',
+        total_cost: result.total_cost,
+        result,
+      },
+    },
+  ]);
+  expect(isUuid(messages[0]?.id ?? '')).toBe(true);
+});
+
+test('whoever sees the last event can start the next run', async () => {
+  const { pipelineId, userId } = await runningRun();
+  expect(await admitRun(db, runOrderOf(userId), NOW)).toMatchObject({ code: 'pipeline-running' });
+  await close(pipelineId);
+  expect(await admitRun(db, runOrderOf(userId), NOW)).toMatchObject({ kind: 'admitted' });
+});
+
+test('a failure while closing leaves the run as it was', async () => {
+  const { pipelineId } = await runningRun();
+  const closing = db.transaction().execute(async (tx) => {
+    await closeRun(tx, { pipelineId, outcome: ENDED, now: LATER });
+    throw new Error('lost');
+  });
+  await expect(closing).rejects.toThrow('lost');
+  expect(await rowOf(pipelineId)).toMatchObject({ status: 'running', holdsSlot: true });
+  expect(await readEvents(db, pipelineId, { after: 0, limit: 10 })).toEqual([]);
+});
+
+test('a run that has begun is left alone where only a pending one is to be closed', async () => {
+  const running = await runningRun();
+  expect(await close(running.pipelineId, { kind: 'cancelled' }, true)).toMatchObject({
+    kind: 'left-running',
+    events: [],
+  });
+  expect(await rowOf(running.pipelineId)).toMatchObject({ status: 'running', holdsSlot: true });
+  const pending = await pendingRun();
+  expect(await close(pending.pipelineId, { kind: 'cancelled' }, true)).toMatchObject({
+    kind: 'closed',
+    result: { status: 'cancelled', total_duration: 0 },
+  });
+});
+
+async function reserveFor(run: { userId: string; pipelineId: string }) {
+  const ledger = createLedger(db, () => NOW);
+  const { userId, pipelineId } = run;
+  const stepId = `${pipelineId}:reader:0`;
+  const charge = { userId, stepId, runId: 'r', attempt: 1, pipelineId, conversationId: null };
+  const call = await ledger.reserve(charge, {
+    provider: 'simulated',
+    model: 'simulated-standard',
+    promptTokens: 10,
+    maxTokens: 10,
+    minTokens: 1,
+    inputUsdPerMillion: '0',
+    outputUsdPerMillion: '0',
+    callNumber: 1,
+  });
+  return { ledger, callId: 'callId' in call ? call.callId : '' };
+}
+
+test('a run without any call gives its count back, so it can be had again that day', async () => {
+  const { id: userId } = await createTestUser(db);
+  for (let run = 0; run < 5; run += 1) {
+    const pipelineId = await admittedRun(db, { userId }, NOW);
+    await close(pipelineId, { kind: 'unbuildable', reason: 'no agents' });
+    expect((await rowOf(pipelineId)).countedOn).toBeNull();
+  }
+});
+
+test('a run whose only vendor call was released keeps its count: a vendor was called', async () => {
+  const run = await runningRun();
+  const { ledger, callId } = await reserveFor(run);
+  await ledger.release(callId, { errorCode: 'model-key-refused', passFailed: false });
+  await close(run.pipelineId);
+  expect((await rowOf(run.pipelineId)).countedOn).toBe(TODAY);
+});
+
+test('a run with a call in flight, or of unknown end, keeps its count', async () => {
+  const inFlight = await runningRun();
+  await reserveFor(inFlight);
+  await close(inFlight.pipelineId, { kind: 'cancelled' });
+  expect((await rowOf(inFlight.pipelineId)).countedOn).toBe(TODAY);
+  const unknown = await runningRun();
+  const { ledger, callId } = await reserveFor(unknown);
+  await ledger.leaveUnknown(callId, { errorCode: 'model-timeout', passFailed: true });
+  await close(unknown.pipelineId);
+  expect((await rowOf(unknown.pipelineId)).countedOn).toBe(TODAY);
+});
+
+test('a run that called the collector keeps its count', async () => {
+  const { pipelineId } = await runningRun();
+  await db
+    .updateTable('pipelineExecutions')
+    .set({ collectorCalled: true })
+    .where('id', '=', pipelineId)
+    .execute();
+  await close(pipelineId);
+  expect((await rowOf(pipelineId)).countedOn).toBe(TODAY);
+});
+
+test('only the owner reads a run; foreign, missing and malformed ids look alike', async () => {
+  const { pipelineId, userId } = await pendingRun();
+  const stranger = await createTestUser(db);
+  expect(await readRun(db, userId, pipelineId)).toEqual({
+    pipeline_id: pipelineId,
+    status: 'pending',
+    design_name: 'Quick look',
+    started_at: NOW.toISOString(),
+    result: null,
+    waiting_for: null,
+    detail: null,
+    rerun_of: null,
+  });
+  expect(await readRun(db, stranger.id, pipelineId)).toBeNull();
+  expect(await readRun(db, userId, randomUUID())).toBeNull();
+  expect(await readRun(db, userId, "'; drop table users; --")).toBeNull();
+  expect(await readRunById(db, 'no-id')).toBeNull();
+});
+
+test('a finished run is read with its result', async () => {
+  const { pipelineId, userId } = await runningRun();
+  await addStep(pipelineId, { name: 'reader', seq: 1 });
+  const { result } = await close(pipelineId);
+  expect(await readRun(db, userId, pipelineId)).toMatchObject({ status: 'completed', result });
+});
+
+test('open runs are found page by page, ended and young ones are not', async () => {
+  const own = await createTestDb();
+  try {
+    const ids: string[] = [];
+    for (let run = 0; run < 5; run += 1) {
+      const { id: userId } = await createTestUser(own.db);
+      ids.push(await admittedRun(own.db, { userId }, NOW));
+    }
+    const [ended = ''] = ids.splice(0, 1);
+    await own.db
+      .transaction()
+      .execute((tx) => closeRun(tx, { pipelineId: ended, outcome: ENDED, now: LATER }));
+    const { id: userId } = await createTestUser(own.db);
+    await admittedRun(own.db, { userId }, LATER);
+    const first = await findOpenRuns(own.db, { olderThan: LATER, limit: 3 });
+    const afterId = first.at(-1)?.id ?? '';
+    const second = await findOpenRuns(own.db, { olderThan: LATER, limit: 3, afterId });
+    expect(first).toHaveLength(3);
+    expect([...first, ...second].map((run) => run.id)).toEqual([...ids].sort());
+  } finally {
+    await own.drop();
+  }
+});

@@ -1,0 +1,233 @@
+/** docker-compose.yml as compose itself reads it, and the processes that it describes. */
+import { randomBytes } from 'node:crypto';
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { findFreePort } from '../../scripts/embedded/ports.js';
+import { runCommand } from '../support/command.js';
+import {
+  environmentOf,
+  GO,
+  readCompose,
+  type ComposeProject,
+  type ComposeService,
+} from '../support/compose.js';
+import { describeWith } from '../support/needed-tool.js';
+import { register } from '../support/person.js';
+import { startProcess, type ProductProcess } from '../support/product.js';
+import { createTestDb, testServers, type TestDb } from '../support/servers.js';
+
+const SECRETS = {
+  SECRET_KEY: randomBytes(32).toString('hex'),
+  ENCRYPTION_KEY: randomBytes(32).toString('base64'),
+  AUDIT_SIGNING_KEY: randomBytes(32).toString('base64'),
+  POSTGRES_PASSWORD: randomBytes(24).toString('hex'),
+  TEMPORAL_POSTGRES_PASSWORD: randomBytes(24).toString('hex'),
+};
+const OURS = ['backend', 'worker', 'data-collector', 'migrate'] as const;
+const BUILDS_WITHIN_MS = 5 * 60_000;
+
+describeWith(GO, 'docker-compose.yml', (go) => {
+  let project: ComposeProject;
+  beforeAll(async () => {
+    project = await readCompose(go, { ...SECRETS, SIMULATED_MODELS: 'true' });
+  }, BUILDS_WITHIN_MS);
+
+  function service(name: string): ComposeService {
+    const found = project.services[name];
+    if (found === undefined) {
+      throw new Error(`no service ${name}`);
+    }
+    return found;
+  }
+
+  test('describes the whole product', () => {
+    expect(Object.keys(project.services).sort()).toEqual([
+      'backend',
+      'data-collector',
+      'db',
+      'grafana',
+      'migrate',
+      'prometheus',
+      'redis',
+      'temporal',
+      'temporal-namespace',
+      'temporal-schema',
+      'temporal-ui',
+      'worker',
+    ]);
+  });
+
+  test.each(Object.keys(SECRETS))(
+    'is refused without %s, by name and with the cure',
+    async (name) => {
+      const reading = readCompose(go, { ...SECRETS, [name]: '' });
+      await expect(reading).rejects.toThrow(`set ${name} in .env (openssl rand -`);
+    },
+  );
+
+  test('opens ports to this machine alone', () => {
+    const ports = Object.values(project.services).flatMap((it) => it.ports);
+    expect(ports.map(({ target }) => target).sort()).toEqual([3000, 8000, 8080, 9090]);
+    expect(ports.every(({ host_ip: address }) => address === '127.0.0.1')).toBe(true);
+  });
+
+  test('watches the health of all that stays, and starts nobody before whom it needs', () => {
+    const services = Object.entries(project.services);
+    const jobs = services.filter(([, { restart }]) => restart === 'on-failure');
+    expect(jobs.map(([name]) => name).sort()).toEqual([
+      'migrate',
+      'temporal-namespace',
+      'temporal-schema',
+    ]);
+    for (const [name, { healthcheck, restart, depends_on: needs }] of services) {
+      expect([name, healthcheck !== undefined]).toEqual([name, restart !== 'on-failure']);
+      for (const [needed, { condition }] of Object.entries(needs)) {
+        const ends = service(needed).restart === 'on-failure';
+        expect(condition).toBe(ends ? 'service_completed_successfully' : 'service_healthy');
+      }
+    }
+    for (const name of ['backend', 'worker']) {
+      expect(Object.keys(service(name).depends_on)).toEqual(
+        expect.arrayContaining(['migrate', 'temporal-namespace', 'redis']),
+      );
+    }
+  });
+
+  test.each(OURS)('gives %s no more than it needs of the machine', (name) => {
+    expect(service(name)).toMatchObject({
+      read_only: true,
+      cap_drop: ['ALL'],
+      security_opt: ['no-new-privileges:true'],
+    });
+  });
+
+  test('tells the collector no secret, and lets it reach no database', () => {
+    const told = JSON.stringify(environmentOf(service('data-collector')));
+    for (const secret of Object.values(SECRETS)) {
+      expect(told).not.toContain(secret);
+    }
+    const mine = Object.keys(service('data-collector').networks);
+    const reachable = Object.keys(project.services).filter((name) =>
+      Object.keys(service(name).networks).some((network) => mine.includes(network)),
+    );
+    expect(reachable.sort()).toEqual(['data-collector', 'prometheus', 'redis', 'worker']);
+    expect(project.networks['stores']?.internal).toBe(true);
+  });
+
+  test('passes on every setting of the product', () => {
+    // where Temporal is, which is fixed here; and one version of workers at a time
+    const ways = [
+      'TEMPORAL_NAMESPACE',
+      'TEMPORAL_TASK_QUEUE',
+      /^TEMPORAL_(?:TLS|API_KEY|DEPLOYMENT|WORKER)/,
+    ];
+    const named = (file: string) =>
+      [...readFileSync(file, 'utf8').matchAll(/^ {2}([A-Z][A-Z0-9_]+): /gm)].map(([, it]) => it);
+    const passed = (names: string[]) => names.flatMap((it) => Object.keys(service(it).environment));
+    const missing = named('config/config.ts')
+      .filter((name) => !ways.some((way) => name?.match(way)))
+      .filter((name) => !passed(['backend', 'worker']).includes(name ?? ''));
+    expect(missing).toEqual([]);
+    expect(passed(['data-collector']).sort()).toEqual(named('config/collector-config.ts').sort());
+  });
+
+  describe('the processes that it describes, with exactly its environment', () => {
+    let place: TestDb;
+    let ports: Record<'backend' | 'worker' | 'sdk' | 'collector', string>;
+    const running = new Map<string, ProductProcess>();
+
+    beforeAll(async () => {
+      place = await createTestDb();
+      await emptied(place);
+      const [backend, worker, sdk, collector] = await Promise.all(
+        Array.from({ length: 4 }, async () => String(await findFreePort())),
+      );
+      ports = { backend, worker, sdk, collector } as typeof ports;
+    });
+    afterAll(async () => {
+      await Promise.all([...running.values()].map((it) => it.stop()));
+      await place.drop();
+    });
+
+    /** Names that only mean something inside compose, and the ports of this machine. */
+    function here(text: string): string {
+      const { redisUrl, temporalAddress } = testServers();
+      const database = `postgresql+asyncpg://agentforge:${SECRETS.POSTGRES_PASSWORD}@db:5432/agentforge`;
+      return text
+        .replace(database, place.url)
+        .replace('redis://redis:6379/0', redisUrl)
+        .replace('temporal:7233', temporalAddress)
+        .replace('0.0.0.0', '127.0.0.1')
+        .replace('data-collector', '127.0.0.1')
+        .replace('//worker:', '//127.0.0.1:')
+        .replace(/\b8000\b/, ports.backend)
+        .replace(/\b8001\b/, ports.collector)
+        .replace(/\b9464\b/, ports.worker)
+        .replace(/\b9465\b/, ports.sdk);
+    }
+
+    function environment(name: string): Record<string, string> {
+      const told = Object.entries(environmentOf(service(name)));
+      const mapped = told.map(([key, value]) => [key, here(value)]);
+      return { PATH: process.env['PATH'] ?? '', ...Object.fromEntries(mapped) };
+    }
+
+    function start(name: string): ProductProcess {
+      const entry = service(name).command?.[1]?.replace('dist/', '') as 'api/main.js';
+      const started = startProcess(entry, environment(name));
+      running.set(name, started);
+      return started;
+    }
+
+    /** Runs what compose would run. @returns whether the service counts as healthy */
+    function isHealthy(name: string): Promise<boolean> {
+      const [, , ...words] = service(name).healthcheck?.test ?? [];
+      return new Promise((resolve) => {
+        execFile(process.execPath, words.map(here), (error) => {
+          resolve(error === null);
+        });
+      });
+    }
+
+    test('bring up an empty database, become healthy, and answer', async () => {
+      const migrate = service('migrate').command?.slice(1) ?? [];
+      const [script = '', ...words] = migrate;
+      const { code, output } = await runCommand(
+        script.replace('dist/scripts/', ''),
+        words,
+        environment('migrate'),
+      );
+      expect([code, output]).toEqual([0, expect.stringContaining('now up to date')]);
+
+      expect(await isHealthy('worker')).toBe(false);
+      const services = ['backend', 'worker', 'data-collector'];
+      const [backend, worker, collector] = services.map(start);
+      await backend?.sees('api ready');
+      await worker?.sees('worker ready');
+      await collector?.sees('collector ready');
+      expect(await Promise.all(services.map(isHealthy))).toEqual([true, true, true]);
+
+      const person = await register(`http://127.0.0.1:${ports.backend}`);
+      const chat = await person.chat(await person.startConversation());
+      await chat.say('Compare three podcast apps and write a report');
+      expect((await chat.say('ok, take option 1')).type).toBe('pipeline_result');
+      await chat.close();
+    });
+
+    test('show what they and the SDK measure', async () => {
+      const page = async (port: string) => (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+      expect(await page(ports.backend)).toContain('llm_requests_total{');
+      expect(await page(ports.sdk)).toContain('temporal_worker_task_slots_available{');
+    });
+
+    test('are unhealthy once they take no more work', async () => {
+      expect(await running.get('worker')?.stop()).toBe(0);
+      expect(await isHealthy('worker')).toBe(false);
+    });
+  });
+});
+
+async function emptied({ db }: TestDb): Promise<void> {
+  await db.schema.dropSchema('public').cascade().execute();
+  await db.schema.createSchema('public').execute();
+}

@@ -1,0 +1,59 @@
+/** The image of our own processes, as far as it can be judged without building it. */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+
+const dockerfile = readFileSync('Dockerfile', 'utf8');
+const lastStage = dockerfile.slice(dockerfile.lastIndexOf('\nFROM'));
+
+test('is run by a user without rights, and carries only what is built', () => {
+  expect(lastStage).toMatch(/^USER node$/m);
+  expect(lastStage).not.toMatch(/^(?:RUN|ADD|ARG)/m);
+  const copied = [...lastStage.matchAll(/^COPY (.*)$/gm)].map(([, what]) => what);
+  expect(copied).toEqual([
+    '--from=packages /app/node_modules ./node_modules',
+    '--from=build /app/dist ./dist',
+    'releases ./releases',
+    'package.json ./',
+  ]);
+});
+
+test('is built from every room of the sources, and from nothing else', () => {
+  const rooms: string[] = JSON.parse(readFileSync('tsconfig.json', 'utf8')).include;
+  const sent = [...readFileSync('.dockerignore', 'utf8').matchAll(/^!(.*)$/gm)].map(([, it]) => it);
+  const settings = ['package.json', 'package-lock.json', '.npmrc', 'tsconfig.json'];
+  expect(sent.sort()).toEqual(
+    [
+      ...settings,
+      'tsconfig.build.json',
+      'releases',
+      ...rooms.filter((it) => !/^(?:tests|bench)$/.test(it)),
+    ].sort(),
+  );
+});
+
+/** Each package that the built code names, with the first file that names it. */
+function importedPackages(folder: string): Map<string, string> {
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .map((name) => `${folder}/${name}`)
+    .filter((file) => file.endsWith('.js') && statSync(file).isFile());
+  const found = new Map<string, string>();
+  for (const file of files) {
+    for (const [, name = ''] of readFileSync(file, 'utf8').matchAll(
+      /^(?:import|export) .*?from '([^.][^']*)';$/gm,
+    )) {
+      const [first = '', second = ''] = name.split('/');
+      found.set(first.startsWith('@') ? `${first}/${second}` : first, file);
+    }
+  }
+  return found;
+}
+
+test('holds every package that its processes import', () => {
+  const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
+  const rooms = ['activities', 'api', 'collector', 'config', 'db', 'domain', 'events', 'llm'];
+  const more = ['telemetry', 'temporal', 'worker', 'scripts/operator'];
+  const missing = [...rooms, ...more]
+    .flatMap((room) => [...importedPackages(`dist/${room}`)])
+    .filter(([name]) => !isBuiltin(name) && !(name in dependencies));
+  expect(missing).toEqual([]);
+});

@@ -1,0 +1,55 @@
+/** An outside judge looks at the built product: every answer is as its description says. */
+import { judgeApi } from '../../scripts/schemathesis.js';
+import { register } from '../support/person.js';
+import { startVendorProduct, type VendorProduct } from '../support/vendor-product.js';
+
+let stage: VendorProduct;
+beforeAll(async () => {
+  stage = await startVendorProduct({
+    env: { PIPELINE_TIMEOUT_SECONDS: '10', EVENT_STREAM_SECONDS: '2' },
+  });
+});
+afterAll(() => stage.close());
+
+const MAX_SECONDS = 30;
+/** The same cases in every run; another one looks elsewhere. */
+const SEED = process.env['SCHEMATHESIS_SEED'] ?? '1';
+const INSTALL_MS = 180_000;
+const LIMIT_MS = 3 * MAX_SECONDS * 1_000 + INSTALL_MS;
+
+/** @returns what it reports. @throws the report, where anything is wrong */
+async function judge(phases: string): Promise<string> {
+  const { product } = stage;
+  const person = await register(product.url);
+  await product.db
+    .updateTable('users')
+    .set({ role: 'admin' }) // may call every route
+    .where('id', '=', person.userId)
+    .execute();
+  const { exitCode, report } = await judgeApi({
+    url: product.url,
+    token: person.token,
+    maxSeconds: MAX_SECONDS,
+    more: ['--phases', phases, '--seed', SEED],
+  });
+  if (exitCode !== 0) {
+    throw new Error(report);
+  }
+  return report;
+}
+
+test.concurrent(
+  'no answer to a single request is a server error, undocumented or unlike its schema',
+  async () => {
+    expect(await judge('coverage,fuzzing')).toMatch(/Tested: +[1-9]/);
+  },
+  LIMIT_MS,
+);
+
+test.concurrent(
+  'nor are those to chains of requests, each made of the answer before',
+  async () => {
+    expect(await judge('stateful')).toMatch(/API Links: +[1-9]/);
+  },
+  LIMIT_MS,
+);

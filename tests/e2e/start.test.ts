@@ -1,0 +1,105 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { findFreePort } from '../../scripts/embedded/ports.js';
+import { sendSignal, startTimeOf } from '../../scripts/embedded/process.js';
+import { waitUntil } from '../../scripts/embedded/wait.js';
+import { createStartHome, PARTS, type StartHome } from '../support/start-command.js';
+import { until } from '../support/until.js';
+
+const PASSWORD = 'Kept-over-restarts-1!';
+
+let place: StartHome;
+beforeAll(async () => {
+  place = await createStartHome();
+});
+afterAll(async () => {
+  await place.forget();
+});
+
+async function post(path: string, body: object): Promise<number> {
+  const headers = { 'content-type': 'application/json' };
+  const response = await fetch(`${place.url}/api/v1${path}`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify(body),
+  });
+  await response.text();
+  return response.status;
+}
+
+/** Watches the parts until all have ended. @returns them in the order in which they ended */
+async function endingOrder(): Promise<readonly string[]> {
+  const running = new Map(PARTS.toReversed().map((part) => [part, place.pidOf(part)]));
+  const ended: string[] = [];
+  const isOver = (): boolean => {
+    for (const [part, pid] of running) {
+      if (startTimeOf(pid) === null) {
+        running.delete(part);
+        ended.push(part);
+      }
+    }
+    return running.size === 0;
+  };
+  await waitUntil(() => Promise.resolve(isOver()), { timeoutMs: 30_000, pollMs: 1 });
+  return ended;
+}
+
+test('one command serves everything, survives a kill, and leaves nothing when it ends', async () => {
+  const account = { email: 'kept@example.com', password: PASSWORD };
+  const first = await place.startAndWait();
+  expect(await post('/auth/register', { ...account, display_name: 'Kept' })).toBe(201);
+  expect(first.output()).toContain(`Data collector    ${place.collectorUrl}/api/v1`);
+  expect(first.output()).toContain(`${place.collectorUrl}/metrics`);
+  const health = await fetch(`${place.collectorUrl}/api/v1/health`);
+  expect(await health.json()).toMatchObject({ service: 'data-collector' });
+  const left = PARTS.map(place.pidOf);
+  first.child.kill('SIGKILL');
+  await first.exit;
+
+  const second = await place.startAndWait();
+  expect(left.map(startTimeOf)).toEqual(PARTS.map(() => null));
+  expect(await post('/auth/login', account)).toBe(200);
+
+  const api = place.pidOf('api');
+  sendSignal(api, 'SIGKILL');
+  await until('the api runs again', () => second.output().includes('api runs again'), 30_000);
+  expect(await post('/auth/login', account)).toBe(200);
+
+  const third = place.start();
+  expect(await third.exit).toBe(1);
+  expect(third.output()).toContain(`already runs in ${place.home} (pid ${second.child.pid ?? 0})`);
+
+  const running = PARTS.map(place.pidOf);
+  const since = Date.now();
+  const ending = endingOrder();
+  second.child.kill('SIGINT');
+  expect(await second.exit).toBe(0);
+  expect(await ending).toEqual(PARTS.toReversed());
+  expect(Date.now() - since).toBeLessThan(20_000);
+  expect(running.map(startTimeOf)).toEqual(PARTS.map(() => null));
+  expect(readdirSync(place.home).filter((name) => name.endsWith('.pid'))).toEqual([]);
+}, 240_000);
+
+test.each(['PORT', 'COLLECTOR_PORT'])('a taken %s is told before anything starts', async (name) => {
+  const port = await findFreePort();
+  const holder = createServer();
+  await new Promise<void>((done) => holder.listen(port, '127.0.0.1', done));
+  const refused = place.start({ [name]: String(port) });
+  expect(await refused.exit).toBe(1);
+  expect(refused.output()).toMatch(
+    new RegExp(`Port ${port} is in use.*set ${name} to a free port`),
+  );
+  expect(existsSync(join(place.home, 'postgres.pid'))).toBe(false);
+  holder.close();
+});
+
+test('secrets are nowhere in the logs', () => {
+  const secrets = JSON.parse(readFileSync(join(place.home, 'secrets.json'), 'utf8')) as object;
+  const logs = readdirSync(join(place.home, 'logs')).map((name) =>
+    readFileSync(join(place.home, 'logs', name), 'utf8'),
+  );
+  for (const secret of [...Object.values(secrets).map(String), PASSWORD]) {
+    expect(logs.some((log) => log.includes(secret))).toBe(false);
+  }
+});

@@ -1,0 +1,203 @@
+/** Deleting users from the built product, busy as they are: nothing is left that names them. */
+import { randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
+import { userDeletionWorkflowId } from '../../domain/ids.js';
+import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
+import { runCommand } from '../support/command.js';
+import { wrongDays } from '../support/old-records.js';
+import { register, type Chat, type Person } from '../support/person.js';
+import { lockRow } from '../support/row-lock.js';
+import { testServers } from '../support/servers.js';
+import { dumpDatabase, dumpRedis, dumpTemporal } from '../support/stored-everywhere.js';
+import { until } from '../support/until.js';
+import {
+  completions,
+  registerKeys,
+  startVendorProduct,
+  type VendorProduct,
+} from '../support/vendor-product.js';
+
+let stage: VendorProduct;
+/** Without a codec: sees what the server sees. */
+let temporal: TemporalClient;
+beforeAll(async () => {
+  stage = await startVendorProduct({ apis: 2 });
+  const { temporalAddress: address, temporalNamespace: namespace } = testServers();
+  temporal = await connectTemporal({ address, namespace, apiKey: null, tls: null }, [
+    Buffer.from(stage.product.env['ENCRYPTION_KEY'] ?? '', 'base64'),
+  ]);
+});
+afterAll(async () => {
+  await temporal.close();
+  await stage.close();
+});
+
+const PASSWORD = 'Passw0rd-for-tests';
+const DESIGN = {
+  name: 'One step',
+  description: 'Something to do',
+  agents: [{ name: 'reader', role: 'analyzer', llm_model: 'gpt-4o-mini', description: 'reads' }],
+};
+
+interface Busy {
+  readonly person: Person;
+  readonly email: string;
+  readonly chat: Chat;
+  /** At another process. */
+  readonly otherChat: Chat;
+  /** The run that waits. */
+  readonly pipelineId: string;
+  /** All that names them. */
+  readonly traces: readonly string[];
+}
+
+/** Somebody with keys, a template, a run that has ended, and one that waits for its vendor. */
+async function busyPerson(): Promise<Busy> {
+  stage.vendors.setBehaviour(); // the keys are checked
+  const email = `${randomUUID()}@example.com`;
+  const person = await register(stage.product.url, email);
+  const keys = await registerKeys(person);
+  const mark = `mark-${randomUUID()}`;
+  await person.ask('POST', '/api-keys', { name: mark });
+  const template = { name: mark, graph_data: {}, design_data: DESIGN, is_public: true };
+  await person.ask('POST', '/templates', template);
+  await person.ask('POST', '/pipelines/execute-direct', { design: DESIGN });
+  const conversationId = await person.startConversation(mark);
+  const chat = await person.chat(conversationId);
+  const otherChat = await person.at(stage.product.apis[1]?.url ?? '').chat(conversationId);
+  stage.vendors.setBehaviour(({ schema, key }) =>
+    schema === null && key.includes(person.userId) ? { kind: 'hang' } : undefined,
+  );
+  await chat.say(`Compare three podcast apps by price, ${mark}`);
+  chat.send('ok, take option 1');
+  const { pipeline_id: pipelineId } = await chat.next('plan_generated');
+  await until('a call hangs', () =>
+    completions(stage.vendors, person.userId).some(({ status }) => status === null),
+  );
+  const runs = await stage.product.db
+    .selectFrom('pipelineExecutions')
+    .select('id')
+    .where('userId', '=', person.userId)
+    .execute();
+  expect(runs).toHaveLength(2);
+  const ids = [person.userId, conversationId, ...runs.map(({ id }) => id)];
+  const traces = [...ids, email, mark, ...Object.values(keys)];
+  return { person, email, chat, otherChat, pipelineId, traces };
+}
+
+const deleteMe = (person: Person) =>
+  person.ask('DELETE', '/auth/me', { current_password: PASSWORD });
+
+const goneFromDatabase = ({ person: { userId } }: Pick<Busy, 'person'>) =>
+  until(
+    'the account is gone',
+    async () => {
+      const query = stage.product.db.selectFrom('users').select('id').where('id', '=', userId);
+      return (await query.executeTakeFirst()) === undefined;
+    },
+    60_000,
+  );
+
+async function deletionEnded({ person: { userId } }: Busy): Promise<void> {
+  await temporal.client.workflow.getHandle(userDeletionWorkflowId(userId)).result();
+}
+
+const totalCost = async () => {
+  const { rows } = await sql<{ sum: string }>`select sum(cost) from cost_ledger`.execute(
+    stage.product.db,
+  );
+  return rows[0]?.sum;
+};
+
+async function expectNoTraces({ person, traces }: Busy): Promise<void> {
+  const database = await dumpDatabase(stage.product.db);
+  const workflows = await dumpTemporal(
+    temporal.client,
+    stage.product.env['TEMPORAL_TASK_QUEUE'] ?? '',
+  );
+  const own = userDeletionWorkflowId(person.userId);
+  expect(workflows.ids.filter((id) => traces.some((trace) => id.includes(trace)))).toEqual([own]);
+  const histories = workflows.text.replaceAll(person.userId, ''); // the order's own
+  for (const trace of traces) {
+    expect(database).not.toContain(trace);
+    expect(histories).not.toContain(trace);
+  }
+  await until('Redis names nobody; what was streamed lives some seconds longer', async () => {
+    const redis = await dumpRedis(testServers().redisUrl);
+    return traces.every((trace) => !redis.includes(trace));
+  });
+}
+
+test('a user in the middle of a run leaves, and nothing names them any more', async () => {
+  const busy = await busyPerson();
+  const other = await busyPerson();
+  stage.vendors.setBehaviour(({ schema }) => (schema === null ? { kind: 'hang' } : undefined));
+  const { person, email, chat, otherChat } = busy;
+  const before = await dumpDatabase(stage.product.db);
+  expect(
+    busy.traces.filter((trace) => !before.includes(trace) && !trace.includes('-test-')),
+  ).toEqual([]);
+  expect([202, 204]).toContain((await deleteMe(person)).status);
+  const unnamed = { status: 401, body: { detail: 'User not found' } };
+  expect(await person.ask('GET', '/auth/me')).toMatchObject(unnamed);
+  const gone = { code: 1008, reason: 'user not found' };
+  await until('both sockets are closed', () => chat.closed !== null && otherChat.closed !== null);
+  expect([chat.closed, otherChat.closed]).toEqual([gone, gone]);
+  await goneFromDatabase(busy);
+  expect(
+    completions(stage.vendors, person.userId).every(
+      ({ status, aborted }) => status !== null || aborted,
+    ),
+  ).toBe(true);
+  await deletionEnded(busy);
+  await expectNoTraces(busy);
+  expect(await wrongDays(stage.product.db)).toEqual([]);
+  const listed = await other.person.ask('GET', '/conversations');
+  expect(listed.body).toHaveLength(1);
+  expect(other.chat.closed).toBeNull();
+  const anew = await register(stage.product.url, email);
+  expect((await anew.ask('GET', '/auth/me')).body).toMatchObject({ email });
+  expect((await anew.ask('GET', '/conversations')).body).toEqual([]);
+  await other.person.ask('POST', `/pipelines/${other.pipelineId}/cancel`);
+  expect(await other.chat.next('pipeline_result')).toMatchObject({
+    result: { status: 'cancelled' },
+  });
+}, 120_000);
+
+test('a worker killed in the middle is no end of it', async () => {
+  const busy = await busyPerson();
+  const { db } = stage.product;
+  const lock = await lockRow(
+    db,
+    sql`select id from user_daily_costs where user_id = ${busy.person.userId}::uuid for update`,
+  );
+  const spent = await totalCost();
+  const asking = deleteMe(busy.person);
+  await lock.awaited();
+  expect((await asking).status).toBe(202);
+  await stage.product.workers.at(-1)?.kill();
+  lock.release();
+  await stage.product.startWorker();
+  await goneFromDatabase(busy);
+  await deletionEnded(busy);
+  await expectNoTraces(busy);
+  expect([await totalCost(), await wrongDays(db)]).toEqual([spent, []]);
+}, 120_000);
+
+test('an operator and an administrator can do it, too', async () => {
+  const { url, env, db } = stage.product;
+  const email = `${randomUUID()}@example.com`;
+  const [first, second] = [await register(url, email), await register(url)];
+  const boss = await register(url);
+  await db.updateTable('users').set({ role: 'admin' }).where('id', '=', boss.userId).execute();
+  const deleting = boss.ask('DELETE', `/auth/users/${second.userId}`);
+  const settings = { ...env, PORT: '', WORKER_METRICS_PORT: '' };
+  const { code, output } = await runCommand('user-delete.js', [email, '--yes'], settings);
+  expect(output).toContain(`${email} and everything of theirs is deleted.`);
+  expect(code).toBe(0);
+  expect([202, 204]).toContain((await deleting).status);
+  for (const person of [first, second]) {
+    await goneFromDatabase({ person });
+    expect((await person.ask('GET', '/auth/me')).status).toBe(401);
+  }
+}, 60_000);

@@ -1,0 +1,156 @@
+/** A cancel reaches the vendor call in flight, whoever asked for it. */
+import { Client } from '@temporalio/client';
+import { pipelineWorkflowId } from '../../domain/ids.js';
+import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
+import { register, type Chat, type Person, type WireEvent } from '../support/person.js';
+import { testServers } from '../support/servers.js';
+import { until } from '../support/until.js';
+import {
+  chargedTo,
+  completions,
+  registerKeys,
+  startVendorProduct,
+  type VendorProduct,
+} from '../support/vendor-product.js';
+
+const LONGEST_MS = 2_000;
+
+let stage: VendorProduct;
+let temporal: TemporalClient;
+let client: Client;
+beforeAll(async () => {
+  stage = await startVendorProduct();
+  const { temporalAddress: address, temporalNamespace: namespace } = testServers();
+  temporal = await connectTemporal({ address, namespace, apiKey: null, tls: null }, [
+    Buffer.from(stage.product.env['ENCRYPTION_KEY'] ?? '', 'base64'),
+  ]);
+  client = temporal.client;
+});
+afterAll(async () => {
+  await temporal.close();
+  await stage.close();
+});
+
+interface Scene {
+  readonly person: Person;
+  readonly chat: Chat;
+  readonly pipelineId: string;
+}
+
+async function newPerson(): Promise<Person> {
+  stage.vendors.setBehaviour(); // the keys are checked
+  const person = await register(stage.product.url);
+  await registerKeys(person);
+  return person;
+}
+
+/** A run whose first agent has ended; the vendor hangs over the next ones. */
+async function runningRun(language: 'English' | 'Korean' = 'English'): Promise<Scene> {
+  const person = await newPerson();
+  stage.vendors.setBehaviour(({ schema, vendor }) =>
+    schema === null && vendor !== 'openai' ? { kind: 'hang' } : undefined,
+  );
+  const chat = await person.chat(await person.startConversation());
+  const isEnglish = language === 'English';
+  await chat.say(isEnglish ? 'Compare three podcast apps by price' : '팟캐스트 앱 비교해 줘');
+  chat.send(isEnglish ? 'ok, take option 2' : '2번으로 선택할게요');
+  const { pipeline_id: pipelineId } = await chat.next('plan_generated');
+  await chat.next('agent_completed');
+  await until('both calls hang', () => inFlight(person).length === 2);
+  return { person, chat, pipelineId };
+}
+
+function inFlight(person: Person) {
+  return completions(stage.vendors, person.userId).filter(({ status }) => status === null);
+}
+
+async function expectCancelled(scene: Scene, cancel: () => unknown) {
+  const { person, chat, pipelineId } = scene;
+  const askedAt = Date.now();
+  await cancel();
+  await until('the vendors see it', () => inFlight(person).every(({ aborted }) => aborted));
+  expect(Date.now() - askedAt).toBeLessThan(LONGEST_MS);
+  const event = await chat.next('pipeline_result');
+  expect(event).toMatchObject({ pipeline_id: pipelineId, result: { status: 'cancelled' } });
+  expect(event['result'].agent_results).toMatchObject([
+    { agent_name: 'planner', status: 'success', content: expect.stringContaining('stand-in') },
+  ]);
+  expect(chat.events.map(({ type }) => type)).not.toContain('pipeline_failed');
+  await expectSettled(scene);
+  await expectFreeSlot(scene);
+}
+
+/** Nobody knows what the vendors bill for calls that were cut: they stay charged, and nothing more. */
+async function expectSettled({ person, pipelineId }: Scene) {
+  const ledger = await stage.product.db
+    .selectFrom('costLedger')
+    .select(['state', 'provider', 'cost'])
+    .where('pipelineId', '=', pipelineId)
+    .orderBy('provider')
+    .execute();
+  expect(ledger).toMatchObject([
+    { provider: 'anthropic', state: 'unknown' },
+    { provider: 'google', state: 'unknown' },
+    { provider: 'openai', state: 'settled' },
+  ]);
+  const all = await stage.product.db
+    .selectFrom('costLedger')
+    .select((eb) => eb.fn.sum<string>('cost').as('sum'))
+    .where('userId', '=', person.userId)
+    .executeTakeFirstOrThrow();
+  expect(await chargedTo(stage.product, person)).toBe(all.sum);
+}
+
+async function expectFreeSlot({ person, pipelineId }: Scene) {
+  const status = await person.ask('GET', `/pipelines/${pipelineId}/status`);
+  expect(status.body.status).toBe('cancelled');
+  const again = await person.ask('POST', `/pipelines/${pipelineId}/cancel`);
+  expect(again).toMatchObject({ status: 200, body: { status: 'cancelled' } });
+  stage.vendors.setBehaviour();
+  const agents = [{ name: 'a', role: 'analyzer', llm_model: 'gpt-4o', description: 'does a' }];
+  const design = { name: 'Next', description: 'the next run', agents };
+  const next = await person.ask('POST', '/pipelines/execute', { design });
+  expect(next).toMatchObject({ status: 200, body: { status: 'completed' } });
+}
+
+test('a cancel over HTTP', async () => {
+  const scene = await runningRun();
+  await expectCancelled(scene, async () => {
+    const asked = await scene.person.ask('POST', `/pipelines/${scene.pipelineId}/cancel`);
+    expect(asked.status).toBe(202);
+  });
+});
+
+test.each([
+  ['English', 'cancel'],
+  ['Korean', '취소'],
+] as const)('a cancel in the chat, in %s', async (language, word) => {
+  const scene = await runningRun(language);
+  await expectCancelled(scene, () => {
+    scene.chat.send(word);
+  });
+  const types = scene.chat.events.map((event: WireEvent) => event.type);
+  expect(types.slice(-2)).toEqual(['user_message_received', 'pipeline_result']);
+});
+
+test("Temporal's own cancel, as its Web UI asks for it", async () => {
+  const scene = await runningRun();
+  await expectCancelled(scene, async () => {
+    await client.workflow.getHandle(pipelineWorkflowId(scene.pipelineId)).cancel();
+  });
+});
+
+test('a blocking call whose run is cancelled answers 200 with what there is', async () => {
+  const person = await newPerson();
+  const agents = [{ name: 'a', role: 'analyzer', llm_model: 'gpt-4o', description: 'does a' }];
+  stage.vendors.setBehaviour({ kind: 'hang' });
+  const design = { name: 'Hangs', description: 'for ever', agents };
+  const run = person.ask('POST', '/pipelines/execute', { design });
+  await until('the call hangs', () => inFlight(person).length === 1);
+  const [past] = (await person.ask('GET', '/stats/pipeline-history')).body;
+  await person.ask('POST', `/pipelines/${past.id}/cancel`);
+  expect(await run).toMatchObject({
+    status: 200,
+    body: { status: 'cancelled', result: { agent_results: [], status: 'cancelled' } },
+  });
+});

@@ -1,0 +1,199 @@
+/** Which keys pay: the user's own, the server's, or nobody's. */
+import { randomUUID } from 'node:crypto';
+import { utcDay } from '../../domain/days.js';
+import { VENDORS } from '../../domain/models.js';
+import { register, type Person } from '../support/person.js';
+import {
+  billOf,
+  chargedTo,
+  completions,
+  registerKeys,
+  startVendorProduct,
+  type VendorProduct,
+} from '../support/vendor-product.js';
+
+const REQUEST = {
+  English: 'Compare three podcast apps by price and write a report',
+  Korean: '팟캐스트 앱 세 개의 가격을 비교해서 리포트를 만들어 줘',
+} as const;
+
+const DESIGN = {
+  name: 'Two steps',
+  description: 'Something to do',
+  agents: [
+    { name: 'reader', role: 'analyzer', llm_model: 'gpt-4o-mini', description: 'reads' },
+    { name: 'writer', role: 'reporter', llm_model: 'claude-haiku-4-5', description: 'writes' },
+  ],
+};
+
+describe('where no key pays by itself', () => {
+  let stage: VendorProduct;
+  let person: Person;
+  beforeAll(async () => {
+    stage = await startVendorProduct({ env: { SIMULATED_MODELS: 'false' } });
+  });
+  beforeEach(async () => {
+    stage.vendors.setBehaviour();
+    person = await register(stage.product.url);
+  });
+  afterAll(() => stage.close());
+
+  const store = (provider: string, api_key: string) =>
+    person.ask('POST', '/llm-keys', { provider, api_key });
+
+  test.each(VENDORS)(
+    'a key that %s accepts is valid, and one that it refuses is not',
+    async (it) => {
+      const refused = await store(it, 'sk-invalid-0123456789');
+      expect(refused).toMatchObject({ status: 201, body: { provider: it, is_valid: false } });
+      expect(refused.body.last_validated_at).not.toBeNull();
+      const accepted = await store(it, 'sk-good-0123456789');
+      expect(accepted).toMatchObject({
+        status: 201,
+        body: { id: refused.body.id, is_valid: true },
+      });
+      const checked = await person.ask('POST', `/llm-keys/${accepted.body.id}/validate`);
+      expect(checked.body).toMatchObject({ provider: it, is_valid: true });
+      expect(checked.body.message).toMatch(/valid/);
+      expect(checked.body.models_available.length).toBeGreaterThan(0);
+    },
+  );
+
+  test.each(VENDORS)('while %s is away a new key is kept, not checked, not valid', async (it) => {
+    stage.vendors.setBehaviour({ kind: 'status', status: 503 });
+    const stored = await store(it, 'sk-good-0123456789');
+    expect(stored).toMatchObject({
+      status: 201,
+      body: { is_valid: false, last_validated_at: null },
+    });
+    const checked = await person.ask('POST', `/llm-keys/${stored.body.id}/validate`);
+    expect(checked).toMatchObject({ status: 200, body: { is_valid: false } });
+    expect(checked.body.message).toMatch(/could not be checked/);
+    stage.vendors.setBehaviour();
+    const again = await person.ask('POST', `/llm-keys/${stored.body.id}/validate`);
+    expect(again.body.is_valid).toBe(true);
+  });
+
+  test('a key that was valid stays so while its vendor is away', async () => {
+    const { body } = await store('openai', 'sk-good-0123456789');
+    stage.vendors.setBehaviour({ kind: 'status', status: 503 });
+    await person.ask('POST', `/llm-keys/${body.id}/validate`);
+    const listed = await person.ask('GET', '/llm-keys');
+    expect(listed.body).toMatchObject([{ id: body.id, is_valid: true }]);
+  });
+
+  test('a run over HTTP is refused with 400', async () => {
+    const answer = await person.ask('POST', '/pipelines/execute', { design: DESIGN });
+    expect(answer).toMatchObject({ status: 400, body: { detail: expect.any(String) } });
+    expect(answer.body.detail).toMatch(/LLM key/);
+    await store('openai', 'sk-invalid-0123456789');
+    const still = await person.ask('POST', '/pipelines/execute-direct', { design: DESIGN });
+    expect(still.status).toBe(400);
+    expect(completions(stage.vendors, person.userId)).toEqual([]);
+  });
+
+  test('over HTTP body, day, slot, count and key are checked in this order, before the graph', async () => {
+    const { db } = stage.product;
+    const { userId } = person;
+    const unbuildable = { ...DESIGN, agents: [] };
+    const ask = async (body: object) => {
+      const answer = await person.ask('POST', '/pipelines/execute', body);
+      return `${answer.status} ${JSON.stringify(answer.body.detail)}`;
+    };
+    const today = utcDay(new Date());
+    await db
+      .insertInto('userDailyCosts')
+      .values({ userId, date: today, totalCost: '1.25' })
+      .execute();
+    const run = { userId, designName: 'd', design: '{}', language: 'en', simulated: true } as const;
+    const runs = [true, false, false].map((holdsSlot) => ({
+      ...{ ...run, id: randomUUID(), agentCount: 0, countedOn: today, holdsSlot },
+    }));
+    await db.insertInto('pipelineExecutions').values(runs).execute();
+    expect(await ask({ design: { name: 'no description' } })).toMatch(/^422 /);
+    expect(await ask({ design: unbuildable })).toBe('429 "Daily cost limit exceeded: $1.25/$1.00"');
+    await db.deleteFrom('userDailyCosts').where('userId', '=', userId).execute();
+    expect(await ask({ design: unbuildable })).toMatch(/^429 "A pipeline is already running/);
+    const ofPerson = db.updateTable('pipelineExecutions').where('userId', '=', userId);
+    await ofPerson.set({ holdsSlot: false, status: 'failed' }).execute();
+    expect(await ask({ design: unbuildable })).toMatch(/^429 "Daily pipeline limit reached/);
+    await ofPerson.set({ countedOn: null }).execute();
+    expect(await ask({ design: unbuildable })).toMatch(/^400 "LLM key not configured/);
+  });
+
+  test('a key that no header can carry is kept, and not valid', async () => {
+    for (const provider of VENDORS) {
+      const { status, body } = await store(provider, '한글로 적은 열쇠입니다');
+      expect([status, body.is_valid]).toEqual([201, false]);
+    }
+  });
+
+  const WORDS = {
+    English: ['ok, take option 2', 'run it again', /No LLM API key is registered/],
+    Korean: ['2번으로 선택할게요', '다시 실행', /등록된 LLM API 키가 없어요/],
+  } as const;
+
+  test.each(['English', 'Korean'] as const)('in %s a plan waits for a key', async (language) => {
+    const [approval, retry, noKey] = WORDS[language];
+    const chat = await person.chat(await person.startConversation());
+    expect(await chat.say(REQUEST[language])).toMatchObject({ type: 'designs_presented' });
+    const refused = await chat.say(approval);
+    expect(refused).toMatchObject({ type: 'error', state: 'plan' });
+    expect(refused['content']).toMatch(noKey);
+    expect(chat.events.map(({ type }) => type)).not.toContain('plan_generated');
+    expect((await chat.say(retry))['content']).toMatch(noKey);
+    await registerKeys(person);
+    expect(completions(stage.vendors, person.userId)).toEqual([]); // nothing runs by accident
+    const answer = await chat.say(retry);
+    expect(answer).toMatchObject({ type: 'pipeline_result', result: { status: 'completed' } });
+    const echoes = chat.events.filter(({ type }) => type === 'plan_generated');
+    expect(echoes).toHaveLength(1);
+    const calls = completions(stage.vendors, person.userId);
+    expect(calls).toHaveLength(answer['result'].agent_results.length);
+    expect(await chargedTo(stage.product, person)).toBe(billOf(calls));
+  });
+});
+
+describe("where the server's keys pay for users without own ones", () => {
+  const SERVER_KEYS = { openai: 'sk-server-openai', anthropic: 'sk-server-anthropic' };
+  let stage: VendorProduct;
+  beforeAll(async () => {
+    stage = await startVendorProduct({
+      env: {
+        OPENAI_API_KEY: SERVER_KEYS.openai,
+        ANTHROPIC_API_KEY: SERVER_KEYS.anthropic,
+        DEFAULT_LLM_PROVIDER: 'google', // has no key, so it is not asked
+      },
+    });
+  });
+  beforeEach(() => {
+    stage.vendors.clear();
+  });
+  afterAll(() => stage.close());
+
+  test('a talk and its run are answered by the vendors, and charged to the user', async () => {
+    const person = await register(stage.product.url);
+    const chat = await person.chat(await person.startConversation());
+    await chat.say(REQUEST.English);
+    const answer = await chat.say('ok, take option 2');
+    expect(answer['result']).toMatchObject({ status: 'completed' });
+    const calls = completions(stage.vendors);
+    expect(calls.map(({ vendor }) => vendor).toSorted()).toEqual([
+      ...['anthropic', 'anthropic'],
+      ...['openai', 'openai', 'openai', 'openai'], // the talk, gpt-4o, and gemini's stand-in
+    ]);
+    expect(calls.every(({ vendor, key }) => key === Reflect.get(SERVER_KEYS, vendor))).toBe(true);
+    expect(await chargedTo(stage.product, person)).toBe(billOf(calls));
+  });
+
+  test("a user's own key wins, even where the server has keys of other vendors", async () => {
+    const person = await register(stage.product.url);
+    const keys = await registerKeys(person, ['google']);
+    const answer = await person.ask('POST', '/pipelines/execute', { design: DESIGN });
+    expect(answer.body.status).toBe('completed');
+    const calls = completions(stage.vendors);
+    expect(calls.map(({ key }) => key)).toEqual([keys.google, keys.google]);
+    const [listed] = (await person.ask('GET', '/llm-keys')).body;
+    expect(listed.last_used_at).toMatch(/^\d{4}-.*Z$/);
+  });
+});

@@ -1,0 +1,139 @@
+/** Two versions of workers side by side: what is under way ends, each run where it has begun. */
+import type { Client } from '@temporalio/client';
+import { createTokens } from '../../api/tokens.js';
+import { discussionWorkflowId, pipelineWorkflowId } from '../../domain/ids.js';
+import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
+import { personOf, type Person } from '../support/person.js';
+import type { ProductProcess } from '../support/product.js';
+import { createTestUser, testServers } from '../support/servers.js';
+import { until } from '../support/until.js';
+import { startVendorProduct, type VendorProduct } from '../support/vendor-product.js';
+
+const RUNS = 200;
+/** Ordered at the same time: the machine has other things to do. */
+const AT_ONCE = 20;
+const DEPLOYMENT = `agentforge-${process.pid}`;
+const NAMESPACE = testServers().temporalNamespace;
+
+let stage: VendorProduct;
+let temporal: TemporalClient;
+let client: Client;
+beforeAll(async () => {
+  stage = await startVendorProduct({
+    workers: 0,
+    env: {
+      SIMULATED_MODELS: 'false',
+      DEFAULT_LLM_PROVIDER: 'openai',
+      OPENAI_API_KEY: 'sk-stand-in',
+      MODEL_CALLS_PER_KEY: String(2 * RUNS),
+      WORKER_MAX_ACTIVITIES: String(2 * RUNS),
+    },
+  });
+  const { ENCRYPTION_KEY = '' } = stage.product.env;
+  temporal = await connectTemporal(
+    { address: testServers().temporalAddress, namespace: NAMESPACE, apiKey: null, tls: null },
+    [Buffer.from(ENCRYPTION_KEY, 'base64')],
+  );
+  ({ client } = temporal);
+});
+afterAll(async () => {
+  await stage.close();
+  await temporal.close();
+});
+
+/** What an operator does once the workers of a new version are ready. */
+async function startVersion(buildId: string): Promise<ProductProcess> {
+  const worker = await stage.product.startWorker({
+    TEMPORAL_DEPLOYMENT_NAME: DEPLOYMENT,
+    TEMPORAL_WORKER_BUILD_ID: buildId,
+  });
+  const order = { namespace: NAMESPACE, deploymentName: DEPLOYMENT, buildId };
+  await until(`Temporal knows version ${buildId}`, () =>
+    temporal.connection.workflowService.setWorkerDeploymentCurrentVersion(order).then(
+      () => true,
+      () => false,
+    ),
+  );
+  return worker;
+}
+
+/** Without sign-ups, whose passwords would cost more than everything else. */
+async function newcomer(): Promise<Person> {
+  const { db, env, url } = stage.product;
+  const user = await createTestUser(db, { role: 'pro' });
+  const tokens = createTokens({
+    secretKey: env['SECRET_KEY'] ?? '',
+    algorithm: 'HS256',
+    accessMinutes: 30,
+    refreshDays: 1,
+  });
+  return personOf(url, await tokens.issueAccess({ ...user, displayName: 'Somebody' }));
+}
+
+async function order(person: Person): Promise<string> {
+  const agents = ['one', 'two'].map((name) => ({
+    name,
+    role: 'analyzer',
+    llm_model: 'gpt-4o-mini',
+    description: `does ${name}`,
+  }));
+  const design = { name: 'A run', description: 'Something', agents };
+  const atOnce = { prefer: 'respond-async' };
+  const { status, body } = await person.ask('POST', '/pipelines/execute', { design }, atOnce);
+  expect([200, 202]).toContain(status);
+  return body.pipeline_id;
+}
+
+/** The build that has worked on a workflow last. */
+async function buildOf(workflowId: string): Promise<string> {
+  const { raw } = await client.workflow.getHandle(workflowId).describe();
+  return raw.workflowExecutionInfo?.versioningInfo?.deploymentVersion?.buildId ?? 'none';
+}
+
+test('200 runs that are under way end in the version they began in; talks move on', async () => {
+  const { product, vendors } = stage;
+  const first = await startVersion('v1');
+  const hold = Promise.withResolvers<null>();
+  vendors.setBehaviour({ kind: 'answer', hold: hold.promise });
+  const talker = await newcomer();
+  const conversationId = await talker.startConversation();
+  const chat = await talker.chat(conversationId);
+  chat.send('cancel'); // is answered without a model
+  await chat.next('error');
+  const runs: string[] = [];
+  while (runs.length < RUNS) {
+    const some = Array.from({ length: AT_ONCE }, async () => order(await newcomer()));
+    runs.push(...(await Promise.all(some)));
+  }
+  await vendors.until((calls) => calls.length === RUNS);
+  expect(await buildOf(discussionWorkflowId(conversationId))).toBe('v1');
+
+  await startVersion('v2');
+  const later = await order(await newcomer());
+  await vendors.until((calls) => calls.length === RUNS + 1);
+  hold.resolve(null);
+  chat.send('cancel');
+  await chat.next('error');
+  await until(
+    'all runs have ended',
+    async () => {
+      const open = await product.db
+        .selectFrom('pipelineExecutions')
+        .select('id')
+        .where('status', '!=', 'completed')
+        .execute();
+      return open.length === 0;
+    },
+    60_000,
+  );
+  expect(await buildOf(discussionWorkflowId(conversationId))).toBe('v2');
+  expect(await buildOf(pipelineWorkflowId(later))).toBe('v2');
+  const builds = await Promise.all(runs.map((id) => buildOf(pipelineWorkflowId(id))));
+  expect(new Set(builds)).toEqual(new Set(['v1']));
+  expect(vendors.calls).toHaveLength(2 * (RUNS + 1)); // none is made again elsewhere
+
+  expect(await first.stop()).toBe(0);
+  chat.send('cancel');
+  await chat.next('error');
+  await chat.close();
+}, 120_000);

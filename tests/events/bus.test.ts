@@ -1,0 +1,163 @@
+import { randomUUID } from 'node:crypto';
+import { Redis } from 'ioredis';
+import type { StoredEvent } from '../../domain/events.js';
+import { createBus, type Bus, type Hint } from '../../events/bus.js';
+import { channelOf } from '../../events/hints.js';
+import { silentLogger } from '../../telemetry/logger.js';
+import { testServers } from '../support/servers.js';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
+import { until } from '../support/until.js';
+
+const open: { close(): unknown }[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((part) => part.close()));
+});
+
+async function startBus(redisUrl = testServers().redisUrl): Promise<Bus> {
+  const bus = createBus({ redisUrl, logger: silentLogger });
+  open.push(bus);
+  await until('the bus is available', () => bus.isAvailable());
+  return bus;
+}
+
+async function startProxy(): Promise<{ proxy: TcpProxy; url: string }> {
+  const target = new URL(testServers().redisUrl);
+  const proxy = await startTcpProxy({ host: target.hostname, port: Number(target.port) });
+  open.push(proxy);
+  return { proxy, url: `redis://127.0.0.1:${proxy.port}/0` };
+}
+
+async function hear(bus: Bus, streamId: string): Promise<{ hints: Hint[]; stop: () => void }> {
+  const hints: Hint[] = [];
+  const stop = await bus.subscribe(streamId, (hint) => hints.push(hint));
+  return { hints, stop };
+}
+
+const event = (seq: number, content = 'careful'): StoredEvent => ({
+  type: 'security_warning',
+  content,
+  safe: false,
+  seq,
+  timestamp: '2026-03-01T09:00:00.000+00:00',
+});
+
+test('events reach every subscriber of their stream in every process, and nobody else', async () => {
+  const [one, two] = [await startBus(), await startBus()];
+  const streamId = randomUUID();
+  const heard = [await hear(one, streamId), await hear(two, streamId), await hear(two, streamId)];
+  const other = await hear(two, randomUUID());
+  await one.publish(streamId, [event(1), event(2)]);
+  await until('all have heard', () => heard.every(({ hints }) => hints.length === 1));
+  for (const { hints } of heard) {
+    expect(hints).toEqual([{ events: [event(1), event(2)] }]);
+  }
+  expect(other.hints).toEqual([]);
+});
+
+test('a subscription ends alone, and its channel with the last one', async () => {
+  const bus = await startBus();
+  const redis = new Redis(testServers().redisUrl);
+  open.push({
+    close: () => {
+      redis.disconnect();
+    },
+  });
+  const streamId = randomUUID();
+  const subscribers = async () => (await redis.pubsub('NUMSUB', channelOf(streamId)))[1];
+  const [first, second] = [await hear(bus, streamId), await hear(bus, streamId)];
+  expect(Number(await subscribers())).toBe(1);
+  first.stop();
+  await bus.publish(streamId, [event(1)]);
+  await until('the second has heard', () => second.hints.length === 1);
+  expect(first.hints).toEqual([]);
+  second.stop();
+  await until('the channel has ended', async () => Number(await subscribers()) === 0);
+});
+
+test('events of more than 64 KiB go out as a nudge', async () => {
+  const bus = await startBus();
+  const streamId = randomUUID();
+  const { hints } = await hear(bus, streamId);
+  await bus.publish(streamId, [event(1, 'x'.repeat(70_000))]);
+  await until('the nudge has come', () => hints.length === 1);
+  expect(hints).toEqual([{ nudge: true }]);
+});
+
+test.each(['not json', '{}', '{"events":[{"seq":0}]}', '{"events":"all"}'])(
+  'a message that is no hint of ours (%s) is only a nudge',
+  async (text) => {
+    const bus = await startBus();
+    const redis = new Redis(testServers().redisUrl);
+    open.push({
+      close: () => {
+        redis.disconnect();
+      },
+    });
+    const streamId = randomUUID();
+    const { hints } = await hear(bus, streamId);
+    await redis.publish(channelOf(streamId), text);
+    await until('the nudge has come', () => hints.length === 1);
+    expect(hints).toEqual([{ nudge: true }]);
+  },
+);
+
+test('what is published while redis is away arrives as one nudge when it is back', async () => {
+  const { proxy, url } = await startProxy();
+  const [cutOff, listening] = [await startBus(url), await startBus()];
+  const streamId = randomUUID();
+  const { hints } = await hear(listening, streamId);
+  await proxy.cut();
+  await until('the outage is noticed', () => !cutOff.isAvailable());
+  await cutOff.publish(streamId, [event(1)]);
+  await cutOff.publish(streamId, [event(2)]);
+  expect(hints).toEqual([]);
+  await proxy.restore();
+  await until('the nudge has come', () => hints.length > 0);
+  expect(hints).toEqual([{ nudge: true }]);
+});
+
+test('after an outage each subscribed stream gets a nudge and hears on', async () => {
+  const { proxy, url } = await startProxy();
+  const bus = await startBus(url);
+  const changes: boolean[] = [];
+  bus.onChange((available) => changes.push(available));
+  const streamId = randomUUID();
+  const before = await hear(bus, streamId);
+  await proxy.cut();
+  await until('the outage is noticed', () => !bus.isAvailable());
+  const during = await hear(bus, randomUUID());
+  await proxy.restore();
+  await until('both are nudged', () => before.hints.length > 0 && during.hints.length > 0);
+  expect(changes).toEqual([false, true]);
+  await bus.publish(streamId, [event(1)]);
+  await until('the event has come', () => before.hints.length === 2);
+  expect(before.hints[1]).toEqual({ events: [event(1)] });
+});
+
+test('a network that swallows everything is noticed, and publishing does not wait for it', async () => {
+  const { proxy, url } = await startProxy();
+  const bus = await startBus(url);
+  proxy.freeze();
+  const start = Date.now();
+  await bus.publish(randomUUID(), [event(1)]);
+  await bus.publish(randomUUID(), [event(1)]);
+  expect(Date.now() - start).toBeLessThan(2_500);
+  await until('the outage is noticed', () => !bus.isAvailable());
+  await proxy.restore();
+  await until('the bus is back', () => bus.isAvailable());
+});
+
+test('a changed key is told to every process, and after an outage any key may have changed', async () => {
+  const { proxy, url } = await startProxy();
+  const [one, two] = [await startBus(), await startBus(url)];
+  const heard: (string | null)[] = [];
+  await two.onKeyChanged((userId) => heard.push(userId));
+  const userId = randomUUID();
+  await one.publishKeyChanged(userId);
+  await until('the change is heard', () => heard.length === 1);
+  await proxy.cut();
+  await until('the outage is noticed', () => !two.isAvailable());
+  await proxy.restore();
+  await until('the outage is made up for', () => heard.length === 2);
+  expect(heard).toEqual([userId, null]);
+});

@@ -1,0 +1,226 @@
+import { randomUUID } from 'node:crypto';
+import { createBus, type Bus, type LiveMessage } from '../../events/bus.js';
+import { listLive, readLive } from '../../events/live-store.js';
+import { createLiveWriters, type LiveWriter } from '../../events/live-writer.js';
+import { connectRedis } from '../../events/redis.js';
+import { silentLogger } from '../../telemetry/logger.js';
+import { testServers } from '../support/servers.js';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
+import { until } from '../support/until.js';
+
+const open: { close(): unknown }[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((part) => part.close()));
+});
+
+async function startRedis(url = testServers().redisUrl) {
+  const redis = connectRedis({ url, name: 'test', logger: silentLogger });
+  open.push({
+    close: () => {
+      redis.disconnect();
+    },
+  });
+  await until('redis is there', () => redis.status === 'ready');
+  return redis;
+}
+
+async function startProxy(): Promise<{ proxy: TcpProxy; url: string }> {
+  const target = new URL(testServers().redisUrl);
+  const proxy = await startTcpProxy({ host: target.hostname, port: Number(target.port) });
+  open.push(proxy);
+  return { proxy, url: `redis://127.0.0.1:${proxy.port}/0` };
+}
+
+/** One agent, its writers, and all that is heard of it. */
+async function stage(redisUrl?: string) {
+  const [redis, direct] = [await startRedis(redisUrl), await startRedis()];
+  const bus: Bus = createBus({ redisUrl: testServers().redisUrl, logger: silentLogger });
+  open.push(bus);
+  await until('the bus is available', () => bus.isAvailable());
+  const place = { pipelineId: randomUUID(), node: 'writer' };
+  const streamId = randomUUID();
+  const heard: LiveMessage[] = [];
+  await bus.subscribeLive(streamId, (message) => {
+    if (message !== null) {
+      heard.push(message);
+    }
+  });
+  const warnings: string[] = [];
+  const logger = { ...silentLogger, warn: (event: string) => warnings.push(event) };
+  const openWriter = createLiveWriters({ redis, logger });
+  return {
+    heard,
+    warnings,
+    redis: direct,
+    pieces: () => heard.flatMap(({ piece }) => piece ?? []),
+    entry: async () => (await readLive(direct, [place]))[0] ?? null,
+    key: `agentforge:agent:${place.pipelineId}:writer`,
+    listed: () => listLive(direct, streamId),
+    write: (attempt = 1): LiveWriter =>
+      openWriter({
+        streamId,
+        started: {
+          pipeline_id: place.pipelineId,
+          agent_name: 'The writer',
+          node: place.node,
+          role: 'reporter',
+          model: 'gpt-4o',
+          attempt,
+        },
+        silenceMs: 60_000,
+      }),
+  };
+}
+
+/** The text that the pieces of the last reply make, if each begins where the one before ended. */
+function textOf(pieces: readonly { reply: string; offset: number; text: string }[]): string {
+  const last = pieces.at(-1)?.reply;
+  let text = '';
+  for (const piece of pieces.filter(({ reply }) => reply === last)) {
+    expect(piece.offset).toBe(text.length);
+    text += piece.text;
+  }
+  return text;
+}
+
+test('an agent is announced at once, and its reply told in pieces that fit together', async () => {
+  const { write, heard, pieces, entry } = await stage();
+  const writer = write();
+  await until('it is announced', () => heard.length === 1);
+  expect(heard[0]?.piece).toBeUndefined();
+  expect(await entry()).toMatchObject({
+    started: { type: 'agent_started', agent_name: 'The writer', attempt: 1 },
+    reply: null,
+  });
+  const tell = writer.beginReply();
+  tell('one ');
+  await until('the first piece', () => pieces().length === 1);
+  tell('two ');
+  tell('three');
+  await until('the second piece', () => pieces().length === 2);
+  expect(textOf(pieces())).toBe('one two three');
+  expect((await entry())?.reply).toEqual({ id: pieces()[0]?.reply, text: 'one two three' });
+  await writer.end();
+});
+
+test('a fast reply is told in few pieces, and what is left is told with the end', async () => {
+  const { write, pieces, entry, listed, redis, key } = await stage();
+  const writer = write();
+  const tell = writer.beginReply();
+  const words = Array.from({ length: 2_000 }, (_, index) => `word ${index} `);
+  words.forEach(tell);
+  await writer.end();
+  await until('all is heard', () => textOf(pieces()).length === words.join('').length);
+  expect(textOf(pieces())).toBe(words.join(''));
+  expect(pieces().length).toBeLessThan(5);
+  expect((await entry())?.reply?.text).toBe(words.join('')); // for who has only just heard of it
+  expect(await redis.pttl(key)).toBeLessThanOrEqual(5_000);
+  expect(await listed()).toEqual([]);
+  tell('too late');
+  expect(textOf(pieces())).not.toContain('too late');
+});
+
+test('a pair of surrogates is never split, and half a one becomes a sign of its own', async () => {
+  const { write, pieces } = await stage();
+  const writer = write();
+  const tell = writer.beginReply();
+  tell('smile \ud83d');
+  await until('the first piece', () => pieces().length === 1);
+  expect(textOf(pieces())).toBe('smile ');
+  tell('\ude42 and \ud83d');
+  await writer.end();
+  await until('all is heard', () => pieces().length === 2);
+  expect(textOf(pieces())).toBe('smile 🙂 and \ufffd');
+});
+
+test('another reply begins at 0 under another id, and the one before is told no more', async () => {
+  const { write, pieces, entry } = await stage();
+  const writer = write();
+  const first = writer.beginReply();
+  first('a first try');
+  await until('the first reply', () => pieces().length === 1);
+  const second = writer.beginReply();
+  first(' goes on');
+  second('another one');
+  await until('the second reply', () => pieces().length === 2);
+  expect(pieces()[1]).toMatchObject({ offset: 0, text: 'another one' });
+  expect(pieces()[1]?.reply).not.toBe(pieces()[0]?.reply);
+  expect((await entry())?.reply).toEqual({ id: pieces()[1]?.reply, text: 'another one' });
+  await writer.end();
+});
+
+test('a newer attempt takes over: the older one tells nothing more and ends nothing', async () => {
+  const { write, pieces, entry, listed } = await stage();
+  const [older, newer] = [write(1), write(2)];
+  await until('the newer one is there', async () => (await entry())?.started.attempt === 2);
+  const tellOld = older.beginReply();
+  tellOld('from the grave');
+  const tellNew = newer.beginReply();
+  tellNew('alive');
+  await until('the newer reply', () => pieces().length === 1);
+  tellOld(' and more');
+  await older.end();
+  expect(pieces().map(({ text }) => text)).toEqual(['alive']);
+  expect(await entry()).toMatchObject({ started: { attempt: 2 }, reply: { text: 'alive' } });
+  expect(await listed()).toHaveLength(1);
+  await newer.end();
+});
+
+test('an entry that redis has lost is written again as a whole', async () => {
+  const { write, pieces, entry, redis, key } = await stage();
+  const writer = write();
+  const tell = writer.beginReply();
+  tell('one ');
+  await until('the first piece', () => pieces().length === 1);
+  await redis.del(key);
+  tell('two');
+  await until('the second piece', () => pieces().length === 2);
+  expect(pieces()[1]).toMatchObject({ reply: pieces()[0]?.reply, offset: 0, text: 'one two' });
+  expect((await entry())?.reply?.text).toBe('one two');
+  await writer.end();
+});
+
+test('of a reply beyond 256 KiB no more is told or kept', async () => {
+  const { write, entry } = await stage();
+  const writer = write();
+  const tell = writer.beginReply();
+  for (let written = 0; written < 300_000; written += 1_000) {
+    tell('x'.repeat(1_000));
+  }
+  tell('a small one');
+  await writer.end();
+  const text = (await entry())?.reply?.text ?? '';
+  expect(text.length).toBe(262_000);
+  expect(new Set(text)).toEqual(new Set('x'));
+});
+
+test('while redis is away nothing is told and nobody waits; then the reply is told whole', async () => {
+  const { proxy, url } = await startProxy();
+  const { write, pieces, warnings, entry } = await stage(url);
+  const writer = write();
+  const tell = writer.beginReply();
+  tell('before, ');
+  await until('the first piece', () => pieces().length === 1);
+  await proxy.cut();
+  tell('during, ');
+  await until('it has failed', () => warnings.length === 1);
+  const other = write();
+  other.beginReply()('never told');
+  await other.end();
+  await proxy.restore();
+  tell('after');
+  await until('the rest', async () => (await entry())?.reply?.text === 'before, during, after');
+  await writer.end();
+  expect(pieces()[1]).toMatchObject({ offset: 0, text: expect.stringMatching(/^before, during/) });
+});
+
+test('a redis that swallows everything holds up an agent for no longer than its one command', async () => {
+  const { proxy, url } = await startProxy();
+  const { write } = await stage(url);
+  proxy.freeze();
+  const writer = write();
+  writer.beginReply()('text');
+  const start = Date.now();
+  await writer.end();
+  expect(Date.now() - start).toBeLessThan(2_000);
+});

@@ -1,0 +1,144 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { BUILT_IN_MODELS, readModelsFile, type Catalog } from '../../llm/catalog.js';
+import { candidatesFor, modelOfClass, priceOf, useModels } from '../../llm/registry.js';
+
+let folder = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'agentforge-models-'));
+});
+afterEach(() => {
+  useModels(BUILT_IN_MODELS);
+  rmSync(folder, { recursive: true });
+});
+
+function write(text: string): string {
+  const file = join(folder, 'models.json');
+  writeFileSync(file, text);
+  return file;
+}
+
+/** The built-in models, changed; as JSON, so that anything can be put into them. */
+function changed(change: (catalog: any) => void): string {
+  const copy: unknown = JSON.parse(JSON.stringify(BUILT_IN_MODELS));
+  change(copy);
+  return write(JSON.stringify(copy));
+}
+
+function messageOf(read: () => unknown): string {
+  try {
+    read();
+  } catch (error) {
+    return error instanceof Error ? error.message : '';
+  }
+  return '';
+}
+
+test('the built-in models are themselves a file that can be used', () => {
+  expect(readModelsFile(write(JSON.stringify(BUILT_IN_MODELS)))).toEqual(BUILT_IN_MODELS);
+});
+
+test('a file of the operator takes the place of models, classes, aliases and prices', () => {
+  const price = {
+    from: '2026-01-01',
+    inputUsdPerMillion: '0.01',
+    outputUsdPerMillion: '0.02',
+    source: 'https://example.com/prices',
+    asOf: '2026-11-01',
+  };
+  const file = changed((catalog: { -readonly [K in keyof Catalog]: any }) => {
+    catalog.models.push({ id: 'gpt-own', vendor: 'openai', prices: [price] });
+    catalog.classes.openai.simple = 'gpt-own';
+    catalog.aliases['gpt-short'] = 'gpt-own';
+  });
+  useModels(readModelsFile(file));
+  expect(priceOf('GPT-short')).toMatchObject({ inputUsdPerMillion: '0.01' });
+  expect(modelOfClass('openai', 'simple', '2026-11-23')).toBe('gpt-own');
+  const settings = { defaultProvider: 'openai', defaultModel: 'gpt-4o' } as const;
+  const wish = { wantedModel: 'gpt-short', complexity: 'standard' } as const;
+  expect(candidatesFor(wish, ['openai'], settings)).toEqual([
+    { provider: 'openai', model: 'gpt-own' },
+  ]);
+  useModels(BUILT_IN_MODELS);
+  expect(priceOf('gpt-own')).toBeNull();
+});
+
+type Change = (catalog: any) => void;
+const CASES: readonly [string, Change][] = [
+  [
+    'models.0.prices.0.inputUsdPerMillion: Invalid price',
+    (it) => (it.models[0].prices[0].inputUsdPerMillion = 2.5),
+  ],
+  [
+    'models.0.prices.0.outputUsdPerMillion: Invalid price',
+    (it) => (it.models[0].prices[0].outputUsdPerMillion = '-1'),
+  ],
+  ['models.0.prices.0.source: Invalid', (it) => (it.models[0].prices[0].source = 'hearsay')],
+  ['models.0.prices.0.source: Invalid', (it) => delete it.models[0].prices[0].source],
+  ['models.0.prices.0.asOf: Invalid day', (it) => (it.models[0].prices[0].asOf = '2026-02-30')],
+  [
+    'models.0.prices.0: Unrecognized key: "currency"',
+    (it) => (it.models[0].prices[0].currency = 'EUR'),
+  ],
+  ['models.0.prices: Too small', (it) => (it.models[0].prices = [])],
+  [
+    'models.0.prices: must be in the order',
+    (it) => it.models[0].prices.push(it.models[0].prices[0]),
+  ],
+  ['models.0.vendor: Invalid option', (it) => (it.models[0].vendor = 'acme')],
+  ['models.1.id: Invalid id', (it) => (it.models[1].id = 'GPT')],
+  ['models.1.id: "gpt-4o" is listed twice', (it) => (it.models[1].id = 'gpt-4o')],
+  ['models.0.retiresOn: Invalid day', (it) => (it.models[0].retiresOn = 'soon')],
+  ['models.0.successor: must be another', (it) => (it.models[0].successor = 'nobody')],
+  ['models.0.successor: must be another', (it) => (it.models[0].successor = 'gpt-4o')],
+  ['models.0.successor: must be another', (it) => (it.models[0].successor = 'claude-opus-4-6')],
+  [
+    'classes.google.simple: "nothing" is no model of google',
+    (it) => (it.classes.google.simple = 'nothing'),
+  ],
+  [
+    'classes.google.simple: "gpt-4o" is no model of google',
+    (it) => (it.classes.google.simple = 'gpt-4o'),
+  ],
+  [
+    'aliases.claude-haiku-4-5: "nothing" is not listed',
+    (it) => (it.aliases['claude-haiku-4-5'] = 'nothing'),
+  ],
+  ['models: Invalid input', (it) => delete it.models],
+];
+
+test.each(CASES)('a mistake is named: %s', (problem, change) => {
+  const file = changed(change);
+  expect(messageOf(() => readModelsFile(file))).toContain(`${file}: correct ${problem}`);
+});
+
+test('successors in a circle are refused, so that nobody follows them for ever', () => {
+  const file = changed((it) => {
+    it.models.find(({ id }: { id: string }) => id === 'gpt-6-luna').successor = 'gpt-4o';
+  });
+  expect(messageOf(() => readModelsFile(file))).toContain('models.0.successor: must be another');
+});
+
+test('several mistakes are named at once', () => {
+  const file = changed((it) => {
+    it.models[0].vendor = 'acme';
+    it.models[1].reasons = 'yes';
+  });
+  expect(messageOf(() => readModelsFile(file))).toMatch(/models\.0\.vendor.*; models\.1\.reasons/);
+});
+
+test.each([
+  ['a list', '[]', ': correct the whole: Invalid input'],
+  ['no JSON', '{"models": ', 'cannot be read as JSON'],
+])('%s is refused by its name', (_, text, problem) => {
+  const file = write(text);
+  const message = messageOf(() => readModelsFile(file));
+  expect(message).toContain(file);
+  expect(message).toContain(problem);
+});
+
+test('a file that is not there is named', () => {
+  const file = join(folder, 'none.json');
+  expect(messageOf(() => readModelsFile(file))).toMatch(/none\.json cannot be read.*ENOENT/);
+});

@@ -1,0 +1,63 @@
+import type { CallEstimate, Charge, Ledger } from '../../domain/costs.js';
+import type { ChargedReply } from '../../domain/models.js';
+import { costOf } from '../../llm/registry.js';
+
+export interface LedgerRow {
+  readonly callId: string;
+  readonly charge: Charge;
+  readonly estimate: CallEstimate;
+  readonly maxTokens: number;
+  state: 'open' | 'settled' | 'released' | 'unknown';
+  outcome: { errorCode: string; passFailed: boolean } | null;
+}
+
+/** A ledger in memory, for what the metered models do with one. */
+export function fakeLedger(options: { affordableTokens?: number } = {}) {
+  const { affordableTokens = Number.POSITIVE_INFINITY } = options;
+  const rows: LedgerRow[] = [];
+  const replies = new Map<string, ChargedReply>();
+  const rowOf = (callId: string): LedgerRow => {
+    const row = rows.find((candidate) => candidate.callId === callId);
+    if (row?.state !== 'open') {
+      throw new Error(`no open call ${callId}`);
+    }
+    return row;
+  };
+  const ledger: Ledger = {
+    findReply: (stepId) => Promise.resolve(replies.get(stepId) ?? null),
+    reserve: (charge, estimate) => {
+      if (affordableTokens < estimate.minTokens) {
+        return Promise.resolve({ kind: 'over-budget' });
+      }
+      const maxTokens = Math.min(affordableTokens, estimate.maxTokens);
+      const callId = `call-${rows.length + 1}`;
+      rows.push({ callId, charge, estimate, maxTokens, state: 'open', outcome: null });
+      return Promise.resolve({ callId, maxTokens });
+    },
+    settle: (charge, { callId, reply, fallbackFrom, calls }) => {
+      const row = rowOf(callId);
+      row.state = 'settled';
+      const charged = { ...reply, costUsd: costOf(row.estimate, reply.usage), fallbackFrom, calls };
+      replies.set(charge.stepId, charged);
+      return Promise.resolve(charged);
+    },
+    release: (callId, outcome) => {
+      Object.assign(rowOf(callId), { state: 'released', outcome });
+      return Promise.resolve();
+    },
+    leaveUnknown: (callId, outcome) => {
+      Object.assign(rowOf(callId), { state: 'unknown', outcome });
+      return Promise.resolve();
+    },
+    readCost: (stepIds) =>
+      Promise.resolve(
+        String(stepIds.reduce((sum, stepId) => sum + (replies.get(stepId)?.costUsd ?? 0), 0)),
+      ),
+    countFailedPasses: (stepId) =>
+      Promise.resolve(
+        rows.filter((row) => row.charge.stepId === stepId && row.outcome?.passFailed === true)
+          .length,
+      ),
+  };
+  return { ledger, rows };
+}

@@ -1,0 +1,394 @@
+import { Registry } from 'prom-client';
+import type { Charge } from '../../domain/costs.js';
+import { DomainError } from '../../domain/errors.js';
+import { createAnthropic } from '../../llm/anthropic.js';
+import { chargeScope } from '../../llm/charge-scope.js';
+import { createGoogle } from '../../llm/google.js';
+import { createMeteredModels, type MeteredDeps, type Models } from '../../llm/metered.js';
+import type { ModelMetrics } from '../../llm/metrics.js';
+import type { ModelRequest, PayingKey } from '../../llm/model.js';
+import { createOpenAi } from '../../llm/openai.js';
+import { createRouter, type Providers, type PassTurn } from '../../llm/router.js';
+import { createSimulated } from '../../llm/simulated/simulated.js';
+import { createModelMetrics } from '../../telemetry/model-metrics.js';
+import { silentLogger } from '../../telemetry/logger.js';
+import { startStandInVendors, type StandInVendors } from '../support/vendors/server.js';
+import { fakeLedger } from './fake-ledger.js';
+
+let vendors: StandInVendors;
+let providers: Providers;
+
+beforeAll(async () => {
+  vendors = await startStandInVendors();
+  providers = {
+    openai: createOpenAi({ baseUrl: vendors.openAiUrl }),
+    anthropic: createAnthropic({ baseUrl: vendors.anthropicUrl }),
+    google: createGoogle({ baseUrl: vendors.googleUrl }),
+    simulated: createSimulated(),
+  };
+});
+beforeEach(() => {
+  vendors.setBehaviour();
+  vendors.clear();
+});
+afterAll(() => vendors.close());
+
+const KEYS: readonly PayingKey[] = [
+  { provider: 'google', apiKey: 'AIza-key', keyId: '3' },
+  { provider: 'openai', apiKey: 'sk-key', keyId: '1' },
+  { provider: 'anthropic', apiKey: 'sk-ant-key', keyId: '2' },
+];
+const SIMULATED: PayingKey = { provider: 'simulated', apiKey: '', keyId: null };
+
+const CHARGE: Charge = {
+  userId: 'user',
+  stepId: 'pipeline:node:0',
+  runId: 'run',
+  attempt: 1,
+  pipelineId: 'pipeline',
+  conversationId: null,
+};
+
+function requestOf(change: Partial<ModelRequest> = {}): ModelRequest {
+  return {
+    messages: [{ role: 'user', content: '리뷰를 분석해 줘' }],
+    temperature: 0.7,
+    maxTokens: 1_000,
+    purpose: { kind: 'key-check' },
+    wantedModel: 'gpt-4o',
+    complexity: 'standard',
+    timeoutMs: 5_000,
+    simulated: false,
+    ...change,
+  };
+}
+
+interface MeteredOptions {
+  readonly affordableTokens?: number;
+  readonly keys?: readonly PayingKey[];
+  readonly persistence?: Pick<MeteredDeps, 'stopping' | 'now' | 'sleep'>;
+}
+
+function metered(options: MeteredOptions = {}) {
+  const registry = new Registry();
+  const metrics: ModelMetrics = createModelMetrics(registry);
+  const { ledger, rows } = fakeLedger(options);
+  const settings = {
+    defaultProvider: 'anthropic',
+    defaultModel: 'gpt-4o',
+    today: '2026-11-23',
+  } as const;
+  const router = createRouter({ providers, settings, metrics, logger: silentLogger });
+  const findKeys = () => Promise.resolve(options.keys ?? KEYS);
+  const models = createMeteredModels({
+    ...options.persistence,
+    router,
+    ledger,
+    findKeys,
+    metrics,
+    logger: silentLogger,
+  });
+  return { models, rows, ledger, registry };
+}
+
+function ask(models: Models, change: Partial<ModelRequest> = {}, signal?: AbortSignal) {
+  return chargeScope.run(CHARGE, () =>
+    models.complete(requestOf(change), { signal: signal ?? new AbortController().signal }),
+  );
+}
+
+const asked = () => vendors.calls.map(({ vendor, model }) => `${vendor} ${model}`);
+function failing(status: number, ...names: string[]): void {
+  vendors.setBehaviour(({ vendor }) =>
+    names.includes(vendor) ? { kind: 'status', status } : undefined,
+  );
+}
+
+test("an answer is settled with the vendor's usage, at a reservation that covers it", async () => {
+  const { models, rows } = metered();
+  const reply = await ask(models);
+  expect(reply).toMatchObject({
+    provider: 'openai',
+    model: 'gpt-4o',
+    fallbackFrom: null,
+    calls: 1,
+  });
+  expect(rows).toHaveLength(1);
+  expect(rows[0]).toMatchObject({
+    state: 'settled',
+    maxTokens: 1_000,
+    estimate: { model: 'gpt-4o', minTokens: 256, inputUsdPerMillion: '2.50', callNumber: 1 },
+  });
+  expect(rows[0]?.estimate.promptTokens).toBeGreaterThan(reply.usage.promptTokens);
+  expect(reply.costUsd).toBeGreaterThan(0);
+});
+
+test('a stored reply is found and nobody is asked', async () => {
+  const { models, rows } = metered();
+  const first = await ask(models);
+  expect(await ask(models)).toEqual(first);
+  expect(vendors.calls).toHaveLength(1);
+  expect(rows).toHaveLength(1);
+});
+
+test('another step of the same payer has a call and a reply of its own', async () => {
+  const { models, rows, ledger } = metered();
+  const stepId = 'pipeline:node:1';
+  await ask(models);
+  const signal = new AbortController().signal;
+  await chargeScope.run(CHARGE, () => models.complete(requestOf(), { signal, stepId }));
+  expect(vendors.calls).toHaveLength(2);
+  expect(rows.map(({ charge }) => charge)).toEqual([CHARGE, { ...CHARGE, stepId }]);
+  expect(await ledger.findReply(stepId)).not.toBeNull();
+  await ask(models); // as a retry would
+  await chargeScope.run(CHARGE, () => models.complete(requestOf(), { signal, stepId }));
+  expect(vendors.calls).toHaveLength(2);
+});
+
+test('a retryable failure passes to the next vendor, a released call each', async () => {
+  failing(503, 'openai', 'anthropic');
+  const { models, rows, registry } = metered();
+  const reply = await ask(models);
+  expect(asked()).toEqual([
+    'openai gpt-4o',
+    'anthropic claude-sonnet-4-5-20250929',
+    'google gemini-2.5-pro',
+  ]);
+  expect(reply).toMatchObject({ provider: 'google', fallbackFrom: 'openai', calls: 3 });
+  expect(rows.map(({ state }) => state)).toEqual(['released', 'released', 'settled']);
+  expect(rows.map(({ estimate }) => estimate.callNumber)).toEqual([1, 2, 3]);
+  const page = await registry.metrics();
+  expect(page).toContain('llm_fallbacks_total{from="openai",to="anthropic"} 1');
+  expect(page).toContain('llm_errors_total{provider="openai",code="model-unavailable"} 1');
+});
+
+test('a pass that fails at every vendor counts once and names the shortest wait', async () => {
+  vendors.setBehaviour(({ vendor }) => ({
+    kind: 'status',
+    status: 429,
+    headers: { 'retry-after': vendor === 'anthropic' ? '20' : '3' },
+  }));
+  const { models, rows, ledger } = metered();
+  await expect(ask(models)).rejects.toMatchObject({
+    code: 'model-rate-limited',
+    retryAfterSeconds: 3,
+  });
+  expect(rows.map(({ outcome }) => outcome?.passFailed)).toEqual([false, false, true]);
+  expect(await ledger.countFailedPasses(CHARGE.stepId)).toBe(1);
+});
+
+test.each([
+  [401, 'model-key-refused'],
+  [400, 'model-request-invalid'],
+])('a final failure (%i) ends the pass without fail-over', async (status, code) => {
+  failing(status, 'openai');
+  const { models, rows } = metered();
+  await expect(ask(models)).rejects.toMatchObject({ code });
+  expect(vendors.calls).toHaveLength(1);
+  expect(rows).toMatchObject([{ state: 'released', outcome: { passFailed: false } }]);
+});
+
+test('a call that does not fit the budget is not made', async () => {
+  const { models, registry } = metered({ affordableTokens: 255 });
+  await expect(ask(models)).rejects.toMatchObject({ code: 'over-budget' });
+  expect(vendors.calls).toHaveLength(0);
+  expect(await registry.metrics()).toContain('llm_budget_refusals_total 1');
+});
+
+test('the call asks for no more than the reservation allows', async () => {
+  await ask(metered({ affordableTokens: 300 }).models);
+  expect(vendors.calls[0]?.maxTokens).toBe(300);
+});
+
+test('a small request may be reserved below 256 tokens', async () => {
+  const { models, rows } = metered({ affordableTokens: 100 });
+  await ask(models, { maxTokens: 100 });
+  expect(rows[0]?.estimate.minTokens).toBe(100);
+});
+
+test('a model without a price is refused', async () => {
+  const { ledger, rows } = fakeLedger();
+  const turn = { call: { model: 'gpt-9-ultra' }, signal: new AbortController().signal } as PassTurn;
+  const models = createMeteredModels({
+    router: { complete: (_request, _keys, { send }) => send(turn) },
+    ledger,
+    findKeys: () => Promise.resolve(KEYS),
+    logger: silentLogger,
+  });
+  await expect(ask(models)).rejects.toMatchObject({ code: 'model-unpriced' });
+  expect(rows).toHaveLength(0);
+});
+
+test('a call without an answer in time stays charged as unknown', async () => {
+  vendors.setBehaviour({ kind: 'hang' });
+  const { models, rows } = metered({ keys: KEYS.slice(1, 2) });
+  await expect(ask(models, { timeoutMs: 100 })).rejects.toMatchObject({ code: 'model-timeout' });
+  expect(rows).toMatchObject([
+    { state: 'unknown', outcome: { errorCode: 'model-timeout', passFailed: true } },
+  ]);
+});
+
+test('a reply cut in the middle stays charged as unknown', async () => {
+  vendors.setBehaviour({ kind: 'cut' });
+  const { models, rows } = metered({ keys: KEYS.slice(1, 2) });
+  await expect(ask(models)).rejects.toMatchObject({ code: 'model-unavailable' });
+  expect(rows[0]?.state).toBe('unknown');
+});
+
+test('a cancel ends the call, asks nobody else and leaves its outcome unknown', async () => {
+  vendors.setBehaviour({ kind: 'hang' });
+  const { models, rows } = metered();
+  const controller = new AbortController();
+  const running = ask(models, {}, controller.signal);
+  const ended = expect(running).rejects.toMatchObject({ code: 'cancelled' });
+  await vendors.until((calls) => calls.length === 1);
+  controller.abort();
+  await ended;
+  expect(rows).toMatchObject([{ state: 'unknown', outcome: { passFailed: false } }]);
+  expect(vendors.calls).toHaveLength(1);
+});
+
+test('a cancel before the call reserves nothing', async () => {
+  const { models, rows } = metered();
+  await expect(ask(models, {}, AbortSignal.abort())).rejects.toMatchObject({ code: 'cancelled' });
+  expect(rows).toHaveLength(0);
+});
+
+test('a simulated run is answered by the simulated provider alone, at no cost', async () => {
+  const { models, rows } = metered({ keys: [SIMULATED] });
+  const reply = await ask(models, { simulated: true });
+  expect(reply).toMatchObject({ provider: 'simulated', costUsd: 0 });
+  expect(rows).toMatchObject([{ state: 'settled', estimate: { inputUsdPerMillion: '0' } }]);
+});
+
+test.each([
+  [true, KEYS],
+  [false, [SIMULATED]],
+])('simulated and real never mix (simulated: %p)', async (simulated, keys) => {
+  const { models } = metered({ keys });
+  await expect(ask(models, { simulated })).rejects.toMatchObject({ code: 'no-llm-key' });
+  expect(vendors.calls).toHaveLength(0);
+});
+
+test('a model is not asked outside of a charge scope', async () => {
+  const { models } = metered();
+  const asking = models.complete(requestOf(), { signal: new AbortController().signal });
+  await expect(asking).rejects.toBeInstanceOf(DomainError);
+  expect(vendors.calls).toHaveLength(0);
+});
+
+test("an answered call is measured under the contract's names", async () => {
+  vendors.setBehaviour({ kind: 'answer', usage: { promptTokens: 1_000, completionTokens: 100 } });
+  const { models, registry } = metered();
+  await ask(models);
+  const page = await registry.metrics();
+  expect(page).toContain(
+    'llm_requests_total{provider="openai",model="gpt-4o",complexity="standard"} 1',
+  );
+  expect(page).toContain('llm_tokens_total{provider="openai",model="gpt-4o",type="input"} 1000');
+  expect(page).toContain('llm_tokens_total{provider="openai",model="gpt-4o",type="output"} 100');
+  expect(page).toContain('llm_cost_dollars_total{provider="openai",model="gpt-4o"} 0.0035');
+  expect(page).toContain('llm_request_duration_seconds_bucket{le="2.5",provider="openai"');
+});
+
+/** A clock that waits move, and a store that answers again at `backAt`, in milliseconds. */
+function outage(backAt: number, stopping?: AbortSignal) {
+  const clock = { now: 0 };
+  const parts = metered({
+    keys: KEYS.slice(1, 2),
+    persistence: {
+      stopping,
+      now: () => clock.now,
+      sleep: (ms) => {
+        clock.now += ms;
+        return Promise.resolve();
+      },
+    },
+  });
+  const whileAway = <Args extends unknown[], T>(write: (...args: Args) => Promise<T>) => {
+    return (...args: Args) => {
+      if (clock.now < backAt) {
+        return Promise.reject(Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }));
+      }
+      return write(...args);
+    };
+  };
+  return { ...parts, clock, whileAway };
+}
+
+test('a reply that arrives while the ledger is away is settled when it is back', async () => {
+  const { models, ledger, rows, whileAway } = outage(60_000);
+  ledger.settle = whileAway(ledger.settle);
+  expect(await ask(models)).toMatchObject({ provider: 'openai', calls: 1 });
+  expect(vendors.calls).toHaveLength(1);
+  expect(rows).toMatchObject([{ state: 'settled' }]);
+});
+
+test('a reply is given up only after two minutes', async () => {
+  const { models, ledger, clock, whileAway } = outage(Number.POSITIVE_INFINITY);
+  ledger.settle = whileAway(ledger.settle);
+  await expect(ask(models)).rejects.toThrow('refused');
+  expect(clock.now).toBeGreaterThanOrEqual(120_000);
+  expect(clock.now).toBeLessThan(130_000);
+  expect(vendors.calls).toHaveLength(1);
+});
+
+test('a process that is about to end does not wait for the ledger', async () => {
+  const { models, ledger, clock, whileAway } = outage(60_000, AbortSignal.abort());
+  ledger.settle = whileAway(ledger.settle);
+  await expect(ask(models)).rejects.toThrow('refused');
+  expect(clock.now).toBe(0);
+});
+
+test('a settle that the ledger refuses is not repeated', async () => {
+  const { models, ledger, clock } = outage(0);
+  ledger.settle = () => Promise.reject(Object.assign(new Error('x'), { code: '23514' }));
+  await expect(ask(models)).rejects.toMatchObject({ code: '23514' });
+  expect(clock.now).toBe(0);
+});
+
+test.each([
+  ['release', 500, 'released'],
+  ['leaveUnknown', 200, 'unknown'],
+] as const)('a %s that fails is repeated too', async (write, status, state) => {
+  vendors.setBehaviour(status === 200 ? { kind: 'garbage' } : { kind: 'status', status });
+  const { models, ledger, rows, whileAway } = outage(5_000);
+  ledger[write] = whileAway(ledger[write]);
+  await expect(ask(models)).rejects.toMatchObject({ code: 'model-unavailable' });
+  expect(rows).toMatchObject([{ state, outcome: { passFailed: true } }]);
+});
+
+test.each(['findReply', 'reserve'] as const)(
+  'a %s that fails before the call fails the attempt, and nobody is asked',
+  async (step) => {
+    const { models, ledger, clock } = outage(0);
+    const away = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' });
+    Object.assign(ledger, { [step]: () => Promise.reject(away) });
+    await expect(ask(models)).rejects.toBe(away);
+    expect(vendors.calls).toHaveLength(0);
+    expect(clock.now).toBe(0);
+  },
+);
+
+test('each vendor call begins a reply of its own, and a stored reply is not told again', async () => {
+  vendors.setBehaviour(({ vendor }) =>
+    vendor === 'openai' ? { kind: 'cut' } : { kind: 'answer', text: 'whole' },
+  );
+  const { models, rows } = metered();
+  const replies: string[] = [];
+  const complete = () =>
+    chargeScope.run(CHARGE, () =>
+      models.complete(requestOf(), {
+        signal: new AbortController().signal,
+        beginReply: () => {
+          const at = replies.push('') - 1;
+          return (text) => (replies[at] = `${replies[at] ?? ''}${text}`);
+        },
+      }),
+    );
+  expect(await complete()).toMatchObject({ content: 'whole', provider: 'anthropic', calls: 2 });
+  expect(replies).toEqual([expect.stringMatching(/^stand-in/), 'whole']);
+  expect(rows.map(({ state }) => state)).toEqual(['unknown', 'settled']);
+  await complete();
+  expect(replies).toHaveLength(2);
+});

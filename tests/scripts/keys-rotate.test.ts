@@ -1,0 +1,148 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { createArchiveBox, type ArchiveBox } from '../../audit/archive-box.js';
+import { storeLlmKey } from '../../db/llm-keys.js';
+import { saveArchive } from '../../db/run-archives.js';
+import { createSecretBox } from '../../db/secret-box.js';
+import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
+import { runCommand } from '../support/command.js';
+import { createTestDb, createTestUser, testServers, type TestDb } from '../support/servers.js';
+import { admittedRun } from '../support/runs.js';
+import { until } from '../support/until.js';
+
+let testDb: TestDb;
+let temporal: TemporalClient;
+const [oldKey, newKey] = [randomBytes(32), randomBytes(32)];
+const oldBox = createSecretBox([oldKey]);
+const newBox = createSecretBox([newKey]);
+const [oldId = '', newId = ''] = [...oldBox.seals, ...newBox.seals];
+
+beforeAll(async () => {
+  testDb = await createTestDb();
+  const { temporalAddress: address, temporalNamespace: namespace } = testServers();
+  temporal = await connectTemporal({ address, namespace, apiKey: null, tls: null }, [oldKey]);
+});
+afterAll(async () => {
+  await temporal.close();
+  await testDb.drop();
+});
+
+const rotate = (words: readonly string[] = [], env: Record<string, string> = {}) =>
+  runCommand('keys-rotate.js', words, {
+    DATABASE_URL: testDb.url,
+    REDIS_URL: testServers().redisUrl,
+    TEMPORAL_ADDRESS: testServers().temporalAddress,
+    SECRET_KEY: randomBytes(32).toString('hex'),
+    ENCRYPTION_KEY: newKey.toString('base64'),
+    AUDIT_SIGNING_KEY: randomBytes(32).toString('base64'),
+    ENCRYPTION_KEY_PREVIOUS: oldKey.toString('base64'),
+    ...env,
+  });
+
+async function store(box = oldBox) {
+  const { id: userId } = await createTestUser(testDb.db);
+  const order = {
+    id: randomUUID(),
+    userId,
+    provider: 'openai',
+    apiKey: 'sk-0123456789ab',
+  } as const;
+  return storeLlmKey(testDb.db, box, order);
+}
+
+async function archive(pipelineBox: ArchiveBox): Promise<string> {
+  const { id: userId } = await createTestUser(testDb.db);
+  const pipelineId = await admittedRun(testDb.db, { userId }, new Date());
+  const sealed = await pipelineBox.seal('a bundle', pipelineId);
+  await saveArchive(testDb.db, { ...sealed, pipelineId, head: 'h', archivedAt: new Date() });
+  return pipelineId;
+}
+
+test('archives are sealed anew, too, and their key may not go before', async () => {
+  const pipelineId = await archive(createArchiveBox([oldKey]));
+  const early = await rotate(['--drop', oldId]);
+  expect(early).toMatchObject({ code: 1 });
+  expect(early.output).toContain(`Keep key ${oldId}: 1 archives need it`);
+  const rotated = await rotate();
+  expect(rotated).toMatchObject({ code: 0 });
+  expect(rotated.output).toContain('Sealed 1 archives anew.');
+  const read = () =>
+    testDb.db
+      .selectFrom('archives')
+      .selectAll()
+      .where('pipelineId', '=', pipelineId)
+      .executeTakeFirstOrThrow();
+  expect(await createArchiveBox([newKey]).open(await read(), pipelineId)).toBe('a bundle');
+  const lost = await archive(createArchiveBox([randomBytes(32)]));
+  const unreadable = await rotate();
+  expect(unreadable).toMatchObject({ code: 1 });
+  expect(unreadable.output).toContain(`1 archives open with none of these keys (${lost})`);
+  await testDb.db.deleteFrom('pipelineExecutions').where('id', '=', lost).execute();
+});
+
+test('an old key may go when no stored key and no workflow needs it any more', async () => {
+  await store();
+  await store();
+  await store(newBox);
+  const handle = await temporal.client.workflow.start('nobodyRunsThis', {
+    workflowId: randomUUID(),
+    taskQueue: randomUUID(),
+    args: ['sealed with the old key'],
+  });
+
+  const early = await rotate(['--drop', oldId]);
+  expect(early).toMatchObject({ code: 1 });
+  expect(early.output).toContain(`Keep key ${oldId}: 2 stored vendor keys need it`);
+
+  const first = await rotate();
+  expect(first.code).toBe(0);
+  expect(first.output).toContain(`Sealed 2 stored vendor keys anew, with key ${newId}.`);
+  expect(first.output).toContain(`${newId}  ENCRYPTION_KEY: 3 vendor keys`);
+  expect(first.output).toContain(`${oldId}  ENCRYPTION_KEY_PREVIOUS, number 1: 0 vendor keys`);
+  const second = await rotate();
+  expect([second.code, second.output]).toEqual([0, expect.stringContaining('Sealed 0 stored')]);
+
+  const keeps = async (what: string) => (await rotate(['--drop', oldId])).output.includes(what);
+  await until('the open workflow is found', () => keeps('1 open and 0 retained'), 30_000);
+  await handle.terminate('done');
+  await until('the retained one is found', () => keeps('0 open and 1 retained'), 30_000);
+
+  const unused = randomBytes(32);
+  const [unusedId = ''] = createSecretBox([unused]).seals;
+  const { code, output } = await rotate(['--drop', unusedId], {
+    ENCRYPTION_KEY_PREVIOUS: `${oldKey.toString('base64')},${unused.toString('base64')}`,
+  });
+  expect([code, output]).toEqual([0, expect.stringContaining(`Nothing needs key ${unusedId}`)]);
+});
+
+test('keys that nothing here opens are named, and end it with an error', async () => {
+  const lost = await store(createSecretBox([randomBytes(32)]));
+  const { code, output } = await rotate();
+  expect(code).toBe(1);
+  expect(output).toContain(`1 vendor keys open with none of these keys (rows ${lost.id})`);
+  await testDb.db.deleteFrom('userLlmKeys').where('id', '=', lost.id).execute();
+});
+
+test.each([
+  [['--drop'], 'npm run keys:rotate -- --drop <key id>'],
+  [['--force'], 'npm run keys:rotate -- --drop <key id>'],
+  [['--drop', 'a', 'b'], 'npm run keys:rotate -- --drop <key id>'],
+  [['--drop', 'ffffffff'], `No key ffffffff in ENCRYPTION_KEY_PREVIOUS; known there: ${oldId}.`],
+  [['--drop', newId], `No key ${newId} in ENCRYPTION_KEY_PREVIOUS`],
+])('%j ends with one sentence', async (words, sentence) => {
+  const { code, output } = await rotate(words);
+  expect([code, output]).toEqual([1, expect.stringContaining(sentence)]);
+});
+
+test('no key is let go while Temporal cannot be asked', async () => {
+  await rotate();
+  const { code, output } = await rotate(['--drop', oldId], { TEMPORAL_ADDRESS: '127.0.0.1:9' });
+  expect([code, output]).toEqual([1, expect.stringContaining('Temporal at 127.0.0.1:9 cannot')]);
+});
+
+test('a key that is none is named', async () => {
+  const { code, output } = await rotate([], { ENCRYPTION_KEY_PREVIOUS: 'short' });
+  expect([code, output]).toEqual([
+    1,
+    expect.stringContaining('ENCRYPTION_KEY_PREVIOUS must be base64 of exactly 32 bytes'),
+  ]);
+});

@@ -1,0 +1,190 @@
+/** Agents of a run, executed as activities against fake models. */
+import { randomUUID } from 'node:crypto';
+import { ApplicationFailure } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import {
+  createAgentActivities,
+  type AgentCall,
+  type AgentReceipt,
+} from '../../activities/agents.js';
+import { toApplicationFailure } from '../../activities/failures.js';
+import type { Db } from '../../db/connect.js';
+import { readEvents } from '../../db/events.js';
+import type { Design } from '../../domain/designs.js';
+import { DomainError } from '../../domain/errors.js';
+import type { StoredEvent } from '../../domain/events.js';
+import { stepIdOf } from '../../domain/ids.js';
+import type { ChargedReply } from '../../domain/models.js';
+import type { ModelRequest } from '../../llm/model.js';
+
+const REPLY: ChargedReply = {
+  content: 'the answer',
+  provider: 'openai',
+  model: 'gpt-4o-mini',
+  usage: { promptTokens: 100, completionTokens: 20 },
+  finish: 'stop',
+  requestId: null,
+  costUsd: 0.000_027,
+  fallbackFrom: null,
+  calls: 1,
+};
+
+export type Answer =
+  Partial<ChargedReply> | DomainError | ((signal: AbortSignal) => Promise<never>);
+
+export interface Owner {
+  readonly db: Db;
+  readonly userId: string;
+}
+
+interface Settings {
+  readonly answers?: readonly Answer[];
+  readonly collectorUrl?: string;
+  /** What each failed pass stays charged, as of unknown outcome. */
+  readonly unknownUsd?: number;
+  /** The node whose reply has arrived in an attempt that was lost. */
+  readonly repliedNode?: string;
+}
+
+/** A run with fake models that give `answers` one after the other, the last one for ever. */
+export async function startedRun(
+  { db, userId }: Owner,
+  design: Design,
+  { answers = [{}], collectorUrl = '', unknownUsd = 0, repliedNode }: Settings = {},
+) {
+  const pipelineId = randomUUID();
+  const conversationId = null;
+  await db
+    .insertInto('pipelineExecutions')
+    .values({
+      id: pipelineId,
+      userId,
+      conversationId,
+      designName: design.name,
+      design: JSON.stringify(design),
+      language: 'en',
+      simulated: false,
+      status: 'running',
+      holdsSlot: false,
+      countedOn: null,
+      agentCount: design.agents.length,
+      durationSeconds: null,
+      errorMessage: null,
+      result: null,
+      startedAt: new Date(),
+      endedAt: null,
+    })
+    .execute();
+  const replied = repliedNode === undefined ? null : stepIdOf(pipelineId, repliedNode);
+  const requests: ModelRequest[] = [];
+  const published: StoredEvent[] = [];
+  const steps: (string | undefined)[] = [];
+  const failedPasses: (string | undefined)[] = [];
+  const told: string[] = [];
+  let spentUsd = 0;
+  const activities = createAgentActivities({
+    db: db,
+    models: {
+      async complete(request, { signal, stepId, beginReply }) {
+        const tell = beginReply?.();
+        const answer = answers[Math.min(requests.length, answers.length - 1)] ?? {};
+        requests.push(request);
+        steps.push(stepId);
+        if (typeof answer === 'function') {
+          return answer(signal);
+        }
+        if (answer instanceof DomainError) {
+          failedPasses.push(...(answer.code === 'model-on-hold' ? [] : [stepId]));
+          spentUsd += unknownUsd;
+          throw answer;
+        }
+        const reply = { ...REPLY, ...answer };
+        tell?.(reply.content);
+        spentUsd += reply.costUsd;
+        return Promise.resolve(reply);
+      },
+    },
+    ledger: {
+      findReply: (stepId) => Promise.resolve(stepId === replied ? REPLY : null),
+      readCost: () => Promise.resolve(spentUsd.toFixed(12)),
+      countFailedPasses: (stepId) =>
+        Promise.resolve(failedPasses.filter((failed) => failed === stepId).length),
+    },
+    collectorUrl,
+    publish: (_, events) => {
+      published.push(...events);
+      told.push(...events.map(({ type }) => type));
+    },
+    openLive: ({ started: { node, attempt } }) => {
+      told.push(`${node} starts (${attempt})`);
+      return {
+        beginReply: () => (text) => void told.push(text),
+        end: () => {
+          told.push(`${node} is told`);
+          return Promise.resolve();
+        },
+      };
+    },
+  });
+  const callOf = (node: string, position: number): AgentCall => ({
+    stepId: stepIdOf(pipelineId, node),
+    userId,
+    pipelineId,
+    conversationId,
+    node,
+    position,
+    simulated: false,
+    timeoutMs: 1_000,
+  });
+  return {
+    pipelineId,
+    requests,
+    /** Which step each request was of. */
+    steps,
+    published,
+    /** What was told live, and the types of what was published, in order. */
+    told,
+    events: () => readEvents(db, pipelineId, { after: 0, limit: 100 }),
+    end: (status: 'cancelled') =>
+      db.updateTable('pipelineExecutions').set({ status }).where('id', '=', pipelineId).execute(),
+    run: (node: string, position: number, options: RunOptions = {}): Promise<AgentReceipt> => {
+      const { attempt = 1, scheduledMsAgo = 0, environment } = options;
+      const env = environment ?? environmentOf({ attempt, scheduledMsAgo });
+      const call = { ...callOf(node, position), ...options.call };
+      return env.run(async () => {
+        try {
+          return await activities.runAgent(call);
+        } catch (error) {
+          throw toApplicationFailure(error); // as the worker's interceptor does
+        }
+      });
+    },
+  };
+}
+
+export interface RunOptions {
+  readonly attempt?: number;
+  readonly scheduledMsAgo?: number;
+  readonly environment?: MockActivityEnvironment;
+  readonly call?: Partial<AgentCall>;
+}
+
+export function environmentOf({
+  attempt = 1,
+  scheduledMsAgo = 0,
+}: RunOptions): MockActivityEnvironment {
+  const info = { attempt, scheduledTimestampMs: Date.now() - scheduledMsAgo };
+  return new MockActivityEnvironment(info, { logger: new DefaultLogger('ERROR') });
+}
+
+export async function failureOf(run: Promise<unknown>): Promise<ApplicationFailure> {
+  const error: unknown = await run.then(
+    () => new Error('it succeeded'),
+    (failure: unknown) => failure,
+  );
+  if (!(error instanceof ApplicationFailure)) {
+    throw error;
+  }
+  return error;
+}

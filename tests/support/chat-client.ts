@@ -1,0 +1,55 @@
+import { WebSocket } from 'ws';
+import { until } from './until.js';
+
+export interface ClientFrame {
+  readonly type: string;
+  readonly content?: string;
+  readonly seq?: number;
+  readonly timestamp: string;
+  readonly [field: string]: unknown;
+}
+
+/** A chat client that remembers all it got. */
+export interface ChatClient {
+  readonly socket: WebSocket;
+  readonly frames: ClientFrame[];
+  closed(): Promise<{ code: number; reason: string }>;
+  send(frame: object): void;
+  /** Waits for that many frames. */
+  received(count: number): Promise<readonly ClientFrame[]>;
+  seqs(): readonly (number | undefined)[];
+}
+
+export function connectChat(url: string, headers: Record<string, string> = {}): ChatClient {
+  const socket = new WebSocket(url, { headers });
+  const frames: ClientFrame[] = [];
+  socket.on('message', (data) => {
+    frames.push(JSON.parse((data as Buffer).toString('utf8')) as ClientFrame);
+  });
+  let ending: { code: number; reason: string } | null = null;
+  socket.on('close', (code, reason) => {
+    ending = { code, reason: reason.toString('utf8') };
+  });
+  socket.on('error', () => undefined);
+  return {
+    socket,
+    frames,
+    closed: async () => {
+      await until('the socket is closed', () => ending !== null);
+      return ending ?? { code: 0, reason: '' };
+    },
+    send: (frame) => {
+      socket.send(JSON.stringify(frame));
+    },
+    received: async (count) => {
+      await until(`${count} frames have come`, () => frames.length >= count);
+      return frames;
+    },
+    seqs: () => frames.map(({ seq }) => seq),
+  };
+}
+
+export async function opened(client: ChatClient): Promise<ChatClient> {
+  await until('the socket is open', () => client.socket.readyState === client.socket.OPEN);
+  return client;
+}

@@ -1,0 +1,53 @@
+/** Copies of the workflow code with one mistake each, bundled as a release would be. */
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+
+export interface Mutation {
+  readonly title: string;
+  /** Where, under `workflows/`. */
+  readonly file: string;
+  /** Stands there exactly once. */
+  readonly from: string;
+  readonly to: string;
+}
+
+/** What workflows are made of; whatever else they name, they name as a type. */
+const SOURCES = ['workflows', 'domain'];
+/** Inside the checkout, where the bundler finds its packages. */
+const PLACE = resolve(process.env['AGENTFORGE_HOME'] ?? '.agentforge', 'mutants');
+
+/** @returns the bundle's code. @throws where the code does not have what is to be changed */
+export async function bundleMutant({ file, from, to }: Mutation): Promise<string> {
+  mkdirSync(PLACE, { recursive: true });
+  const copy = mkdtempSync(join(PLACE, 'mutant-'));
+  try {
+    SOURCES.forEach((room) => {
+      cpSync(room, join(copy, room), { recursive: true });
+    });
+    const path = join(copy, 'workflows', file);
+    const parts = readFileSync(path, 'utf8').split(from);
+    if (parts.length !== 2) {
+      throw new Error(
+        `${file} has ${parts.length - 1} × "${from}": adapt the mutation to the code`,
+      );
+    }
+    writeFileSync(path, parts.join(to));
+    return await bundle(join(copy, 'workflows'));
+  } finally {
+    rmSync(copy, { recursive: true });
+  }
+}
+
+async function bundle(folder: string): Promise<string> {
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: join(folder, 'index.ts'),
+    workflowInterceptorModules: [join(folder, 'interceptors.ts')],
+    logger: new DefaultLogger('WARN'),
+    webpackConfigHook: (config) => ({
+      ...config,
+      resolve: { ...config.resolve, extensionAlias: { '.js': ['.ts', '.js'] } },
+    }),
+  });
+  return code;
+}

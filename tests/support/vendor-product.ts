@@ -1,0 +1,112 @@
+/** The built product with stand-in vendors behind its base addresses, and what its calls cost. */
+import { sql } from 'kysely';
+import { VENDORS, type Vendor } from '../../domain/models.js';
+import { priceOf } from '../../llm/registry.js';
+import type { Person } from './person.js';
+import { startProduct, type Product, type ProductOptions, type ProductProcess } from './product.js';
+import { startStandInVendors, type StandInVendors, type VendorCall } from './vendors/server.js';
+
+export interface VendorProduct {
+  readonly product: Product;
+  readonly vendors: StandInVendors;
+  close(): Promise<void>;
+}
+
+export async function startVendorProduct(options: ProductOptions = {}): Promise<VendorProduct> {
+  const vendors = await startStandInVendors();
+  const product = await startProduct({
+    ...options,
+    env: {
+      OPENAI_BASE_URL: vendors.openAiUrl,
+      ANTHROPIC_BASE_URL: vendors.anthropicUrl,
+      GOOGLE_GEMINI_BASE_URL: vendors.googleUrl,
+      ...options.env,
+    },
+  });
+  return {
+    product,
+    vendors,
+    async close() {
+      await product.stop();
+      await vendors.close();
+    },
+  };
+}
+
+/** Registers the person's own key of each vendor. @returns the keys */
+export async function registerKeys(
+  person: Person,
+  vendors: readonly Vendor[] = VENDORS,
+): Promise<Record<Vendor, string>> {
+  const keys = {
+    openai: `sk-test-${person.userId}`,
+    anthropic: `sk-ant-test-${person.userId}`,
+    google: `AIza-test-${person.userId}`,
+  };
+  for (const provider of vendors) {
+    const answer = await person.ask('POST', '/llm-keys', { provider, api_key: keys[provider] });
+    if (answer.status !== 201 || answer.body.is_valid !== true) {
+      throw new Error(`${provider} key: ${answer.status} ${JSON.stringify(answer.body)}`);
+    }
+  }
+  return keys;
+}
+
+/**
+ * Calls that were to make an answer, of one person if `userId` is given: it is part of the test
+ * keys. Anthropic's key check is the smallest possible message, and no such call.
+ */
+export function completions(vendors: StandInVendors, userId = ''): readonly VendorCall[] {
+  return vendors.calls.filter(
+    ({ kind, key, maxTokens }) => kind === 'complete' && maxTokens !== 1 && key.includes(userId),
+  );
+}
+
+const DECIMALS = 12;
+const PRICE_SCALE = 1_000_000;
+
+/** What the vendors bill by their own counts, in US dollars: exact, all decimals of the ledger. */
+export function billOf(calls: readonly VendorCall[]): string {
+  const picoDollars = calls.reduce((sum, { model, usage }) => {
+    const price = priceOf(model);
+    if (usage === null || price === null) {
+      throw new Error(`nobody knows what a call of ${model} costs`);
+    }
+    const input = BigInt(Math.round(Number(price.inputUsdPerMillion) * PRICE_SCALE));
+    const output = BigInt(Math.round(Number(price.outputUsdPerMillion) * PRICE_SCALE));
+    return sum + BigInt(usage.promptTokens) * input + BigInt(usage.completionTokens) * output;
+  }, 0n);
+  const digits = picoDollars.toString().padStart(DECIMALS + 1, '0');
+  return `${digits.slice(0, -DECIMALS)}.${digits.slice(-DECIMALS)}`;
+}
+
+/** What the database has charged to the person's days, with all decimals. */
+export async function chargedTo(product: Product, { userId }: Person): Promise<string> {
+  const { rows } = await sql<{ total: string }>`
+    select coalesce(sum(total_cost), 0)::numeric(20, 12)::text as total
+    from user_daily_costs where user_id = ${userId}::uuid`.execute(product.db);
+  return rows[0]?.total ?? '';
+}
+
+/** The sum of a metric's samples on a worker's page that carry all of `labels`. */
+export async function metricOf(
+  worker: ProductProcess | undefined,
+  name: string,
+  labels: Readonly<Record<string, string>> = {},
+): Promise<number> {
+  const ready = await worker?.sees('worker ready');
+  const page = await fetch(`http://127.0.0.1:${String(ready?.['metricsPort'])}/metrics`);
+  const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+  return (await page.text())
+    .split('\n')
+    .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+    .filter((line) => wanted.every((label) => line.includes(label)))
+    .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+}
+
+/** The worker's log lines of an event. */
+export function logged(worker: ProductProcess | undefined, event: string): readonly any[] {
+  return (worker?.lines ?? [])
+    .filter((line) => line.includes(`"event":"${event}"`))
+    .map((line): unknown => JSON.parse(line));
+}

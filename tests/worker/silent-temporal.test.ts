@@ -1,0 +1,72 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { createDiscussionDoor } from '../../activities/discussion-door.js';
+import { silentLogger } from '../../telemetry/logger.js';
+import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
+import { createTemporalReconciler } from '../../worker/temporal-reconciler.js';
+import { startProxyOf } from '../support/outage.js';
+import { admittedRun, createTestConversation } from '../support/runs.js';
+import { createTestDb, createTestUser, testServers, type TestDb } from '../support/servers.js';
+import type { TcpProxy } from '../support/tcp-proxy.js';
+
+/** Temporal behind a network that swallows packets. */
+let proxy: TcpProxy;
+let temporal: TemporalClient;
+let server: TestDb;
+beforeAll(async () => {
+  server = await createTestDb();
+  proxy = await startProxyOf('temporal');
+  const options = { namespace: testServers().temporalNamespace, apiKey: null, tls: null };
+  const address = `127.0.0.1:${proxy.port}`;
+  temporal = await connectTemporal({ ...options, address }, [randomBytes(32)]);
+  await temporal.connection.workflowService.getSystemInfo({});
+  proxy.freeze();
+});
+afterAll(async () => {
+  await temporal.close();
+  await proxy.close();
+  await server.drop();
+});
+
+const TIMEOUT_MS = 200;
+const doorDeps = () => ({
+  client: temporal.client,
+  taskQueue: 'nobody',
+  limits: { idleMs: 1_000, maxHistoryEvents: 100 },
+  timeoutMs: TIMEOUT_MS,
+});
+
+test('a discussion that cannot be told is an error in time', async () => {
+  const ids = { conversationId: randomUUID(), pipelineId: randomUUID(), userId: randomUUID() };
+  const telling = createDiscussionDoor(doorDeps()).tellRunEnded({ ...ids, role: 'free' });
+  await expect(telling).rejects.toThrow();
+});
+
+test.each([
+  ['started', 7, false],
+  ['told of', 7, true],
+  ['asked for', 60, false],
+])('a run that cannot be %s does not hold up the reconciler', async (...row) => {
+  const [, ageSeconds, isTalked] = row;
+  const { db } = server;
+  const { id: userId } = await createTestUser(db);
+  const conversationId = isTalked ? await createTestConversation(db, userId) : null;
+  const admittedAt = new Date(Date.now() - ageSeconds * 1_000);
+  const pipelineId = await admittedRun(db, { userId, conversationId }, admittedAt);
+  const warnings: string[] = [];
+  const logger = {
+    ...silentLogger,
+    with: () => logger,
+    warn: (event: string) => void warnings.push(event),
+  };
+  const reconciler = createTemporalReconciler({
+    ...{ db, logger, timeoutMs: TIMEOUT_MS },
+    client: temporal.client,
+    taskQueue: 'nobody',
+    door: createDiscussionDoor(doorDeps()),
+    sweepArchives: () => Promise.resolve(),
+    closeRun: () => Promise.reject(new Error('nobody knows what became of it')),
+  });
+  await reconciler.runOnce();
+  expect(warnings).toEqual(['mending a run failed']);
+  await db.deleteFrom('pipelineExecutions').where('id', '=', pipelineId).execute();
+});

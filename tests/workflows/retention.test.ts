@@ -1,0 +1,127 @@
+/** The nightly removal: its schedule on a real server, and its workflow on what activities say. */
+import { randomUUID } from 'node:crypto';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import type { Pruning } from '../../activities/retention.js';
+import { RETENTION_KINDS, type RetentionKind } from '../../domain/retention.js';
+import {
+  connectTemporal,
+  createDataConverter,
+  type TemporalClient,
+} from '../../temporal/connection.js';
+import { ensureRetentionSchedule } from '../../temporal/retention-schedule.js';
+import { testServers } from '../support/servers.js';
+import { until } from '../support/until.js';
+
+const KEYS = [Buffer.alloc(32, 7)];
+const BUNDLE = new URL('../../dist/workflow-bundle.js', import.meta.url).pathname;
+
+let temporal: TemporalClient;
+let connection: NativeConnection;
+beforeAll(async () => {
+  const { temporalAddress: address, temporalNamespace: namespace } = testServers();
+  temporal = await connectTemporal({ address, namespace, apiKey: null, tls: null }, KEYS);
+  connection = await NativeConnection.connect({ address });
+});
+afterAll(async () => {
+  await connection.close();
+  await temporal.close();
+});
+
+/** A worker whose removals are told, while `work` goes on. */
+async function whilePruning(
+  taskQueue: string,
+  prune: (call: { kind: RetentionKind }) => Promise<Pruning>,
+  work: () => Promise<void>,
+): Promise<void> {
+  const worker = await Worker.create({
+    ...{ connection, taskQueue, namespace: testServers().temporalNamespace },
+    dataConverter: createDataConverter(KEYS),
+    workflowBundle: { codePath: BUNDLE },
+    activities: { prune },
+  });
+  await worker.runUntil(work);
+}
+
+const schedulesOf = async (taskQueue: string) => {
+  const found: string[] = [];
+  for await (const { scheduleId } of temporal.client.schedule.list()) {
+    found.push(...(scheduleId.startsWith(taskQueue) ? [scheduleId] : []));
+  }
+  return found;
+};
+
+test('is scheduled exactly once, whoever starts, and works through every kind', async () => {
+  const taskQueue = `retention-${randomUUID()}`;
+  const { schedule } = temporal.client;
+  const ensure = () => ensureRetentionSchedule(schedule, taskQueue);
+  const made = [...(await Promise.all([ensure(), ensure()])), await ensure()];
+  expect(made.sort()).toEqual(['created', 'unchanged', 'unchanged']);
+  const listed = await until('it is listed', async () => {
+    const ids = await schedulesOf(taskQueue);
+    return ids.length > 0 && ids;
+  });
+  expect(listed).toEqual([`${taskQueue}-retention`]);
+  const handle = schedule.getHandle(`${taskQueue}-retention`);
+  const { spec, info } = await handle.describe();
+  expect(spec.calendars?.[0]?.hour).toEqual([{ start: 3, end: 3, step: 1 }]);
+  expect(info.nextActionTimes[0]?.getTime()).toBeLessThan(Date.now() + 24.6 * 3_600_000);
+  const asked: RetentionKind[] = [];
+  const slices = new Map<RetentionKind, number>([['events', 3]]);
+  const prune = ({ kind }: { kind: RetentionKind }) => {
+    asked.push(kind);
+    const left = (slices.get(kind) ?? 1) - 1;
+    slices.set(kind, left);
+    return Promise.resolve({ removed: kind === 'runs' ? 0 : 7, isDone: left === 0 });
+  };
+  await whilePruning(taskQueue, prune, async () => {
+    await handle.trigger();
+    const started = await until('it has begun', async () => {
+      const [action] = (await handle.describe()).info.recentActions;
+      return action?.action.workflow.workflowId;
+    });
+    expect(await temporal.client.workflow.result(started)).toEqual({
+      ...{ conversations: 7, replies: 7, events: 21, 'ledger-days': 7, 'refresh-tokens': 7 },
+    });
+  });
+  expect(asked).toEqual([
+    ...RETENTION_KINDS.slice(0, 4),
+    'events',
+    'events',
+    ...RETENTION_KINDS.slice(4),
+  ]);
+  await handle.delete();
+});
+
+test('a schedule of another release is brought up to date, and stays paused', async () => {
+  const taskQueue = `retention-${randomUUID()}`;
+  const { schedule } = temporal.client;
+  const handle = await schedule.create({
+    scheduleId: `${taskQueue}-retention`,
+    spec: { calendars: [{ hour: 5 }] },
+    action: { type: 'startWorkflow', workflowType: 'retentionWorkflow', taskQueue },
+  });
+  await handle.pause('until the move is over');
+  expect(await ensureRetentionSchedule(schedule, taskQueue)).toBe('updated');
+  expect(await ensureRetentionSchedule(schedule, taskQueue)).toBe('unchanged');
+  const { spec, state } = await handle.describe();
+  expect(spec.calendars?.[0]?.hour).toEqual([{ start: 3, end: 3, step: 1 }]);
+  expect(state).toMatchObject({ paused: true, note: 'until the move is over' });
+  await handle.delete();
+});
+
+test('a night with very much to do goes on in a new history, and forgets nothing', async () => {
+  const taskQueue = `retention-${randomUUID()}`;
+  let left = 60;
+  const prune = ({ kind }: { kind: RetentionKind }) => {
+    left -= kind === 'runs' ? 1 : 0;
+    return Promise.resolve({ removed: 1, isDone: kind !== 'runs' || left === 0 });
+  };
+  await whilePruning(taskQueue, prune, async () => {
+    const run = await temporal.client.workflow.start('retentionWorkflow', {
+      ...{ taskQueue, workflowId: `${taskQueue}-by-hand` },
+    });
+    expect(await run.result()).toMatchObject({ conversations: 1, runs: 60, 'refresh-tokens': 1 });
+    const { runId } = await run.describe();
+    expect(runId).not.toBe(run.firstExecutionRunId);
+  });
+});

@@ -1,0 +1,168 @@
+/** The real workflow of a run with records that take their time, where their order matters. */
+import { randomUUID } from 'node:crypto';
+import {
+  ApplicationFailure,
+  defineSearchAttributeKey,
+  SearchAttributeType,
+} from '@temporalio/common';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import type { Activities } from '../../activities/index.js';
+import type { AgentCall, AgentReceipt } from '../../activities/agents.js';
+import type { Design } from '../../domain/designs.js';
+import { checkGraph } from '../../domain/pipeline.js';
+import {
+  connectTemporal,
+  createDataConverter,
+  type TemporalClient,
+} from '../../temporal/connection.js';
+import { agentOf, designOf } from '../support/designs.js';
+import { testServers } from '../support/servers.js';
+import { until } from '../support/until.js';
+
+const KEYS = [Buffer.alloc(32, 7)];
+const STATUS = defineSearchAttributeKey('AgentForgeStatus', SearchAttributeType.KEYWORD);
+const BUNDLE = new URL('../../dist/workflow-bundle.js', import.meta.url).pathname;
+
+let temporal: TemporalClient;
+let connection: NativeConnection;
+beforeAll(async () => {
+  const { temporalAddress: address, temporalNamespace: namespace } = testServers();
+  temporal = await connectTemporal({ address, namespace, apiKey: null, tls: null }, KEYS);
+  connection = await NativeConnection.connect({ address });
+});
+const workers: { stop(): Promise<void> }[] = [];
+afterEach(async () => {
+  await Promise.all(workers.splice(0).map((worker) => worker.stop()));
+});
+afterAll(async () => {
+  await connection.close();
+  await temporal.close();
+});
+
+type Opened = Extract<Awaited<ReturnType<Activities['openRun']>>, { kind: 'open' }>;
+type Handle = ReturnType<TemporalClient['client']['workflow']['getHandle']>;
+type Meddle = (run: { told: readonly string[]; handle: () => Handle }) => Partial<Activities>;
+
+/** A run whose records answer at once, but for those that the test has meddled with. */
+async function running(design: Design, meddle: Meddle, more: Partial<Opened> = {}) {
+  const checked = checkGraph(design);
+  if (checked.kind !== 'graph') {
+    throw new Error(checked.reason);
+  }
+  const taskQueue = `waits-${randomUUID()}`;
+  const pipelineId = randomUUID();
+  const told: string[] = [];
+  const handle = () => temporal.client.workflow.getHandle(pipelineId);
+  const { graph } = checked;
+  const times = { timeoutMs: 60_000, modelTimeoutMs: 10_000 };
+  const plain: Partial<Activities> = {
+    openRun: () =>
+      Promise.resolve({
+        ...{ kind: 'open', graph, designName: 'A design', simulated: false, ...times },
+        ...more,
+      }),
+    askForApproval: () => Promise.resolve({ deadlineMs: Date.now() + 60_000 }),
+    takeDecision: () => Promise.resolve({ kind: 'approved' }),
+    parkRun: () => Promise.resolve(),
+    unparkRun: () => Promise.resolve({ kind: 'taken' }),
+    runAgent: (call) => Promise.resolve(receiptOf(call)),
+    closeRun: () => Promise.resolve({ pipelineId, status: 'completed', totalCostUsd: 0 }),
+  };
+  const activities = Object.fromEntries(
+    Object.entries({ ...plain, ...meddle({ told, handle }) }).map(([name, act]) => [
+      name,
+      (call: Partial<AgentCall>) => {
+        told.push([name, call.node].filter((it) => it !== undefined).join(' '));
+        return act(call as never);
+      },
+    ]),
+  );
+  const worker = await Worker.create({
+    ...{ connection, taskQueue, activities },
+    namespace: testServers().temporalNamespace,
+    dataConverter: createDataConverter(KEYS),
+    workflowBundle: { codePath: BUNDLE },
+  });
+  const work = worker.run();
+  workers.push({
+    async stop() {
+      worker.shutdown();
+      await work;
+    },
+  });
+  await temporal.client.workflow.start('pipelineWorkflow', {
+    ...{ workflowId: pipelineId, taskQueue, workflowTaskTimeout: '1s' },
+    args: [{ pipelineId, userId: randomUUID(), conversationId: null }],
+  });
+  return {
+    told,
+    handle: handle(),
+    offer: (node: string) => handle().signal('approvalOffered', { node, offerId: randomUUID() }),
+    /** @returns what the run has told its worker to do */
+    async ended(): Promise<readonly string[]> {
+      await handle().result();
+      return told;
+    },
+    async replay(): Promise<void> {
+      const history = await handle().fetchHistory();
+      await Worker.runReplayHistory(
+        { workflowBundle: { codePath: BUNDLE }, dataConverter: createDataConverter(KEYS) },
+        history,
+      );
+    },
+  };
+}
+
+function receiptOf({ node }: AgentCall): AgentReceipt {
+  const nothing = { provider: null, model: null, fields: {}, preview: '' };
+  const free = { tokensUsed: 0, costUsd: 0, durationSeconds: 0 };
+  return { node, status: 'success', errorCode: null, ...free, ...nothing };
+}
+
+const GATED = designOf([agentOf('gate', { approval: true }), agentOf('last')]);
+
+test('a decision that is recorded together with the wait that it ends replays', async () => {
+  const run = await running(GATED, ({ told, handle }) => ({
+    async parkRun() {
+      await handle().signal('approvalOffered', { node: 'gate', offerId: randomUUID() });
+      await until('the decision is taken', () => told.includes('takeDecision gate'));
+    },
+    async takeDecision() {
+      await until('the wait is recorded', async () => {
+        const { typedSearchAttributes } = await handle().describe();
+        return typedSearchAttributes.get(STATUS) === 'waiting-approval';
+      });
+      return { kind: 'approved' };
+    },
+  }));
+  expect(await run.ended()).toContain('runAgent last');
+  await run.replay();
+});
+
+const over = (type: string) => ApplicationFailure.nonRetryable('the day does not cover it', type);
+
+test('a budget that is raised between the refusal and its report lets the call be made', async () => {
+  let refusals = 0;
+  const run = await running(
+    designOf(['dear']),
+    ({ handle }) => ({
+      async runAgent(call) {
+        if (refusals === 0) {
+          refusals += 1;
+          await handle().signal('budgetChanged'); // before the run hears of the refusal
+          throw over('over-budget');
+        }
+        return Promise.resolve(receiptOf(call));
+      },
+    }),
+    { onBudget: 'pause' },
+  );
+  await until('it is made', () => run.told.filter((it) => it === 'runAgent dear').length === 2);
+  expect(await run.ended()).not.toContain('parkRun');
+});
+
+test('nobody is asked again about an answer that is taken over', async () => {
+  const reuse = { from: randomUUID(), nodes: ['gate'] };
+  const run = await running(GATED, () => ({}), { reuse });
+  expect(await run.ended()).toEqual(['openRun', 'runAgent gate', 'runAgent last', 'closeRun']);
+});

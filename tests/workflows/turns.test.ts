@@ -1,0 +1,190 @@
+/** Turns of the real workflow on the real records, where what the outside does in between matters. */
+import { randomUUID } from 'node:crypto';
+import { ApplicationFailure } from '@temporalio/common';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import { createDiscussionActivities, type DiscussionDeps } from '../../activities/discussions.js';
+import { readDiscussion, saveDiscussion } from '../../db/discussions.js';
+import { readEvents } from '../../db/events.js';
+import { listMessages } from '../../db/messages.js';
+import { designsByRules } from '../../domain/design-rules.js';
+import { intentByRules } from '../../domain/intents.js';
+import { discussionWorkflowId } from '../../domain/ids.js';
+import { startTalk, type Talk } from '../../domain/talk.js';
+import { connectTemporal, createDataConverter } from '../../temporal/connection.js';
+import { discussionStart } from '../../temporal/start-options.js';
+import { createTestConversation } from '../support/runs.js';
+import { createTestDb, createTestUser, testServers, type TestDb } from '../support/servers.js';
+import { until } from '../support/until.js';
+
+const KEYS = [Buffer.alloc(32, 7)];
+const BUNDLE = new URL('../../dist/workflow-bundle.js', import.meta.url).pathname;
+const INTENT = intentByRules('Compare three podcast apps', 'en');
+const DEBATE: Talk = {
+  ...startTalk('en'),
+  version: 1,
+  machine: { state: 'debate', round: 1, max_rounds: 5, history: [] },
+  intent: INTENT,
+  designs: designsByRules(INTENT, 'en'),
+};
+
+let own: TestDb;
+beforeAll(async () => {
+  own = await createTestDb();
+});
+afterAll(() => own.drop());
+
+/** A discussion in debate, its worker, and a way to meddle with its records. */
+async function discussing(
+  meddle: (records: Records) => Partial<Records>,
+  critique: () => object = () => ({ critiques: [], by: 'rules' }),
+) {
+  const { temporalAddress: address, temporalNamespace: namespace } = testServers();
+  const temporal = await connectTemporal({ address, namespace, apiKey: null, tls: null }, KEYS);
+  const connection = await NativeConnection.connect({ address });
+  const user = await createTestUser(own.db);
+  const conversationId = await createTestConversation(own.db, user.id);
+  const taskQueue = `turns-${randomUUID()}`;
+  await own.db
+    .transaction()
+    .execute((tx) => saveDiscussion(tx, { conversationId, userId: user.id, talk: DEBATE }));
+  const records = createDiscussionActivities(depsOf());
+  const worker = await Worker.create({
+    ...{ connection, namespace, taskQueue },
+    dataConverter: createDataConverter(KEYS),
+    workflowBundle: { codePath: BUNDLE },
+    activities: {
+      ...records,
+      ...meddle(records),
+      analyzeIntent: () => ({
+        intent: { ...INTENT, needs_clarification: true, clarification_questions: ['Which?'] },
+        by: 'rules',
+      }),
+      critiqueDesigns: critique,
+      readRun: () => ({ isPending: false, isActive: false, designName: '' }),
+    },
+  });
+  const running = worker.run();
+  const send = async (content: string): Promise<void> => {
+    await temporal.client.workflow.signalWithStart('discussionWorkflow', {
+      ...discussionStart(conversationId, { userId: user.id, role: 'free' }, taskQueue),
+      args: [
+        { conversationId, userId: user.id, role: 'free', idleMs: 60_000, maxHistoryEvents: 8 },
+      ],
+      signal: 'userMessage',
+      signalArgs: [{ messageId: randomUUID(), content, receivedAt: new Date().toISOString() }],
+    });
+  };
+  return {
+    send,
+    look: () =>
+      temporal.client.workflow.getHandle(discussionWorkflowId(conversationId)).query('state'),
+    events: () => readEvents(own.db, conversationId, { after: 0, limit: 100 }),
+    messages: () => listMessages(own.db, conversationId),
+    talk: async () => (await readDiscussion(own.db, conversationId))?.talk,
+    async stop() {
+      worker.shutdown();
+      await running;
+      await connection.close();
+      await temporal.close();
+    },
+  };
+}
+
+type Records = ReturnType<typeof createDiscussionActivities>;
+
+function depsOf(): DiscussionDeps {
+  return {
+    db: own.db,
+    now: () => new Date(),
+    keySources: { serverKeys: false, simulated: true, readableSeals: [] },
+    newId: randomUUID,
+    publish: () => undefined,
+    showSession: () => undefined,
+  };
+}
+
+test('a turn whose workflow task is repeated goes on from the state that it has stored', async () => {
+  let isRestarted = false;
+  const discussion = await discussing((records) => ({
+    async endTurn(call) {
+      await records.endTurn(call);
+      if (!isRestarted && call.talk.machine.state === 'understand') {
+        isRestarted = true;
+        // while the workflow is about to continue as new: the server refuses, the task is repeated
+        await discussion.send('I need some help');
+      }
+    },
+  }));
+  const typesOf = (count: number) =>
+    until(`there are ${count} events`, async () => {
+      const stored = (await discussion.events()).map((event) => event.type);
+      return stored.length >= count ? stored : null;
+    });
+  await discussion.send('cancel'); // in a workflow task of its own, so that history holds the debate
+  await typesOf(2);
+  await discussion.send('restart');
+  expect((await typesOf(6)).slice(2)).toEqual([
+    'user_message_received',
+    'clarification', // begun anew
+    'user_message_received',
+    'clarification', // a new request; in the state of before it would be critiqued
+  ]);
+  expect(await discussion.talk()).toMatchObject({ machine: { state: 'understand' }, designs: [] });
+  await discussion.stop();
+});
+
+test('an attempt to end a turn that is overtaken by its repetition stores nothing twice', async () => {
+  const discussion = await discussing((records) => ({
+    async endTurn(call) {
+      await Promise.all([records.endTurn(call), records.endTurn(call), records.endTurn(call)]);
+    },
+  }));
+  await discussion.send('make it cheaper');
+  await until('it is answered', async () => (await discussion.events()).length >= 2);
+  const messages = await discussion.messages();
+  expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant']);
+  expect((await discussion.events()).map(({ type }) => type)).toEqual([
+    'user_message_received',
+    'critique_complete',
+  ]);
+  await discussion.stop();
+});
+
+test('a turn in which anything goes wrong is answered by an error, and the state stays', async () => {
+  const discussion = await discussing(
+    () => ({}),
+    () => {
+      throw ApplicationFailure.nonRetryable('a mistake of ours', 'internal');
+    },
+  );
+  await discussion.send('make it cheaper');
+  const events = await until('it is answered', async () => {
+    const stored = await discussion.events();
+    return stored.length >= 2 ? stored : null;
+  });
+  expect(events).toMatchObject([
+    { type: 'user_message_received' },
+    { type: 'error', content: expect.stringMatching(/went wrong/), state: 'debate' },
+  ]);
+  expect(await discussion.talk()).toMatchObject({ machine: { state: 'debate', round: 1 } });
+  await discussion.stop();
+});
+
+test('operators see how a discussion stands, and what is possible next', async () => {
+  const discussion = await discussing(() => ({}));
+  await discussion.send('make it cheaper');
+  await until('it is answered', async () => (await discussion.events()).length >= 2);
+  expect(await discussion.look()).toEqual({
+    state: 'refine',
+    round: 1,
+    maxRounds: 5,
+    forceDecision: false,
+    validEvents: ['refined_designs_ready', 'restart'],
+    hasDesigns: true,
+    hasCritiques: false, // the stand-in has none
+    memorySummary: { agreements: 0, openQuestions: 1, preferences: 0, roundsCompleted: 1 },
+    waitingMessages: 0,
+    pipelineId: null,
+  });
+  await discussion.stop();
+});
