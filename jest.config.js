@@ -28,6 +28,7 @@ export default {
   collectCoverageFrom: ['{api,db,domain}/**/*.ts'],
   coverageDirectory: 'coverage',
   coverageReporters: ['json'],
-  testTimeout: 60_000,
+  // patience, never a measure: a busy machine takes several times as long as a quiet one
+  testTimeout: 240_000,
   maxWorkers: 2,
 };

@@ -18,6 +18,9 @@ export type Part = 'postgres' | 'redis' | 'temporal';
 /** They stop the other way round. */
 const PARTS: readonly Part[] = ['postgres', 'redis', 'temporal'];
 
+/** Redis's own default. */
+const REDIS_DATABASES = 16;
+
 export interface EmbeddedOptions {
   /** Where all state lives. */
   readonly home: string;
@@ -35,6 +38,8 @@ export interface EmbeddedOptions {
     readonly postgres: boolean;
     readonly temporal: TemporalOptions['synchronous'];
   };
+  /** How many numbered databases Redis has; 16, its own default, where nothing is said. */
+  readonly redisDatabases?: number;
   readonly codecEndpoint?: string | undefined;
   readonly say: (line: string) => void;
 }
@@ -143,7 +148,12 @@ async function startPart(part: Part, options: EmbeddedOptions): Promise<ServerPr
       return startPostgres({ home, port, password, durable: durability?.postgres ?? true });
     }
     case 'redis':
-      return startRedis({ home, port, program: await findTool(REDIS_TOOL, { toolsDir, say }) });
+      return startRedis({
+        home,
+        port,
+        program: await findTool(REDIS_TOOL, { toolsDir, say }),
+        databases: options.redisDatabases ?? REDIS_DATABASES,
+      });
     case 'temporal':
       return startTemporal({
         home,

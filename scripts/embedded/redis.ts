@@ -7,6 +7,8 @@ export interface RedisOptions {
   readonly home: string;
   readonly program: string;
   readonly port: number;
+  /** How many numbered databases there are. */
+  readonly databases: number;
 }
 
 /** Nothing is kept on disk: everything in Redis can be rebuilt. */
@@ -18,6 +20,7 @@ export async function startRedis(options: RedisOptions): Promise<ServerProcess> 
     command: options.program,
     args: [
       ...['--port', String(options.port), '--bind', LOCAL_HOST],
+      ...['--databases', String(options.databases)],
       ...['--save', '', '--appendonly', 'no', '--dir', directory],
     ],
     pidFile: join(options.home, 'redis.pid'),

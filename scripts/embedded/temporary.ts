@@ -12,7 +12,10 @@ import {
 import { findFreePort } from './ports.js';
 import { endLeftover, readRunning, sendSignal, writePidFile } from './process.js';
 
-export interface TemporaryOptions extends Pick<EmbeddedOptions, 'durability' | 'say'> {
+export interface TemporaryOptions extends Pick<
+  EmbeddedOptions,
+  'durability' | 'redisDatabases' | 'say'
+> {
   /** What the directory's name begins with; one purpose, one prefix. */
   readonly prefix: string;
   /** Where downloaded programs are kept. */
@@ -27,23 +30,22 @@ const OWNER_FILE = 'owner.pid';
 
 /** Starts all three on free ports. They end with this process, however it ends. */
 export async function startTemporary(options: TemporaryOptions): Promise<TemporaryServers> {
-  const { prefix, toolsDir, durability, say } = options;
+  const { prefix, ...settings } = options;
+  const { toolsDir } = settings;
   mkdirSync(toolsDir, { recursive: true });
   await sweep(prefix);
   const home = mkdtempSync(join(tmpdir(), prefix));
   chmodSync(home, 0o711); // PostgreSQL may run as another user; what is inside is closed itself
   writePidFile(join(home, OWNER_FILE), process.pid, prefix);
   const embedded = await startEmbedded({
+    ...settings,
     home,
-    toolsDir,
     ports: {
       postgres: await findFreePort(),
       redis: await findFreePort(),
       temporal: await findFreePort(),
       temporalUi: null,
     },
-    ...(durability === undefined ? {} : { durability }),
-    say,
   });
   const killAll = (): void => {
     for (const server of embedded.servers.values()) {

@@ -5,8 +5,8 @@ import { connectRedis } from '../../events/redis.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { startApiServer, type ApiServer, type Person } from '../support/api-server.js';
 import { testServers } from '../support/servers.js';
-import { startTcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
+import { startRedisProxy } from '../support/redis.js';
 
 const servers: ApiServer[] = [];
 async function start(...options: Parameters<typeof startApiServer>): Promise<ApiServer> {
@@ -243,10 +243,9 @@ describe('a role’s requests per minute', () => {
 
 describe('while Redis is away', () => {
   test('requests work, and each process counts by itself', async () => {
-    const redis = new URL(testServers().redisUrl);
-    const proxy = await startTcpProxy({ host: redis.hostname, port: Number(redis.port) });
+    const { proxy, url: redisUrl } = await startRedisProxy();
     const api = await start({
-      redisUrl: `redis://127.0.0.1:${proxy.port}`,
+      redisUrl,
       config: {
         authRateLimit: 2,
         trustedProxyCount: 1,
@@ -270,9 +269,8 @@ describe('while Redis is away', () => {
   });
 
   test('a Redis that swallows commands only delays a request', async () => {
-    const redis = new URL(testServers().redisUrl);
-    const proxy = await startTcpProxy({ host: redis.hostname, port: Number(redis.port) });
-    const api = await start({ redisUrl: `redis://127.0.0.1:${proxy.port}` });
+    const { proxy, url: redisUrl } = await startRedisProxy();
+    const api = await start({ redisUrl });
     await until('Redis', () => api.redis.status === 'ready');
     const person = await api.register();
     proxy.freeze();

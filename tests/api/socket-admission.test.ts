@@ -8,6 +8,7 @@ import { connectChat, opened, type ChatClient } from '../support/chat-client.js'
 import { createTestDb, testServers, type TestDb } from '../support/servers.js';
 import { startTcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
+import { startRedisProxy } from '../support/redis.js';
 
 let testDb: TestDb;
 let gateway: Gateway;
@@ -173,10 +174,9 @@ test('leases of a gateway that never comes back run out, renewed ones do not', a
 });
 
 test('while redis is away connections are allowed and counted per process', async () => {
-  const target = new URL(testServers().redisUrl);
-  const proxy = await startTcpProxy({ host: target.hostname, port: Number(target.port) });
+  const { proxy, url: redisUrl } = await startRedisProxy();
   more.push(proxy);
-  const at = await startGateway(testDb.db, { redisUrl: `redis://127.0.0.1:${proxy.port}/0` });
+  const at = await startGateway(testDb.db, { redisUrl });
   more.push(at);
   await proxy.cut();
   const talk = await createTalk(testDb.db, 'free');

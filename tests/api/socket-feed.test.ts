@@ -15,6 +15,8 @@ import { connectChat, opened, type ChatClient } from '../support/chat-client.js'
 import { createTestDb, testServers, type TestDb } from '../support/servers.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
+import { startRedisProxy } from '../support/redis.js';
+import { startProxyOf } from '../support/outage.js';
 
 let testDb: TestDb;
 const gateways: Gateway[] = [];
@@ -170,10 +172,9 @@ test('an event whose hint never came is found within seconds', async () => {
 });
 
 test('events go on while redis is away, and nothing is lost or doubled when it is back', async () => {
-  const target = new URL(testServers().redisUrl);
-  const proxy = await startTcpProxy({ host: target.hostname, port: Number(target.port) });
+  const { proxy, url: redisUrl } = await startRedisProxy();
   proxies.push(proxy);
-  const gateway = await start({ redisUrl: `redis://127.0.0.1:${proxy.port}/0` });
+  const gateway = await start({ redisUrl });
   const talk = await createTalk(testDb.db);
   const client = await join(gateway, talk);
   await say(gateway, talk, 'before');
@@ -218,27 +219,25 @@ test('while postgresql is away a feed keeps trying, and then goes on where it wa
 });
 
 test('while redis and postgresql are both away, asking for news fails and goes on', async () => {
-  const targets = [testServers().redisUrl, testServers().databaseUrl].map((at) => new URL(at));
-  const [redis, postgres] = await Promise.all(
-    targets.map(({ hostname: host, port }) => startTcpProxy({ host, port: Number(port) })),
-  );
+  const { proxy: redis, url: redisUrl } = await startRedisProxy();
+  const postgres = await startProxyOf('postgres');
   const url = new URL(testDb.url);
-  url.port = String(postgres?.port);
+  url.port = String(postgres.port);
   const db = connectDb({ url: url.href, poolSize: 3, applicationName: 'test' });
   const failures: string[] = [];
   const logger = { ...silentLogger, warn: (event: string) => failures.push(event) };
-  const gateway = await start({ logger, redisUrl: `redis://127.0.0.1:${redis?.port}` }, db);
+  const gateway = await start({ logger, redisUrl }, db);
   const talk = await createTalk(testDb.db);
   const client = await join(gateway, talk);
-  await Promise.all([redis?.cut(), postgres?.cut()]);
+  await Promise.all([redis.cut(), postgres.cut()]);
   await storeEvents(testDb.db, talk, ['meanwhile']);
   await until('asking has failed', () => failures.includes('streams not readable'));
-  await postgres?.restore();
+  await postgres.restore();
   await client.received(1);
   expect(client.seqs()).toEqual([1]);
   await gateways.pop()?.close();
   await db.destroy();
-  await Promise.all([redis?.close(), postgres?.close()]);
+  await Promise.all([redis.close(), postgres.close()]);
 });
 
 test('a client that comes back with the last seq it has misses nothing, on another process', async () => {

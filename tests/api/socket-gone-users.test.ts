@@ -8,6 +8,7 @@ import { createTalk, gatewaysOfTests, type GatewayOptions } from '../support/cha
 import { startProxyOf } from '../support/outage.js';
 import { createTestDb, type TestDb } from '../support/servers.js';
 import { until } from '../support/until.js';
+import { startRedisProxy } from '../support/redis.js';
 
 let testDb: TestDb;
 const startGatewayOfTest = gatewaysOfTests();
@@ -44,8 +45,7 @@ test('are closed on every process as soon as it is told, those of others are not
 });
 
 test('are closed while Redis is away, by looking', async () => {
-  const proxy = await startProxyOf('redis');
-  const redisUrl = `redis://127.0.0.1:${proxy.port}`;
+  const { proxy, url: redisUrl } = await startRedisProxy();
   const gateway = await start({ redisUrl, limits: { goneUsersMs: 50 } });
   const talk = await createTalk(testDb.db);
   const client = await opened(connectChat(gateway.url(talk)));

@@ -13,9 +13,9 @@ import {
   type Talk,
 } from '../support/chat-server.js';
 import { startLiveRun, type LiveRun } from '../support/live-runs.js';
-import { createTestDb, testServers, type TestDb } from '../support/servers.js';
-import { startTcpProxy } from '../support/tcp-proxy.js';
+import { createTestDb, type TestDb } from '../support/servers.js';
 import { until } from '../support/until.js';
+import { startRedisProxy } from '../support/redis.js';
 
 let testDb: TestDb;
 const open: { close(): unknown }[] = [];
@@ -245,10 +245,9 @@ test('an agent whose end nobody was told of is not shown to who knows of it', as
 const keyOfA = ({ pipelineId }: LiveRun): string => `agentforge:agent:${pipelineId}:a`;
 
 test('while redis is away nothing is told, and when it is back the reply goes on', async () => {
-  const target = new URL(testServers().redisUrl);
-  const proxy = await startTcpProxy({ host: target.hostname, port: Number(target.port) });
+  const { proxy, url: redisUrl } = await startRedisProxy();
   open.push(proxy);
-  const gateway = await start({ redisUrl: `redis://127.0.0.1:${proxy.port}/0` });
+  const gateway = await start({ redisUrl });
   const worker = await start();
   const talk = await createTalk(testDb.db);
   const run = await startLiveRun({ db: testDb.db, ...worker, ...ownerOf(talk) });

@@ -4,18 +4,19 @@ import { closeRun, openRun } from '../../db/pipelines.js';
 import { createBus, type Bus } from '../../events/bus.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { admittedRun } from '../support/runs.js';
-import { createTestDb, createTestUser, testServers, type TestDb } from '../support/servers.js';
-import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
+import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
+import { type TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
+import { startRedisProxy } from '../support/redis.js';
 
 let testDb: TestDb;
 let proxy: TcpProxy;
 let bus: Bus;
 beforeAll(async () => {
   testDb = await createTestDb();
-  const { hostname: host, port } = new URL(testServers().redisUrl);
-  proxy = await startTcpProxy({ host, port: Number(port) });
-  bus = createBus({ redisUrl: `redis://127.0.0.1:${proxy.port}`, logger: silentLogger });
+  const redis = await startRedisProxy();
+  proxy = redis.proxy;
+  bus = createBus({ redisUrl: redis.url, logger: silentLogger });
   await until('Redis is there', () => bus.isAvailable());
 });
 afterAll(async () => {

@@ -16,7 +16,7 @@ test('no budget is overshot, and the ledger is the vendor’s bill, whoever dies
   expect(table).toMatch(/workers killed +\| +1 /);
   const refused = /refused +\| +(\d+) /.exec(table)?.[1];
   expect(Number(refused)).toBeGreaterThan(0);
-}, 120_000);
+});
 
 test('amounts are exact to the last decimal', () => {
   expect(picoOf('12.000000000001')).toBe(12_000_000_000_001n);

@@ -10,8 +10,8 @@ import {
 } from '../support/collector-service.js';
 import { startPages, type Pages } from '../support/pages.js';
 import { testServers } from '../support/servers.js';
-import { startTcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
+import { startRedisProxy } from '../support/redis.js';
 
 let pages: Pages;
 let redis: Redis;
@@ -67,22 +67,17 @@ test('collections are kept for a day', async () => {
 });
 
 test('beyond a number the oldest collections go', async () => {
-  const url = new URL(testServers().redisUrl);
-  url.pathname = '/9'; // what goes here must not go from under other tests
-  const own = new Redis(url.href);
-  await own.flushdb();
+  await redis.flushdb();
   let time = Date.now();
   const now = () => new Date((time += 1)); // no two at one moment, or their ids would decide
-  const store = createStore({ redis: own, now, maxCollections: 3 });
+  const store = createStore({ redis, now, maxCollections: 3 });
   const ids = Array.from({ length: 5 }, () => randomUUID());
   for (const id of ids) {
     await store.add(emptyCollection(id));
   }
   const found = await Promise.all(ids.map((id) => store.find(id)));
   expect(found.map((it) => it !== null)).toEqual([false, false, true, true, true]);
-  expect(await own.zcard('collector:collections')).toBe(3);
-  await own.flushdb();
-  own.disconnect();
+  expect(await redis.zcard('collector:collections')).toBe(3);
 });
 
 test('what an older release has stored is unknown, not an error', async () => {
@@ -179,9 +174,8 @@ test('only so many crawls at once; the others are told to come back', async () =
 });
 
 test('while Redis is away everything is a clear 503, and goes on when it is back', async () => {
-  const { hostname, port } = new URL(testServers().redisUrl);
-  const proxy = await startTcpProxy({ host: hostname, port: Number(port) });
-  const service = await start({ REDIS_URL: `redis://127.0.0.1:${proxy.port}/0` });
+  const { proxy, url } = await startRedisProxy();
+  const service = await start({ REDIS_URL: url });
   const id = await checked(service, '/page');
   await proxy.cut();
   const answers = await Promise.all([

@@ -110,7 +110,7 @@ describe('a discussion of many turns', () => {
     } finally {
       await product.stop();
     }
-  }, 120_000);
+  });
 });
 
 async function talkBytes({ db }: Product, conversationId: string): Promise<number> {

@@ -71,7 +71,7 @@ beforeAll(async () => {
   temporal = await connectTemporal({ address, namespace, apiKey: null, tls: null }, masters);
   SECRETS['databasePasswordInUse'] = new URL(stage.product.env['DATABASE_URL'] ?? '').password;
   await tellStory();
-}, 180_000);
+});
 afterAll(async () => {
   await temporal.close();
   await stage.close();

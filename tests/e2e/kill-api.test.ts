@@ -106,7 +106,7 @@ describe('an API that is killed', () => {
     await temporal.restore();
     await startApi();
     await inTurn.reconnect();
-  }, 120_000);
+  });
 
   async function withTwoSockets(url: string) {
     const person = await register(url);

@@ -49,12 +49,12 @@ beforeAll(async () => {
       await story.finish();
     }),
   );
-}, 240_000);
+});
 afterAll(async () => {
   await db.destroy();
   await home.forget();
   await vendors.close();
-}, 60_000);
+});
 
 async function reach(story: Story, step: (typeof LOST)[number]): Promise<{ open(): void }> {
   const hold = story.hold(step);

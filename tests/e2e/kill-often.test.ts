@@ -41,7 +41,7 @@ beforeAll(async () => {
     await killAtNextEvent();
   }
   await told;
-}, 180_000);
+});
 afterAll(async () => {
   await product.stop();
   await vendors.close();
@@ -62,7 +62,7 @@ async function holdAt([step, story]: [Step, Story]): Promise<{ open(): void }> {
 async function killAtNextEvent(): Promise<void> {
   const count = () => [...stories.values()].reduce((sum, { events }) => sum + events.length, 0);
   const before = count();
-  await until('the next event', () => count() > before, 30_000);
+  await until('the next event', () => count() > before);
   await product.workers.at(-1)?.kill();
   await Promise.all([...stories.values()].map(noteAnswered));
   await product.startWorker();

@@ -248,7 +248,7 @@ describe('a worker that is killed', () => {
     await temporal.restore();
     await startWorker();
     await Promise.all([...stories.values()].map((story) => story.finish()));
-  }, 120_000);
+  });
 
   test.each(MOMENTS)('when $title changes no event and no result', async (moment) => {
     const story = storyOf(moment);

@@ -139,7 +139,7 @@ describe.each(['temporal', 'postgres', 'redis'])('while %s is away for 30 s', (p
       status: 503,
       body: { detail: `Not ready, down: ${part}`, parts: { [part]: 'down' } },
     });
-  }, 120_000);
+  });
 
   test('a turn and a run under way are answered once, without a gap, for one payment', async () => {
     const { scene } = await (told[part] as Promise<Told>);
@@ -159,14 +159,14 @@ describe.each(['temporal', 'postgres', 'redis'])('while %s is away for 30 s', (p
     const prompts = scene.vendors.calls.map((call) => call.prompt);
     expect(prompts.filter((prompt, index) => prompts.indexOf(prompt) !== index)).toEqual([]);
     expect(await statesOfCalls(scene)).toEqual(new Set(['settled']));
-  }, 120_000);
+  });
 
   test('no process had to be started again', async () => {
     const { scene } = await (told[part] as Promise<Told>);
     for (const { child } of [...scene.product.apis, ...scene.product.workers]) {
       expect([child.exitCode, child.signalCode]).toEqual([null, null]);
     }
-  }, 120_000);
+  });
 });
 
 test('Temporal away: a message is offered for 10 s, then refused; a later one is taken', async () => {
@@ -182,7 +182,7 @@ test('Temporal away: a message is offered for 10 s, then refused; a later one is
   const events = await readAll(scene.late, 'designs_presented', 1);
   expect(typesOf(events)).toEqual(TURN);
   expect(events[0]?.['content']).toBe(REQUESTS.late);
-}, 120_000);
+});
 
 test('Temporal away: what needs no workflow is answered, and a run waits', async () => {
   const { scene, found } = await (told['temporal'] as Promise<Told>);
@@ -195,7 +195,7 @@ test('Temporal away: what needs no workflow is answered, and a run waits', async
     async () => (await scene.late.person.ask('GET', path)).body.status === 'completed',
     60_000,
   );
-}, 120_000);
+});
 
 test('PostgreSQL away: requests are answered 503 at once, messages later', async () => {
   const { scene, found } = await (told['postgres'] as Promise<Told>);
@@ -206,11 +206,11 @@ test('PostgreSQL away: requests are answered 503 at once, messages later', async
   expect(found['answersMs']).toBeLessThan(10_000);
   expect(found['refused']).toEqual({ code: 1008, reason: 'access verification failed' });
   expect(typesOf(await readAll(scene.late, 'designs_presented', 1))).toEqual(TURN);
-}, 120_000);
+});
 
 test('Redis away: requests and messages are answered as ever', async () => {
   const { found } = await (told['redis'] as Promise<Told>);
   expect((found['answers'] as Answer[]).map(({ status }) => status)).toEqual([200, 201, 401]);
   expect(found['answer'].type).toBe('designs_presented');
   expect(found['answerMs']).toBeLessThan(3_000);
-}, 120_000);
+});

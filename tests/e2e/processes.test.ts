@@ -144,7 +144,7 @@ describe('a process that stops', () => {
     expect(body.result.agent_results.map((it: any) => it.status)).toEqual(['success', 'success']);
     expect(more.child.exitCode).toBeNull();
     hold.resolve(null);
-  }, 90_000);
+  });
 
   test('an api whose port is taken says so and ends', async () => {
     const { port } = new URL(product.url);

@@ -305,11 +305,7 @@ describe.each([
         chat.send({ content: 'help me' });
       });
       // an error of the gateway, then the echo and the answer
-      await until(
-        'all are answered',
-        () => chats.every(({ frames }) => frames.length === 3),
-        50_000,
-      );
+      await until('all are answered', () => chats.every(({ frames }) => frames.length === 3));
       expect(lastTypes(chats).filter((type) => type === 'clarification')).toHaveLength(10);
       expect(lastTypes(chats).filter((type) => type === 'error')).toHaveLength(90);
       const counted = await product.db
@@ -326,14 +322,10 @@ describe.each([
 
 /** Runs the design as soon as no other run of the user is in the way. */
 async function executeInTurn(person: Person): Promise<Answer> {
-  return until(
-    'the run or its refusal',
-    async () => {
-      const answer = await person.ask('POST', '/pipelines/execute', { design: DESIGN });
-      return /already running/.test(JSON.stringify(answer.body)) ? null : answer;
-    },
-    50_000,
-  );
+  return until('the run or its refusal', async () => {
+    const answer = await person.ask('POST', '/pipelines/execute', { design: DESIGN });
+    return /already running/.test(JSON.stringify(answer.body)) ? null : answer;
+  });
 }
 
 describe('a hundred talks on the last five cents of a day', () => {
@@ -355,7 +347,7 @@ describe('a hundred talks on the last five cents of a day', () => {
     chats.forEach((chat) => {
       chat.send({ content: 'Compare three podcast apps by price and write a report about them' });
     });
-    await until('all are answered', () => chats.every(({ frames }) => frames.length === 3), 50_000);
+    await until('all are answered', () => chats.every(({ frames }) => frames.length === 3));
     expect(new Set(lastTypes(chats))).toEqual(new Set(['designs_presented']));
 
     const { totalCost } = await product.db

@@ -44,7 +44,7 @@ beforeAll(async () => {
   for (const story of played.flat()) {
     judged.push({ ...story, records: await readRecords(stage.product.db, story.run) });
   }
-}, 150_000);
+});
 afterAll(async () => {
   await theatre.close();
   await stage.close();

@@ -62,7 +62,7 @@ beforeAll(async () => {
   const [talked, bought] = await load;
   talks = talked;
   orders = bought.flat();
-}, 120_000);
+});
 afterAll(async () => {
   await product.stop();
   await door.close();

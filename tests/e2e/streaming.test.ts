@@ -325,7 +325,7 @@ describe('what is killed in the middle', () => {
 
   test('a worker: another one begins the reply anew', async () => {
     const { events, text, done } = ofWorker;
-    await until('half of the other', () => text('writer') === kept.half, 30_000);
+    await until('half of the other', () => text('writer') === kept.half);
     kept.goOn();
     await done;
     expect(repliesOf(events, 'writer')).toEqual([lost.half, TEXT]);

@@ -5,8 +5,9 @@ import { createBus, type Bus, type Hint } from '../../events/bus.js';
 import { channelOf } from '../../events/hints.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { testServers } from '../support/servers.js';
-import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
+import { type TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
+import { startRedisProxy } from '../support/redis.js';
 
 const open: { close(): unknown }[] = [];
 afterEach(async () => {
@@ -21,10 +22,9 @@ async function startBus(redisUrl = testServers().redisUrl): Promise<Bus> {
 }
 
 async function startProxy(): Promise<{ proxy: TcpProxy; url: string }> {
-  const target = new URL(testServers().redisUrl);
-  const proxy = await startTcpProxy({ host: target.hostname, port: Number(target.port) });
-  open.push(proxy);
-  return { proxy, url: `redis://127.0.0.1:${proxy.port}/0` };
+  const started = await startRedisProxy();
+  open.push(started.proxy);
+  return started;
 }
 
 async function hear(bus: Bus, streamId: string): Promise<{ hints: Hint[]; stop: () => void }> {

@@ -5,8 +5,9 @@ import { createLiveWriters, type LiveWriter } from '../../events/live-writer.js'
 import { connectRedis } from '../../events/redis.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { testServers } from '../support/servers.js';
-import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
+import { type TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
+import { startRedisProxy } from '../support/redis.js';
 
 const open: { close(): unknown }[] = [];
 afterEach(async () => {
@@ -25,10 +26,9 @@ async function startRedis(url = testServers().redisUrl) {
 }
 
 async function startProxy(): Promise<{ proxy: TcpProxy; url: string }> {
-  const target = new URL(testServers().redisUrl);
-  const proxy = await startTcpProxy({ host: target.hostname, port: Number(target.port) });
-  open.push(proxy);
-  return { proxy, url: `redis://127.0.0.1:${proxy.port}/0` };
+  const started = await startRedisProxy();
+  open.push(started.proxy);
+  return started;
 }
 
 /** One agent, its writers, and all that is heard of it. */

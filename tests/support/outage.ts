@@ -100,7 +100,7 @@ export async function goThrough(
 export async function readAll(talk: Talk, type: string, last: number): Promise<WireEvent[]> {
   const again = await talk.person.chat(talk.conversationId, 'after=0');
   const isDone = () => again.events.filter((event) => event.type === type).length >= last;
-  await until(`${last} × ${type}`, isDone, 60_000);
+  await until(`${last} × ${type}`, isDone);
   await again.close();
   return [...again.events];
 }

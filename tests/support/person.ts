@@ -121,14 +121,10 @@ async function openChat(where: {
     socket.once('error', reject);
   });
   const nextWhere = async (what: string, isIt: (event: WireEvent) => boolean) => {
-    const index = await until(
-      what,
-      () => {
-        const found = events.findIndex((event, at) => at >= taken && isIt(event));
-        return found < 0 ? null : { found };
-      },
-      45_000,
-    ).catch((error: unknown) => {
+    const index = await until(what, () => {
+      const found = events.findIndex((event, at) => at >= taken && isIt(event));
+      return found < 0 ? null : { found };
+    }).catch((error: unknown) => {
       throw new Error(`${String(error)}; saw ${JSON.stringify(events.map((e) => e.type))}`);
     });
     taken = index.found + 1;

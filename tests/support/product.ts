@@ -164,7 +164,7 @@ export function startProcess(entry: Entry, env: Env): ProductProcess {
         }
         return parsed(lines).find((line) => line['event'] === event);
       };
-      return until(`"${event}" of ${entry}`, seen, 30_000).catch((error: unknown) => {
+      return until(`"${event}" of ${entry}`, seen).catch((error: unknown) => {
         throw new Error(`${String(error)}\n${lines.join('\n')}`);
       });
     },

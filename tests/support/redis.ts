@@ -12,9 +12,16 @@ export async function openRedis(url = testServers().redisUrl): Promise<Redis> {
   return redis;
 }
 
+/** A way to Redis that can be cut, and its address. */
+export async function startRedisProxy(): Promise<{ proxy: TcpProxy; url: string }> {
+  const url = new URL(testServers().redisUrl);
+  const proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) });
+  url.port = String(proxy.port);
+  return { proxy, url: url.href };
+}
+
 /** A connection through a proxy. */
 export async function openCuttableRedis(): Promise<{ redis: Redis; proxy: TcpProxy }> {
-  const { hostname: host, port } = new URL(testServers().redisUrl);
-  const proxy = await startTcpProxy({ host, port: Number(port) });
-  return { redis: await openRedis(`redis://127.0.0.1:${proxy.port}/0`), proxy };
+  const { proxy, url } = await startRedisProxy();
+  return { redis: await openRedis(url), proxy };
 }

@@ -40,7 +40,7 @@ export interface RunStage {
   close(): Promise<void>;
 }
 
-export const LONGEST_RUN_MS = 40_000;
+export const LONGEST_RUN_MS = 120_000;
 
 export async function openRunStage(options: ProductOptions = {}): Promise<RunStage> {
   const vendors = await startStandInVendors();

@@ -1,8 +1,9 @@
 /** The servers of a test run, and fresh databases on them. */
-import { randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { connectDb, type Db } from '../../db/connect.js';
 import type { Role } from '../../domain/permissions.js';
+import { TEST_REDIS_DATABASES } from './redis-databases.js';
 
 export interface TestServers {
   /** Of the administrator, for making databases; tests use `createTestDb`. */
@@ -19,10 +20,15 @@ export interface TestDb {
   readonly drop: () => Promise<void>;
 }
 
+/** Each test file has one of its own, or the requests of others would count among its own. */
+const redisDatabase = randomInt(TEST_REDIS_DATABASES);
+
 export function testServers(): TestServers {
+  const redisUrl = new URL(setting('AGENTFORGE_TEST_REDIS_URL'));
+  redisUrl.pathname = `/${redisDatabase}`;
   return {
     databaseUrl: setting('AGENTFORGE_TEST_DATABASE_URL'),
-    redisUrl: setting('AGENTFORGE_TEST_REDIS_URL'),
+    redisUrl: redisUrl.href,
     temporalAddress: setting('AGENTFORGE_TEST_TEMPORAL_ADDRESS'),
     temporalNamespace: 'default',
   };

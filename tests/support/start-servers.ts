@@ -8,6 +8,7 @@ import { connectDb } from '../../db/connect.js';
 import { migrate } from '../../db/migrate.js';
 import { readRunning, writePidFile } from '../../scripts/embedded/process.js';
 import { startTemporary } from '../../scripts/embedded/temporary.js';
+import { TEST_REDIS_DATABASES } from './redis-databases.js';
 
 const Addresses = z.object({
   databaseUrl: z.string(),
@@ -71,6 +72,7 @@ async function startOwn(): Promise<Running> {
     prefix: 'agentforge-test-',
     toolsDir: join(HOME, 'tools'),
     durability: { postgres: false, temporal: 'OFF' },
+    redisDatabases: TEST_REDIS_DATABASES,
     say: (line) => process.stdout.write(`${line}\n`),
   });
   return {

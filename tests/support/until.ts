@@ -1,10 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
+/** Patience, never a measure: a busy machine takes several times as long as a quiet one. */
+const PATIENCE_MS = 60_000;
+
 /** Waits until `check` returns something truthy. @throws what it still lacks, after `timeoutMs` */
 export async function until<T>(
   what: string,
   check: () => T | Promise<T>,
-  timeoutMs = 15_000,
+  timeoutMs = PATIENCE_MS,
 ): Promise<Exclude<T, null | undefined | false>> {
   const end = Date.now() + timeoutMs;
   for (;;) {
