@@ -58,7 +58,7 @@ describe('attempts to authenticate', () => {
   });
 
   test('come back evenly, not all at the end of the window', async () => {
-    const config = { authRateLimit: 2, authRateWindowSeconds: 2, trustedProxyCount: 1 };
+    const config = { authRateLimit: 2, authRateWindowSeconds: 8, trustedProxyCount: 1 };
     const api = await start({ config });
     const headers = from(address());
     await logIn(api, headers);
@@ -66,7 +66,7 @@ describe('attempts to authenticate', () => {
     expect((await logIn(api, headers)).status).toBe(429);
     const startedAt = Date.now();
     await until('the next attempt', async () => (await logIn(api, headers)).status === 401);
-    expect(Date.now() - startedAt).toBeLessThan(1_900);
+    expect(Date.now() - startedAt).toBeLessThan(7_500);
   });
 
   test('at one account are limited from wherever they come', async () => {

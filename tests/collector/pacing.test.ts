@@ -40,8 +40,8 @@ test('domains do not wait for each other, nor after the interval', async () => {
   const turn = (domain: string, intervalMs: number) =>
     pacing.takeTurn({ domain, intervalMs }, never);
   const startedAt = performance.now();
-  await Promise.all([turn(randomUUID(), 5_000), turn(randomUUID(), 5_000)]);
-  expect(performance.now() - startedAt).toBeLessThan(2_000);
+  await Promise.all([turn(randomUUID(), 60_000), turn(randomUUID(), 60_000)]);
+  expect(performance.now() - startedAt).toBeLessThan(60_000);
 });
 
 test('where the wait is too long, nothing is reserved, and the time is told', async () => {

@@ -1,6 +1,7 @@
 /** What OpenTelemetry is told of one chat turn and of one run, span by span. */
 import { randomBytes } from 'node:crypto';
 import { discussionWorkflowId, pipelineWorkflowId } from '../../domain/ids.js';
+import { STOP_TIMEOUTS_MS } from '../../scripts/start/app-processes.js';
 import { register, type Chat, type Person } from '../support/person.js';
 import {
   startOtlpReceiver,
@@ -326,5 +327,5 @@ test('a receiver that hangs holds up no run, and no end of a process', async () 
   const { apis, workers } = stage.product;
   const codes = await Promise.all([...apis, ...workers].map((part) => part.stop()));
   expect(codes).toEqual([0, 0]);
-  expect(performance.now() - startedAt).toBeLessThan(6_000);
+  expect(performance.now() - startedAt).toBeLessThan(STOP_TIMEOUTS_MS.worker);
 });

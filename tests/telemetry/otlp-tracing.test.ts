@@ -153,7 +153,7 @@ test('a receiver that hangs costs spans, not memory and not the end', async () =
   }
   const startedAt = performance.now();
   await tracing.close();
-  expect(performance.now() - startedAt).toBeLessThan(4_500);
+  expect(performance.now() - startedAt).toBeLessThan(9_000);
   const sent = receiver.bodies.join('').split('"one of many"').length - 1;
   expect(sent).toBeGreaterThan(512);
   expect(sent).toBeLessThanOrEqual(512 + 2_048);
