@@ -68,7 +68,7 @@ describe('a discussion of many turns', () => {
     '도와줘',
   ];
   /** Enough to continue as new several times; 1,000 take a minute on two cores, to the same bounds. */
-  const TURNS = 300;
+  const TURNS = 150;
   /** More are sent only when earlier ones have been answered. */
   const MAX_UNANSWERED = 50;
 
