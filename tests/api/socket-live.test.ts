@@ -115,11 +115,12 @@ test('an extended client sees an agent begin, its reply in order, and then its e
   expect(plain.frames.map(({ type }) => type)).toEqual(['agent_completed', 'pipeline_result']);
 });
 
-test('whatever an agent tells at once is shown before its end', async () => {
+test('what an agent tells just before its end is shown before it', async () => {
   const scene = await setScene();
   const client = await join(scene);
   for (const node of ['a', 'b']) {
     const agent = scene.run.agent(node);
+    await until('its start', () => client.frames.some((frame) => frame['node'] === node));
     agent.beginReply()(`all of ${node}`);
     await agent.end();
     await scene.run.endAgent(node);
