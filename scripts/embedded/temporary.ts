@@ -1,7 +1,10 @@
-/** Servers for a while, with their state in a temporary directory: for tests and measurements. */
+/**
+ * Servers for a while, with their state in a temporary directory: for tests and measurements, which
+ * run from the source. AGENTFORGE_TEST_TEMPORAL chooses Temporal's.
+ */
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import {
   endLeftoverServers,
   forgetState,
@@ -11,6 +14,7 @@ import {
 } from './embedded.js';
 import { findFreePort } from './ports.js';
 import { endLeftover, readRunning, sendSignal, writePidFile } from './process.js';
+import { chosenTemporal } from './temporal-choice.js';
 
 export interface TemporaryOptions extends Pick<EmbeddedOptions, 'durability' | 'say'> {
   /** What the directory's name begins with; one purpose, one prefix. */
@@ -24,10 +28,12 @@ export interface TemporaryServers extends Embedded {
 }
 
 const OWNER_FILE = 'owner.pid';
+const COMPOSE = resolve(import.meta.dirname, '../../deploy/compose');
 
 /** Starts all three on free ports. They end with this process, however it ends. */
 export async function startTemporary(options: TemporaryOptions): Promise<TemporaryServers> {
   const { prefix, toolsDir, durability, say } = options;
+  const isReal = chosenTemporal() === 'server';
   mkdirSync(toolsDir, { recursive: true });
   await sweep(prefix);
   const home = mkdtempSync(join(tmpdir(), prefix));
@@ -43,6 +49,7 @@ export async function startTemporary(options: TemporaryOptions): Promise<Tempora
       temporalUi: null,
     },
     ...(durability === undefined ? {} : { durability }),
+    realTemporal: isReal ? { dynamicConfigFile: join(COMPOSE, 'temporal.yaml') } : undefined,
     say,
   });
   const killAll = (): void => {
