@@ -42,6 +42,7 @@ export async function startTemporalServer(options: TemporalServerOptions): Promi
     await ensureDatabase(options.databaseUrl, store.database);
     await bringSchemaUpToDate(options, store);
   }
+  await forgetMembers(options.databaseUrl);
   const address = `${LOCAL_HOST}:${options.port}`;
   return startServer({
     name: 'Temporal',
@@ -88,13 +89,28 @@ async function portsOf(frontendPort: number): Promise<Readonly<Record<string, st
 }
 
 async function ensureDatabase(databaseUrl: string, name: string): Promise<void> {
-  const client = new pg.Client({ connectionString: databaseUrl });
-  await client.connect();
-  try {
+  await withClient(databaseUrl, async (client) => {
     const found = await client.query('select 1 from pg_database where datname = $1', [name]);
     if (found.rowCount === 0) {
       await client.query(`create database ${name}`);
     }
+  });
+}
+
+/** Those of an earlier start are dead, and a new one would look for them for a minute. */
+async function forgetMembers(databaseUrl: string): Promise<void> {
+  const url = new URL(databaseUrl);
+  url.pathname = `/${STORES[0].database}`;
+  await withClient(url.href, async (client) => {
+    await client.query('delete from cluster_membership');
+  });
+}
+
+async function withClient(url: string, use: (client: pg.Client) => Promise<void>): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await use(client);
   } finally {
     await client.end();
   }
