@@ -20,12 +20,18 @@ export interface TemporalServerOptions {
   readonly databaseUrl: string;
   /** The dynamic configuration of production. */
   readonly dynamicConfigFile: string;
+  /** What its databases' names begin with, where several servers share a PostgreSQL. */
+  readonly databases?: string;
+  /** Where the server shows what it measures; absent: nowhere. */
+  readonly metricsPort?: number;
 }
 
-const STORES = [
-  { database: 'temporal', schema: 'postgresql/v12/temporal' },
-  { database: 'temporal_visibility', schema: 'postgresql/v12/visibility' },
+/** By what their names end with. */
+const SCHEMAS = [
+  ['', 'postgresql/v12/temporal'],
+  ['_visibility', 'postgresql/v12/visibility'],
 ] as const;
+const DATABASES = 'temporal';
 /** As in docker-compose.yml. */
 const PLUGIN = 'postgres12';
 const SHARDS = 64;
@@ -38,11 +44,13 @@ const runFile = promisify(execFile);
 export async function startTemporalServer(options: TemporalServerOptions): Promise<ServerProcess> {
   const dynamicConfig = join(options.home, 'temporal-dynamic.yaml');
   writeFileSync(dynamicConfig, readFileSync(options.dynamicConfigFile, 'utf8') + TEST_CONFIG);
-  for (const store of STORES) {
-    await ensureDatabase(options.databaseUrl, store.database);
-    await bringSchemaUpToDate(options, store);
+  const { databaseUrl, databases = DATABASES } = options;
+  for (const [ending, schema] of SCHEMAS) {
+    const database = `${databases}${ending}`;
+    await ensureDatabase(databaseUrl, database);
+    await bringSchemaUpToDate(options, { database, schema });
   }
-  await forgetMembers(options.databaseUrl);
+  await forgetMembers(databaseUrl, databases);
   const address = `${LOCAL_HOST}:${options.port}`;
   return startServer({
     name: 'Temporal',
@@ -60,6 +68,7 @@ export async function startTemporalServer(options: TemporalServerOptions): Promi
 }
 
 function environmentOf(options: TemporalServerOptions, dynamicConfig: string): NodeJS.ProcessEnv {
+  const { databases = DATABASES, metricsPort } = options;
   const { hostname, port, username, password } = new URL(options.databaseUrl);
   return {
     PATH: process.env['PATH'],
@@ -69,12 +78,13 @@ function environmentOf(options: TemporalServerOptions, dynamicConfig: string): N
     DB_PORT: port,
     POSTGRES_USER: username,
     POSTGRES_PWD: password,
-    DBNAME: STORES[0].database,
-    VISIBILITY_DBNAME: STORES[1].database,
+    DBNAME: databases,
+    VISIBILITY_DBNAME: `${databases}_visibility`,
     NUM_HISTORY_SHARDS: String(SHARDS),
     BIND_ON_IP: LOCAL_HOST,
     DYNAMIC_CONFIG_FILE_PATH: dynamicConfig,
     LOG_LEVEL: 'warn',
+    ...(metricsPort === undefined ? {} : { PROMETHEUS_ENDPOINT: `${LOCAL_HOST}:${metricsPort}` }),
   };
 }
 
@@ -98,9 +108,9 @@ async function ensureDatabase(databaseUrl: string, name: string): Promise<void> 
 }
 
 /** Those of an earlier start are dead, and a new one would look for them for a minute. */
-async function forgetMembers(databaseUrl: string): Promise<void> {
+async function forgetMembers(databaseUrl: string, database: string): Promise<void> {
   const url = new URL(databaseUrl);
-  url.pathname = `/${STORES[0].database}`;
+  url.pathname = `/${database}`;
   await withClient(url.href, async (client) => {
     await client.query('delete from cluster_membership');
   });
@@ -119,7 +129,7 @@ async function withClient(url: string, use: (client: pg.Client) => Promise<void>
 /** The same steps as deploy/compose/temporal-schema.sh; repeated, they change nothing. */
 async function bringSchemaUpToDate(
   { programs, databaseUrl }: TemporalServerOptions,
-  { database, schema }: (typeof STORES)[number],
+  { database, schema }: { readonly database: string; readonly schema: string },
 ): Promise<void> {
   const { hostname, port, username, password } = new URL(databaseUrl);
   const env = {

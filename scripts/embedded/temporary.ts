@@ -28,7 +28,11 @@ export interface TemporaryServers extends Embedded {
 }
 
 const OWNER_FILE = 'owner.pid';
-const COMPOSE = resolve(import.meta.dirname, '../../deploy/compose');
+/** Of the real Temporal server: production's. */
+export const DYNAMIC_CONFIG_FILE = resolve(
+  import.meta.dirname,
+  '../../deploy/compose/temporal.yaml',
+);
 
 /** Starts all three on free ports. They end with this process, however it ends. */
 export async function startTemporary(options: TemporaryOptions): Promise<TemporaryServers> {
@@ -49,7 +53,7 @@ export async function startTemporary(options: TemporaryOptions): Promise<Tempora
       temporalUi: null,
     },
     ...(durability === undefined ? {} : { durability }),
-    realTemporal: isReal ? { dynamicConfigFile: join(COMPOSE, 'temporal.yaml') } : undefined,
+    realTemporal: isReal ? { dynamicConfigFile: DYNAMIC_CONFIG_FILE } : undefined,
     say,
   });
   const killAll = (): void => {
