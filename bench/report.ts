@@ -1,5 +1,6 @@
 /** What a program of bench/ prints: Markdown, to be read and to be kept in bench/README.md. */
 import { availableParallelism } from 'node:os';
+import { chosenTemporal } from '../scripts/embedded/temporal-choice.js';
 import { sum } from './numbers.js';
 import { slowdown, throughputRatio, type Measured } from './rounds.js';
 import type { Statements } from './statements.js';
@@ -7,7 +8,8 @@ import { digits, tableOf } from './table.js';
 
 /** When and where: numbers of another machine are not to be compared. */
 export function headerOf(command: string, now: Date): string {
-  return `\`${command}\`, ${now.toISOString().slice(0, 10)}, ${availableParallelism()} cores, Node ${process.versions.node}`;
+  const where = chosenTemporal() === 'server' ? ', real Temporal server' : '';
+  return `\`${command}\`, ${now.toISOString().slice(0, 10)}, ${availableParallelism()} cores, Node ${process.versions.node}${where}`;
 }
 
 /** How long and how many, and how they compare with the first of `baselines` that measured both. */

@@ -8,7 +8,7 @@ import type { Place } from './place.js';
 export interface Statements {
   /** Round trips: BEGIN and COMMIT are among them. */
   readonly count: number;
-  /** Transactions that wrote or locked something, so that their commit is waited for. */
+  /** Transactions with a statement that writes or locks, so that their commit is waited for. */
   readonly writes: number;
   /** Statement by statement, most frequent first, with the process that sent it. */
   readonly lines: ReadonlyMap<string, number>;
@@ -26,19 +26,18 @@ export async function countStatements(
   const logFile = join(home, 'logs', 'postgres.log');
   await setLogging(db, 'all');
   const from = statSync(logFile).size;
-  const writesBefore = await readNextTransaction(db);
   await work();
-  const writes = (await readNextTransaction(db)) - writesBefore;
-  const lines = linesOf(readFileSync(logFile).subarray(from).toString('utf8'));
+  const asked = statementsIn(readFileSync(logFile).subarray(from).toString('utf8'));
   await setLogging(db, 'none');
-  const count = [...lines.values()].reduce((total, times) => total + times, 0);
-  return { count, writes, lines };
+  const writing = asked.filter(({ text }) => WRITES.test(text));
+  const writes = new Set(writing.map(({ transaction }) => transaction)).size;
+  return { count: asked.length, writes, lines: linesOf(asked) };
 }
 
 const PREFIX = 'bench-log ';
 
 async function setLogging(db: Db, statements: 'all' | 'none'): Promise<void> {
-  await sql.raw(`alter system set log_line_prefix = '${PREFIX}%a '`).execute(db);
+  await sql.raw(`alter system set log_line_prefix = '${PREFIX}%d %v %a '`).execute(db);
   await sql.raw(`alter system set log_statement = '${statements}'`).execute(db);
   await sql`select pg_reload_conf()`.execute(db);
   const isSet = async (): Promise<boolean> => {
@@ -51,25 +50,34 @@ async function setLogging(db: Db, statements: 'all' | 'none'): Promise<void> {
   }
 }
 
-/** Only transactions that write or lock rows get a number. */
-async function readNextTransaction(db: Db): Promise<number> {
-  const { rows } = await sql<{ next: string }>`
-    select pg_snapshot_xmax(pg_current_snapshot())::text as next`.execute(db);
-  return Number(rows[0]?.next);
+interface Statement {
+  readonly application: string;
+  readonly transaction: string;
+  readonly text: string;
 }
 
-const STATEMENT = /^(\S+) LOG: {2}(?:execute [^:]*|statement): (.*)$/s;
+const STATEMENT = /^(\S+) (\S+) (\S+) LOG: {2}(?:execute [^:]*|statement): (.*)$/s;
+const WRITES = /\b(insert into|update|delete from|merge into|for (no key )?(update|share))\b/i;
+/** Temporal's real server keeps its own databases beside it. */
+const DATABASE = 'agentforge';
 /** Of this program, which asks for the numbers. */
 const OWN = 'bench';
 
-function linesOf(log: string): ReadonlyMap<string, number> {
+function statementsIn(log: string): readonly Statement[] {
+  return log.split(PREFIX).flatMap((entry) => {
+    const [, database, transaction = '', application = OWN, statement = ''] =
+      STATEMENT.exec(entry.trim()) ?? [];
+    return database === DATABASE && application !== OWN
+      ? [{ application, transaction, text: statement.replace(/\s+/g, ' ') }]
+      : [];
+  });
+}
+
+function linesOf(asked: readonly Statement[]): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
-  for (const entry of log.split(PREFIX)) {
-    const [, application = OWN, statement = ''] = STATEMENT.exec(entry.trim()) ?? [];
-    if (application !== OWN) {
-      const line = `${application}: ${statement.replace(/\s+/g, ' ')}`;
-      counts.set(line, (counts.get(line) ?? 0) + 1);
-    }
+  for (const { application, text } of asked) {
+    const line = `${application}: ${text}`;
+    counts.set(line, (counts.get(line) ?? 0) + 1);
   }
   return new Map([...counts].toSorted(([, a], [, b]) => b - a));
 }

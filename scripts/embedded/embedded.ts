@@ -11,6 +11,8 @@ import { endLeftover, type ServerProcess } from './process.js';
 import { findTool, REDIS_TOOL, TEMPORAL_TOOL } from './python-tools.js';
 import { startRedis } from './redis.js';
 import { loadSecrets } from './secrets.js';
+import { findTemporalPrograms } from './temporal-programs.js';
+import type { TemporalServerOptions } from './temporal-server.js';
 import { startTemporal, type TemporalOptions } from './temporal.js';
 
 export type Part = 'postgres' | 'redis' | 'temporal';
@@ -40,6 +42,8 @@ export interface EmbeddedOptions {
   };
   /** How many numbered databases Redis has; 16, its own default, where nothing is said. */
   readonly redisDatabases?: number;
+  /** Present: Temporal's real server, on the PostgreSQL started here, in place of the dev server. */
+  readonly realTemporal?: Pick<TemporalServerOptions, 'dynamicConfigFile'> | undefined;
   readonly codecEndpoint?: string | undefined;
   readonly say: (line: string) => void;
 }
@@ -75,11 +79,13 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       await servers.get(part)?.stop();
     }
   };
-  const outcomes = await Promise.allSettled(parts.map(start));
-  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-  if (failed) {
-    await stop();
-    throw failed.reason;
+  for (const together of stagesOf(parts, options)) {
+    const outcomes = await Promise.allSettled(together.map(start));
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed) {
+      await stop();
+      throw failed.reason;
+    }
   }
   const logFiles = parts.map((part) => join(options.home, 'logs', `${part}.log`));
   return { ...addressesOf(options), servers, logFiles, restart: start, stop };
@@ -124,6 +130,15 @@ function wantedParts({ ports }: EmbeddedOptions): readonly Part[] {
   return PARTS.filter((part) => ports[part] !== undefined);
 }
 
+/** Parts that start together, in order: the real Temporal needs PostgreSQL. */
+function stagesOf(
+  parts: readonly Part[],
+  { realTemporal }: EmbeddedOptions,
+): readonly (readonly Part[])[] {
+  const isLater = (part: Part): boolean => realTemporal !== undefined && part === 'temporal';
+  return [parts.filter((part) => !isLater(part)), parts.filter(isLater)];
+}
+
 async function requirePorts({ ports }: EmbeddedOptions): Promise<void> {
   const variables = {
     POSTGRES_PORT: ports.postgres,
@@ -155,6 +170,17 @@ async function startPart(part: Part, options: EmbeddedOptions): Promise<ServerPr
         databases: options.redisDatabases ?? REDIS_DATABASES,
       });
     case 'temporal':
+      if (options.realTemporal) {
+        // loaded here, because it loads Temporal's client, which `npm start` does without
+        const { startTemporalServer } = await import('./temporal-server.js');
+        return startTemporalServer({
+          home,
+          port,
+          databaseUrl: addressesOf(options).databaseUrl ?? '',
+          programs: await findTemporalPrograms({ toolsDir, say }),
+          ...options.realTemporal,
+        });
+      }
       return startTemporal({
         home,
         port,

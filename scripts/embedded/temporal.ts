@@ -29,8 +29,9 @@ const DYNAMIC_CONFIG = [
   'matching.numTaskqueueReadPartitions=1',
   'matching.numTaskqueueWritePartitions=1',
 ];
-const RETENTION = '720h';
-const NAMESPACE = 'default';
+/** For how long closed histories are kept. */
+export const RETENTION = '720h';
+export const NAMESPACE = 'default';
 const runFile = promisify(execFile);
 
 export async function startTemporal(options: TemporalOptions): Promise<ServerProcess> {

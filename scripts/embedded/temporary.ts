@@ -1,7 +1,10 @@
-/** Servers for a while, with their state in a temporary directory: for tests and measurements. */
+/**
+ * Servers for a while, with their state in a temporary directory: for tests and measurements, which
+ * run from the source. AGENTFORGE_TEST_TEMPORAL chooses Temporal's.
+ */
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import {
   endLeftoverServers,
   forgetState,
@@ -11,6 +14,7 @@ import {
 } from './embedded.js';
 import { findFreePort } from './ports.js';
 import { endLeftover, readRunning, sendSignal, writePidFile } from './process.js';
+import { chosenTemporal } from './temporal-choice.js';
 
 export interface TemporaryOptions extends Pick<
   EmbeddedOptions,
@@ -27,12 +31,17 @@ export interface TemporaryServers extends Embedded {
 }
 
 const OWNER_FILE = 'owner.pid';
+/** Of the real Temporal server: production's. */
+export const DYNAMIC_CONFIG_FILE = resolve(
+  import.meta.dirname,
+  '../../deploy/compose/temporal.yaml',
+);
 
 /** Starts all three on free ports. They end with this process, however it ends. */
 export async function startTemporary(options: TemporaryOptions): Promise<TemporaryServers> {
   const { prefix, ...settings } = options;
-  const { toolsDir } = settings;
-  mkdirSync(toolsDir, { recursive: true });
+  const isReal = chosenTemporal() === 'server';
+  mkdirSync(settings.toolsDir, { recursive: true });
   await sweep(prefix);
   const home = mkdtempSync(join(tmpdir(), prefix));
   chmodSync(home, 0o711); // PostgreSQL may run as another user; what is inside is closed itself
@@ -46,6 +55,7 @@ export async function startTemporary(options: TemporaryOptions): Promise<Tempora
       temporal: await findFreePort(),
       temporalUi: null,
     },
+    realTemporal: isReal ? { dynamicConfigFile: DYNAMIC_CONFIG_FILE } : undefined,
   });
   const killAll = (): void => {
     for (const server of embedded.servers.values()) {

@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { z } from 'zod';
+import { GO_FOLDERS } from '../../scripts/embedded/temporal-programs.js';
 import { findProgram, type NeededTool } from './needed-tool.js';
 
 const SOURCE = resolve(import.meta.dirname, 'compose-reader');
@@ -23,7 +24,7 @@ const MAX_BYTES = 10_000_000;
 const runFile = promisify(execFile);
 
 export const GO: NeededTool = {
-  program: findProgram('go', ['/usr/local/go/bin', '/usr/lib/go/bin']),
+  program: findProgram('go', GO_FOLDERS),
   cure: "Install Go, so that compose's own parser can be built: apt-get install golang-go",
 };
 

@@ -1,11 +1,17 @@
 /** The product with everything that it measures, on a Temporal server of its own. */
+import { randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { findFreePort, LOCAL_HOST } from '../../scripts/embedded/ports.js';
-import { sendSignal } from '../../scripts/embedded/process.js';
+import { sendSignal, type ServerProcess } from '../../scripts/embedded/process.js';
 import { findTool, TEMPORAL_TOOL } from '../../scripts/embedded/python-tools.js';
+import { chosenTemporal } from '../../scripts/embedded/temporal-choice.js';
+import { findTemporalPrograms } from '../../scripts/embedded/temporal-programs.js';
+import { startTemporalServer } from '../../scripts/embedded/temporal-server.js';
 import { startTemporal } from '../../scripts/embedded/temporal.js';
+import { DYNAMIC_CONFIG_FILE } from '../../scripts/embedded/temporary.js';
+import { administer, testServers } from './servers.js';
 import { startVendorProduct, type VendorProduct } from './vendor-product.js';
 
 /** The jobs of deploy/prometheus/prometheus.yml. */
@@ -27,13 +33,10 @@ export async function startObservedProduct(
   )) as [number, number, number, number, number];
   const home = mkdtempSync(join(tmpdir(), 'observed-'));
   mkdirSync(join(home, 'logs'));
-  const server = await startTemporal({
+  const { server, dropDatabases } = await startObservedTemporal({
     home,
-    program: await findTool(TEMPORAL_TOOL, { toolsDir: TOOLS, say: () => undefined }),
     port: temporal,
-    uiPort: null,
     metricsPort: metrics,
-    synchronous: 'OFF',
   });
   const killServer = (): void => {
     sendSignal(-server.pid, 'SIGKILL');
@@ -65,7 +68,42 @@ export async function startObservedProduct(
       await stage.close();
       process.off('exit', killServer);
       await server.stop();
+      await dropDatabases();
       rmSync(home, { recursive: true });
+    },
+  };
+}
+
+interface ObservedTemporal {
+  readonly server: ServerProcess;
+  dropDatabases(): Promise<void>;
+}
+
+/** Of the kind that the tests run against. */
+async function startObservedTemporal(options: {
+  readonly home: string;
+  readonly port: number;
+  readonly metricsPort: number;
+}): Promise<ObservedTemporal> {
+  const how = { toolsDir: TOOLS, say: () => undefined };
+  if (chosenTemporal() === 'dev') {
+    const program = await findTool(TEMPORAL_TOOL, how);
+    const server = await startTemporal({ ...options, program, uiPort: null, synchronous: 'OFF' });
+    return { server, dropDatabases: () => Promise.resolve() };
+  }
+  const databases = `observed_${randomUUID().replaceAll('-', '')}`;
+  const server = await startTemporalServer({
+    ...options,
+    databases,
+    programs: await findTemporalPrograms(how),
+    databaseUrl: testServers().databaseUrl,
+    dynamicConfigFile: DYNAMIC_CONFIG_FILE,
+  });
+  return {
+    server,
+    async dropDatabases() {
+      await administer(`drop database ${databases} with (force)`);
+      await administer(`drop database ${databases}_visibility with (force)`);
     },
   };
 }

@@ -66,7 +66,8 @@ export async function createTestDb(): Promise<TestDb> {
   };
 }
 
-async function administer(statement: string): Promise<void> {
+/** As the administrator of the database server. */
+export async function administer(statement: string): Promise<void> {
   const client = new pg.Client({ connectionString: testServers().databaseUrl });
   await client.connect();
   try {

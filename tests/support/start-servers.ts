@@ -7,10 +7,12 @@ import { z } from 'zod';
 import { connectDb } from '../../db/connect.js';
 import { migrate } from '../../db/migrate.js';
 import { readRunning, writePidFile } from '../../scripts/embedded/process.js';
+import { chosenTemporal, TEMPORAL_KINDS } from '../../scripts/embedded/temporal-choice.js';
 import { startTemporary } from '../../scripts/embedded/temporary.js';
 import { TEST_REDIS_DATABASES } from './redis-databases.js';
 
 const Addresses = z.object({
+  temporalKind: z.enum(TEMPORAL_KINDS).default('dev'),
   databaseUrl: z.string(),
   redisUrl: z.string(),
   temporalAddress: z.string(),
@@ -44,8 +46,7 @@ export async function startTestServers(): Promise<{ stop(): Promise<void> }> {
 /** Serves one set for several test runs until it gets a signal. */
 export async function serveTestServers(): Promise<void> {
   const servers = await startOwn();
-  const { databaseUrl, redisUrl, temporalAddress } = servers;
-  const addresses: Addresses = { databaseUrl, redisUrl, temporalAddress };
+  const { stop, ...addresses } = servers;
   writeFileSync(SHARED_FILE, JSON.stringify(addresses), { mode: 0o600 });
   writePidFile(SHARED_PID_FILE, process.pid, 'test servers');
   process.stdout.write(`Test servers run until Ctrl-C; test runs find them by ${SHARED_FILE}.\n`);
@@ -56,14 +57,18 @@ export async function serveTestServers(): Promise<void> {
   clearInterval(keepAlive);
   rmSync(SHARED_FILE, { force: true });
   rmSync(SHARED_PID_FILE, { force: true });
-  await servers.stop();
+  await stop();
 }
 
+/** null: none run, or with the other Temporal */
 function readShared(): Running | null {
   if (!readRunning(SHARED_PID_FILE)) {
     return null;
   }
   const addresses = Addresses.parse(JSON.parse(readFileSync(SHARED_FILE, 'utf8')));
+  if (addresses.temporalKind !== chosenTemporal()) {
+    return null;
+  }
   return { ...addresses, stop: () => Promise.resolve() };
 }
 
@@ -76,6 +81,7 @@ async function startOwn(): Promise<Running> {
     say: (line) => process.stdout.write(`${line}\n`),
   });
   return {
+    temporalKind: chosenTemporal(),
     databaseUrl: servers.databaseUrl ?? '',
     redisUrl: servers.redisUrl ?? '',
     temporalAddress: servers.temporalAddress ?? '',
