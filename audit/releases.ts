@@ -33,6 +33,8 @@ export function signReleases(releases: readonly Release[], signer: Signer): Rele
 }
 
 export interface Releases {
+  /** Who has signed the list. */
+  readonly keyId: string;
   readonly all: readonly Release[];
   /** @returns the code whose hash this is; null: of no release */
   findCode(hash: string): { readonly version: string; readonly code: string } | null;
@@ -46,15 +48,16 @@ export function bundleFileOf({ version }: Pick<Release, 'version'>): string {
 
 /**
  * @param folder a URL that ends in `/`
- * @param keyId who signs releases
+ * @param keyIds whose signature counts
  * @throws Error that names the file that is not what was released
  */
-export function openReleases(folder: URL, keyId: string): Releases {
+export function openReleases(folder: URL, keyIds: readonly string[]): Releases {
   const { signature, ...list } = readList(folder);
-  if (signature.key_id !== keyId || !isSignedBy(list, signature)) {
+  if (!keyIds.includes(signature.key_id) || !isSignedBy(list, signature)) {
     throw new Error(`${LIST_FILE} of releases is not what was signed: take it from a release`);
   }
   return {
+    keyId: signature.key_id,
     all: list.releases,
     findCode(hash) {
       const release = list.releases.find(({ workflow_bundle }) => workflow_bundle === hash);

@@ -65,7 +65,7 @@ function ownKeys(): readonly string[] {
 
 /** A release counts; what is built from this copy does for what it has decided itself. */
 function findCode(hash: string): KnownCode | null {
-  const released = openReleases(new URL('releases/', ROOT), RELEASE_KEY_ID).findCode(hash);
+  const released = openReleases(new URL('releases/', ROOT), [RELEASE_KEY_ID]).findCode(hash);
   if (released !== null) {
     return { code: released.code, origin: `release ${released.version}` };
   }

@@ -4,7 +4,7 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
-import { RELEASE_KEY_ID } from '../audit/release-key.js';
+import { RELEASE_KEY_ID, RETIRED_RELEASE_KEY_IDS } from '../audit/release-key.js';
 import {
   bundleFileOf,
   LIST_FILE,
@@ -26,8 +26,13 @@ function release(): void {
   const signer = readSigner();
   const bundle = readFileSync(BUNDLE, 'utf8');
   const made: Release = { version: VERSION, workflow_bundle: hashOfBundle(bundle) };
-  const { all } = openReleases(RELEASES, RELEASE_KEY_ID);
+  const { all, keyId } = openReleases(RELEASES, [RELEASE_KEY_ID, ...RETIRED_RELEASE_KEY_IDS]);
   const before = all.find(({ version }) => version === VERSION);
+  if (before?.workflow_bundle === made.workflow_bundle && keyId !== RELEASE_KEY_ID) {
+    writeList(all, signer);
+    console.log('The list of releases is signed with the new key.');
+    return;
+  }
   if (before?.workflow_bundle === made.workflow_bundle) {
     console.log(`${VERSION} is released with these workflows already.`);
     return;
@@ -39,10 +44,14 @@ function release(): void {
   }
   mkdirSync(new URL(`${VERSION}/`, RELEASES), { recursive: true });
   writeFileSync(new URL(bundleFileOf(made), RELEASES), gzipSync(codeOf(bundle), { level: 9 }));
-  const list = signReleases([...all, made], signer);
-  writeFileSync(new URL(LIST_FILE, RELEASES), `${JSON.stringify(list, null, 2)}\n`);
+  writeList([...all, made], signer);
   console.log(`Released the workflows of ${VERSION}: ${made.workflow_bundle}.`);
   console.log('Record its histories, too, if that is not done: npm run histories:record.');
+}
+
+function writeList(releases: readonly Release[], signer: Signer): void {
+  const list = signReleases(releases, signer);
+  writeFileSync(new URL(LIST_FILE, RELEASES), `${JSON.stringify(list, null, 2)}\n`);
 }
 
 function readSigner(): Signer {

@@ -24,7 +24,7 @@ beforeAll(() => {
 });
 
 function findReleased(hash: string): KnownCode | null {
-  const found = openReleases(RELEASES, RELEASE_KEY_ID).findCode(hash);
+  const found = openReleases(RELEASES, [RELEASE_KEY_ID]).findCode(hash);
   return found && { code: found.code, origin: `release ${found.version}` };
 }
 
@@ -121,7 +121,7 @@ describe('releases', () => {
   afterEach(() => {
     rmSync(copy, { recursive: true });
   });
-  const open = (keyId = RELEASE_KEY_ID) => openReleases(pathToFileURL(`${copy}/`), keyId);
+  const open = (keyId = RELEASE_KEY_ID) => openReleases(pathToFileURL(`${copy}/`), [keyId]);
 
   test('are each what was released', () => {
     const { all, findCode } = open();
