@@ -1,6 +1,7 @@
 import { Socket } from 'node:net';
 import { CamelCasePlugin, Kysely, PostgresDialect, type Transaction } from 'kysely';
 import pg from 'pg';
+import { preparing } from './prepared.js';
 import type { Database } from './schema.js';
 
 /** What functions of `db/` take first: the pool, or a transaction of the caller's. */
@@ -47,7 +48,7 @@ export function connectDb(options: DbOptions): Db {
     client.on('error', ignore);
   });
   return new Kysely<Database>({
-    dialect: new PostgresDialect({ pool }),
+    dialect: new PostgresDialect({ pool: preparing(pool) }),
     plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
     log: ({ query }) => options.onStatement?.(query.sql),
   });

@@ -1,5 +1,6 @@
 import { Transaction } from 'kysely';
 import type { Db, Tx } from './connect.js';
+import { isOutdatedPlan } from './prepared.js';
 
 /** Source: PostgreSQL, appendix A: `serialization_failure`, `deadlock_detected`. */
 const VICTIM = /^40(?:001|P01)$/;
@@ -16,8 +17,8 @@ export async function inTransaction<T>(db: Db | Tx, work: (tx: Tx) => Promise<T>
 
 /**
  * Runs a transaction, which one statement is as well. One of several that wait in a circle is ended
- * by PostgreSQL, as is one that stores a step which another has just stored: such a victim has
- * changed nothing and is run again, so `work` must not do what a rollback cannot take back.
+ * by PostgreSQL, as is one that stores a step which another has just stored, or whose plans a
+ * migration has made useless: such a victim has changed nothing and is run again, so `work` must not do what a rollback cannot take back.
  */
 export async function repeatVictim<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
@@ -38,6 +39,7 @@ function isVictim(error: unknown): boolean {
   const code: unknown = Reflect.get(error, 'code');
   return (
     (typeof code === 'string' && VICTIM.test(code)) ||
-    (code === NOT_UNIQUE && Reflect.get(error, 'constraint') === STEP_KEYS)
+    (code === NOT_UNIQUE && Reflect.get(error, 'constraint') === STEP_KEYS) ||
+    isOutdatedPlan(error)
   );
 }

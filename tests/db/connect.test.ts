@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { connectDb, type Db } from '../../db/connect.js';
+import { inTransaction } from '../../db/transactions.js';
 import { isOutage } from '../../domain/outages.js';
 import { createTestDb, type TestDb } from '../support/servers.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
@@ -60,4 +61,37 @@ test('a statement that takes too long is an outage, a wrong one is not', async (
   expect(isOutage(await failureOf(sql`select pg_sleep(5)`.execute(db)))).toBe(true);
   expect(isOutage(await failureOf(sql`select nonsense`.execute(db)))).toBe(false);
   expect(isOutage(new Error('a bug'))).toBe(false);
+});
+
+test('a statement is prepared once, and again when a migration has changed what it returns', async () => {
+  const createThings = sql`create table if not exists things (id integer, name text)`;
+  await createThings.execute(db);
+  const read = (on: Db, id = 1) => sql`select * from things where id = ${id}`.execute(on);
+  const prepared = async (): Promise<number> => {
+    const { rows } = await sql<{ statements: number }>`
+      select count(*)::integer as statements from pg_prepared_statements
+      where statement like '%from things%' and name <> ''`.execute(db);
+    return rows[0]?.statements ?? 0;
+  };
+  await read(db);
+  await read(db, 2);
+  expect(await prepared()).toBe(1);
+  await sql`alter table things add column colour text`.execute(db);
+  await sql`insert into things (id) values (1)`.execute(db);
+  expect((await read(db)).rows).toEqual([{ id: 1, name: null, colour: null }]);
+  await sql`alter table things add column size integer`.execute(db);
+  const { rows } = await inTransaction(db, async (tx) => {
+    await sql`select 1`.execute(tx);
+    return read(tx);
+  });
+  expect(rows).toEqual([{ id: 1, name: null, colour: null, size: null }]);
+});
+
+test('statements without end are not all kept prepared', async () => {
+  for (let length = 1; length <= 400; length += 1) {
+    await sql`select ${sql.join(Array.from({ length }, (_, at) => at))}`.execute(db);
+  }
+  const { rows } = await sql<{ statements: number }>`
+    select count(*)::integer as statements from pg_prepared_statements`.execute(db);
+  expect(rows[0]?.statements).toBe(300);
 });

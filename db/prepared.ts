@@ -1,0 +1,88 @@
+/** Lets PostgreSQL parse and plan each statement once per connection, not once per execution. */
+import type { PostgresCursor, PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely';
+import type pg from 'pg';
+
+interface Names {
+  /** @returns null for a statement that is sent as it is */
+  of(text: string): string | null;
+  /** Its plans are out of date: it gets another name. */
+  forget(text: string): void;
+}
+
+/**
+ * Statements of a process that are kept prepared, in the order in which they come. Ours are fewer, but
+ * a list of any length makes a statement of its own; those that are left over are planned each time.
+ */
+const MAX_NAMES = 300;
+
+/** A pool whose statements with parameters are prepared under a name when they are first used. */
+export function preparing(pool: pg.Pool): PostgresPool {
+  const names = createNames();
+  const known = new WeakMap<pg.PoolClient, PostgresPoolClient>();
+  return {
+    options: pool.options,
+    async connect() {
+      const client = await pool.connect();
+      const wrapped = known.get(client) ?? wrap(client, names);
+      known.set(client, wrapped);
+      return wrapped;
+    },
+    end: () => pool.end(),
+  };
+}
+
+function createNames(): Names {
+  const names = new Map<string, string>();
+  let given = 0;
+  return {
+    of(text) {
+      const name = names.get(text);
+      if (name !== undefined || names.size >= MAX_NAMES) {
+        return name ?? null;
+      }
+      given += 1;
+      names.set(text, `s${given}`);
+      return `s${given}`;
+    },
+    forget: (text) => void names.delete(text),
+  };
+}
+
+function wrap(client: pg.PoolClient, names: Names): PostgresPoolClient {
+  const send = (text: string, values: readonly unknown[]): Promise<unknown> => {
+    const name = values.length === 0 ? null : names.of(text);
+    return client.query({ text, values: [...values], ...(name === null ? {} : { name }) });
+  };
+  const run = async (text: string, values: readonly unknown[]): Promise<unknown> => {
+    try {
+      return await send(text, values);
+    } catch (error) {
+      if (!isOutdatedPlan(error)) {
+        throw error;
+      }
+      names.forget(text);
+      return send(text, values).catch(() => {
+        throw error; // its transaction is over: `repeatVictim` begins it anew
+      });
+    }
+  };
+  function query<R>(text: string, values: readonly unknown[]): Promise<PostgresQueryResult<R>>;
+  function query<R>(cursor: PostgresCursor<R>): PostgresCursor<R>;
+  function query(asked: unknown, values: readonly unknown[] = []): unknown {
+    return run(String(asked), values); // nobody reads through a cursor
+  }
+  return {
+    query,
+    release: (destroy) => {
+      client.release(destroy);
+    },
+  };
+}
+
+/**
+ * Whether a statement was refused, before it did anything, since a migration has changed the columns
+ * that it returns. Source: PostgreSQL, `plancache.c`.
+ */
+export function isOutdatedPlan(error: unknown): boolean {
+  return error instanceof Error && Reflect.get(error, 'routine') === 'RevalidateCachedQuery';
+}
