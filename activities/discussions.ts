@@ -14,10 +14,8 @@ import {
   saveDiscussion,
   type TurnGround,
 } from '../db/discussions.js';
-import { appendEvents } from '../db/events.js';
-import { addMessage } from '../db/messages.js';
-import { readRunById } from '../db/pipelines.js';
-import { inTransaction } from '../db/transactions.js';
+import { inTransaction, repeatVictim } from '../db/transactions.js';
+import { storeEcho, storeTurnEnd } from '../db/turns.js';
 import { utcDay } from '../domain/days.js';
 import type { UserMessage } from '../workflows/discussion.messages.js';
 
@@ -91,7 +89,7 @@ export function createDiscussionActivities(deps: DiscussionDeps): DiscussionActi
     },
     beginTurn: (call) => begin(deps, call),
     async endTurn(call) {
-      const events = await inTransaction(deps.db, (tx) => storeAnswer(deps, tx, call));
+      const events = await repeatVictim(() => storeAnswer(deps, deps.db, call));
       announce(deps, call, events);
     },
     async saveTalk({ conversationId, userId, talk }) {
@@ -109,83 +107,67 @@ export function createDiscussionActivities(deps: DiscussionDeps): DiscussionActi
 }
 
 async function begin(deps: DiscussionDeps, call: BeginTurnCall): Promise<TurnBeginning> {
-  const { conversationId, userId, message } = call;
-  const { beginning, events } = await inTransaction(deps.db, async (tx) => {
-    const ground = await readTurnGround(tx, {
-      conversationId,
-      userId,
-      answerKey: answerKey(message.messageId, 0),
-    });
-    if (ground === null) {
-      return { beginning: { kind: 'conversation-gone' as const }, events: [] };
-    }
-    if (isAnswered(call, ground)) {
-      return { beginning: { kind: 'taken-before' as const, talk: ground.talk }, events: [] };
-    }
-    // every later turn goes on without waiting for the user's lock
-    const counted = ground.isCounted
-      ? 'ok'
-      : await countDiscussion(tx, { conversationId, userId, day: utcDay(deps.now()) });
-    const events = await storeEcho(tx, call);
-    const names = call.talk.designs.map(({ name }) => name);
-    const language = languageOf(message.content, call.talk.language, names);
-    const beginning: TurnBeginning =
-      counted === 'ok'
-        ? { kind: 'begun', language, plan: await planOf(tx, call) }
-        : { kind: 'refused', language };
-    return { beginning, events };
+  const { conversationId, userId, message, talk } = call;
+  const ground = await readTurnGround(deps.db, {
+    conversationId,
+    userId,
+    answerKey: answerKey(message.messageId, 0),
+    pipelineId: talk.run?.kind === 'admitted' ? talk.run.pipelineId : null,
   });
+  if (ground === null) {
+    return { kind: 'conversation-gone' };
+  }
+  if (isAnswered(message, ground)) {
+    return { kind: 'taken-before', talk: ground.talk };
+  }
+  const { counted, events } = await echo(deps, call, ground);
   deps.publish(conversationId, events);
-  return beginning;
+  const names = talk.designs.map(({ name }) => name);
+  const language = languageOf(message.content, talk.language, names);
+  return counted === 'ok'
+    ? { kind: 'begun', language, plan: planOf(call, ground) }
+    : { kind: 'refused', language };
+}
+
+/** Every later turn than the first goes on without waiting for the user's lock. */
+async function echo(
+  deps: DiscussionDeps,
+  { conversationId, userId, message }: BeginTurnCall,
+  { isCounted }: TurnGround,
+) {
+  const taken = echoOf(conversationId, message);
+  if (isCounted) {
+    return { counted: 'ok', events: await repeatVictim(() => storeEcho(deps.db, taken)) };
+  }
+  const day = utcDay(deps.now());
+  return inTransaction(deps.db, async (tx) => ({
+    counted: await countDiscussion(tx, { conversationId, userId, day }),
+    events: await storeEcho(tx, taken),
+  }));
 }
 
 /** Known by the stored state, or, if that was long ago, by its stored answer. */
-function isAnswered(
-  { message }: BeginTurnCall,
-  { talk, isAnswered: isStored }: TurnGround,
-): boolean {
-  return isStored || talk?.recentIds.includes(message.messageId) === true;
+function isAnswered({ messageId }: UserMessage, { talk, isAnswered: isStored }: TurnGround) {
+  return isStored || talk?.recentIds.includes(messageId) === true;
 }
 
-async function planOf(tx: Tx, { conversationId, message, talk }: BeginTurnCall): Promise<TurnPlan> {
+function planOf(
+  { conversationId, message, talk }: BeginTurnCall,
+  { isRunActive }: TurnGround,
+): TurnPlan {
   const patterns = findInjection(message.content);
   if (patterns.length > 0) {
     const { messageId } = message;
     log.warn('possible prompt injection in a message', { conversationId, messageId, patterns });
     return { kind: 'warn' };
   }
-  const pipelineId = talk.run?.kind === 'admitted' ? talk.run.pipelineId : null;
-  return planTurn(talk, message.content, await isRunActive(tx, pipelineId));
+  return planTurn(talk, message.content, isRunActive);
 }
 
-async function storeEcho(tx: Tx, { conversationId, message }: BeginTurnCall) {
-  await addMessage(tx, {
-    id: message.messageId,
-    conversationId,
-    role: 'user',
-    content: message.content,
-    metadata: null,
-  });
-  return appendEvents(tx, {
-    streamId: conversationId,
-    conversationId,
-    steps: [
-      {
-        stepKey: `${message.messageId}:echo`,
-        event: {
-          type: 'user_message_received',
-          content: message.content,
-          message_id: message.messageId,
-        },
-      },
-    ],
-  });
-}
-
-/** Asked in the turn itself: whoever saw the run's last event may speak of the next one. */
-async function isRunActive(tx: Tx, pipelineId: PipelineId | null): Promise<boolean> {
-  const run = pipelineId === null ? null : await readRunById(tx, pipelineId);
-  return run?.status === 'pending' || run?.status === 'running';
+function echoOf(conversationId: ConversationId, { messageId, content }: UserMessage) {
+  const message = { id: messageId, conversationId, role: 'user', content, metadata: null } as const;
+  const event = { type: 'user_message_received', content, message_id: messageId } as const;
+  return { message, step: { stepKey: `${messageId}:echo`, event } };
 }
 
 /** Event kinds whose text is kept as a message. Source: contract, discussion §8. */
@@ -193,23 +175,23 @@ const KEPT = ['clarification', 'designs_presented', 'critique_complete', 'plan_g
 
 async function storeAnswer(
   deps: DiscussionDeps,
-  tx: Tx,
+  db: Db | Tx,
   { conversationId, userId, messageId, events, talk }: EndTurnCall,
 ): Promise<readonly StoredEvent[]> {
-  const steps = events.map((event, index) => ({ stepKey: answerKey(messageId, index), event }));
-  const isNew = await saveDiscussion(tx, { conversationId, userId, talk });
-  for (const event of isNew ? events : []) {
-    if (KEPT.includes(event.type) && 'content' in event) {
-      await addMessage(tx, {
-        id: deps.newId(),
-        conversationId,
-        role: 'assistant',
-        content: event.content,
-        metadata: { ...event },
-      });
-    }
-  }
-  return appendEvents(tx, { streamId: conversationId, conversationId, steps });
+  const kept = events.flatMap((event) =>
+    KEPT.includes(event.type) && 'content' in event ? [event] : [],
+  );
+  return storeTurnEnd(db, {
+    discussion: { conversationId, userId, talk },
+    messages: kept.map((event) => ({
+      id: deps.newId(),
+      conversationId,
+      role: 'assistant',
+      content: event.content,
+      metadata: { ...event },
+    })),
+    steps: events.map((event, index) => ({ stepKey: answerKey(messageId, index), event })),
+  });
 }
 
 async function admit(deps: DiscussionDeps, tx: Tx, call: AdmitPlanCall) {

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { ConversationId, UserId } from '../domain/ids.js';
+import type { ConversationId, PipelineId, UserId } from '../domain/ids.js';
 import type { Talk } from '../domain/talk.js';
 import type { Db, Tx } from './connect.js';
 
@@ -16,21 +16,19 @@ export interface StoredDiscussion {
  * @returns false if nothing was kept: this is a repetition
  */
 export async function saveDiscussion(tx: Tx, discussion: StoredDiscussion): Promise<boolean> {
-  const { conversationId, userId } = discussion;
-  const { version } = discussion.talk;
-  const talk = JSON.stringify(discussion.talk);
-  const kept = await tx
-    .insertInto('discussions')
-    .values({ conversationId, userId, version, talk })
-    .onConflict((conflict) =>
-      conflict
-        .column('conversationId')
-        .doUpdateSet({ version, talk, updatedAt: sql<Date>`now()` })
-        .where('discussions.version', '<', version),
-    )
-    .returning('conversationId')
-    .executeTakeFirst();
-  return kept !== undefined;
+  const { rows } = await sql`${savingDiscussion(discussion)}`.execute(tx);
+  return rows.length > 0;
+}
+
+/** The statement of `saveDiscussion`, to be part of another one. */
+export function savingDiscussion({ conversationId, userId, talk }: StoredDiscussion) {
+  return sql`
+    insert into discussions as stored (conversation_id, user_id, version, talk)
+    values (${conversationId}::uuid, ${userId}::uuid, ${talk.version}, ${JSON.stringify(talk)})
+    on conflict (conversation_id) do update
+      set version = excluded.version, talk = excluded.talk, updated_at = now()
+      where stored.version < excluded.version
+    returning conversation_id`;
 }
 
 export async function readDiscussion(
@@ -52,21 +50,24 @@ export interface TurnGround {
   readonly isAnswered: boolean;
   /** Whether the conversation counts against a day's discussions. */
   readonly isCounted: boolean;
+  /** Whether the run that was asked for has not ended. */
+  readonly isRunActive: boolean;
 }
 
 /**
- * @param turn `answerKey` is the step key of its answer
+ * @param turn `answerKey` is the step key of its answer; `pipelineId` the run to be asked for
  * @returns null if the user has no such conversation
  */
 export async function readTurnGround(
-  tx: Tx,
+  db: Db | Tx,
   turn: {
     readonly conversationId: ConversationId;
     readonly userId: UserId;
     readonly answerKey: string;
+    readonly pipelineId: PipelineId | null;
   },
 ): Promise<TurnGround | null> {
-  const ground = await tx
+  const ground = await db
     .selectFrom('conversations')
     .leftJoin('discussions', 'discussions.conversationId', 'conversations.id')
     .leftJoin('streamEvents as answer', (join) =>
@@ -74,13 +75,21 @@ export async function readTurnGround(
         .onRef('answer.streamId', '=', 'conversations.id')
         .on('answer.stepKey', '=', turn.answerKey),
     )
-    .select(['discussions.talk', 'conversations.countedOn', 'answer.seq'])
+    .leftJoin('pipelineExecutions as run', (join) =>
+      join.on('run.id', '=', turn.pipelineId).on('run.status', 'in', ['pending', 'running']),
+    )
+    .select(['discussions.talk', 'conversations.countedOn', 'answer.seq', 'run.id as activeRun'])
     .where('conversations.id', '=', turn.conversationId)
     .where('conversations.userId', '=', turn.userId)
     .executeTakeFirst();
   if (ground === undefined) {
     return null;
   }
-  const { talk, countedOn, seq } = ground;
-  return { talk, isAnswered: seq !== null, isCounted: countedOn !== null };
+  const { talk, countedOn, seq, activeRun } = ground;
+  return {
+    talk,
+    isAnswered: seq !== null,
+    isCounted: countedOn !== null,
+    isRunActive: activeRun !== null,
+  };
 }

@@ -30,9 +30,17 @@ export async function appendEvents(tx: Tx, entry: EventEntry): Promise<readonly 
   const stored = await sql<EventRow>`
     with ${appending(entry)}
     select * from known union all select * from added`.execute(tx);
-  const rows = new Map(stored.rows.map((row) => [row.stepKey, row]));
-  return entry.steps.flatMap(({ stepKey }) => {
-    const row = rows.get(stepKey);
+  return storedEventsOf(stored.rows, entry.steps);
+}
+
+/** One stored event per step, in the order of `steps`. */
+export function storedEventsOf(
+  rows: readonly EventRow[],
+  steps: readonly EventStep[],
+): readonly StoredEvent[] {
+  const byStep = new Map(rows.map((row) => [row.stepKey, row]));
+  return steps.flatMap(({ stepKey }) => {
+    const row = byStep.get(stepKey);
     return row === undefined ? [] : [storedEventOf(row)];
   });
 }
@@ -98,7 +106,7 @@ export async function findEvents(
 
 const EVENT_COLUMNS = ['seq', 'stepKey', 'event', 'conversationId', 'createdAt'] as const;
 
-interface EventRow {
+export interface EventRow {
   readonly seq: number;
   readonly stepKey: string;
   readonly event: StreamEvent;

@@ -1,4 +1,4 @@
-import { sql } from 'kysely';
+import { sql, type RawBuilder } from 'kysely';
 import type { ConversationId } from '../domain/ids.js';
 import type { Db, Tx } from './connect.js';
 
@@ -21,28 +21,44 @@ export interface StoredMessage extends NewMessage {
  * @returns false, and changes nothing, if the id is already stored.
  */
 export async function addMessage(tx: Tx, message: NewMessage): Promise<boolean> {
-  const moved = await tx
-    .with('added', (query) =>
-      query
-        .insertInto('messages')
-        .values({
-          id: message.id,
-          conversationId: message.conversationId,
-          role: message.role,
-          content: message.content.replaceAll('\0', '\ufffd'), // PostgreSQL's text holds no NUL
-          metadata_: message.metadata === null ? null : JSON.stringify(message.metadata),
-          createdAt: sql<Date>`clock_timestamp()`,
-        })
-        .onConflict((conflict) => conflict.column('id').doNothing())
-        .returning('conversationId'),
-    )
-    .updateTable('conversations')
-    .from('added')
-    .set({ updatedAt: sql<Date>`clock_timestamp()` })
-    .whereRef('conversations.id', '=', 'added.conversationId')
-    .returning('conversations.id')
-    .executeTakeFirst();
-  return moved !== undefined;
+  const { rows } = await sql`
+    with ${addingMessages(message.conversationId, [message])} select from moved`.execute(tx);
+  return rows.length > 0;
+}
+
+/**
+ * Parts of a statement that add messages of a conversation: `moved` is a row where any was added.
+ *
+ * @param onlyIf whether anything is to be added at all
+ */
+export function addingMessages(
+  conversationId: ConversationId,
+  messages: readonly NewMessage[],
+  onlyIf: RawBuilder<unknown> = sql`true`,
+) {
+  const ids = messages.map(({ id }) => id);
+  const roles = messages.map(({ role }) => role);
+  // PostgreSQL's text holds no NUL
+  const contents = messages.map(({ content }) => content.replaceAll('\0', '\ufffd'));
+  const metadata = messages.map((message) =>
+    message.metadata === null ? null : JSON.stringify(message.metadata),
+  );
+  return sql`
+    told as (
+      insert into messages (id, conversation_id, role, content, metadata_, created_at)
+      select id, ${conversationId}::uuid, role, content, metadata, clock_timestamp()
+      from unnest(${ids}::uuid[], ${roles}::text[], ${contents}::text[], ${metadata}::json[])
+        with ordinality as message (id, role, content, metadata, place)
+      where ${onlyIf} order by place
+      on conflict (id) do nothing
+      returning conversation_id
+    ),
+    moved as (
+      update conversations set updated_at = clock_timestamp()
+      from (select distinct conversation_id from told) as told
+      where conversations.id = told.conversation_id
+      returning conversations.id
+    )`;
 }
 
 /** All messages of a conversation, oldest first. */

@@ -18,7 +18,8 @@ export async function inTransaction<T>(db: Db | Tx, work: (tx: Tx) => Promise<T>
 /**
  * Runs a transaction, which one statement is as well. One of several that wait in a circle is ended
  * by PostgreSQL, as is one that stores a step which another has just stored, or whose plans a
- * migration has made useless: such a victim has changed nothing and is run again, so `work` must not do what a rollback cannot take back.
+ * migration has made useless: such a victim has changed nothing and is run again, so `work` must not
+ * do what a rollback cannot take back.
  */
 export async function repeatVictim<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
