@@ -1,5 +1,5 @@
 /** Bundles the built workflows for the worker's sandbox, once at build time. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 
@@ -11,8 +11,24 @@ const bundlePath = fileURLToPath(new URL('workflow-bundle.js', dist));
 const { code } = await bundleWorkflowCode({
   workflowsPath,
   workflowInterceptorModules: existsSync(interceptors) ? [interceptors] : [],
+  preloadModules: rulesOf(new URL('workflows/', dist)),
   logger: new DefaultLogger('WARN'),
 });
 if (!existsSync(bundlePath) || readFileSync(bundlePath, 'utf8') !== code) {
   writeFileSync(bundlePath, code);
+}
+
+/**
+ * What workflows take from domain/: pure functions and constants, without a state of a run. So a
+ * worker evaluates these modules once, and not anew for each run.
+ */
+function rulesOf(workflows: URL): string[] {
+  const sources = readdirSync(workflows).filter((name) => name.endsWith('.js'));
+  const imported = sources.flatMap((name) => {
+    const source = readFileSync(new URL(name, workflows), 'utf8');
+    return [...source.matchAll(/ from '(\.\.\/domain\/[\w-]+\.js)';/g)].map(
+      ([, path = '']) => path,
+    );
+  });
+  return [...new Set(imported)].toSorted().map((path) => fileURLToPath(new URL(path, workflows)));
 }
