@@ -7,6 +7,7 @@ import {
   condition,
   continueAsNew,
   isCancellation,
+  patched,
   setCurrentDetails,
   setHandler,
   workflowInfo,
@@ -25,6 +26,7 @@ import {
   type UserMessage,
   type WaitingWork,
 } from './discussion.messages.js';
+import { IDLE, IdleClock } from './idle-clock.js';
 import { startAdmittedRun } from './runs.js';
 import { followCause } from './spans.js';
 import { takeTurn } from './turn.js';
@@ -53,10 +55,12 @@ export async function discussionWorkflow(input: DiscussionInput): Promise<void> 
     }
   });
   show(null);
-  while (await hasWork(input, talk, inbox)) {
+  const idle = patched(ONE_TIMER) ? new IdleClock(input.idleMs) : null;
+  while (await hasWork(input, talk, { inbox, idle })) {
     show(Date.now());
     talk = await CancellationScope.nonCancellable(() => work(input, talk, inbox));
     show(null);
+    idle?.touch();
     if (historyIsLong(input) && canCarry(inbox)) {
       const { talk: _talk, waiting: _waiting, ...settings } = input;
       await continueAsNew<typeof discussionWorkflow>({ ...settings, talk, waiting: inbox });
@@ -68,13 +72,25 @@ function inboxOf({ messages, admitted, ended }: WaitingWork): Inbox {
   return { messages: [...messages], admitted: [...admitted], ended: [...ended] };
 }
 
-const IDLE = { summary: 'falls asleep without a message' };
+/** Runs that began before this have a timer for each wait. */
+const ONE_TIMER = '2026-11-one-idle-timer';
+
+interface Waiting {
+  readonly inbox: Inbox;
+  readonly idle: IdleClock | null;
+}
 
 /** Waits for work; a cancelled or long idle discussion ends, but never with work left. */
-async function hasWork(input: DiscussionInput, talk: Talk, inbox: Inbox): Promise<boolean> {
+async function hasWork(
+  input: DiscussionInput,
+  talk: Talk,
+  { inbox, idle }: Waiting,
+): Promise<boolean> {
   const isWaiting = (): boolean => !isEmpty(inbox);
   try {
-    if (isWaiting() || (await condition(isWaiting, input.idleMs, IDLE))) {
+    const woken = (): Promise<boolean> =>
+      idle === null ? condition(isWaiting, input.idleMs, IDLE) : idle.wait(isWaiting);
+    if (isWaiting() || (await woken())) {
       return true;
     }
     return (await isRunActive(talk)) || isWaiting();

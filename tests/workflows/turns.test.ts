@@ -12,6 +12,7 @@ import { discussionWorkflowId } from '../../domain/ids.js';
 import { startTalk, type Talk } from '../../domain/talk.js';
 import { connectTemporal, createDataConverter } from '../../temporal/connection.js';
 import { discussionStart } from '../../temporal/start-options.js';
+import { discussionQuery } from '../../workflows/discussion.messages.js';
 import { createTestConversation } from '../support/runs.js';
 import { createTestDb, createTestUser, testServers, type TestDb } from '../support/servers.js';
 import { until } from '../support/until.js';
@@ -77,7 +78,9 @@ async function discussing(
   return {
     send,
     look: () =>
-      temporal.client.workflow.getHandle(discussionWorkflowId(conversationId)).query('state'),
+      temporal.client.workflow
+        .getHandle(discussionWorkflowId(conversationId))
+        .query(discussionQuery),
     events: () => readEvents(own.db, conversationId, { after: 0, limit: 100 }),
     messages: () => listMessages(own.db, conversationId),
     talk: async () => (await readDiscussion(own.db, conversationId))?.talk,
@@ -147,6 +150,7 @@ test('an attempt to end a turn that is overtaken by its repetition stores nothin
     'user_message_received',
     'critique_complete',
   ]);
+  await until('the workflow has heard', async () => (await discussion.look()).state === 'refine');
   await discussion.stop();
 });
 
@@ -174,6 +178,7 @@ test('operators see how a discussion stands, and what is possible next', async (
   const discussion = await discussing(() => ({}));
   await discussion.send('make it cheaper');
   await until('it is answered', async () => (await discussion.events()).length >= 2);
+  await until('the workflow has heard', async () => (await discussion.look()).state === 'refine');
   expect(await discussion.look()).toEqual({
     state: 'refine',
     round: 1,
