@@ -91,27 +91,35 @@ export function createDesignActivities(deps: DesignDeps): DesignActivities {
   return {
     async analyzeIntent(call) {
       const { language } = call;
-      const texts = await readTexts(deps.db, call.requestIds);
+      const [texts, simulated] = await Promise.all([
+        readTexts(deps.db, call.requestIds),
+        deps.usesSimulated(call.userId),
+      ]);
       const request = texts.join('\n\n');
       const answered = await ask(deps, call, {
         purpose: { kind: 'intent', language, request },
         messages: intentPrompt({ texts, memory: call.memory, language }),
         answer: INTENT_ANSWER,
         schema: IntentAnswer,
+        simulated,
       });
       const intent = answered ?? intentByRules(request, language);
       return { intent: withQuestion(intent, language), by: answeredBy(answered) };
     },
     async generateDesigns(call) {
       const { language, intent, previous } = call;
-      const texts = await readTexts(deps.db, call.requestIds);
-      const feedback = await readTexts(deps.db, call.feedbackIds);
+      const [texts, feedback, simulated] = await Promise.all([
+        readTexts(deps.db, call.requestIds),
+        readTexts(deps.db, call.feedbackIds),
+        deps.usesSimulated(call.userId),
+      ]);
       const request = texts.join('\n\n');
       const answered = await ask(deps, call, {
         purpose: { kind: 'designs', language, request, intent, previous, feedback },
         messages: designPrompt({ ...call, texts, feedback }),
         answer: DESIGNS_ANSWER,
         schema: designsAnswer({ sourceHints: intent.source_hints, language }),
+        simulated,
       });
       const wishes = [...texts, ...feedback].join('\n');
       const designs = answered ?? designsByRules(intent, language, wishes);
@@ -119,12 +127,16 @@ export function createDesignActivities(deps: DesignDeps): DesignActivities {
     },
     async critiqueDesigns(call) {
       const { language, intent, designs } = call;
-      const [feedback = ''] = await readTexts(deps.db, [call.feedbackId]);
+      const [[feedback = ''], simulated] = await Promise.all([
+        readTexts(deps.db, [call.feedbackId]),
+        deps.usesSimulated(call.userId),
+      ]);
       const answered = await ask(deps, call, {
         purpose: { kind: 'critiques', language, intent, designs, feedback },
         messages: critiquePrompt({ ...call, feedback }),
         answer: CRITIQUES_ANSWER,
         schema: critiquesAnswer(designs),
+        simulated,
       });
       const critiques = answered ?? critiquesByRules(designs, intent, language);
       return { critiques, by: answeredBy(answered) };
@@ -143,13 +155,14 @@ interface Question<T> {
   readonly messages: ModelRequest['messages'];
   readonly answer: AnswerSchema;
   readonly schema: z.ZodType<T>;
+  readonly simulated: boolean;
 }
 
 /** @returns null where the rules must answer */
 async function ask<T>(
   deps: DesignDeps,
   call: DesignCall,
-  { purpose, messages, answer, schema }: Question<T>,
+  { purpose, messages, answer, schema, simulated }: Question<T>,
 ): Promise<T | null> {
   const fallBack = (reason: string): null => {
     const { stepId, conversationId } = call;
@@ -162,7 +175,6 @@ async function ask<T>(
     deps.countFallback(purpose.kind, reason);
     return null;
   };
-  const simulated = await deps.usesSimulated(call.userId);
   const request: ModelRequest = {
     ...SETTINGS[purpose.kind],
     purpose,
