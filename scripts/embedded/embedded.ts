@@ -154,42 +154,50 @@ async function requirePorts({ ports }: EmbeddedOptions): Promise<void> {
 }
 
 async function startPart(part: Part, options: EmbeddedOptions): Promise<ServerProcess> {
-  const { home, say, durability } = options;
-  const port = options.ports[part] ?? 0;
-  const toolsDir = options.toolsDir ?? join(home, 'tools');
+  const place: Place = {
+    home: options.home,
+    port: options.ports[part] ?? 0,
+    tools: { toolsDir: options.toolsDir ?? join(options.home, 'tools'), say: options.say },
+  };
   switch (part) {
     case 'postgres': {
-      const password = loadSecrets(home).postgresPassword;
-      return startPostgres({ home, port, password, durable: durability?.postgres ?? true });
+      const password = loadSecrets(options.home).postgresPassword;
+      return startPostgres({ ...place, password, durable: options.durability?.postgres ?? true });
     }
-    case 'redis':
-      return startRedis({
-        home,
-        port,
-        program: await findTool(REDIS_TOOL, { toolsDir, say }),
-        databases: options.redisDatabases ?? REDIS_DATABASES,
-      });
+    case 'redis': {
+      const program = await findTool(REDIS_TOOL, place.tools);
+      const databases = options.redisDatabases ?? REDIS_DATABASES;
+      return startRedis({ ...place, program, databases });
+    }
     case 'temporal':
-      if (options.realTemporal) {
-        // loaded here, because it loads Temporal's client, which `npm start` does without
-        const { startTemporalServer } = await import('./temporal-server.js');
-        return startTemporalServer({
-          home,
-          port,
-          databaseUrl: addressesOf(options).databaseUrl ?? '',
-          programs: await findTemporalPrograms({ toolsDir, say }),
-          ...options.realTemporal,
-        });
-      }
-      return startTemporal({
-        home,
-        port,
-        uiPort: options.ports.temporalUi,
-        program: await findTool(TEMPORAL_TOOL, { toolsDir, say }),
-        synchronous: durability?.temporal ?? 'NORMAL',
-        codecEndpoint: options.codecEndpoint,
-      });
+      return startChosenTemporal(place, options);
   }
+}
+
+interface Place {
+  readonly home: string;
+  readonly port: number;
+  readonly tools: Parameters<typeof findTool>[1];
+}
+
+async function startChosenTemporal(place: Place, options: EmbeddedOptions): Promise<ServerProcess> {
+  if (options.realTemporal) {
+    // loaded here, because it loads Temporal's client, which `npm start` does without
+    const { startTemporalServer } = await import('./temporal-server.js');
+    return startTemporalServer({
+      ...place,
+      databaseUrl: addressesOf(options).databaseUrl ?? '',
+      programs: await findTemporalPrograms(place.tools),
+      ...options.realTemporal,
+    });
+  }
+  return startTemporal({
+    ...place,
+    uiPort: options.ports.temporalUi,
+    program: await findTool(TEMPORAL_TOOL, place.tools),
+    synchronous: options.durability?.temporal ?? 'NORMAL',
+    codecEndpoint: options.codecEndpoint,
+  });
 }
 
 type Addresses = Pick<Embedded, 'databaseUrl' | 'redisUrl' | 'temporalAddress' | 'temporalUiUrl'>;
