@@ -100,6 +100,7 @@ export type ApiConfig = Pick<
   | 'corsOrigins'
   | 'temporalUiOrigins'
   | 'trustedProxyCount'
+  | 'passwordCost'
   | 'authRateLimit'
   | 'authRateWindowSeconds'
   | 'rateLimits'
@@ -135,8 +136,6 @@ export interface AppDeps {
   readonly stopping: AbortSignal;
   /** How often a silent event stream shows that it lives; tests shorten it. Default: 15 s. */
   readonly heartbeatMs?: number;
-  /** bcrypt's cost; tests lower it. Default: 12. */
-  readonly passwordCost?: number;
   /** How long the order to delete a user waits for its end; tests shorten it. Default: 3 s. */
   readonly deletionWaitMs?: number;
 }

@@ -1,10 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import bcrypt from 'bcrypt';
 
-/** Source: contract, security §2. */
-const DEFAULT_COST = 12;
 /** Of libuv's four threads: the others are for what must not wait behind sign-ins, as tokens. */
 const AT_ONCE = 2;
+/** In bcrypt's own base 64. */
+const SALT_AND_HASH_LENGTH = 22 + 31;
 /** bcrypt ignores what follows. */
 export const MAX_PASSWORD_BYTES = 72;
 
@@ -14,14 +13,14 @@ export interface Passwords {
   matches(password: string, hash: string | undefined): Promise<boolean>;
 }
 
-export function createPasswords(cost = DEFAULT_COST): Passwords {
+/** @param cost bcrypt's, 4 to 31; hashes of another cost stay good */
+export function createPasswords(cost: number): Passwords {
   const inTurn = createTurns(AT_ONCE);
-  const dummyHash = bcrypt.hash(randomBytes(16).toString('hex'), cost);
+  const nobodysHash = `$2b$${String(cost).padStart(2, '0')}$${'.'.repeat(SALT_AND_HASH_LENGTH)}`;
   return {
     hash: (password) => inTurn(() => bcrypt.hash(password, cost)),
     async matches(password, hash) {
-      const known = hash ?? (await dummyHash);
-      const isSame = await inTurn(() => bcrypt.compare(password, known));
+      const isSame = await inTurn(() => bcrypt.compare(password, hash ?? nobodysHash));
       // a longer password would match the one that its first 72 bytes spell
       return isSame && hash !== undefined && Buffer.byteLength(password) <= MAX_PASSWORD_BYTES;
     },

@@ -1634,8 +1634,8 @@ export interface components {
       id: number;
       /** Format: date-time */
       at: string;
-      /** Format: uuid */
-      actor_id: string;
+      /** @description null: a command on the server */
+      actor_id: string | null;
       action: string;
       subject: string;
       details: {

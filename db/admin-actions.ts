@@ -1,4 +1,4 @@
-/** The log of what administrators do to what is not theirs. The database refuses every change of it. */
+/** The log of what administrators and operators do to what is not theirs. The database refuses every change of it. */
 import type { UserId } from '../domain/ids.js';
 import type { Action } from '../domain/permissions.js';
 import type { Selectable } from 'kysely';
@@ -6,7 +6,8 @@ import type { Db, Tx } from './connect.js';
 import type { AdminActionsTable } from './schema.js';
 
 export interface AdminAction {
-  readonly actorId: UserId;
+  /** null: a command on the server, where nobody is signed in; `details.by` is who ran it. */
+  readonly actorId: UserId | null;
   readonly action: Action;
   /** What it was done to: `<kind>:<id>`, ids only. */
   readonly subject: string;

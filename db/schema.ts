@@ -343,8 +343,8 @@ export interface DiscussionsTable {
 export interface AdminActionsTable {
   id: GeneratedAlways<number>;
   at: CreatedAt;
-  /** No reference: the log outlives whom it names. */
-  actorId: string;
+  /** No reference: the log outlives whom it names. null: a command on the server. */
+  actorId: string | null;
   action: Action;
   /** `<kind>:<id>` */
   subject: string;

@@ -75,6 +75,7 @@ function depsOfNobody(): AppDeps {
       corsOrigins: [],
       temporalUiOrigins: [],
       trustedProxyCount: 0,
+      passwordCost: 12,
       authRateLimit: 1,
       authRateWindowSeconds: 1,
       rateLimits: { free: 1, pro: 1, admin: 1 },

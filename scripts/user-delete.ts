@@ -6,7 +6,9 @@ import { userInfo } from 'node:os';
 import { createInterface } from 'node:readline/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { loadConfig, type Config } from '../config/config.js';
+import { recordAdminAction } from '../db/admin-actions.js';
 import type { Db } from '../db/connect.js';
+import { inTransaction } from '../db/transactions.js';
 import { closeAccount, userExists } from '../db/user-deletion.js';
 import { findUserByEmail, type UserRow } from '../db/users.js';
 import { connectTemporal } from '../temporal/connection.js';
@@ -33,14 +35,22 @@ async function deleteByEmail(words: readonly string[]): Promise<void> {
     if (!isSure) {
       await confirm(user);
     }
-    await closeAccount(db, user.id, new Date());
-    createLogger('operator').info('user deletion ordered', {
-      userId: user.id,
-      by: userInfo().username,
-    });
+    await order(db, user);
     await start(config, user.id);
     await watch(db, user);
   });
+}
+
+async function order(db: Db, { id: userId }: UserRow): Promise<void> {
+  const by = userInfo().username;
+  await inTransaction(db, async (tx) => {
+    if (await closeAccount(tx, userId, new Date())) {
+      const subject = `user:${userId}`;
+      const action = 'user:delete';
+      await recordAdminAction(tx, { actorId: null, action, subject, details: { by } });
+    }
+  });
+  createLogger('operator').info('user deletion ordered', { userId, by });
 }
 
 /** @throws Error unless the address is typed once more */

@@ -21,7 +21,7 @@ import { createTemplateRoutes } from './templates.js';
 
 /** Every route of the API, and the description of them all. */
 export function createRoutes(deps: AppDeps): readonly Route[] {
-  const passwords = createPasswords(deps.passwordCost);
+  const passwords = createPasswords(deps.config.passwordCost);
   const routes: readonly Route[] = [
     ...createHealthRoutes(deps),
     ...createAuthRoutes({ ...deps, passwords }),

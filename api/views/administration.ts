@@ -131,7 +131,7 @@ export const actionSchema = z
   .object({
     id: z.int(),
     at: time,
-    actor_id: z.guid(),
+    actor_id: z.guid().nullable().meta({ description: 'null: a command on the server' }),
     action: z.string(),
     subject: z.string(),
     details: z.record(z.string(), z.unknown()),

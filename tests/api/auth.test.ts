@@ -41,8 +41,8 @@ describe('registering', () => {
     ]);
   });
 
-  test('hashes with bcrypt at cost 12 and a salt of its own', async () => {
-    const { hash } = createPasswords();
+  test('hashes with bcrypt at the cost that is set and a salt of its own', async () => {
+    const { hash } = createPasswords(12);
     const hashes = [await hash('Passw0rd'), await hash('Passw0rd')];
     expect(hashes).toEqual(Array(2).fill(expect.stringMatching(/^\$2b\$12\$/)));
     expect(new Set(hashes).size).toBe(2);
@@ -182,7 +182,7 @@ describe('signing in', () => {
   });
 
   test('compares with bcrypt for an unknown address, too', async () => {
-    const slow = await startApiServer({ deps: { passwordCost: 11 } });
+    const slow = await startApiServer({ config: { passwordCost: 11 } });
     const time = async (email: string) => {
       const startedAt = performance.now();
       await slow.send('POST', '/auth/login', { body: { email, password: 'Wrong0000' } });

@@ -23,6 +23,7 @@ test('what is not set has the seed’s default', () => {
     port: 8_000,
     corsOrigins: ['http://localhost:3000'],
     trustedProxyCount: 0,
+    passwordCost: 12,
     authRateLimit: 5,
     authRateWindowSeconds: 900,
     rateLimits: { free: 10, pro: 60, admin: -1 },
@@ -46,6 +47,7 @@ const SETTINGS: readonly (readonly [string, string, object])[] = [
   ['DEBUG', 'true', { debug: true }],
   ['TEMPORAL_UI_ORIGINS', 'http://ui:8233', { temporalUiOrigins: ['http://ui:8233'] }],
   ['TRUSTED_PROXY_COUNT', '2', { trustedProxyCount: 2 }],
+  ['PASSWORD_COST', '14', { passwordCost: 14 }],
   ['AUTH_RATE_LIMIT', '1000', { authRateLimit: 1_000 }],
   ['AUTH_RATE_WINDOW_SECONDS', '60', { authRateWindowSeconds: 60 }],
   ['RATE_LIMIT_FREE', '120', { rateLimits: { free: 120, pro: 60, admin: -1 } }],
@@ -217,6 +219,7 @@ test('traces are off, and without texts, until somebody asks for them', () => {
 test.each([
   ['AUDIT_KEYS_PREVIOUS', 'abc'],
   ['OTEL_EXPORTER_OTLP_ENDPOINT', 'otel:4318'],
+  ['PASSWORD_COST', '9'],
   ['AUTH_RATE_LIMIT', '-1'],
   ['RATE_LIMIT_FREE', '-2'],
   ['TRUSTED_PROXY_COUNT', 'one'],

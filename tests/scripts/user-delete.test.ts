@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { findUser, findUserByEmail } from '../../db/users.js';
 import { runCommand } from '../support/command.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
@@ -68,5 +69,9 @@ test('the address typed once more closes the account, with Temporal away, too', 
   const line = JSON.parse(/\{.*user deletion ordered.*\}/.exec(output)?.[0] ?? '{}');
   expect(line).toMatchObject({ event: 'user deletion ordered', userId: id });
   expect(JSON.stringify(line)).not.toContain(email);
+  const { rows } = await sql`
+    select actor_id, action, details from admin_actions
+    where subject = ${`user:${id}`}`.execute(testDb.db);
+  expect(rows).toEqual([{ actorId: null, action: 'user:delete', details: { by: line.by } }]);
   expect(await findUserByEmail(testDb.db, email)).toBeUndefined();
 });

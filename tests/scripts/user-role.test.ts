@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sql } from 'kysely';
 import { loadSecrets } from '../../scripts/embedded/secrets.js';
 import { runCommand } from '../support/command.js';
 import { createTestDb, createTestUser, testServers, type TestDb } from '../support/servers.js';
@@ -26,6 +27,11 @@ test('makes the first administrator, says so and logs it', async () => {
   const line = JSON.parse(output.split('\n').find((text) => text.startsWith('{')) ?? '{}');
   expect(line).toMatchObject({ event: 'role changed', userId: id, before: 'free', after: 'admin' });
   expect(line.by).toEqual(expect.any(String));
+  const { rows } = await sql`
+    select actor_id, action, details from admin_actions
+    where subject = ${`user:${id}`}`.execute(testDb.db);
+  const details = { before: 'free', after: 'admin', by: line.by };
+  expect(rows).toEqual([{ actorId: null, action: 'user:set-role', details }]);
 });
 
 test('takes the role away again, and may be repeated', async () => {

@@ -76,6 +76,7 @@ const CONFIG: ApiConfig = {
   corsOrigins: ['http://localhost:3000'],
   temporalUiOrigins: ['http://127.0.0.1:8233'],
   trustedProxyCount: 0,
+  passwordCost: 4,
   authRateLimit: 100_000,
   authRateWindowSeconds: 900,
   rateLimits: { free: 100_000, pro: 100_000, admin: -1 },
@@ -147,7 +148,6 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     feeds,
     leases,
     stopping: stopping.signal,
-    passwordCost: 4,
     ...options.deps,
     config: { ...CONFIG, ...options.config },
   });

@@ -37,7 +37,8 @@ export interface Product {
   /** Of the first API process. */
   readonly url: string;
   startApi(env?: Env): Promise<ApiProcess>;
-  startWorker(env?: Env): Promise<ProductProcess>;
+  /** @param dist of another build */
+  startWorker(env?: Env, dist?: string): Promise<ProductProcess>;
   /** At `COLLECTOR_PORT`; the workers ask it if `DATA_COLLECTOR_URL` says so. */
   startCollector(env?: Env): Promise<ProductProcess>;
   stop(): Promise<void>;
@@ -51,7 +52,8 @@ export interface ProductOptions {
   readonly ports?: Partial<Record<'postgres' | 'redis' | 'temporal', number>>;
 }
 
-const DIST = new URL('../../dist/', import.meta.url).pathname;
+/** The present build. */
+export const DIST = new URL('../../dist/', import.meta.url).pathname;
 
 export async function startProduct(options: ProductOptions = {}): Promise<Product> {
   const { db, url: databaseUrl, drop } = await createTestDb();
@@ -68,6 +70,7 @@ export async function startProduct(options: ProductOptions = {}): Promise<Produc
     ENCRYPTION_KEY: randomBytes(32).toString('base64'),
     AUDIT_SIGNING_KEY: randomBytes(32).toString('base64'),
     SIMULATED_MODELS: 'true',
+    PASSWORD_COST: '10',
     AUTH_RATE_LIMIT: '1000',
     RATE_LIMIT_FREE: '10000',
     DATA_COLLECTOR_URL: 'http://127.0.0.1:9',
@@ -92,8 +95,8 @@ export async function startProduct(options: ProductOptions = {}): Promise<Produc
       apis.push(started);
       return started;
     },
-    async startWorker(more = {}) {
-      const started = startProcess('worker/main.js', { ...env, ...more });
+    async startWorker(more = {}, dist = DIST) {
+      const started = startProcess('worker/main.js', { ...env, ...more }, dist);
       await started.sees('worker ready');
       workers.push(started);
       return started;
@@ -135,8 +138,8 @@ async function startApi(env: Env): Promise<ApiProcess> {
 type Entry = 'api/main.js' | 'worker/main.js' | 'collector/main.js';
 
 /** Starts a built entry; its log lines are kept, for looking at and for waiting on. */
-export function startProcess(entry: Entry, env: Env): ProductProcess {
-  const child = spawn(process.execPath, [`${DIST}${entry}`], {
+export function startProcess(entry: Entry, env: Env, dist = DIST): ProductProcess {
+  const child = spawn(process.execPath, [`${dist}${entry}`], {
     env: { ...env, ...processCoverage() },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
