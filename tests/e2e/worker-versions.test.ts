@@ -1,10 +1,15 @@
-/** Two versions of workers side by side: what is under way ends, each run where it has begun. */
+/**
+ * Workers of the last release beside those of this one: what is under way ends, each run on the
+ * workflow code that it has begun on.
+ */
 import type { Client } from '@temporalio/client';
 import { createTokens } from '../../api/tokens.js';
 import { discussionWorkflowId, pipelineWorkflowId } from '../../domain/ids.js';
 import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
+import { readCodeVersion } from '../../worker/bundle.js';
 import { personOf, type Person } from '../support/person.js';
-import type { ProductProcess } from '../support/product.js';
+import { DIST, type ProductProcess } from '../support/product.js';
+import { makeEarlierBuild, type EarlierBuild } from '../support/released-worker.js';
 import { createTestUser, testServers } from '../support/servers.js';
 import { until } from '../support/until.js';
 import { startVendorProduct, type VendorProduct } from '../support/vendor-product.js';
@@ -15,10 +20,12 @@ const AT_ONCE = 20;
 const DEPLOYMENT = `agentforge-${process.pid}`;
 const NAMESPACE = testServers().temporalNamespace;
 
+let earlier: EarlierBuild;
 let stage: VendorProduct;
 let temporal: TemporalClient;
 let client: Client;
 beforeAll(async () => {
+  earlier = makeEarlierBuild();
   stage = await startVendorProduct({
     workers: 0,
     env: {
@@ -39,14 +46,13 @@ beforeAll(async () => {
 afterAll(async () => {
   await stage.close();
   await temporal.close();
+  earlier.remove();
 });
 
 /** What an operator does once the workers of a new version are ready. */
-async function startVersion(buildId: string): Promise<ProductProcess> {
-  const worker = await stage.product.startWorker({
-    TEMPORAL_DEPLOYMENT_NAME: DEPLOYMENT,
-    TEMPORAL_WORKER_BUILD_ID: buildId,
-  });
+async function startVersion(buildId: string, dist = DIST): Promise<ProductProcess> {
+  const version = { TEMPORAL_DEPLOYMENT_NAME: DEPLOYMENT, TEMPORAL_WORKER_BUILD_ID: buildId };
+  const worker = await stage.product.startWorker(version, dist);
   const order = { namespace: NAMESPACE, deploymentName: DEPLOYMENT, buildId };
   await until(`Temporal knows version ${buildId}`, () =>
     temporal.connection.workflowService.setWorkerDeploymentCurrentVersion(order).then(
@@ -90,9 +96,17 @@ async function buildOf(workflowId: string): Promise<string> {
   return raw.workflowExecutionInfo?.versioningInfo?.deploymentVersion?.buildId ?? 'none';
 }
 
+/** The workflow code that has decided last, by the hash that its worker names. */
+async function codeOf(workflowId: string): Promise<string | undefined> {
+  const { events } = await client.workflow.getHandle(workflowId).fetchHistory();
+  const task = events?.findLast((event) => event.workflowTaskCompletedEventAttributes != null);
+  const { identity } = task?.workflowTaskCompletedEventAttributes ?? {};
+  return identity?.split('+').at(-1);
+}
+
 test('200 runs that are under way end in the version they began in; talks move on', async () => {
   const { product, vendors } = stage;
-  const first = await startVersion('v1');
+  const first = await startVersion('v1', earlier.dist);
   const hold = Promise.withResolvers<null>();
   vendors.setBehaviour({ kind: 'answer', hold: hold.promise });
   const talker = await newcomer();
@@ -114,22 +128,24 @@ test('200 runs that are under way end in the version they began in; talks move o
   hold.resolve(null);
   chat.send('cancel');
   await chat.next('error');
-  await until(
-    'all runs have ended',
-    async () => {
-      const open = await product.db
-        .selectFrom('pipelineExecutions')
-        .select('id')
-        .where('status', '!=', 'completed')
-        .execute();
-      return open.length === 0;
-    },
-    60_000,
-  );
+  await until('all runs have ended', async () => {
+    const open = await product.db
+      .selectFrom('pipelineExecutions')
+      .select('id')
+      .where('status', '!=', 'completed')
+      .execute();
+    return open.length === 0;
+  });
   expect(await buildOf(discussionWorkflowId(conversationId))).toBe('v2');
   expect(await buildOf(pipelineWorkflowId(later))).toBe('v2');
   const builds = await Promise.all(runs.map((id) => buildOf(pipelineWorkflowId(id))));
   expect(new Set(builds)).toEqual(new Set(['v1']));
+  const [run = ''] = runs;
+  const present = await readCodeVersion(`${DIST}workflow-bundle.js`);
+  expect(present.workflowBundle).not.toBe(earlier.workflowBundle);
+  expect(await codeOf(pipelineWorkflowId(run))).toBe(earlier.workflowBundle);
+  expect(await codeOf(pipelineWorkflowId(later))).toBe(present.workflowBundle);
+  expect(await codeOf(discussionWorkflowId(conversationId))).toBe(present.workflowBundle);
   expect(vendors.calls).toHaveLength(2 * (RUNS + 1)); // none is made again elsewhere
 
   expect(await first.stop()).toBe(0);

@@ -1,0 +1,43 @@
+/** The built processes with the workflow code of an earlier release. */
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { RELEASE_KEY_ID } from '../../audit/release-key.js';
+import { openReleases } from '../../audit/releases.js';
+import { bundleOf } from '../../audit/replay.js';
+import { VERSION } from '../../domain/version.js';
+import { DIST } from './product.js';
+
+export interface EarlierBuild {
+  readonly version: string;
+  /** Hash of its workflow code, as workers name it in their identity. */
+  readonly workflowBundle: string;
+  /** Ends in `/`. */
+  readonly dist: string;
+  remove(): void;
+}
+
+/** Inside the checkout, where the processes find their packages. */
+const PLACE = resolve(process.env['AGENTFORGE_HOME'] ?? '.agentforge', 'earlier-builds');
+
+/** The present processes on the workflows of the last release that is not the present one. */
+export function makeEarlierBuild(): EarlierBuild {
+  const releases = openReleases(new URL('../../releases/', import.meta.url), [RELEASE_KEY_ID]);
+  const release = releases.all.findLast(({ version }) => version !== VERSION);
+  const found = releases.findCode(release?.workflow_bundle ?? '');
+  if (found === null || release === undefined) {
+    throw new Error(`there is no release before ${VERSION}`);
+  }
+  mkdirSync(PLACE, { recursive: true });
+  const place = mkdtempSync(join(PLACE, 'build-'));
+  const dist = `${join(place, 'dist')}/`;
+  cpSync(DIST, dist, { recursive: true });
+  writeFileSync(join(dist, 'workflow-bundle.js'), bundleOf(found.code));
+  return {
+    version: release.version,
+    workflowBundle: release.workflow_bundle,
+    dist,
+    remove: () => {
+      rmSync(place, { recursive: true });
+    },
+  };
+}
