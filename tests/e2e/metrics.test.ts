@@ -46,7 +46,10 @@ test('errors, fall-backs and retries of models are counted by vendor', async () 
   expect(await sumOf('llm_fallbacks_total', { from: 'openai', to: 'anthropic' })).toBe(1);
   expect(await sumOf('llm_retries_total', { provider: 'openai' })).toBe(1);
   expect(await sumOf('llm_requests_total', { provider: 'openai' })).toBe(1);
-  expect(await sumOf('pipeline_executions_total', { status: 'completed' })).toBe(1);
+  const ended = { status: 'completed' };
+  await until('its end is counted', async () => {
+    return (await sumOf('pipeline_executions_total', ended)) === 1;
+  });
 });
 
 test('a call that the budget refuses is counted', async () => {
@@ -79,8 +82,11 @@ test('every worker tells how many runs and discussions are active in the whole p
   expect(await sumOf('activities_running', { activity: 'runAgent' })).toBe(1);
   hold.resolve(null);
   await running;
-  expect(await pages('pipelines_active')).toEqual([0, 0]);
-  expect(await sumOf('activities_running')).toBe(0);
+  await until('none is active', async () =>
+    (await pages('pipelines_active')).every((count) => count === 0),
+  );
+  // its archive is made after it has ended
+  await until('all activities have ended', async () => (await sumOf('activities_running')) === 0);
   stage.vendors.setBehaviour();
   const chat = await person.chat(await person.startConversation());
   await chat.say('help me');
