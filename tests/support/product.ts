@@ -147,7 +147,8 @@ export function startProcess(entry: Entry, env: Env, dist = DIST): ProductProces
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream }).on('line', (line) => lines.push(line));
   }
-  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  // not at its exit: its last lines come later
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
   return {
     child,
     lines,
