@@ -30,5 +30,5 @@ export default {
   coverageReporters: ['json'],
   // patience, never a measure: a busy machine takes several times as long as a quiet one
   testTimeout: 240_000,
-  maxWorkers: 3,
+  maxWorkers: 2,
 };

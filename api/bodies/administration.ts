@@ -36,7 +36,8 @@ export const costsQuery = z.object({
   limit,
 });
 
-const MAX_ID = Number.MAX_SAFE_INTEGER;
+/** Fifteen digits: below what a number keeps exactly. */
+const MAX_ID = 999_999_999_999_999;
 
 export const actionsQuery = z.object({
   limit,
