@@ -1,4 +1,10 @@
-import { CancellationScope, condition, setCurrentDetails, setHandler } from '@temporalio/workflow';
+import {
+  CancellationScope,
+  condition,
+  patched,
+  setCurrentDetails,
+  setHandler,
+} from '@temporalio/workflow';
 import {
   isDone,
   needsApproval,
@@ -49,6 +55,9 @@ export async function runGraph(
   }
 }
 
+/** Runs that began before this may wait with calls in flight, if resumed and paused at once. */
+const ONLY_IDLE = '2026-11-wait-only-idle';
+
 async function interpret(work: RunWork): Promise<void> {
   const { progress } = work;
   const { graph } = progress.run;
@@ -56,8 +65,13 @@ async function interpret(work: RunWork): Promise<void> {
     beginReady(work);
     setCurrentDetails(detailsOf(progress));
     await condition(() => hasNews(work) || canBegin(work) || !isUnderWay(work));
-    if (!hasNews(work) && !canBegin(work) && (await waitForWork(work)) === 'ended') {
-      return;
+    if (!hasNews(work) && !canBegin(work)) {
+      if (isUnderWay(work) && patched(ONLY_IDLE)) {
+        continue; // what has woken it was taken back before it could look
+      }
+      if ((await waitForWork(work)) === 'ended') {
+        return;
+      }
     }
     takeNews(work);
   }
