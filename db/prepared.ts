@@ -61,8 +61,9 @@ function wrap(client: pg.PoolClient, names: Names): PostgresPoolClient {
         throw error;
       }
       names.forget(text);
-      return send(text, values).catch(() => {
-        throw error; // its transaction is over: `repeatVictim` begins it anew
+      return send(text, values).catch((again: unknown) => {
+        // in a transaction that is over with it, `repeatVictim` begins anew for the first error
+        throw isOverAlready(again) ? error : again;
       });
     }
   };
@@ -77,6 +78,11 @@ function wrap(client: pg.PoolClient, names: Names): PostgresPoolClient {
       client.release(destroy);
     },
   };
+}
+
+/** Source: PostgreSQL, appendix A: `in_failed_sql_transaction`. */
+function isOverAlready(error: unknown): boolean {
+  return error instanceof Error && Reflect.get(error, 'code') === '25P02';
 }
 
 /**
