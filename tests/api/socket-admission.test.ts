@@ -6,7 +6,7 @@ import { silentLogger } from '../../telemetry/logger.js';
 import { createTalk, startGateway, type Gateway, type Talk } from '../support/chat-server.js';
 import { connectChat, opened, type ChatClient } from '../support/chat-client.js';
 import { createTestDb, testServers, type TestDb } from '../support/servers.js';
-import { startTcpProxy } from '../support/tcp-proxy.js';
+import { startProxyOf } from '../support/server-proxies.js';
 import { until } from '../support/until.js';
 import { startRedisProxy } from '../support/redis.js';
 
@@ -101,8 +101,7 @@ test('the checks come in order: a bad id before a missing token, a token before 
 });
 
 test('an ownership check that fails closes with 1008 and says so', async () => {
-  const target = new URL(testServers().databaseUrl);
-  const proxy = await startTcpProxy({ host: target.hostname, port: Number(target.port) });
+  const proxy = await startProxyOf('postgres');
   more.push(proxy);
   const url = new URL(testDb.url);
   url.port = String(proxy.port);

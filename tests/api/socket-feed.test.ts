@@ -12,11 +12,11 @@ import {
 } from '../support/chat-server.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { connectChat, opened, type ChatClient } from '../support/chat-client.js';
-import { createTestDb, testServers, type TestDb } from '../support/servers.js';
-import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
+import { createTestDb, type TestDb } from '../support/servers.js';
+import type { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
 import { startRedisProxy } from '../support/redis.js';
-import { startProxyOf } from '../support/outage.js';
+import { startProxyOf } from '../support/server-proxies.js';
 
 let testDb: TestDb;
 const gateways: Gateway[] = [];
@@ -195,8 +195,7 @@ test('events go on while redis is away, and nothing is lost or doubled when it i
 });
 
 test('while postgresql is away a feed keeps trying, and then goes on where it was', async () => {
-  const target = new URL(testServers().databaseUrl);
-  const proxy = await startTcpProxy({ host: target.hostname, port: Number(target.port) });
+  const proxy = await startProxyOf('postgres');
   proxies.push(proxy);
   const url = new URL(testDb.url);
   url.port = String(proxy.port);

@@ -5,7 +5,7 @@ import { closeAccount } from '../../db/user-deletion.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { connectChat, opened } from '../support/chat-client.js';
 import { createTalk, gatewaysOfTests, type GatewayOptions } from '../support/chat-server.js';
-import { startProxyOf } from '../support/outage.js';
+import { startProxyOf } from '../support/server-proxies.js';
 import { createTestDb, type TestDb } from '../support/servers.js';
 import { until } from '../support/until.js';
 import { startRedisProxy } from '../support/redis.js';

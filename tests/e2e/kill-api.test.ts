@@ -2,9 +2,9 @@
 import { findFreePort } from '../../scripts/embedded/ports.js';
 import { register, type Answer, type Chat, type Person } from '../support/person.js';
 import { startProduct, type Product } from '../support/product.js';
-import { testServers } from '../support/servers.js';
 import { createStage, isOf, withoutTimesAndIds, type Story } from '../support/stories.js';
-import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
+import { startProxyOf } from '../support/server-proxies.js';
+import type { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
 import { startStandInVendors, type StandInVendors } from '../support/vendors/server.js';
 
@@ -18,8 +18,7 @@ let port: string;
 let undisturbed: Story;
 
 beforeAll(async () => {
-  const [host = '', temporalPort] = testServers().temporalAddress.split(':');
-  temporal = await startTcpProxy({ host, port: Number(temporalPort) });
+  temporal = await startProxyOf('temporal');
   vendors = await startStandInVendors();
   port = String(await findFreePort());
   product = await startProduct({ apis: 0, env: { OPENAI_BASE_URL: vendors.openAiUrl } });

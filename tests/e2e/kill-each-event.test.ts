@@ -16,9 +16,9 @@ import {
   type RunStage,
   type StagedRun,
 } from '../support/run-stage.js';
-import { testServers } from '../support/servers.js';
 import { withoutTimesAndIds } from '../support/stories.js';
-import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
+import { startProxyOf } from '../support/server-proxies.js';
+import type { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
 import { billOf } from '../support/vendor-product.js';
 
@@ -53,8 +53,7 @@ let reference: readonly string[];
 const covered = new Set<number>();
 
 beforeAll(async () => {
-  const [host = '', port] = testServers().temporalAddress.split(':');
-  temporal = await startTcpProxy({ host, port: Number(port) });
+  temporal = await startProxyOf('temporal');
   stage = await openRunStage({ workers: 0 });
   stage.vendors.setBehaviour((call) => {
     const { runId, agent } = callerOf(call);

@@ -3,7 +3,6 @@ import { sql } from 'kysely';
 import { readMoney } from '../support/money.js';
 import { startProduct, type Product } from '../support/product.js';
 import { lockRow, type RowLock } from '../support/row-lock.js';
-import { testServers } from '../support/servers.js';
 import {
   createStage,
   isEndOf,
@@ -15,7 +14,8 @@ import {
   type Step,
   type Story,
 } from '../support/stories.js';
-import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
+import { startProxyOf } from '../support/server-proxies.js';
+import type { TcpProxy } from '../support/tcp-proxy.js';
 import { startStandInVendors, type StandInVendors } from '../support/vendors/server.js';
 
 let vendors: StandInVendors;
@@ -25,8 +25,7 @@ let product: Product;
 let undisturbed: Story;
 
 beforeAll(async () => {
-  const [host = '', port] = testServers().temporalAddress.split(':');
-  temporal = await startTcpProxy({ host, port: Number(port) });
+  temporal = await startProxyOf('temporal');
   vendors = await startStandInVendors();
   stage = createStage(vendors);
   product = await startProduct({ workers: 0, env: { OPENAI_BASE_URL: vendors.openAiUrl } });
@@ -95,6 +94,16 @@ async function atRow(story: Story, step: Step, lock: () => Promise<RowLock>): Pr
   return stopped(row.release);
 }
 
+/** A plan is approved, and what follows from that waits at a locked row. */
+async function approveAtRow(story: Story, lock: () => Promise<RowLock>): Promise<RowLock> {
+  story.request();
+  await story.sees('designs', isOf('designs_presented'));
+  const row = await lock();
+  story.approve();
+  await row.awaited();
+  return row;
+}
+
 const dayOf = ({ person }: Story) =>
   lockRow(
     product.db,
@@ -156,11 +165,7 @@ const MOMENTS: readonly Moment[] = [
     title: 'a turn is about to be echoed',
     lost: [],
     async arrange(story) {
-      story.request();
-      await story.sees('designs', isOf('designs_presented'));
-      const row = await streamOf(story);
-      story.approve();
-      await row.awaited();
+      const row = await approveAtRow(story, () => streamOf(story));
       return stopped(row.release);
     },
   },
@@ -168,11 +173,7 @@ const MOMENTS: readonly Moment[] = [
     title: 'a turn has been echoed, unheard by Temporal',
     lost: [],
     async arrange(story) {
-      story.request();
-      await story.sees('designs', isOf('designs_presented'));
-      const row = await streamOf(story);
-      story.approve();
-      await row.awaited();
+      const row = await approveAtRow(story, () => streamOf(story));
       return {
         async whenUnheard() {
           row.release();
@@ -192,11 +193,7 @@ const MOMENTS: readonly Moment[] = [
     lost: [],
     unmade: ['planner'],
     async arrange(story) {
-      story.request();
-      await story.sees('designs', isOf('designs_presented'));
-      const row = await dayOf(story);
-      story.approve();
-      await row.awaited();
+      const row = await approveAtRow(story, () => dayOf(story));
       return stopped(row.release);
     },
   },

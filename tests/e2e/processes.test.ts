@@ -1,7 +1,8 @@
 /** How the built processes start, refuse to start, and stop. */
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
-import { askRoot, startProxyOf } from '../support/outage.js';
+import { askRoot } from '../support/outage.js';
+import { startProxyOf } from '../support/server-proxies.js';
 import { register } from '../support/person.js';
 import {
   startProcess,

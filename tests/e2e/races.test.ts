@@ -6,8 +6,9 @@ import type { Role } from '../../domain/permissions.js';
 import { connectChat, type ChatClient } from '../support/chat-client.js';
 import { personOf, type Answer, type Person } from '../support/person.js';
 import { startProduct, type Product } from '../support/product.js';
-import { createTestUser, testServers } from '../support/servers.js';
-import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
+import { createTestUser } from '../support/servers.js';
+import { startProxyOf } from '../support/server-proxies.js';
+import type { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
 import { billOf, startVendorProduct, type VendorProduct } from '../support/vendor-product.js';
 
@@ -105,8 +106,7 @@ describe.each([
   let proxy: TcpProxy;
   let product: Product;
   beforeAll(async () => {
-    const { hostname: host, port } = new URL(testServers().redisUrl);
-    proxy = await startTcpProxy({ host, port: Number(port) });
+    proxy = await startProxyOf('redis');
     product = await startProduct({
       apis: 2,
       workers: 0,

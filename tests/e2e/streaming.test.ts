@@ -4,7 +4,7 @@ import type { ClientEvent } from '../../domain/events.js';
 import { pipelineWorkflowId } from '../../domain/ids.js';
 import { findFreePort } from '../../scripts/embedded/ports.js';
 import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
-import { startProxyOf } from '../support/outage.js';
+import { startProxyOf } from '../support/server-proxies.js';
 import { register, type Person } from '../support/person.js';
 import { testServers } from '../support/servers.js';
 import type { TcpProxy } from '../support/tcp-proxy.js';

@@ -3,11 +3,9 @@ import { DESIGNS_ANSWER, designsAnswer } from '../../activities/answers/designs.
 import { INTENT_ANSWER, IntentAnswer } from '../../activities/answers/intent.js';
 import { intentByRules } from '../../domain/intents.js';
 import { designsByRules } from '../../domain/design-rules.js';
-import { createAnthropic } from '../../llm/anthropic.js';
-import { createGoogle } from '../../llm/google.js';
-import { createOpenAi } from '../../llm/openai.js';
 import type { AnswerSchema, Provider, Purpose } from '../../llm/model.js';
 import { createSimulated } from '../../llm/simulated/simulated.js';
+import { createProviders } from '../support/vendors/providers.js';
 import { startStandInVendors, type StandInVendors } from '../support/vendors/server.js';
 
 const REQUEST = 'Compare two laptops in a table';
@@ -21,9 +19,7 @@ let providers: Record<string, Provider>;
 beforeAll(async () => {
   vendors = await startStandInVendors();
   providers = {
-    openai: createOpenAi({ baseUrl: vendors.openAiUrl }),
-    anthropic: createAnthropic({ baseUrl: vendors.anthropicUrl }),
-    google: createGoogle({ baseUrl: vendors.googleUrl }),
+    ...createProviders(vendors),
     simulated: createSimulated(),
   };
 });

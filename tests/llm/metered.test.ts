@@ -1,17 +1,15 @@
 import { Registry } from 'prom-client';
 import type { Charge } from '../../domain/costs.js';
 import { DomainError } from '../../domain/errors.js';
-import { createAnthropic } from '../../llm/anthropic.js';
 import { chargeScope } from '../../llm/charge-scope.js';
-import { createGoogle } from '../../llm/google.js';
 import { createMeteredModels, type MeteredDeps, type Models } from '../../llm/metered.js';
 import type { ModelMetrics } from '../../llm/metrics.js';
 import type { ModelRequest, PayingKey } from '../../llm/model.js';
-import { createOpenAi } from '../../llm/openai.js';
 import { createRouter, type Providers, type PassTurn } from '../../llm/router.js';
 import { createSimulated } from '../../llm/simulated/simulated.js';
 import { createModelMetrics } from '../../telemetry/model-metrics.js';
 import { silentLogger } from '../../telemetry/logger.js';
+import { createProviders } from '../support/vendors/providers.js';
 import { startStandInVendors, type StandInVendors } from '../support/vendors/server.js';
 import { fakeLedger } from './fake-ledger.js';
 
@@ -21,9 +19,7 @@ let providers: Providers;
 beforeAll(async () => {
   vendors = await startStandInVendors();
   providers = {
-    openai: createOpenAi({ baseUrl: vendors.openAiUrl }),
-    anthropic: createAnthropic({ baseUrl: vendors.anthropicUrl }),
-    google: createGoogle({ baseUrl: vendors.googleUrl }),
+    ...createProviders(vendors),
     simulated: createSimulated(),
   };
 });

@@ -1,11 +1,9 @@
 /** Replies that come as streams: the same replies, failures and bills as without. */
 import { VENDORS, type Vendor } from '../../domain/models.js';
-import { createAnthropic } from '../../llm/anthropic.js';
-import { createGoogle } from '../../llm/google.js';
 import type { CallOptions, ModelCall, Provider } from '../../llm/model.js';
-import { createOpenAi } from '../../llm/openai.js';
 import { createSimulated } from '../../llm/simulated/simulated.js';
 import { ModelCallError } from '../../llm/vendor-errors.js';
+import { createProviders } from '../support/vendors/providers.js';
 import { startStandInVendors, type StandInVendors } from '../support/vendors/server.js';
 
 let vendors: StandInVendors;
@@ -13,11 +11,7 @@ let providers: Record<Vendor, Provider>;
 
 beforeAll(async () => {
   vendors = await startStandInVendors();
-  providers = {
-    openai: createOpenAi({ baseUrl: vendors.openAiUrl }),
-    anthropic: createAnthropic({ baseUrl: vendors.anthropicUrl }),
-    google: createGoogle({ baseUrl: vendors.googleUrl }),
-  };
+  providers = createProviders(vendors);
 });
 beforeEach(() => {
   vendors.setBehaviour();

@@ -1,10 +1,8 @@
-import { createAnthropic } from '../../llm/anthropic.js';
-import { createGoogle } from '../../llm/google.js';
-import { createOpenAi } from '../../llm/openai.js';
 import type { CallOptions, ModelCall, Provider } from '../../llm/model.js';
 import { ModelCallError } from '../../llm/vendor-errors.js';
 import { VENDORS, type Vendor } from '../../domain/models.js';
 import { DomainError } from '../../domain/errors.js';
+import { createProviders } from '../support/vendors/providers.js';
 import { startStandInVendors, type StandInVendors } from '../support/vendors/server.js';
 
 let vendors: StandInVendors;
@@ -12,11 +10,7 @@ let providers: Record<Vendor, Provider>;
 
 beforeAll(async () => {
   vendors = await startStandInVendors();
-  providers = {
-    openai: createOpenAi({ baseUrl: `${vendors.openAiUrl}/` }),
-    anthropic: createAnthropic({ baseUrl: vendors.anthropicUrl }),
-    google: createGoogle({ baseUrl: vendors.googleUrl }),
-  };
+  providers = createProviders({ ...vendors, openAiUrl: `${vendors.openAiUrl}/` });
 });
 beforeEach(() => {
   vendors.setBehaviour();
@@ -195,11 +189,7 @@ describe.each(VENDORS)('%s', (vendor) => {
   test('a vendor that refuses connections is unavailable and bills nothing', async () => {
     const closed = await startStandInVendors();
     await closed.close();
-    const unreachable = {
-      openai: createOpenAi({ baseUrl: closed.openAiUrl }),
-      anthropic: createAnthropic({ baseUrl: closed.anthropicUrl }),
-      google: createGoogle({ baseUrl: closed.googleUrl }),
-    }[vendor];
+    const unreachable = createProviders(closed)[vendor];
     const error = await failure(unreachable.complete(callOf(vendor), optionsOf()));
     expect(error.code).toBe('model-unavailable');
     expect(error.billing).toBe(vendor === 'google' ? 'unknown' : 'none');

@@ -2,12 +2,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { register, type Chat, type Person, type WireEvent } from './person.js';
 import { startProduct, type Product } from './product.js';
-import { testServers } from './servers.js';
-import { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
+import { startProxyOf, type Part } from './server-proxies.js';
+import type { TcpProxy } from './tcp-proxy.js';
 import { until } from './until.js';
 import { startStandInVendors, type StandInVendors } from './vendors/server.js';
-
-export type Part = 'postgres' | 'redis' | 'temporal';
 
 export interface Talk {
   readonly person: Person;
@@ -52,17 +50,6 @@ export async function setScene(part: Part): Promise<Scene> {
     throw new Error('three were asked for');
   }
   return { product, vendors, proxy, talker, runner, late };
-}
-
-export async function startProxyOf(part: Part): Promise<TcpProxy> {
-  const { databaseUrl, redisUrl, temporalAddress } = testServers();
-  const addresses = {
-    postgres: databaseUrl,
-    redis: redisUrl,
-    temporal: `http://${temporalAddress}`,
-  };
-  const { hostname, port } = new URL(addresses[part]);
-  return startTcpProxy({ host: hostname, port: Number(port) });
 }
 
 async function startTalk(url: string): Promise<Talk> {

@@ -3,7 +3,8 @@ import type { Redis } from 'ioredis';
 import { connectRedis } from '../../events/redis.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { testServers } from './servers.js';
-import { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
+import { startProxyOf } from './server-proxies.js';
+import type { TcpProxy } from './tcp-proxy.js';
 import { until } from './until.js';
 
 export async function openRedis(url = testServers().redisUrl): Promise<Redis> {
@@ -15,7 +16,7 @@ export async function openRedis(url = testServers().redisUrl): Promise<Redis> {
 /** A way to Redis that can be cut, and its address. */
 export async function startRedisProxy(): Promise<{ proxy: TcpProxy; url: string }> {
   const url = new URL(testServers().redisUrl);
-  const proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) });
+  const proxy = await startProxyOf('redis');
   url.port = String(proxy.port);
   return { proxy, url: url.href };
 }

@@ -3,7 +3,6 @@ import { randomInt, randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { connectDb, type Db } from '../../db/connect.js';
 import type { Role } from '../../domain/permissions.js';
-import { TEST_REDIS_DATABASES } from './redis-databases.js';
 
 export interface TestServers {
   /** Of the administrator, for making databases; tests use `createTestDb`. */
@@ -19,6 +18,9 @@ export interface TestDb {
   /** Closes the pool and removes the database. */
   readonly drop: () => Promise<void>;
 }
+
+/** So many that two test files hardly ever meet in one; Redis has 16 by default. */
+export const TEST_REDIS_DATABASES = 10_000;
 
 /** Each test file has one of its own, or the requests of others would count among its own. */
 const redisDatabase = randomInt(TEST_REDIS_DATABASES);

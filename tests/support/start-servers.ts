@@ -9,7 +9,7 @@ import { migrate } from '../../db/migrate.js';
 import { readRunning, writePidFile } from '../../scripts/embedded/process.js';
 import { chosenTemporal, TEMPORAL_KINDS } from '../../scripts/embedded/temporal-choice.js';
 import { startTemporary } from '../../scripts/embedded/temporary.js';
-import { TEST_REDIS_DATABASES } from './redis-databases.js';
+import { TEST_REDIS_DATABASES } from './servers.js';
 
 const Addresses = z.object({
   temporalKind: z.enum(TEMPORAL_KINDS).default('dev'),

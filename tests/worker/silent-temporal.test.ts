@@ -3,7 +3,7 @@ import { createDiscussionDoor } from '../../activities/discussion-door.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
 import { createTemporalReconciler } from '../../worker/temporal-reconciler.js';
-import { startProxyOf } from '../support/outage.js';
+import { startProxyOf } from '../support/server-proxies.js';
 import { admittedRun, createTestConversation } from '../support/runs.js';
 import { createTestDb, createTestUser, testServers, type TestDb } from '../support/servers.js';
 import type { TcpProxy } from '../support/tcp-proxy.js';
