@@ -1,7 +1,8 @@
 /** What users change of themselves, and administrators of others. */
 import { recordAdminAction } from '../db/admin-actions.js';
+import { changeRoleAs } from '../db/logged-changes.js';
 import { revokeSessions } from '../db/refresh-tokens.js';
-import { findUser, setUserBudget, setUserRole, updateUser, type UserRow } from '../db/users.js';
+import { findUser, setUserBudget, updateUser, type UserRow } from '../db/users.js';
 import { inTransaction } from '../db/transactions.js';
 import { DomainError } from '../domain/errors.js';
 import type { Role } from '../domain/permissions.js';
@@ -60,20 +61,10 @@ export async function changeRole(
   if (userId.toLowerCase() === admin.id) {
     throw new DomainError('invalid-input', 'Cannot change your own role');
   }
-  const changed = await inTransaction(db, async (tx) => {
-    const set = await setUserRole(tx, { userId, role });
-    if (set === undefined) {
-      throw new DomainError('not-found', 'User not found');
-    }
-    const details = { before: set.before, after: role };
-    await recordAdminAction(tx, {
-      actorId: admin.id,
-      action: 'user:set-role',
-      subject: `user:${set.user.id}`,
-      details,
-    });
-    return set;
-  });
+  const changed = await changeRoleAs(db, { id: admin.id }, { userId, role });
+  if (changed === undefined) {
+    throw new DomainError('not-found', 'User not found');
+  }
   logger.info('role changed', { adminId: admin.id, userId, before: changed.before, after: role });
   return changed.user;
 }

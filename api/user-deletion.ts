@@ -2,9 +2,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Db } from '../db/connect.js';
-import { recordAdminAction } from '../db/admin-actions.js';
-import { inTransaction } from '../db/transactions.js';
-import { closeAccount, userExists } from '../db/user-deletion.js';
+import { closeAccountAs } from '../db/logged-changes.js';
+import { userExists } from '../db/user-deletion.js';
 import type { UserId } from '../domain/ids.js';
 import type { Bus } from '../events/bus.js';
 import { startUserDeletion } from '../temporal/user-workflows.js';
@@ -46,7 +45,7 @@ export async function deleteUser(
   { db, logger, workflows, deletionWaitMs = WAIT_MS }: DeletionDeps,
   { userId, by }: { userId: UserId; by: UserId },
 ): Promise<'gone' | 'going' | 'no-such-user'> {
-  if (!(await order(db, { userId, by }))) {
+  if (!(await closeAccountAs(db, { id: by }, userId))) {
     return 'no-such-user';
   }
   logger.info('user deletion ordered', { userId, by });
@@ -59,16 +58,4 @@ export async function deleteUser(
     await pause(POLL_MS);
   }
   return 'gone';
-}
-
-/** An administrator's order is told in their log, with the account it was for. */
-async function order(db: Db, { userId, by }: { userId: UserId; by: UserId }): Promise<boolean> {
-  return inTransaction(db, async (tx) => {
-    const isClosed = await closeAccount(tx, userId, new Date());
-    if (isClosed && by !== userId) {
-      const subject = `user:${userId}`;
-      await recordAdminAction(tx, { actorId: by, action: 'user:delete', subject });
-    }
-    return isClosed;
-  });
 }

@@ -6,10 +6,9 @@ import { userInfo } from 'node:os';
 import { createInterface } from 'node:readline/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { loadConfig, type Config } from '../config/config.js';
-import { recordAdminAction } from '../db/admin-actions.js';
 import type { Db } from '../db/connect.js';
-import { inTransaction } from '../db/transactions.js';
-import { closeAccount, userExists } from '../db/user-deletion.js';
+import { closeAccountAs } from '../db/logged-changes.js';
+import { userExists } from '../db/user-deletion.js';
 import { findUserByEmail, type UserRow } from '../db/users.js';
 import { connectTemporal } from '../temporal/connection.js';
 import { startUserDeletion } from '../temporal/user-workflows.js';
@@ -35,22 +34,12 @@ async function deleteByEmail(words: readonly string[]): Promise<void> {
     if (!isSure) {
       await confirm(user);
     }
-    await order(db, user);
+    const by = userInfo().username;
+    await closeAccountAs(db, { id: null, by }, user.id);
+    createLogger('operator').info('user deletion ordered', { userId: user.id, by });
     await start(config, user.id);
     await watch(db, user);
   });
-}
-
-async function order(db: Db, { id: userId }: UserRow): Promise<void> {
-  const by = userInfo().username;
-  await inTransaction(db, async (tx) => {
-    if (await closeAccount(tx, userId, new Date())) {
-      const subject = `user:${userId}`;
-      const action = 'user:delete';
-      await recordAdminAction(tx, { actorId: null, action, subject, details: { by } });
-    }
-  });
-  createLogger('operator').info('user deletion ordered', { userId, by });
 }
 
 /** @throws Error unless the address is typed once more */

@@ -1,10 +1,8 @@
 /** `npm run user:role -- <email> <role>`: makes the first administrator, and any later change. */
 import { userInfo } from 'node:os';
-import { recordAdminAction } from '../db/admin-actions.js';
-import type { Db } from '../db/connect.js';
-import { inTransaction } from '../db/transactions.js';
-import { findUserByEmail, setUserRole, type UserRow } from '../db/users.js';
-import { ROLES, isRole, type Role } from '../domain/permissions.js';
+import { changeRoleAs } from '../db/logged-changes.js';
+import { findUserByEmail } from '../db/users.js';
+import { ROLES, isRole } from '../domain/permissions.js';
 import { createLogger } from '../telemetry/logger.js';
 import { operatorEnvironment, runCommand, withDatabase } from './operator/environment.js';
 
@@ -17,38 +15,22 @@ async function changeRole([email = '', role = '', ...rest]: readonly string[]): 
   }
   await withDatabase(operatorEnvironment()['DATABASE_URL'] ?? '', async (db) => {
     const user = await findUserByEmail(db, email.trim());
-    const before = user && (await setRole(db, user, role));
-    if (user === undefined || before === undefined) {
+    const by = userInfo().username;
+    const changed = user && (await changeRoleAs(db, { id: null, by }, { userId: user.id, role }));
+    if (changed === undefined) {
       throw new Error(`Nobody has registered as ${email}: register first, then run this again.`);
     }
+    const {
+      before,
+      user: { id: userId, email: address },
+    } = changed;
+    createLogger('operator').info('role changed', { userId, by, before, after: role });
     console.log(
       before === role
-        ? `${user.email} was ${role} already.`
-        : `${user.email} is ${role} now (was ${before}).`,
+        ? `${address} was ${role} already.`
+        : `${address} is ${role} now (was ${before}).`,
     );
   });
-}
-
-/** @returns the role before; undefined if the user has gone meanwhile */
-async function setRole(db: Db, { id: userId }: UserRow, role: Role): Promise<Role | undefined> {
-  const by = userInfo().username;
-  const changed = await inTransaction(db, async (tx) => {
-    const set = await setUserRole(tx, { userId, role });
-    if (set !== undefined) {
-      await recordAdminAction(tx, {
-        actorId: null,
-        action: 'user:set-role',
-        subject: `user:${userId}`,
-        details: { before: set.before, after: role, by },
-      });
-    }
-    return set;
-  });
-  if (changed !== undefined) {
-    const { before } = changed;
-    createLogger('operator').info('role changed', { userId, by, before, after: role });
-  }
-  return changed?.before;
 }
 
 await runCommand(() => changeRole(process.argv.slice(2)));

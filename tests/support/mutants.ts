@@ -1,7 +1,8 @@
 /** Copies of the workflow code with one mistake each, bundled as a release would be. */
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+import { makePlaceInCheckout } from './checkout-place.js';
 
 export interface Mutation {
   readonly title: string;
@@ -14,13 +15,10 @@ export interface Mutation {
 
 /** What workflows are made of; whatever else they name, they name as a type. */
 const SOURCES = ['workflows', 'domain'];
-/** Inside the checkout, where the bundler finds its packages. */
-const PLACE = resolve(process.env['AGENTFORGE_HOME'] ?? '.agentforge', 'mutants');
 
 /** @returns the bundle's code. @throws where the code does not have what is to be changed */
 export async function bundleMutant({ file, from, to }: Mutation): Promise<string> {
-  mkdirSync(PLACE, { recursive: true });
-  const copy = mkdtempSync(join(PLACE, 'mutant-'));
+  const copy = makePlaceInCheckout('mutants');
   try {
     SOURCES.forEach((room) => {
       cpSync(room, join(copy, room), { recursive: true });

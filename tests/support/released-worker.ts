@@ -1,10 +1,11 @@
 /** The built processes with the workflow code of an earlier release. */
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { cpSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { RELEASE_KEY_ID } from '../../audit/release-key.js';
 import { openReleases } from '../../audit/releases.js';
 import { bundleOf } from '../../audit/replay.js';
 import { VERSION } from '../../domain/version.js';
+import { makePlaceInCheckout } from './checkout-place.js';
 import { DIST } from './product.js';
 
 export interface EarlierBuild {
@@ -16,9 +17,6 @@ export interface EarlierBuild {
   remove(): void;
 }
 
-/** Inside the checkout, where the processes find their packages. */
-const PLACE = resolve(process.env['AGENTFORGE_HOME'] ?? '.agentforge', 'earlier-builds');
-
 /** The present processes on the workflows of the last release that is not the present one. */
 export function makeEarlierBuild(): EarlierBuild {
   const releases = openReleases(new URL('../../releases/', import.meta.url), [RELEASE_KEY_ID]);
@@ -27,8 +25,7 @@ export function makeEarlierBuild(): EarlierBuild {
   if (found === null || release === undefined) {
     throw new Error(`there is no release before ${VERSION}`);
   }
-  mkdirSync(PLACE, { recursive: true });
-  const place = mkdtempSync(join(PLACE, 'build-'));
+  const place = makePlaceInCheckout('earlier-builds');
   const dist = `${join(place, 'dist')}/`;
   cpSync(DIST, dist, { recursive: true });
   writeFileSync(join(dist, 'workflow-bundle.js'), bundleOf(found.code));
