@@ -87,6 +87,14 @@ test('a statement is prepared once, and again when a migration has changed what 
   expect(rows).toEqual([{ id: 1, name: null, colour: null, size: null }]);
 });
 
+test('what a statement that is prepared again meets then is told, not that it was outdated', async () => {
+  await sql`create table marks (id integer primary key)`.execute(db);
+  const insert = () => sql`insert into marks (id) values (${1}) returning *`.execute(db);
+  await insert();
+  await sql`alter table marks add column colour text`.execute(db);
+  await expect(insert()).rejects.toMatchObject({ code: '23505' });
+});
+
 test('statements without end are not all kept prepared', async () => {
   for (let length = 1; length <= 400; length += 1) {
     await sql`select ${sql.join(Array.from({ length }, (_, at) => at))}`.execute(db);
