@@ -37,6 +37,7 @@ const MESSAGE_DOORS = [
   'api/run-control.ts',
   'api/run-end.ts',
   'api/workflows.ts',
+  'activities/archive-door.ts',
   'activities/discussion-door.ts',
   'activities/pipeline-door.ts',
 ];

@@ -72,8 +72,8 @@ export interface PipelineDeps {
   }): Promise<void>;
   /** Tells a run that the slot it queues for is its own now. */
   tellSlotGranted(pipelineId: PipelineId): Promise<void>;
-  /** Orders the archive of a run that ends; never fails. */
-  wantArchive(run: { id: PipelineId; userId: string }): void;
+  /** Orders the archives of runs that have ended; never fails. */
+  wantArchives(): void;
   countRun(end: { status: FinalStatus; durationSeconds: number }): void;
 }
 
@@ -155,7 +155,7 @@ async function close(deps: PipelineDeps, call: CloseRunCall): Promise<RunEnd> {
     deps.countRun({ status: result.status, durationSeconds: result.total_duration });
   }
   if (closed.kind !== 'left-running') {
-    deps.wantArchive({ id: pipelineId, userId });
+    deps.wantArchives();
   }
   if (closed.grantedTo !== null) {
     await deps.tellSlotGranted(closed.grantedTo);

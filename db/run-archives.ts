@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { isUuid, type PipelineId, type UserId } from '../domain/ids.js';
 import type { PipelineStatus } from '../domain/results.js';
 import type { Db, Tx } from './connect.js';
-import { inTransaction } from './transactions.js';
+import type { RunRecord } from './pipelines.js';
 
 export interface StoredArchive {
   readonly head: string;
@@ -17,22 +17,19 @@ export async function saveArchive(
   db: Db,
   archive: StoredArchive & { readonly pipelineId: PipelineId; readonly archivedAt: Date },
 ): Promise<boolean> {
-  return inTransaction(db, async (tx) => {
-    const { numUpdatedRows } = await tx
-      .updateTable('pipelineExecutions')
-      .set({ archivedAt: archive.archivedAt })
-      .where('id', '=', archive.pipelineId)
-      .where('archivedAt', 'is', null)
-      .executeTakeFirst();
-    if (numUpdatedRows === 0n) {
-      return false;
-    }
-    await tx
-      .insertInto('archives')
-      .values({ ...archive, id: archive.pipelineId })
-      .execute();
-    return true;
-  });
+  const { pipelineId, archivedAt, head, bundle, nonce, sealedBy } = archive;
+  const saved = await sql<{ id: string }>`
+    with run as (
+      update pipeline_executions set archived_at = ${archivedAt}::timestamptz
+      where id = ${pipelineId}::uuid and archived_at is null
+      returning id
+    )
+    insert into archives (id, pipeline_id, head, bundle, nonce, sealed_by, archived_at)
+    select id, id, ${head}, ${bundle}::bytea, ${nonce}::bytea, ${sealedBy},
+      ${archivedAt}::timestamptz
+    from run
+    returning id`.execute(db);
+  return saved.rows.length > 0;
 }
 
 /** Whoever asks: an owner sees their own, an administrator everybody's. */
@@ -77,30 +74,59 @@ export async function findArchive(
   };
 }
 
-export interface UnarchivedRun {
-  readonly id: PipelineId;
-  readonly userId: UserId;
-}
+export type EndedRun = RunRecord & {
+  /** A call is under way, or was lost and will be settled as of unknown outcome. */
+  readonly hasOpenCalls: boolean;
+};
 
-/** Runs that have no archive, the oldest first. */
+const HAS_OPEN_CALLS = sql<boolean>`exists (
+  select from cost_ledger as call
+  where call.pipeline_id = pipeline_executions.id and call.state = 'reserved')`;
+
+/** Runs that have ended and have no archive, the oldest first. */
 export async function findUnarchivedRuns(
   db: Db,
   wanted: {
-    readonly endedBefore: Date;
+    /** Those that ended then, or later. */
+    readonly from: Date;
     readonly limit: number;
-    /** Those that are being seen to. */
+    /** Those that have been seen to. */
     readonly except: readonly PipelineId[];
   },
-): Promise<readonly UnarchivedRun[]> {
+): Promise<readonly EndedRun[]> {
   return db
     .selectFrom('pipelineExecutions')
-    .select(['id', 'userId'])
-    .where('endedAt', '<', wanted.endedBefore)
+    .selectAll()
+    .select(HAS_OPEN_CALLS.as('hasOpenCalls'))
+    .where('endedAt', '>=', wanted.from)
     .where('archivedAt', 'is', null)
     .where(sql<boolean>`id <> all(${wanted.except}::uuid[])`)
     .orderBy('endedAt')
     .limit(wanted.limit)
     .execute();
+}
+
+/** One of them, whether it has ended or not. */
+export async function findRunToArchive(db: Db, pipelineId: PipelineId): Promise<EndedRun | null> {
+  const run = await db
+    .selectFrom('pipelineExecutions')
+    .selectAll()
+    .select(HAS_OPEN_CALLS.as('hasOpenCalls'))
+    .where('id', '=', pipelineId)
+    .executeTakeFirst();
+  return run ?? null;
+}
+
+/** Whether a run that ended before then has no archive. */
+export async function isArchiveMissing(db: Db, endedBefore: Date): Promise<boolean> {
+  const run = await db
+    .selectFrom('pipelineExecutions')
+    .select('id')
+    .where('endedAt', '<', endedBefore)
+    .where('archivedAt', 'is', null)
+    .limit(1)
+    .executeTakeFirst();
+  return run !== undefined;
 }
 
 /** Of archives whose run or conversation is locked, so that none is added meanwhile. */

@@ -50,18 +50,6 @@ export async function readRunRecords(db: Db, run: RunRecord): Promise<RunRecords
   };
 }
 
-/** Whether a call of the run is under way, or was lost and will be settled as of unknown outcome. */
-export async function hasOpenCalls(db: Db, pipelineId: PipelineId): Promise<boolean> {
-  const call = await db
-    .selectFrom('costLedger')
-    .select('id')
-    .where('pipelineId', '=', pipelineId)
-    .where('state', '=', 'reserved')
-    .limit(1)
-    .executeTakeFirst();
-  return call !== undefined;
-}
-
 async function listCalls(db: Db, pipelineId: PipelineId) {
   return db
     .selectFrom('costLedger')

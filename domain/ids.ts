@@ -38,9 +38,14 @@ export function userDeletionWorkflowId(userId: UserId): string {
   return `user-deletion-${userId}`;
 }
 
-/** @param id of the pipeline, or of a discussion's run in Temporal */
+/** @param id of a discussion's run in Temporal; up to 0.4.0 also of a pipeline */
 export function archiveWorkflowId(id: string): string {
   return `archive-${id}`;
+}
+
+/** One at a time makes the archives of runs; products that share a namespace have their own. */
+export function archivesWorkflowId(taskQueue: string): string {
+  return `${taskQueue}-archives`;
 }
 
 /**

@@ -19,7 +19,11 @@ export function priorityOf(user: { id: string; role: Role }): TaskPriority {
   };
 }
 
-/** Of work that nobody waits for. */
-export function lastPriorityOf(userId: string): TaskPriority {
-  return { priorityKey: 5, fairnessKey: userId, fairnessWeight: 1 };
+/**
+ * Of work that nobody waits for.
+ *
+ * @param fairnessKey the user's id, or what the work is where it is of many users
+ */
+export function lastPriorityOf(fairnessKey: string): TaskPriority {
+  return { priorityKey: 5, fairnessKey, fairnessWeight: 1 };
 }

@@ -6,6 +6,7 @@ import {
   type SearchAttributePair,
 } from '@temporalio/common';
 import {
+  archivesWorkflowId,
   archiveWorkflowId,
   discussionWorkflowId,
   userDeletionWorkflowId,
@@ -85,24 +86,32 @@ export function userDeletionStart(userId: UserId, taskQueue: string) {
   } as const;
 }
 
-/**
- * An archive, behind everything else. It begins a little later than it is ordered: by then
- * the workflow has closed that is to be archived.
- */
-export function archiveStart(
-  what: { id: string; userId: UserId; of: 'a run' | 'a discussion' },
+/** The archive of one run in Temporal of a discussion, behind everything else. */
+export function discussionArchiveStart(
+  run: { readonly runId: string; readonly userId: UserId },
   taskQueue: string,
 ) {
-  const { id, userId, of } = what;
   return {
-    workflowId: archiveWorkflowId(id),
+    workflowId: archiveWorkflowId(run.runId),
     taskQueue,
     workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
     workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
-    startDelay: '1s',
-    staticSummary: `Archive of ${of}`,
-    typedSearchAttributes: attributesOf({ AgentForgeUserId: userId }),
-    priority: lastPriorityOf(userId),
+    staticSummary: 'Archive of a discussion',
+    typedSearchAttributes: attributesOf({ AgentForgeUserId: run.userId }),
+    priority: lastPriorityOf(run.userId),
+  } as const;
+}
+
+/** Archives of runs, behind everything else: one that is at work is told, and another one begins. */
+export function archivesStart(taskQueue: string) {
+  return {
+    workflowId: archivesWorkflowId(taskQueue),
+    taskQueue,
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
+    staticSummary: 'Archives of runs that have ended',
+    priority: lastPriorityOf('archives'),
   } as const;
 }
 

@@ -5,44 +5,29 @@ import {
   type DiscussionRun,
   type OwnedDiscussionRun,
 } from '../db/discussion-archives.js';
-import { findUnarchivedRuns, type UnarchivedRun } from '../db/run-archives.js';
+import { isArchiveMissing } from '../db/run-archives.js';
 
 export interface ArchiveSweepDeps {
   readonly db: Db;
-  /** That it goes on already is no error. */
-  startArchive(run: UnarchivedRun): Promise<void>;
+  wantArchives(): void;
 }
 
 /** Younger ones are most likely being archived right now. */
-const DUE_MS = 30_000;
-/** So long an archive that was ordered is left alone. */
-const AGAIN_MS = 10 * 60_000;
-/** Of one round; what is left, such as all of the release before, follows in the next. */
-const BATCH = 20;
+const DUE_MS = 5_000;
+
+/** Those that cannot be archived yet are left to the workflow that waits for them. */
+const REMINDER_MS = 30_000;
 
 /** @returns a round of it; several processes at once do no harm */
-export function createArchiveSweep({ db, startArchive }: ArchiveSweepDeps) {
-  const ordered = new Map<string, number>();
+export function createArchiveSweep({ db, wantArchives }: ArchiveSweepDeps) {
+  let remindedAt = 0;
   return async (now: Date): Promise<void> => {
-    forgetOld(ordered, now);
-    const runs = await findUnarchivedRuns(db, {
-      endedBefore: new Date(now.getTime() - DUE_MS),
-      limit: BATCH,
-      except: [...ordered.keys()],
-    });
-    for (const run of runs) {
-      await startArchive(run);
-      ordered.set(run.id, now.getTime());
+    const isLate = now.getTime() >= remindedAt + REMINDER_MS;
+    if (isLate && (await isArchiveMissing(db, new Date(now.getTime() - DUE_MS)))) {
+      remindedAt = now.getTime();
+      wantArchives();
     }
   };
-}
-
-function forgetOld(ordered: Map<string, number>, now: Date): void {
-  for (const [id, at] of ordered) {
-    if (at <= now.getTime() - AGAIN_MS) {
-      ordered.delete(id);
-    }
-  }
 }
 
 export interface DiscussionSweepDeps {
@@ -60,6 +45,10 @@ const LATE_MS = 5 * 60_000;
 /** The first look of a process: nobody may have looked for as long as `npm start` keeps histories. */
 const FIRST_LOOK_MS = 30 * 24 * 60 * 60_000;
 const PAGE = 500;
+/** So long an archive that was ordered is left alone. */
+const AGAIN_MS = 10 * 60_000;
+/** Of one round; what is left follows in the next. */
+const BATCH = 20;
 
 /**
  * Nothing of ours tells when a discussion continues as new or falls asleep, so Temporal is asked.
@@ -83,6 +72,14 @@ export function createDiscussionSweep({ db, listClosed, startArchive }: Discussi
     }
     lookedAt = runs.length > BATCH ? lookedAt : now.getTime();
   };
+}
+
+function forgetOld(ordered: Map<string, number>, now: Date): void {
+  for (const [id, at] of ordered) {
+    if (at <= now.getTime() - AGAIN_MS) {
+      ordered.delete(id);
+    }
+  }
 }
 
 /** Up to a page of them beyond what one round may order. */

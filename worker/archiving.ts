@@ -1,5 +1,6 @@
 /** What a worker archives runs with, and how it orders archives. */
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
+import { createArchiveDoor, type ArchiveDoor } from '../activities/archive-door.js';
 import type { PipelineDeps } from '../activities/pipelines.js';
 import type { RunArchiveDeps } from '../activities/run-archives.js';
 import { createArchiveBox } from '../audit/archive-box.js';
@@ -7,14 +8,12 @@ import { createSigner } from '../audit/signing.js';
 import type { Config } from '../config/config.js';
 import type { Db } from '../db/connect.js';
 import type { OwnedDiscussionRun } from '../db/discussion-archives.js';
-import type { UnarchivedRun } from '../db/run-archives.js';
 import { listClosedDiscussions } from '../temporal/closed-discussions.js';
-import type { ArchiveSubject } from '../domain/archives.js';
 import { readClosedHistory } from '../temporal/closed-history.js';
 import type { CodeVersion } from '../temporal/code-version.js';
 import { createKeyRing } from '../temporal/key-ring.js';
 import { createPayloadCodec } from '../temporal/payload-codec.js';
-import { archiveStart } from '../temporal/start-options.js';
+import { discussionArchiveStart } from '../temporal/start-options.js';
 import type { Logger } from '../telemetry/logger.js';
 import { createArchiveSweep, createDiscussionSweep } from './archive-sweep.js';
 
@@ -36,49 +35,36 @@ export function archivingOf(options: ArchivingOptions) {
   const { client, config, code, logger } = options;
   const { encryptionKeys, audit } = config;
   const { taskQueue } = config.temporal;
-  const startRun = ({ id, userId }: UnarchivedRun) =>
-    startArchive(client, archiveStart({ id, userId, of: 'a run' }, taskQueue), { pipelineId: id });
-  const startDiscussion = (run: OwnedDiscussionRun) => {
-    const what = { id: run.runId, userId: run.userId, of: 'a discussion' } as const;
-    return startArchive(client, archiveStart(what, taskQueue), run);
-  };
+  const door = createArchiveDoor({ client, taskQueue, logger });
   const deps: Pick<
     RunArchiveDeps & PipelineDeps,
-    'archiveBox' | 'signer' | 'codec' | 'code' | 'readClosedHistory' | 'wantArchive'
+    'archiveBox' | 'signer' | 'codec' | 'code' | 'readClosedHistory' | 'wantArchives'
   > = {
     code,
     archiveBox: createArchiveBox(encryptionKeys),
     signer: createSigner(audit.signingKey),
     codec: createPayloadCodec(createKeyRing(encryptionKeys)),
     readClosedHistory: (run) => readClosedHistory(client, run),
-    wantArchive(run) {
-      startRun(run).catch((error: unknown) => {
-        logger.warn('an archive waits for the reconciler', { pipelineId: run.id, error });
-      });
-    },
+    wantArchives: door.wantArchives,
   };
   return {
     activityDeps: deps,
     /** What the reconciler does in each round. */
-    sweepArchives: sweeping(options, { startRun, startDiscussion }),
+    sweepArchives: sweeping(options, door),
+    close: door.close,
   };
-}
-
-interface Starts {
-  startRun(run: UnarchivedRun): Promise<void>;
-  startDiscussion(run: OwnedDiscussionRun): Promise<void>;
 }
 
 function sweeping(
   { client, config, db }: ArchivingOptions,
-  { startRun, startDiscussion }: Starts,
+  { wantArchives }: ArchiveDoor,
 ): (now: Date) => Promise<void> {
   const { taskQueue } = config.temporal;
-  const sweepRuns = createArchiveSweep({ db, startArchive: startRun });
+  const sweepRuns = createArchiveSweep({ db, wantArchives });
   const sweepDiscussions = createDiscussionSweep({
     db,
     listClosed: (since) => listClosedDiscussions(client, { taskQueue, since }),
-    startArchive: startDiscussion,
+    startArchive: (run) => startArchive(client, run, taskQueue),
   });
   return async (now) => {
     await sweepRuns(now);
@@ -89,12 +75,13 @@ function sweeping(
 /** One that goes on, or has been made, is left alone. */
 async function startArchive(
   client: Client,
-  options: ReturnType<typeof archiveStart>,
-  subject: ArchiveSubject,
+  run: OwnedDiscussionRun,
+  taskQueue: string,
 ): Promise<void> {
+  const options = { ...discussionArchiveStart(run, taskQueue), args: [run] };
   try {
     await client.withDeadline(Date.now() + TIMEOUT_MS, () =>
-      client.workflow.start('archiveWorkflow', { ...options, args: [subject] }),
+      client.workflow.start('archiveWorkflow', options),
     );
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) {

@@ -106,6 +106,7 @@ export async function createParts(
     greetTemporal: () => greet(temporal, config, logger),
     async close() {
       await reconciler.stop();
+      await archiving.close();
       stopHearing();
       await release({ temporal, redis, bus, db });
     },

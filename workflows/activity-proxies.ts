@@ -88,8 +88,10 @@ export const upkeep = proxyActivities<
   retry: UNLIMITED_RETRIES,
 });
 
-/** Reads and stores a whole run; with a large history it takes its time. */
-export const archives = proxyActivities<Pick<Activities, 'archiveRun' | 'archiveDiscussion'>>({
+/** Reads and stores whole runs; with a large history it takes its time. */
+export const archives = proxyActivities<
+  Pick<Activities, 'archiveEnded' | 'archiveRun' | 'archiveDiscussion'>
+>({
   startToCloseTimeout: '2m',
   heartbeatTimeout: '10s',
   retry: UNLIMITED_RETRIES,

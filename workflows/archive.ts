@@ -1,4 +1,7 @@
-/** Archives what has ended: waits until its workflow has closed, which no workflow sees of itself. */
+/**
+ * Archives one run in Temporal of a discussion: waits until its workflow has closed, which no workflow
+ * sees of itself. Runs of pipelines had one each up to 0.4.0; theirs go on, and are replayed.
+ */
 import { continueAsNew, setCurrentDetails, sleep, workflowInfo } from '@temporalio/workflow';
 import type { ArchiveSubject } from '../domain/archives.js';
 import { archives } from './activity-proxies.js';

@@ -1,5 +1,6 @@
 /** Bundle entry: exports each workflow, nothing else. */
 export { archiveWorkflow } from './archive.js';
+export { archivesWorkflow } from './archives.js';
 export { deleteUserWorkflow } from './delete-user.js';
 export { discussionWorkflow } from './discussion.js';
 export { validateKeyWorkflow } from './key-check.js';

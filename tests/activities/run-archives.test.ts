@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
-import { createRunArchiveActivities } from '../../activities/run-archives.js';
+import { createRunArchiveActivities, type RunArchiveDeps } from '../../activities/run-archives.js';
 import { createArchiveBox } from '../../audit/archive-box.js';
 import { isOf, type ContentEntry } from '../../audit/contents.js';
 import { checkIntegrity } from '../../audit/integrity.js';
@@ -11,6 +11,7 @@ import type { Db } from '../../db/connect.js';
 import { createLedger } from '../../db/costs.js';
 import { addMessage } from '../../db/messages.js';
 import { closeRun, openRun } from '../../db/pipelines.js';
+import { pipelineWorkflowId } from '../../domain/ids.js';
 import type { ClosedHistory } from '../../temporal/closed-history.js';
 import { createKeyRing } from '../../temporal/key-ring.js';
 import { createPayloadCodec } from '../../temporal/payload-codec.js';
@@ -52,15 +53,21 @@ async function endedRun(
   return pipelineId;
 }
 
-async function archive(pipelineId: string, closed: ClosedHistory) {
-  const { archiveRun } = createRunArchiveActivities({
-    ...{ db, signer, now: () => NOW, archiveBox: box },
+function activities(readClosedHistory: RunArchiveDeps['readClosedHistory']) {
+  return createRunArchiveActivities({
+    ...{ db, signer, now: () => NOW, archiveBox: box, readClosedHistory },
     codec: createPayloadCodec(createKeyRing(MASTERS)),
     code: { version: '9.9.9', workflowBundle: 'f'.repeat(64) },
-    readClosedHistory: () => Promise.resolve(closed),
   });
-  const quiet = { logger: new DefaultLogger('ERROR') };
-  return new MockActivityEnvironment({}, quiet).run(archiveRun, { pipelineId });
+}
+
+function environment() {
+  return new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') });
+}
+
+async function archive(pipelineId: string, closed: ClosedHistory) {
+  const { archiveRun } = activities(() => Promise.resolve(closed));
+  return environment().run(archiveRun, { pipelineId });
 }
 
 async function contentsOf(pipelineId: string): Promise<readonly ContentEntry[]> {
@@ -170,4 +177,89 @@ test('a stored archive opens with its key, for its run alone, and as it was stor
   );
   const rotated = createArchiveBox([randomBytes(32), ...MASTERS]);
   expect(await rotated.open(sealed, 'run')).toBe('text');
+});
+
+describe('of all runs that have ended', () => {
+  beforeEach(() => db.deleteFrom('pipelineExecutions').execute());
+
+  async function archiveEnded(
+    readClosedHistory: RunArchiveDeps['readClosedHistory'],
+    from: string | null = null,
+  ) {
+    return environment().run(activities(readClosedHistory).archiveEnded, { from });
+  }
+
+  async function unarchived(): Promise<readonly string[]> {
+    const runs = await db
+      .selectFrom('pipelineExecutions')
+      .select('id')
+      .where('archivedAt', 'is', null)
+      .orderBy('createdAt')
+      .execute();
+    return runs.map(({ id }) => id);
+  }
+
+  test('each is archived, more than are read at once, in the order of their ends', async () => {
+    const { id: userId } = await createTestUser(db);
+    const asked: string[] = [];
+    const wanted: string[] = [];
+    for (let count = 25; count > 0; count -= 1) {
+      wanted.push(pipelineWorkflowId(await endedRun(userId, { endedMinutesAgo: 5 + count / 10 })));
+    }
+    await admittedRun(db, { userId }, NOW); // goes on
+    const slice = await archiveEnded(({ workflowId }) => {
+      asked.push(workflowId);
+      return Promise.resolve(MISSING);
+    });
+    expect(slice).toEqual({ archived: 25, left: 0, next: null });
+    expect(asked).toEqual(wanted);
+    expect(await unarchived()).toHaveLength(1);
+    expect(await archiveEnded(() => Promise.resolve(MISSING))).toMatchObject({ archived: 0 });
+  });
+
+  test('one that fails, or has not closed, keeps no other from its archive', async () => {
+    const { id: userId } = await createTestUser(db);
+    const broken = await endedRun(userId, { endedMinutesAgo: 9 });
+    const open = await endedRun(userId, { endedMinutesAgo: 8 });
+    await endedRun(userId, { endedMinutesAgo: 7 });
+    const slice = await archiveEnded(({ workflowId }) => {
+      if (workflowId === pipelineWorkflowId(broken)) {
+        return Promise.reject(new Error('unreadable'));
+      }
+      return Promise.resolve(workflowId === pipelineWorkflowId(open) ? { kind: 'open' } : MISSING);
+    });
+    expect(slice).toEqual({ archived: 1, left: 2, next: null });
+    expect(await unarchived()).toEqual([broken, open]);
+  });
+
+  test('where none can be made the attempt fails, to be repeated later', async () => {
+    const { id: userId } = await createTestUser(db);
+    await endedRun(userId);
+    await expect(archiveEnded(() => Promise.reject(new Error('away')))).rejects.toThrow('away');
+  });
+
+  test('a worker that stops ends between two runs', async () => {
+    const { id: userId } = await createTestUser(db);
+    await endedRun(userId, { endedMinutesAgo: 9 });
+    const second = await endedRun(userId, { endedMinutesAgo: 8 });
+    const stopping = environment();
+    const { archiveEnded: stopped } = activities(() => {
+      setImmediate(() => {
+        stopping.cancel('WORKER_SHUTDOWN');
+      });
+      return Promise.resolve(MISSING);
+    });
+    await expect(stopping.run(stopped, { from: null })).rejects.toThrow();
+    expect(await unarchived()).toEqual([second]);
+  });
+
+  test('a slice begins with the runs that ended when the one before it stopped', async () => {
+    const { id: userId } = await createTestUser(db);
+    const before = await endedRun(userId, { endedMinutesAgo: 9 });
+    await endedRun(userId, { endedMinutesAgo: 8 });
+    const from = minutesAgo(8).toISOString();
+    const slice = await archiveEnded(() => Promise.resolve(MISSING), from);
+    expect(slice).toEqual({ archived: 1, left: 0, next: null });
+    expect(await unarchived()).toEqual([before]);
+  });
 });

@@ -10,7 +10,6 @@ import { closeRun } from '../../db/pipelines.js';
 import { pipelineWorkflowId } from '../../domain/ids.js';
 import { hashOfBundle } from '../../temporal/code-version.js';
 import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
-import { archiveStart } from '../../temporal/start-options.js';
 import { runCommand } from '../support/command.js';
 import { register } from '../support/person.js';
 import { startProduct, type Product } from '../support/product.js';
@@ -82,7 +81,7 @@ test('a worker that is killed when its run has ended leaves the archive to the n
   const [worker] = product.workers;
   const person = await register(product.url);
   const { body } = await person.ask('POST', '/pipelines/execute', { design: DESIGN });
-  await worker?.kill(); // the archive was ordered, and begins a second later
+  await worker?.kill(); // the archive is wanted, and ordered a second later
   await product.startWorker();
   expect((await archived(body.pipeline_id)).filter(isOf('event')).length).toBeGreaterThan(10);
 });
@@ -148,16 +147,6 @@ test('a run that is terminated from outside is archived as it was', async () => 
   const { db } = product;
   const closed = { id, outcome: { kind: 'internal' }, now: new Date() } as const; // as the reconciler would, in ten minutes
   await db.transaction().execute((tx) => closeRun(tx, { ...closed, pipelineId: id }));
-  const args = [{ pipelineId: id, waitMs: 10 }];
-  const queue = product.env['TEMPORAL_TASK_QUEUE'] ?? '';
-  const { id: userId } = await db
-    .selectFrom('users')
-    .innerJoin('pipelineExecutions as run', 'run.userId', 'users.id')
-    .select('users.id')
-    .where('run.id', '=', id)
-    .executeTakeFirstOrThrow();
-  const start = archiveStart({ id, userId, of: 'a run' }, queue);
-  await temporal.client.workflow.start('archiveWorkflow', { ...start, args });
   const contents = await archived(id);
   expect(contents.filter(isOf('approval')).map(({ data }) => data.state)).toEqual(['withdrawn']);
   const last = contents.filter(isOf('event')).at(-1)?.data;

@@ -173,8 +173,7 @@ test('a run: request, start, workflow, activities; a try that failed is a span o
   expect(body.status).toBe('completed');
   const spans = await spansOf(traceId, 'POST /api/v1/pipelines/execute');
   await spansOf(traceId, 'RunWorkflow:pipelineWorkflow');
-  const isLater = /^Run(?:Workflow|Activity):archive/; // a second after the run’s end
-  const all = receiver.spans.filter((span) => span.traceId === traceId && !isLater.test(span.name));
+  const all = receiver.spans.filter((span) => span.traceId === traceId);
   expect(treeOf(all, CLIENT_SPAN)).toEqual([
     {
       'POST /api/v1/pipelines/execute': [
@@ -185,7 +184,7 @@ test('a run: request, start, workflow, activities; a try that failed is a span o
                 'RunActivity:openRun',
                 { 'RunActivity:runAgent': ['chat gpt-4o-mini'] },
                 { 'RunActivity:runAgent': ['chat gpt-4o-mini'] },
-                { 'RunActivity:closeRun': ['StartWorkflow:archiveWorkflow'] },
+                'RunActivity:closeRun', // archives are made for many runs at once, in a trace of their own
               ],
             },
           ],

@@ -45,7 +45,7 @@ export async function startLiveRun(place: RunPlace): Promise<LiveRun> {
     tellDiscussion: () => Promise.resolve(),
     tellSlotGranted: () => Promise.resolve(),
     countRun: () => undefined,
-    wantArchive: () => undefined,
+    wantArchives: () => undefined,
   });
 
   async function announceEnd(node: string): Promise<readonly StoredEvent[]> {

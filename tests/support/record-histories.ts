@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { Client } from '@temporalio/client';
-import { archiveWorkflowId, discussionWorkflowId, pipelineWorkflowId } from '../../domain/ids.js';
+import { archivesWorkflowId, discussionWorkflowId, pipelineWorkflowId } from '../../domain/ids.js';
 import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
 import { HISTORY_KEY } from './history-key.js';
 import { register, type Person } from './person.js';
@@ -114,10 +114,12 @@ async function recordRun({ product, client }: Story, name: string, parts: object
   const design = { name, description: 'Something to do', ...parts };
   const { body } = await person.ask('POST', '/pipelines/execute', { design });
   await saveEnded(client, name, body.pipeline_id);
-  const archive = client.workflow.getHandle(archiveWorkflowId(body.pipeline_id));
-  await until('the archive was ordered', () => archive.describe().catch(() => null));
-  await archive.result();
-  save(`archive-of-${name}`, await archive.fetchHistory());
+  const archives = client.workflow.getHandle(
+    archivesWorkflowId(product.env['TEMPORAL_TASK_QUEUE'] ?? ''),
+  );
+  await until('the archive was ordered', () => archives.describe().catch(() => null));
+  await archives.result();
+  save(`archive-of-${name}`, await archives.fetchHistory());
 }
 
 /** The collector hangs, so that the run is cancelled with a call in flight. */

@@ -1,0 +1,133 @@
+/** The workflow that makes archives of runs, on a real server, on what its activity says. */
+import { randomUUID } from 'node:crypto';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import { createArchiveDoor, type ArchiveDoor } from '../../activities/archive-door.js';
+import type { ArchiveSlice } from '../../activities/run-archives.js';
+import { archivesWorkflowId } from '../../domain/ids.js';
+import {
+  connectTemporal,
+  createDataConverter,
+  type TemporalClient,
+} from '../../temporal/connection.js';
+import { createLogger } from '../../telemetry/logger.js';
+import { testServers } from '../support/servers.js';
+import { until } from '../support/until.js';
+
+const KEYS = [Buffer.alloc(32, 7)];
+const BUNDLE = new URL('../../dist/workflow-bundle.js', import.meta.url).pathname;
+const DONE: ArchiveSlice = { archived: 1, left: 0, next: null };
+
+let temporal: TemporalClient;
+let connection: NativeConnection;
+beforeAll(async () => {
+  const { temporalAddress: address, temporalNamespace: namespace } = testServers();
+  temporal = await connectTemporal({ address, namespace, apiKey: null, tls: null }, KEYS);
+  connection = await NativeConnection.connect({ address });
+});
+afterAll(async () => {
+  await connection.close();
+  await temporal.close();
+});
+
+interface Stage {
+  readonly door: ArchiveDoor;
+  readonly asked: readonly (string | null)[];
+  /** How the workflow stands; null: there is none. */
+  status(): Promise<string | null>;
+}
+
+/** What its activity says, in turn; the last for ever. */
+async function archiving(
+  slices: readonly (ArchiveSlice | (() => Promise<ArchiveSlice>))[],
+  work: (stage: Stage) => Promise<void>,
+): Promise<void> {
+  const taskQueue = `archives-${randomUUID()}`;
+  const asked: (string | null)[] = [];
+  const worker = await Worker.create({
+    ...{ connection, taskQueue, namespace: testServers().temporalNamespace },
+    dataConverter: createDataConverter(KEYS),
+    workflowBundle: { codePath: BUNDLE },
+    activities: {
+      archiveEnded({ from }: { from: string | null }) {
+        const slice = slices[Math.min(asked.length, slices.length - 1)] ?? DONE;
+        asked.push(from);
+        return typeof slice === 'function' ? slice() : slice;
+      },
+    },
+  });
+  const { client } = temporal;
+  const logger = createLogger('test', { level: 'silent' });
+  const door = createArchiveDoor({ client, taskQueue, logger, delayMs: 20 });
+  const status = async () => {
+    try {
+      const handle = client.workflow.getHandle(archivesWorkflowId(taskQueue));
+      return (await handle.describe()).status.name;
+    } catch {
+      return null;
+    }
+  };
+  await worker.runUntil(work({ door, asked, status }));
+}
+
+test('many orders within a moment are one, and one that is there ends when all is done', async () => {
+  await archiving([DONE], async ({ door, asked, status }) => {
+    for (let count = 0; count < 50; count += 1) {
+      door.wantArchives();
+    }
+    await until('it has ended', async () => (await status()) === 'COMPLETED');
+    expect(asked).toEqual([null]);
+    door.wantArchives();
+    await until('another one has looked', () => asked.length === 2);
+  });
+});
+
+test('it goes on where a slice has stopped', async () => {
+  const next = '2026-11-24T12:00:00.000Z';
+  await archiving([{ archived: 9, left: 0, next }, DONE], async ({ door, asked, status }) => {
+    door.wantArchives();
+    await until('it has ended', async () => (await status()) === 'COMPLETED');
+    expect(asked).toEqual([null, next]);
+  });
+});
+
+test('it looks again after those that have not closed', async () => {
+  const open = { archived: 0, left: 1, next: null };
+  await archiving([open, open, DONE], async ({ door, asked, status }) => {
+    door.wantArchives();
+    await until('it has ended', async () => (await status()) === 'COMPLETED');
+    expect(asked).toEqual([null, null, null]);
+  });
+});
+
+test('a run that ends while it looks is not forgotten', async () => {
+  const looking = Promise.withResolvers<null>();
+  const isTold = Promise.withResolvers<null>();
+  const first = async () => {
+    looking.resolve(null);
+    await isTold.promise;
+    return DONE;
+  };
+  await archiving([first, DONE], async ({ door, asked, status }) => {
+    door.wantArchives();
+    await looking.promise;
+    door.wantArchives();
+    await door.close(); // tells it at once
+    isTold.resolve(null);
+    await until('it has ended', async () => (await status()) === 'COMPLETED');
+    expect(asked).toHaveLength(2);
+  });
+});
+
+test('an order that fails is no error of whoever gave it', async () => {
+  const lines: string[] = [];
+  const away = await connectTemporal(
+    { address: '127.0.0.1:9', namespace: 'default', apiKey: null, tls: null },
+    KEYS,
+  );
+  const logger = createLogger('test', { destination: { write: (line) => void lines.push(line) } });
+  const door = createArchiveDoor({ client: away.client, taskQueue: 'q', logger, delayMs: 60_000 });
+  door.wantArchives();
+  await door.close();
+  expect(lines.join()).toContain('archives wait for the reconciler');
+  await away.close();
+});
