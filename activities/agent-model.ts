@@ -28,7 +28,7 @@ import { priorsAmong } from '../db/prior-results.js';
 export interface AskDeps {
   readonly db: Db;
   readonly models: Models;
-  readonly ledger: Pick<Ledger, 'findReply' | 'countFailedPasses' | 'readCost'>;
+  readonly ledger: Pick<Ledger, 'findReply' | 'countFailedPasses'>;
   readonly beginReply?: CompleteOptions['beginReply'];
 }
 
@@ -140,7 +140,8 @@ async function ask(deps: AskDeps, task: AgentTask, question: Question): Promise<
   }
   try {
     const { beginReply } = deps;
-    const reply = await deps.models.complete(request, { signal, stepId, beginReply });
+    const isNew = stepId === task.call.stepId && !task.hasReply;
+    const reply = await deps.models.complete(request, { signal, stepId, beginReply, isNew });
     return { kind: 'replied', reply, passes: passes + 1 };
   } catch (error) {
     if (signal.aborted) {

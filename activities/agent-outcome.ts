@@ -39,6 +39,8 @@ export interface AgentTask {
   readonly language: Language;
   /** The agents of the run that have ended. */
   readonly steps: readonly AgentStep[];
+  /** An attempt that was lost has stored the model's reply. */
+  readonly hasReply: boolean;
 }
 
 /** A task that a model is asked for. */

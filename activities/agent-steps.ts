@@ -1,9 +1,5 @@
 import type { ConversationId, PipelineId, StreamId } from '../domain/ids.js';
-import type { NewAgentStep } from '../db/agent-steps.js';
-import type { Announcement } from '../db/agent-ends.js';
-
-/** An agent's end, before its event has given it a place. */
-export type NewStep = Omit<NewAgentStep, 'seq'>;
+import type { AgentEnd, Announcement } from '../db/agent-ends.js';
 
 export interface RunOfStep {
   readonly pipelineId: PipelineId;
@@ -17,7 +13,7 @@ export function streamOf({ conversationId, pipelineId }: RunOfStep): StreamId {
 /** The `agent_completed` event of an agent's end, and where it goes. */
 export function announcementOf(
   run: RunOfStep,
-  { node, agentName, status, durationSeconds }: NewStep,
+  { node, agentName, status, durationSeconds }: AgentEnd,
 ): Announcement {
   const { pipelineId, conversationId } = run;
   return {

@@ -8,7 +8,7 @@ import { DomainError } from '../domain/errors.js';
 import { nodeKindOf } from '../domain/pipeline.js';
 import { noteCollectorCall, type AgentStep } from '../db/agent-steps.js';
 import { findApproval } from '../db/approvals.js';
-import { readRunById } from '../db/pipelines.js';
+import { readRunOfStep } from '../db/pipelines.js';
 import type { OpenLiveWriter } from '../events/live-writer.js';
 import type { CompleteOptions } from '../llm/metered.js';
 import { askModel, type AskDeps } from './agent-model.js';
@@ -69,7 +69,7 @@ async function makeOutcome(deps: MakingDeps, task: PromptedTask): Promise<AgentO
 }
 
 async function readTask({ db }: AgentWorkDeps, call: AgentCall): Promise<Omit<AgentTask, 'steps'>> {
-  const run = await readRunById(db, call.pipelineId);
+  const run = await readRunOfStep(db, call);
   if (run?.userId !== call.userId) {
     throw new DomainError('not-found', `pipeline ${call.pipelineId} does not exist`);
   }
@@ -78,7 +78,8 @@ async function readTask({ db }: AgentWorkDeps, call: AgentCall): Promise<Omit<Ag
     throw new DomainError('internal', `pipeline ${call.pipelineId} has no such agent`);
   }
   const language = run.language === 'ko' ? 'ko' : 'en';
-  return { call, design: run.design, agent, kind: nodeKindOf(agent), language };
+  const { design, hasReply } = run;
+  return { call, design, agent, kind: nodeKindOf(agent), language, hasReply };
 }
 
 /** A person's decision makes nothing of its own: what was agreed to goes on. */

@@ -7,10 +7,10 @@ import { adviceOf } from '../domain/failure-advice.js';
 import { previewOf } from '../domain/previews.js';
 import { rounded } from '../domain/result-rules.js';
 import type { AgentStatus } from '../domain/results.js';
-import { storeEnd } from '../db/agent-ends.js';
+import { storeEnd, type AgentEnd } from '../db/agent-ends.js';
 import { findStep, listSteps, type AgentStep } from '../db/agent-steps.js';
 import { repeatVictim } from '../db/transactions.js';
-import { announcementOf, streamOf, type NewStep } from './agent-steps.js';
+import { announcementOf, streamOf } from './agent-steps.js';
 import type { AgentCall, AgentOutcome } from './agent-outcome.js';
 import { workOn, type AgentWorkDeps } from './agent-work.js';
 import { createCollector } from './collector-client.js';
@@ -94,19 +94,16 @@ async function takeOver(
   return store(deps, call, {
     ...answer,
     ...{ id, pipelineId, node, tokensUsed: 0, cost: '0', durationSeconds: 0 },
-    fields: JSON.stringify(fields),
+    fields,
     reusedFrom: call.reuseFrom,
   });
 }
 
 async function end(deps: AgentDeps, call: AgentCall, outcome: AgentOutcome): Promise<AgentStep> {
-  const durationSeconds = secondsSinceScheduled();
-  const steps = [call.stepId, repairStepOf(call.stepId)];
-  const cost = await deps.ledger.readCost(steps); // what was spent is shown, even if in vain
-  return store(deps, call, rowOf(call, outcome, { durationSeconds, cost }));
+  return store(deps, call, endOf(call, outcome, secondsSinceScheduled()));
 }
 
-async function store(deps: AgentDeps, call: AgentCall, row: NewStep): Promise<AgentStep> {
+async function store(deps: AgentDeps, call: AgentCall, row: AgentEnd): Promise<AgentStep> {
   const { step, events } = await repeatVictim(() =>
     storeEnd(deps.db, row, announcementOf(call, row)),
   );
@@ -122,18 +119,8 @@ function secondsSinceScheduled(): number {
   return Math.max(0, rounded((Date.now() - scheduledTimestampMs) / 1_000, 2));
 }
 
-function rowOf(
-  call: AgentCall,
-  outcome: AgentOutcome,
-  { durationSeconds, cost }: { durationSeconds: number; cost: string },
-): NewStep {
+function endOf(call: AgentCall, outcome: AgentOutcome, durationSeconds: number): AgentEnd {
   const { agent, answered, ...made } = outcome;
-  const fields = {
-    ...answered,
-    tokens_used: made.tokensUsed,
-    cost_estimate: Number(cost),
-    duration_seconds: durationSeconds,
-  };
   return {
     ...made,
     id: call.stepId,
@@ -141,9 +128,9 @@ function rowOf(
     node: call.node,
     agentName: agent.name,
     role: agent.role,
-    cost,
+    cost: { of: [call.stepId, repairStepOf(call.stepId)] },
     durationSeconds,
-    fields: JSON.stringify(fields),
+    fields: { ...answered, tokens_used: made.tokensUsed, duration_seconds: durationSeconds },
   };
 }
 

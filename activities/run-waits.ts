@@ -202,6 +202,7 @@ async function failRejected(tx: Tx, { run, call, approval }: Deciding) {
     cost: '0',
     durationSeconds: 0,
     attempts: 0,
+    fields: {},
   } as const;
   return storeEnd(tx, row, announcementOf({ ...run, pipelineId }, row));
 }

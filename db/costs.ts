@@ -26,7 +26,6 @@ export function createLedger(db: Db, clock: () => Date): Ledger {
     release: (callId, outcome) =>
       repeatVictim(() => release(db, callId, { ...outcome, now: clock() })),
     leaveUnknown: (callId, outcome) => leaveUnknown(db, callId, { ...outcome, now: clock() }),
-    readCost: (stepIds) => readCost(db, stepIds),
     countFailedPasses: (stepId) => countFailedPasses(db, stepId),
   };
 }
@@ -297,17 +296,6 @@ async function leaveUnknown(db: Db, callId: string, outcome: Outcome): Promise<v
     .where('id', '=', callId)
     .where('state', 'in', OPEN_STATES)
     .execute();
-}
-
-async function readCost(db: Db, stepIds: readonly StepId[]): Promise<string> {
-  const { cost } = await db
-    .selectFrom('costLedger')
-    .select(sql<string>`trim_scale(coalesce(sum(cost), 0))::text`.as('cost'))
-    .where('stepId', 'in', stepIds)
-    // what a worker took with it is charged, but must not change what the step's readers see
-    .where((eb) => eb.or([eb('state', '=', 'settled'), eb('errorCode', 'is not', null)]))
-    .executeTakeFirstOrThrow();
-  return cost;
 }
 
 async function countFailedPasses(db: Db, stepId: StepId): Promise<number> {

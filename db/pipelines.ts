@@ -1,9 +1,15 @@
 /** The records of runs: opened once, closed once, read by their owner or by the machinery. */
-import type { Selectable } from 'kysely';
+import { sql, type Selectable } from 'kysely';
 import type { Design } from '../domain/designs.js';
 import { DomainError } from '../domain/errors.js';
 import type { StoredEvent } from '../domain/events.js';
-import { isUuid, type ConversationId, type PipelineId, type UserId } from '../domain/ids.js';
+import {
+  isUuid,
+  type ConversationId,
+  type PipelineId,
+  type StepId,
+  type UserId,
+} from '../domain/ids.js';
 import type { Language } from '../domain/languages.js';
 import { resultOf, type RunOutcome } from '../domain/result-rules.js';
 import {
@@ -187,6 +193,26 @@ export async function readRunById(db: Db | Tx, pipelineId: PipelineId): Promise<
     .selectFrom('pipelineExecutions')
     .selectAll()
     .where('id', '=', isUuid(pipelineId) ? pipelineId : NO_ID)
+    .executeTakeFirst();
+  return run ?? null;
+}
+
+/**
+ * A run, with whether one of its steps has a reply that an earlier attempt has stored.
+ *
+ * @returns null for a missing one
+ */
+export async function readRunOfStep(
+  db: Db,
+  { pipelineId, stepId }: { readonly pipelineId: PipelineId; readonly stepId: StepId },
+): Promise<(RunRecord & { readonly hasReply: boolean }) | null> {
+  const run = await db
+    .selectFrom('pipelineExecutions')
+    .selectAll()
+    .select(
+      sql<boolean>`exists (select from model_replies where step_id = ${stepId})`.as('hasReply'),
+    )
+    .where('id', '=', pipelineId)
     .executeTakeFirst();
   return run ?? null;
 }

@@ -54,14 +54,6 @@ export interface Ledger {
   release(callId: string, outcome: { errorCode: string; passFailed: boolean }): Promise<void>;
   /** Keeps the reservation charged: nobody knows whether the vendor bills the call. */
   leaveUnknown(callId: string, outcome: { errorCode: string; passFailed: boolean }): Promise<void>;
-  /**
-   * What the calls of these steps have cost together, over all attempts: also those that failed but may be billed.
-   * Calls that were lost with their worker are charged and listed apart, but no part of this: a
-   * kill changes neither a result nor a condition that looks at it.
-   *
-   * @returns US dollars, an exact decimal
-   */
-  readCost(stepIds: readonly StepId[]): Promise<string>;
   /** Passes of this step that failed retryably so far; counts against `retry_count`. */
   countFailedPasses(stepId: StepId): Promise<number>;
 }

@@ -30,6 +30,8 @@ export interface Models {
 export interface CompleteOptions {
   readonly signal: AbortSignal;
   readonly stepId?: StepId;
+  /** The step is known to have no reply, so that none is looked for. */
+  readonly isNew?: boolean;
   /**
    * Called before each vendor call, a retry or fail-over included; what it returns takes the text
    * of that call's reply as it comes. A stored reply is not told again.
@@ -53,13 +55,13 @@ const MIN_TOKENS = 256;
 
 export function createMeteredModels(deps: MeteredDeps): Models {
   return {
-    async complete(request, { signal, stepId, beginReply }) {
+    async complete(request, { signal, stepId, beginReply, isNew = false }) {
       const scope = chargeScope.getStore();
       if (scope === undefined) {
         throw new DomainError('internal', 'a model was asked outside of a charge scope');
       }
       const charge = { ...scope, stepId: stepId ?? scope.stepId };
-      const stored = await deps.ledger.findReply(charge.stepId);
+      const stored = isNew ? null : await deps.ledger.findReply(charge.stepId);
       if (stored !== null) {
         return stored;
       }

@@ -2,6 +2,7 @@
 import type { Design } from '../../domain/designs.js';
 import { loadPriorResults } from '../../db/agent-steps.js';
 import { DomainError } from '../../domain/errors.js';
+import { repairStepOf } from '../../domain/ids.js';
 import type { OutputSchema } from '../../domain/output-schema.js';
 import { failureOf, startedRun as startRun, type Answer } from '../support/agent-runs.js';
 import { agentOf, designOf } from '../support/designs.js';
@@ -61,6 +62,17 @@ describe('an agent tells how it came by its answer', () => {
     await own.db.deleteFrom('agentSteps').where('status', '=', 'failed').execute(); // it was lost
     await run('a', 0, { attempt: 3 });
     expect(await result()).toMatchObject({ status: 'success', attempts: 3 });
+  });
+
+  test('a stored reply is looked for where there is one, and for each repair', async () => {
+    const output_schema: OutputSchema = { type: 'object', required: ['score'] };
+    const design = designOf([agentOf('a'), agentOf('b', { output_schema })]);
+    const played = await startedRun(design, [{}], { repliedNode: 'a' });
+    await played.run('a', 0);
+    expect(played.unlookedFor).toEqual([]);
+    await failureOf(played.run('b', 1));
+    const [, asked, repair] = played.steps;
+    expect([played.unlookedFor, repair]).toEqual([[asked], repairStepOf(asked ?? '')]);
   });
 
   test.each([

@@ -392,27 +392,6 @@ test('a day is the sum of its ledger in this whole file', async () => {
   expect(rows).toEqual([]);
 });
 
-test('a step costs what its calls are charged: settled, or of unknown end after a failure', async () => {
-  const charge = await newCharge();
-  expect(await ledger.readCost([charge.stepId])).toBe('0');
-  const lost = await reserved(charge, { callNumber: 1 });
-  const refused = await reserved(charge, { callNumber: 2 });
-  const answered = await reserved(charge, { callNumber: 3 });
-  await ledger.leaveUnknown(lost.callId, FAILED);
-  await ledger.release(refused.callId, FAILED);
-  await settled(charge, answered.callId);
-  expect(await ledger.readCost([charge.stepId])).toBe('0.0129'); // 0.011 + 0.0019
-});
-
-test('a step costs the same when calls of it were lost with a worker', async () => {
-  const charge = await newCharge();
-  await reserved(charge, { callNumber: 1 });
-  const answered = await reserved({ ...charge, attempt: 2 }, { callNumber: 1 });
-  await reserved({ ...charge, attempt: 2 }, { callNumber: 2 });
-  await settled(charge, answered.callId);
-  expect(await ledger.readCost([charge.stepId])).toBe('0.0019');
-});
-
 test('nothing is reserved for an account that is shut, with or without a day; it is once it is open', async () => {
   const [charge, other] = [await newCharge(), await newCharge()];
   await ledger.reserve(charge, estimateOf());

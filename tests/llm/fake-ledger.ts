@@ -49,10 +49,6 @@ export function fakeLedger(options: { affordableTokens?: number } = {}) {
       Object.assign(rowOf(callId), { state: 'unknown', outcome });
       return Promise.resolve();
     },
-    readCost: (stepIds) =>
-      Promise.resolve(
-        String(stepIds.reduce((sum, stepId) => sum + (replies.get(stepId)?.costUsd ?? 0), 0)),
-      ),
     countFailedPasses: (stepId) =>
       Promise.resolve(
         rows.filter((row) => row.charge.stepId === stepId && row.outcome?.passFailed === true)

@@ -77,37 +77,56 @@ export async function startedRun(
     })
     .execute();
   const replied = repliedNode === undefined ? null : stepIdOf(pipelineId, repliedNode);
+  if (replied !== null) {
+    const { usage, costUsd, ...reply } = REPLY;
+    await db
+      .insertInto('modelReplies')
+      .values({ ...reply, ...usage, stepId: replied, userId, cost: String(costUsd) })
+      .execute();
+  }
   const requests: ModelRequest[] = [];
   const published: StoredEvent[] = [];
   const steps: (string | undefined)[] = [];
+  const unlookedFor: (string | undefined)[] = [];
   const failedPasses: (string | undefined)[] = [];
   const told: string[] = [];
-  let spentUsd = 0;
+  const spend = async (stepId: string | undefined, usd: number, errorCode: string | null) => {
+    await db
+      .insertInto('costLedger')
+      .values({
+        ...{ id: randomUUID(), stepId: stepId ?? '', runId: 'r', attempt: 1, userId, pipelineId },
+        ...{ callNumber: steps.length, conversationId, date: '2026-11-24', provider: 'openai' },
+        ...{ model: 'gpt-4o-mini', cost: String(usd), reserved: String(usd), maxTokens: 1 },
+        ...{ inputUsdPerMillion: '1', outputUsdPerMillion: '1', errorCode, closedAt: new Date() },
+        state: errorCode === null ? 'settled' : 'unknown',
+      })
+      .execute();
+  };
   const activities = createAgentActivities({
     db: db,
     models: {
-      async complete(request, { signal, stepId, beginReply }) {
+      async complete(request, { signal, stepId, beginReply, isNew }) {
         const tell = beginReply?.();
         const answer = answers[Math.min(requests.length, answers.length - 1)] ?? {};
         requests.push(request);
         steps.push(stepId);
+        unlookedFor.push(...(isNew ? [stepId] : []));
         if (typeof answer === 'function') {
           return answer(signal);
         }
         if (answer instanceof DomainError) {
           failedPasses.push(...(answer.code === 'model-on-hold' ? [] : [stepId]));
-          spentUsd += unknownUsd;
+          await spend(stepId, unknownUsd, answer.code);
           throw answer;
         }
         const reply = { ...REPLY, ...answer };
         tell?.(reply.content);
-        spentUsd += reply.costUsd;
-        return Promise.resolve(reply);
+        await spend(stepId, reply.costUsd, null);
+        return reply;
       },
     },
     ledger: {
       findReply: (stepId) => Promise.resolve(stepId === replied ? REPLY : null),
-      readCost: () => Promise.resolve(spentUsd.toFixed(12)),
       countFailedPasses: (stepId) =>
         Promise.resolve(failedPasses.filter((failed) => failed === stepId).length),
     },
@@ -142,6 +161,8 @@ export async function startedRun(
     requests,
     /** Which step each request was of. */
     steps,
+    /** Of those, the ones for which no stored reply is to be looked for. */
+    unlookedFor,
     published,
     /** What was told live, and the types of what was published, in order. */
     told,

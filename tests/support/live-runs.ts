@@ -74,7 +74,7 @@ export async function startLiveRun(place: RunPlace): Promise<LiveRun> {
         provider: null,
         model: null,
         errorCode: null,
-        fields: '{}',
+        fields: {},
       },
       { streamId, conversationId, step: { stepKey: `agent:${pipelineId}:${node}`, event } },
     );
