@@ -11,9 +11,14 @@ export interface Passwords {
   hash(password: string): Promise<string>;
   /** Takes the same time whether or not there is a hash to compare with. */
   matches(password: string, hash: string | undefined): Promise<boolean>;
+  /** Whether it is of another cost: then it is made anew when its password is at hand. */
+  isOutdated(hash: string): boolean;
 }
 
-/** @param cost bcrypt's, 4 to 31; hashes of another cost stay good */
+/**
+ * @param cost bcrypt's, 4 to 31. Hashes of another cost stay good; how long they take tells an account
+ *   that has not signed in since then from an address that nobody has.
+ */
 export function createPasswords(cost: number): Passwords {
   const inTurn = createTurns(AT_ONCE);
   const nobodysHash = `$2b$${String(cost).padStart(2, '0')}$${'.'.repeat(SALT_AND_HASH_LENGTH)}`;
@@ -24,6 +29,7 @@ export function createPasswords(cost: number): Passwords {
       // a longer password would match the one that its first 72 bytes spell
       return isSame && hash !== undefined && Buffer.byteLength(password) <= MAX_PASSWORD_BYTES;
     },
+    isOutdated: (hash) => bcrypt.getRounds(hash) !== cost,
   };
 }
 

@@ -2,7 +2,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { Db } from '../db/connect.js';
 import { insertRefreshToken, rotateRefreshToken } from '../db/refresh-tokens.js';
-import { findUserByEmail, insertUser } from '../db/users.js';
+import { findUserByEmail, insertUser, replaceHash } from '../db/users.js';
 import { inTransaction } from '../db/transactions.js';
 import { DomainError } from '../domain/errors.js';
 import { refuseDisabled } from './middleware/authenticate.js';
@@ -53,7 +53,11 @@ export async function logIn(
   }
   await deps.limiter.take(account, -1);
   refuseDisabled(user);
-  return signPair(deps.tokens, user, await beginSession(deps, user.id));
+  const { id, hashedPassword: from } = user;
+  if (deps.passwords.isOutdated(from)) {
+    await replaceHash(deps.db, id, { from, to: await deps.passwords.hash(credentials.password) });
+  }
+  return signPair(deps.tokens, user, await beginSession(deps, id));
 }
 
 /** @throws `not-authenticated`; a token used before ends its whole family. */

@@ -1,5 +1,5 @@
 /** The finished agents of runs, in the order in which they were announced. */
-import type { Insertable, Selectable } from 'kysely';
+import { sql, type Insertable, type Selectable } from 'kysely';
 import type { PipelineId, StepId } from '../domain/ids.js';
 import { isFinal, type AgentResult } from '../domain/results.js';
 import type { Db, Tx } from './connect.js';
@@ -67,7 +67,7 @@ export async function readStandings(
     .leftJoin('agentSteps', 'agentSteps.pipelineId', 'pipelineExecutions.id')
     .select(['pipelineExecutions.id', 'pipelineExecutions.status'])
     .select(['agentSteps.node', 'agentSteps.seq'])
-    .where('pipelineExecutions.id', 'in', pipelineIds)
+    .where(sql<boolean>`pipeline_executions.id = any(${pipelineIds}::uuid[])`)
     .execute();
   const standings = new Map<PipelineId, RunStanding & { ended: Map<string, number | null> }>();
   for (const { id, status, node, seq } of rows) {

@@ -83,7 +83,7 @@ export async function lastSeqs(
   const streams = await db
     .selectFrom('streams')
     .select(['id', 'lastSeq'])
-    .where('id', 'in', streamIds)
+    .where(sql<boolean>`id = any(${streamIds}::uuid[])`)
     .execute();
   return new Map(streams.map(({ id, lastSeq }) => [id, lastSeq]));
 }
@@ -98,7 +98,7 @@ export async function findEvents(
     .selectFrom('streamEvents')
     .select(EVENT_COLUMNS)
     .where('streamId', '=', streamId)
-    .where('stepKey', 'in', stepKeys)
+    .where(sql<boolean>`step_key = any(${stepKeys}::text[])`)
     .orderBy('seq')
     .execute();
   return rows.map(storedEventOf);

@@ -1,5 +1,5 @@
 /** Users' vendor keys: sealed before they are stored, opened only for a run or a check. */
-import type { Selectable } from 'kysely';
+import { sql, type Selectable } from 'kysely';
 import { DomainError } from '../domain/errors.js';
 import type { Vendor } from '../domain/models.js';
 import type { Db } from './connect.js';
@@ -172,6 +172,6 @@ export async function markKeysUsed(db: Db, keyIds: readonly string[]): Promise<v
   await db
     .updateTable('userLlmKeys')
     .set({ lastUsedAt: new Date() })
-    .where('id', 'in', keyIds)
+    .where(sql<boolean>`id = any(${keyIds}::uuid[])`)
     .execute();
 }

@@ -87,7 +87,7 @@ export async function readTexts(db: Db, ids: readonly string[]): Promise<readonl
   const rows = await db
     .selectFrom('messages')
     .select(['id', 'content'])
-    .where('id', 'in', [...ids])
+    .where(sql<boolean>`id = any(${ids}::uuid[])`)
     .execute();
   const texts = new Map(rows.map((row) => [row.id, row.content]));
   return ids.flatMap((id) => texts.get(id) ?? []);

@@ -10,8 +10,8 @@ interface Names {
 }
 
 /**
- * Statements of a process that are kept prepared, in the order in which they come. Ours are fewer, but
- * a list of any length makes a statement of its own; those that are left over are planned each time.
+ * Statements of a process that are kept prepared, in the order in which they come. Ours are fewer:
+ * lists of any length are one parameter (`= any(…)`). What is left over is planned each time.
  */
 const MAX_NAMES = 300;
 

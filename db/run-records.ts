@@ -1,5 +1,5 @@
 /** All that is stored of one run, for its archive. */
-import type { Selectable } from 'kysely';
+import { sql, type Selectable } from 'kysely';
 import { repairStepOf, type PipelineId } from '../domain/ids.js';
 import type { Db } from './connect.js';
 import { listSteps, type AgentStep } from './agent-steps.js';
@@ -38,15 +38,12 @@ export async function readRunRecords(db: Db, run: RunRecord): Promise<RunRecords
       .orderBy('createdAt')
       .orderBy('id')
       .execute(),
-    replies:
-      stepIds.length === 0
-        ? []
-        : await db
-            .selectFrom('modelReplies')
-            .selectAll()
-            .where('stepId', 'in', stepIds)
-            .orderBy('stepId')
-            .execute(),
+    replies: await db
+      .selectFrom('modelReplies')
+      .selectAll()
+      .where(sql<boolean>`step_id = any(${stepIds}::text[])`)
+      .orderBy('stepId')
+      .execute(),
   };
 }
 

@@ -76,7 +76,7 @@ export async function findGoneUsers(
   const known = await db
     .selectFrom('users')
     .select('id')
-    .where('id', 'in', userIds)
+    .where(sql<boolean>`id = any(${userIds}::uuid[])`)
     .where('deletedAt', 'is', null)
     .where('disabledAt', 'is', null)
     .execute();

@@ -1,6 +1,7 @@
 /** Accounts. One that is being deleted counts as gone: nothing here finds it. */
 import { sql, type Selectable } from 'kysely';
 import { DomainError } from '../domain/errors.js';
+import type { UserId } from '../domain/ids.js';
 import type { Role } from '../domain/permissions.js';
 import type { Db, Tx } from './connect.js';
 import { revokeSessions } from './refresh-tokens.js';
@@ -106,6 +107,20 @@ export async function updateUser(
     .where('deletedAt', 'is', null)
     .returningAll()
     .executeTakeFirst();
+}
+
+/** The same password, hashed anew; one that has been changed meanwhile stays. */
+export async function replaceHash(
+  db: Db,
+  userId: UserId,
+  { from, to }: { readonly from: string; readonly to: string },
+): Promise<void> {
+  await db
+    .updateTable('users')
+    .set({ hashedPassword: to })
+    .where('id', '=', userId)
+    .where('hashedPassword', '=', from)
+    .execute();
 }
 
 /** @returns the user with the new role and which role it was before. */

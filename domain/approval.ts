@@ -16,10 +16,10 @@ import {
 } from './approval-words.js';
 import {
   markReferences,
-  MARKS,
   MAX_CHOICE,
   ONE_MARK,
   referencesIn,
+  replaceMarks,
   type Reference,
 } from './design-references.js';
 import type { Design } from './designs.js';
@@ -150,7 +150,7 @@ function clauseOf(raw: string, isContrast: boolean): Clause | null {
 }
 
 function moodOf(text: string): Mood {
-  const plain = plainPhrases(text.replace(MARKS, ' ◆ ').replace(/\s+/gu, ' '));
+  const plain = plainPhrases(replaceMarks(text, ' ◆ ').replace(/\s+/gu, ' '));
   if (ENGLISH_NEGATION.test(plain) || KOREAN_NEGATION.test(plain)) {
     return plain.includes('◆') || PLAIN_NO.test(plain) ? 'rejects' : 'denies';
   }

@@ -15,7 +15,7 @@ export type Reference =
 
 /** Characters of a mark; private use, removed from what a user sends. */
 const MARK = '\uE000([nd])(-?\\d+)\uE001|\uE000(r)\uE001';
-export const MARKS = new RegExp(MARK, 'gu');
+const MARKS = new RegExp(MARK, 'gu');
 export const ONE_MARK = `(?:${MARK.replaceAll('(', '(?:')})`;
 
 /** A message that only chooses is short; what is longer carries wishes. In characters. */
@@ -83,6 +83,10 @@ function markAims(text: string, names: readonly string[]): string {
 /** "One" is a number only where nothing else can be meant: not in "choose one for me". */
 const SAID_ONE =
   /(?<=^|[.,;:!?]\s*|\b(?:ok|okay|yes|yep|confirm|approve) |\b(?:i|we|i'll|we'll)(?: will)? (?:choose|select|pick) )one(?=\s*(?:$|[.,;!]|please|pls|thanks|thank you|(?:is|looks|sounds|seems) ))/gu;
+
+export function replaceMarks(marked: string, by: string): string {
+  return marked.replace(MARKS, by);
+}
 
 /** The references that are marked in a text, in order. */
 export function referencesIn(marked: string): readonly Reference[] {

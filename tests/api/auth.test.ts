@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createPasswords } from '../../api/passwords.js';
+import { findUserByEmail, replaceHash } from '../../db/users.js';
 import { utcDay } from '../../domain/days.js';
 import { startApiServer, type ApiServer } from '../support/api-server.js';
 
@@ -175,6 +176,29 @@ describe('signing in', () => {
     const { email } = await api.register();
     expect((await logIn(email, 'x')).status).toBe(401);
     expect((await logIn(email, '')).status).toBe(401);
+  });
+
+  test('makes a hash of another cost anew, and only for whoever knows the password', async () => {
+    const person = await api.register();
+    const hashedPassword = await createPasswords(5).hash(person.password);
+    const ofPerson = api.db.updateTable('users').where('id', '=', person.id);
+    await ofPerson.set({ hashedPassword }).execute();
+    const stored = async () => (await findUserByEmail(api.db, person.email))?.hashedPassword;
+    expect((await logIn(person.email, 'Wrong0000')).status).toBe(401);
+    expect(await stored()).toBe(hashedPassword);
+    expect((await logIn(person.email, person.password)).status).toBe(200);
+    const renewed = await stored();
+    expect(renewed).toMatch(/^\$2b\$04\$/);
+    expect((await logIn(person.email, person.password)).status).toBe(200);
+    expect(await stored()).toBe(renewed);
+  });
+
+  test('a password that is changed while its hash is made anew stays changed', async () => {
+    const { id, email } = await api.register();
+    const { hashedPassword: before = '' } = (await findUserByEmail(api.db, email)) ?? {};
+    await replaceHash(api.db, id, { from: before, to: 'changed' });
+    await replaceHash(api.db, id, { from: before, to: 'anew' });
+    expect((await findUserByEmail(api.db, email))?.hashedPassword).toBe('changed');
   });
 
   test('a malformed address is 422', async () => {
