@@ -6,7 +6,13 @@ import { setUserBudget } from '../../db/users.js';
 import { DomainError } from '../../domain/errors.js';
 import { designFrom, drawRun, type DrawnRun } from './drawn-runs.js';
 import { watchProgress, type Moment, type Progress } from './run-progress.js';
-import { callerOf, LONGEST_RUN_MS, type RunStage, type StagedRun } from './run-stage.js';
+import {
+  callerOf,
+  LONGEST_RUN_MS,
+  type Caller,
+  type RunStage,
+  type StagedRun,
+} from './run-stage.js';
 import { until } from './until.js';
 
 export interface Story {
@@ -63,7 +69,7 @@ export interface Theatre {
   /** Plays a story to its end. @returns it, and its rival's if there was one */
   play(story: Story): Promise<readonly PlayedStory[]>;
   /** Calls that were made although their run did not hold its user's slot. */
-  readonly callsWithoutSlot: readonly string[];
+  readonly callsWithoutSlot: readonly Caller[];
   close(): Promise<void>;
 }
 
@@ -72,16 +78,16 @@ const POLL_MS = 20;
 
 export function openTheatre(stage: RunStage): Theatre {
   const stories = new Map<string, Story>();
-  const callsWithoutSlot: string[] = [];
+  const callsWithoutSlot: Caller[] = [];
   const progress = watchProgress(stage);
   stage.vendors.setBehaviour((call) => {
-    const { runId, agent } = callerOf(call);
-    const looked = lacksSlot(stage, runId).then((isMissing) => {
+    const caller = callerOf(call);
+    const looked = lacksSlot(stage, caller).then((isMissing) => {
       if (isMissing) {
-        callsWithoutSlot.push(`${agent} of ${runId}`);
+        callsWithoutSlot.push(caller);
       }
     });
-    return { ...behaviourOf(stories.get(runId), agent), hold: looked };
+    return { ...behaviourOf(stories.get(caller.runId), caller), hold: looked };
   });
   return {
     callsWithoutSlot,
@@ -136,7 +142,7 @@ const RIVAL: DrawnRun = {
 };
 
 /** A rival has no story, and simply succeeds. */
-function behaviourOf(story: Story | undefined, agent: string) {
+function behaviourOf(story: Story | undefined, { agent }: Caller) {
   const { run, delaysMs } = story ?? { run: RIVAL, delaysMs: [] };
   const at = run.agents.findIndex(({ name }) => name === agent);
   const { end, x } = run.agents[at] ?? NO_APPROVAL;
@@ -149,7 +155,7 @@ function behaviourOf(story: Story | undefined, agent: string) {
  * Whether a run calls that does not hold its user's slot; one that has ended meanwhile is left out.
  * To be asked while the call is in flight: once it is answered, the run may give its slot back.
  */
-async function lacksSlot({ product }: RunStage, runId: string): Promise<boolean> {
+async function lacksSlot({ product }: RunStage, { runId }: Caller): Promise<boolean> {
   const run = await product.db
     .selectFrom('pipelineExecutions')
     .select(['status', 'holdsSlot'])
