@@ -3,21 +3,21 @@ import type { Db, Tx } from '../db/connect.js';
 import { storeEnd } from '../db/agent-ends.js';
 import { isRunOpen, listSteps } from '../db/agent-steps.js';
 import { decideApproval, requestApproval, type ApprovalRow } from '../db/approvals.js';
-import { appendEvents, type EventStep } from '../db/events.js';
+import { appendEvents, findEvents, type EventStep } from '../db/events.js';
 import { readRunById, type RunRecord } from '../db/pipelines.js';
-import { parkRun, takeSlot } from '../db/slots.js';
+import { lockOwner, parkRun, takeSlot } from '../db/slots.js';
 import { inTransaction } from '../db/transactions.js';
 import { agentFailureText } from '../domain/agent-failures.js';
 import { DomainError } from '../domain/errors.js';
 import type { StoredEvent } from '../domain/events.js';
 import { stepIdOf, type PipelineId, type StreamId } from '../domain/ids.js';
 import type { ApprovalRule } from '../domain/pipeline.js';
-import type { WaitReason } from '../domain/results.js';
+import { isFinal, type WaitReason } from '../domain/results.js';
 import { announcementOf, streamOf } from './agent-steps.js';
 import { receiptOf, type AgentReceipt } from './agents.js';
 import { priorsAmong } from '../db/prior-results.js';
 
-/** One short transaction each, safe to repeat. */
+/** One short transaction each, safe to repeat, also by an attempt that comes late. */
 export interface RunWaitActivities {
   /**
    * Asks the owner to agree to a node that is ready; asked before, it changes nothing. A run that
@@ -211,42 +211,60 @@ async function park(
   deps: RunWaitDeps,
   { pipelineId, round, reason }: WaitCall & { readonly reason: WaitReason },
 ): Promise<void> {
-  const { parked, events, streamId } = await inTransaction(deps.db, async (tx) => {
+  const step: EventStep = {
+    stepKey: `wait:${pipelineId}:${round}:${reason}`,
+    event: { type: 'pipeline_waiting', pipeline_id: pipelineId, reason },
+  };
+  const { grantedTo, events, streamId } = await inTransaction(deps.db, async (tx) => {
+    const { run, streamId, known } = await readWait(tx, pipelineId, [step]);
+    if (known.length > 0) {
+      return { grantedTo: null, events: known, streamId };
+    }
     const parked = await parkRun(tx, { pipelineId, reason, now: deps.now() });
-    const run = await readRunOrThrow(tx, pipelineId);
-    const events =
-      parked.kind === 'ended'
-        ? []
-        : await append(tx, run, {
-            stepKey: `wait:${pipelineId}:${round}:${reason}`,
-            event: { type: 'pipeline_waiting', pipeline_id: pipelineId, reason },
-          });
-    return { parked, events, streamId: streamOf({ ...run, pipelineId }) };
+    return parked.kind === 'ended'
+      ? { grantedTo: null, events: [], streamId }
+      : { grantedTo: parked.grantedTo, events: await append(tx, run, step), streamId };
   });
   deps.publish(streamId, events);
-  if (parked.kind === 'parked' && parked.grantedTo !== null) {
-    await deps.tellSlotGranted(parked.grantedTo);
+  if (grantedTo !== null) {
+    await deps.tellSlotGranted(grantedTo);
   }
 }
 
 async function unpark(deps: RunWaitDeps, { pipelineId, round }: WaitCall) {
+  const stepOf = (kind: 'taken' | 'queued'): EventStep => ({
+    stepKey: `wait:${pipelineId}:${round}:${kind}`,
+    event:
+      kind === 'taken'
+        ? { type: 'pipeline_resumed', pipeline_id: pipelineId }
+        : { type: 'pipeline_waiting', pipeline_id: pipelineId, reason: 'slot' },
+  });
   const { kind, events, streamId } = await inTransaction(deps.db, async (tx) => {
+    const steps = [stepOf('taken'), stepOf('queued')];
+    const { run, streamId, known } = await readWait(tx, pipelineId, steps);
+    const [told] = known;
+    if (told !== undefined && !isFinal(run.status)) {
+      const kind = told.type === 'pipeline_resumed' ? 'taken' : 'queued';
+      return { kind, events: known, streamId } as const;
+    }
     const kind = await takeSlot(tx, { pipelineId, now: deps.now() });
-    const run = await readRunOrThrow(tx, pipelineId);
-    const events =
-      kind === 'ended'
-        ? []
-        : await append(tx, run, {
-            stepKey: `wait:${pipelineId}:${round}:${kind}`,
-            event:
-              kind === 'taken'
-                ? { type: 'pipeline_resumed', pipeline_id: pipelineId }
-                : { type: 'pipeline_waiting', pipeline_id: pipelineId, reason: 'slot' },
-          });
-    return { kind, events, streamId: streamOf({ ...run, pipelineId }) };
+    const events = kind === 'ended' ? [] : await append(tx, run, stepOf(kind));
+    return { kind, events, streamId };
   });
   deps.publish(streamId, events);
   return { kind };
+}
+
+/**
+ * Locks the run's owner. What an earlier attempt has told is `known`: then its slot is left alone,
+ * since an attempt that was given up may come so late that the run is in another round.
+ */
+async function readWait(tx: Tx, pipelineId: PipelineId, steps: readonly EventStep[]) {
+  await lockOwner(tx, pipelineId);
+  const run = await readRunOrThrow(tx, pipelineId);
+  const streamId = streamOf({ ...run, pipelineId });
+  const stepKeys = steps.map(({ stepKey }) => stepKey);
+  return { run, streamId, known: await findEvents(tx, streamId, stepKeys) };
 }
 
 async function append(

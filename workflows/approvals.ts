@@ -19,6 +19,7 @@ export class Approvals {
   private readonly decided: Decided[] = [];
   private readonly failures: unknown[] = [];
   private readonly scope = new CancellationScope();
+  private readonly recording = new Set<string>();
   private asking = 0;
 
   constructor(run: PipelineInput, inbox: RunInbox) {
@@ -36,12 +37,18 @@ export class Approvals {
             this.failures.push(error);
           }
         },
-      );
+      )
+      .finally(() => this.recording.delete(node.node));
   }
 
   /** Whether a question is not recorded yet, so that its owner could not answer it. */
   isAsking(): boolean {
     return this.asking > 0;
+  }
+
+  /** Whether a decision is being recorded that the run has not taken into account yet. */
+  isRecording(): boolean {
+    return this.recording.size > 0;
   }
 
   hasNews(): boolean {
@@ -74,6 +81,7 @@ export class Approvals {
         { summary: summaryOf(`approval of ${node}`) },
       );
       const offerId = this.takeOffer(node);
+      this.recording.add(node);
       const decision = await waits.takeDecision.executeWithOptions(
         { summary: summaryOf(`record the decision about ${node}`) },
         [{ ...call, offerId }],
@@ -81,6 +89,7 @@ export class Approvals {
       if (decision.kind !== 'ignored') {
         return { node, decision };
       }
+      this.recording.delete(node);
       if (offerId === null) {
         return failNow('run-ended', 'the run was ended from outside');
       }

@@ -75,6 +75,23 @@ async function interpret(work: RunWork): Promise<void> {
     }
     takeNews(work);
   }
+  await takeLastDecisions(work);
+}
+
+/** Runs that ended before this may have left out of account what was just being recorded. */
+const LAST_DECISIONS = '2026-11-last-decisions';
+
+/**
+ * Nothing begins any more, whatever was decided; but a rejection that is stored is an end of its
+ * agent, and why the run has ended is to be told by all ends.
+ */
+async function takeLastDecisions(work: RunWork): Promise<void> {
+  const { approvals, clock } = work;
+  if (approvals.isRecording() && patched(LAST_DECISIONS)) {
+    clock.stop();
+    await condition(() => !approvals.isRecording());
+    takeNews(work);
+  }
 }
 
 /** Starts what is ready, or asks the owner first. */

@@ -2,6 +2,7 @@
  * Many random runs at once on the real thing: parallel, conditional, failing, over budget, paused,
  * approved, rejected and cancelled at random moments, judged by the model of the contract.
  */
+import { randomInt } from 'node:crypto';
 import { sql } from 'kysely';
 import {
   judgeCalls,
@@ -22,11 +23,11 @@ import {
   type Theatre,
 } from '../support/random-stories.js';
 
-const STORIES = 30;
+const STORIES = 50;
 /** More would only wait for each other. */
-const AT_ONCE = 6;
-/** The same stories in every run; another number draws others, and a failure names it. */
-const SEED = Number(process.env['RANDOM_RUNS_SEED'] ?? 1);
+const AT_ONCE = 20;
+/** Another run of the tests draws other stories; a failure names the number that draws them again. */
+const SEED = Number(process.env['RANDOM_RUNS_SEED'] ?? randomInt(2 ** 31));
 
 interface Judged extends PlayedStory {
   readonly records: RunRecords;
@@ -39,7 +40,9 @@ const judged: Judged[] = [];
 beforeAll(async () => {
   stage = await openRunStage();
   theatre = openTheatre(stage);
-  const played = await inTurns(drawStories(STORIES, SEED), theatre.play);
+  const played = await inTurns(drawStories(STORIES, SEED), theatre.play).catch((cause: unknown) => {
+    throw new Error(`the stories of seed ${SEED} could not be played`, { cause });
+  });
   for (const story of played.flat()) {
     judged.push({ ...story, records: await readRecords(stage.product.db, story.run) });
   }
@@ -97,20 +100,27 @@ test('events have no gaps, one beginning, one end, and tell each wait and each q
 });
 
 test('every agent calls its vendor once, and none does without the slot', () => {
+  const unslotted = ({ run }: Judged) =>
+    theatre.callsWithoutSlot
+      .filter(({ runId }) => runId === run.id)
+      .map(({ agent }) => `without the slot: ${agent}`);
   expect(complaints(({ records, run }) => judgeCalls(records, callsOf(stage, run)))).toEqual([]);
-  expect(theatre.callsWithoutSlot).toEqual([]);
+  expect(complaints(unslotted)).toEqual([]);
 });
 
 test('every answer is paid once, and no budget is overshot', async () => {
   expect(complaints(({ records }) => judgeMoney(records))).toEqual([]);
+  const overspent = new Set<string>();
   for (const { run, limitUsd } of judged) {
     const { rows } = await sql`
       select 1 from user_daily_costs as day
       where user_id = ${run.userId}::uuid and (total_cost > ${limitUsd}::numeric
         or total_cost <> (select sum(cost) from cost_ledger where user_id = day.user_id))
     `.execute(stage.product.db);
-    expect(rows).toEqual([]);
+    rows.forEach(() => overspent.add(run.userId));
   }
+  const said = ({ run }: Judged) => (overspent.has(run.userId) ? ["its user's day is wrong"] : []);
+  expect(complaints(said)).toEqual([]);
 });
 
 test('nothing outlives a run: no slot, question, reservation or wait', () => {
@@ -119,9 +129,10 @@ test('nothing outlives a run: no slot, question, reservation or wait', () => {
 
 test('the stories were eventful', () => {
   const statuses = new Set(judged.map(({ records }) => records.record.status));
-  expect(statuses.size).toBeGreaterThanOrEqual(3);
   const types = new Set(judged.flatMap(({ records }) => records.events.map(({ type }) => type)));
-  expect([...types]).toEqual(
-    expect.arrayContaining(['approval_requested', 'approval_decided', 'pipeline_waiting']),
-  );
+  const wanted = ['approval_requested', 'approval_decided', 'pipeline_waiting'] as const;
+  const lacking = wanted.filter((type) => !types.has(type));
+  expect({ seed: SEED, lacking, isVaried: statuses.size >= 3 }).toEqual({
+    ...{ seed: SEED, lacking: [], isVaried: true },
+  });
 });

@@ -1,13 +1,19 @@
 /** Random runs with what their owners do to them meanwhile, played on a real stage. */
+import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import fc from 'fast-check';
 import { setUserBudget } from '../../db/users.js';
 import { DomainError } from '../../domain/errors.js';
 import { designFrom, drawRun, type DrawnRun } from './drawn-runs.js';
 import { watchProgress, type Moment, type Progress } from './run-progress.js';
-import { callerOf, LONGEST_RUN_MS, type RunStage, type StagedRun } from './run-stage.js';
+import {
+  callerOf,
+  LONGEST_RUN_MS,
+  type Caller,
+  type RunStage,
+  type StagedRun,
+} from './run-stage.js';
 import { until } from './until.js';
-import type { Behaviour } from './vendors/server.js';
 
 export interface Story {
   readonly run: DrawnRun;
@@ -63,7 +69,7 @@ export interface Theatre {
   /** Plays a story to its end. @returns it, and its rival's if there was one */
   play(story: Story): Promise<readonly PlayedStory[]>;
   /** Calls that were made although their run did not hold its user's slot. */
-  readonly callsWithoutSlot: readonly string[];
+  readonly callsWithoutSlot: readonly Caller[];
   close(): Promise<void>;
 }
 
@@ -72,17 +78,16 @@ const POLL_MS = 20;
 
 export function openTheatre(stage: RunStage): Theatre {
   const stories = new Map<string, Story>();
-  const callsWithoutSlot: string[] = [];
+  const callsWithoutSlot: Caller[] = [];
   const progress = watchProgress(stage);
   stage.vendors.setBehaviour((call) => {
-    const { runId, agent } = callerOf(call);
-    const story = stories.get(runId);
-    void lacksSlot(stage, runId).then((isMissing) => {
+    const caller = callerOf(call);
+    const looked = lacksSlot(stage, caller).then((isMissing) => {
       if (isMissing) {
-        callsWithoutSlot.push(`${agent} of ${runId}`);
+        callsWithoutSlot.push(caller);
       }
     });
-    return story === undefined ? undefined : behaviourOf(story, agent);
+    return { ...behaviourOf(stories.get(caller.runId), caller), hold: looked };
   });
   return {
     callsWithoutSlot,
@@ -90,8 +95,9 @@ export function openTheatre(stage: RunStage): Theatre {
       const { budget, cancel } = story;
       const userId = await stage.createUser(budget?.usd ?? AMPLE_USD);
       const onBudget = budget?.raise == null ? 'stop' : 'pause';
-      const run = await stage.start(userId, designFrom(story.run), { onBudget });
-      stories.set(run.id, story);
+      const pipelineId = randomUUID();
+      stories.set(pipelineId, story); // before its first call
+      const run = await stage.start(userId, designFrom(story.run), { pipelineId, onBudget });
       const [rival] = await Promise.all([
         progress.reached(run, story.rival).then((isTime) => (isTime ? order(stage, userId) : null)),
         disturb(stage, progress, { story, run }),
@@ -135,16 +141,21 @@ const RIVAL: DrawnRun = {
   edges: [],
 };
 
-function behaviourOf({ run, delaysMs }: Story, agent: string): Behaviour {
+/** A rival has no story, and simply succeeds. */
+function behaviourOf(story: Story | undefined, { agent }: Caller) {
+  const { run, delaysMs } = story ?? { run: RIVAL, delaysMs: [] };
   const at = run.agents.findIndex(({ name }) => name === agent);
   const { end, x } = run.agents[at] ?? NO_APPROVAL;
   return end === 'failed'
-    ? { kind: 'status', status: 400 }
-    : { kind: 'answer', text: JSON.stringify({ x }), delayMs: delaysMs[at] ?? 0 };
+    ? ({ kind: 'status', status: 400 } as const)
+    : ({ kind: 'answer', text: JSON.stringify({ x }), delayMs: delaysMs[at] ?? 0 } as const);
 }
 
-/** Whether a run calls that does not hold its user's slot; one that has ended meanwhile is left out. */
-async function lacksSlot({ product }: RunStage, runId: string): Promise<boolean> {
+/**
+ * Whether a run calls that does not hold its user's slot; one that has ended meanwhile is left out.
+ * To be asked while the call is in flight: once it is answered, the run may give its slot back.
+ */
+async function lacksSlot({ product }: RunStage, { runId }: Caller): Promise<boolean> {
   const run = await product.db
     .selectFrom('pipelineExecutions')
     .select(['status', 'holdsSlot'])

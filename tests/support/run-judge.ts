@@ -71,12 +71,7 @@ function judgeReason(records: RunRecords, error: string): readonly string[] {
     return ['agents were left without a reason'];
   }
   const isTold = error.includes('No further agent was started');
-  const errors = steps.filter(({ status }) => status === 'failed').length;
-  // a rejection that was recorded just when the third error had ended the wait for it
-  const isMoot = why === null && errors >= RUN_LIMITS.maxErrors;
-  return isTold === (why !== null) || isMoot
-    ? []
-    : [`left because of ${why}, but it says: ${error}`];
+  return isTold === (why !== null) ? [] : [`left because of ${why}, but it says: ${error}`];
 }
 
 /** The stored result says what the stored agents say. */

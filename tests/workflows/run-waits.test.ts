@@ -15,7 +15,8 @@ import {
   createDataConverter,
   type TemporalClient,
 } from '../../temporal/connection.js';
-import { agentOf, designOf } from '../support/designs.js';
+import type { PipelineView } from '../../workflows/pipeline.messages.js';
+import { agentOf, designOf, edgesOf } from '../support/designs.js';
 import { testServers } from '../support/servers.js';
 import { until } from '../support/until.js';
 
@@ -113,7 +114,7 @@ async function running(design: Design, meddle: Meddle, more: Partial<Opened> = {
   };
 }
 
-function receiptOf({ node }: AgentCall): AgentReceipt {
+function receiptOf({ node }: Pick<AgentCall, 'node'>): AgentReceipt {
   const nothing = { provider: null, model: null, fields: {}, preview: '' };
   const free = { tokensUsed: 0, costUsd: 0, durationSeconds: 0 };
   return { node, status: 'success', errorCode: null, ...free, ...nothing };
@@ -165,4 +166,33 @@ test('nobody is asked again about an answer that is taken over', async () => {
   const reuse = { from: randomUUID(), nodes: ['gate'] };
   const run = await running(GATED, () => ({}), { reuse });
   expect(await run.ended()).toEqual(['openRun', 'runAgent gate', 'runAgent last', 'closeRun']);
+});
+
+test('a rejection that is recorded while another one ends the run is taken into account', async () => {
+  const outcomes: unknown[] = [];
+  const design = designOf(
+    ['first', 'left', 'right'].map((name) => agentOf(name, { approval: name !== 'first' })),
+    { edges: edgesOf('first>left', 'first>right') },
+  );
+  const run = await running(design, ({ told, handle }) => ({
+    async takeDecision({ node }) {
+      if (node === 'left') {
+        await until('both are taken', () => told.includes('takeDecision right'));
+      } else {
+        await until('the run knows of the other one', async () => {
+          const { nodes } = await handle().query<PipelineView>('state');
+          return nodes.some((it) => it.node === 'left' && it.state === 'failed');
+        });
+      }
+      return { kind: 'rejected', receipt: { ...receiptOf({ node }), status: 'failed' } };
+    },
+    closeRun({ pipelineId, outcome }) {
+      outcomes.push(outcome);
+      return Promise.resolve({ pipelineId, status: 'partial', totalCostUsd: 0 });
+    },
+  }));
+  await Promise.all([run.offer('left'), run.offer('right')]);
+  expect((await run.ended()).at(-1)).toBe('closeRun');
+  expect(outcomes).toEqual([{ kind: 'ended' }]); // nothing was left that could have been started
+  await run.replay();
 });

@@ -24,6 +24,8 @@ export type Behaviour =
       readonly headers?: Readonly<Record<string, string>>;
       /** The vendor's own error code, e.g. `insufficient_quota`. */
       readonly code?: string;
+      /** As of an answer. */
+      readonly hold?: Promise<unknown>;
     }
   /** Takes the request and never answers. */
   | { readonly kind: 'hang' }

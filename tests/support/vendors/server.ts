@@ -183,6 +183,7 @@ async function reply({ desk, wire, call, behaviour }: Turn): Promise<void> {
     return;
   }
   if (behaviour.kind === 'status') {
+    await behaviour.hold;
     call.status = behaviour.status;
     send(response, JSON.stringify(failureOf({ wire, call, behaviour })), behaviour);
     return;
