@@ -1,4 +1,4 @@
-import Anthropic from '@anthropic-ai/sdk';
+import type Anthropic from '@anthropic-ai/sdk';
 import type { MessageCreateParamsBase } from '@anthropic-ai/sdk/resources/messages';
 import { z } from 'zod';
 import type { ModelReply } from '../domain/models.js';
@@ -51,10 +51,13 @@ const StreamEvent = z
 const CHECKED_WITH = 'claude-haiku-4-5-20251001';
 const MODELS_OF_A_VALID_KEY = [CHECKED_WITH, 'claude-sonnet-4-6', 'claude-opus-4-6'] as const;
 
+/** At the first call, since it is slow, and before that call's time runs. */
+const loadSdk = async () => (await import('@anthropic-ai/sdk')).default;
+
 /** @param config `baseUrl` without a version */
 export function createAnthropic(config: { baseUrl?: string | undefined } = {}): Provider {
-  const clientFor = ({ apiKey, timeoutMs }: CallOptions) =>
-    new Anthropic({
+  const clientFor = (Sdk: typeof Anthropic, { apiKey, timeoutMs }: CallOptions) =>
+    new Sdk({
       ...QUIET_SDK,
       ...baseUrlOf(config.baseUrl),
       openTelemetry: false,
@@ -63,9 +66,10 @@ export function createAnthropic(config: { baseUrl?: string | undefined } = {}): 
     });
   return {
     name: 'anthropic',
-    complete: (call, options) =>
-      callVendor('anthropic', options, async (signal) => {
-        const [client, params] = [clientFor(options), paramsOf(call)];
+    complete: async (call, options) => {
+      const Sdk = await loadSdk();
+      return callVendor('anthropic', options, async (signal) => {
+        const [client, params] = [clientFor(Sdk, options), paramsOf(call)];
         if (options.onDelta === undefined) {
           const { data, request_id } = await send(client, params, signal);
           return replyOf(call, data, request_id ?? null);
@@ -73,14 +77,17 @@ export function createAnthropic(config: { baseUrl?: string | undefined } = {}): 
         const { data, request_id } = await sendForStream(client, params, signal);
         const whole = await readStream(data, options.onDelta);
         return replyOf(call, whole, request_id ?? null);
-      }),
-    checkKey: (options) =>
-      checkVendorKey('anthropic', options, async (signal) => {
+      });
+    },
+    checkKey: async (options) => {
+      const Sdk = await loadSdk();
+      return checkVendorKey('anthropic', options, async (signal) => {
         const smallest = { role: 'user' as const, content: 'ping' };
         const params = { model: CHECKED_WITH, max_tokens: 1, messages: [smallest] };
-        await send(clientFor(options), params, signal);
+        await send(clientFor(Sdk, options), params, signal);
         return MODELS_OF_A_VALID_KEY;
-      }),
+      });
+    },
   };
 }
 

@@ -1,4 +1,4 @@
-import OpenAI from 'openai';
+import type OpenAI from 'openai';
 import type { ChatCompletionCreateParamsBase } from 'openai/resources/chat/completions';
 import { z } from 'zod';
 import type { ModelReply } from '../domain/models.js';
@@ -51,15 +51,19 @@ const Chunk = z
 
 const ModelList = z.object({ data: z.array(z.object({ id: z.string() })) });
 
+/** At the first call, since it is slow, and before that call's time runs. */
+const loadSdk = async () => (await import('openai')).default;
+
 /** @param config `baseUrl` ends in `/v1`; also how an OpenAI-compatible server is reached. */
 export function createOpenAi(config: { baseUrl?: string | undefined } = {}): Provider {
-  const clientFor = ({ apiKey, timeoutMs }: CallOptions) =>
-    new OpenAI({ ...QUIET_SDK, ...baseUrlOf(config.baseUrl), apiKey, timeout: timeoutMs });
+  const clientFor = (Sdk: typeof OpenAI, { apiKey, timeoutMs }: CallOptions) =>
+    new Sdk({ ...QUIET_SDK, ...baseUrlOf(config.baseUrl), apiKey, timeout: timeoutMs });
   return {
     name: 'openai',
-    complete: (call, options) =>
-      callVendor('openai', options, async (signal) => {
-        const { completions } = clientFor(options).chat;
+    complete: async (call, options) => {
+      const Sdk = await loadSdk();
+      return callVendor('openai', options, async (signal) => {
+        const { completions } = clientFor(Sdk, options).chat;
         const params = paramsOf(call);
         if (options.onDelta === undefined) {
           const { data, request_id } = await completions.create(params, { signal }).withResponse();
@@ -69,16 +73,19 @@ export function createOpenAi(config: { baseUrl?: string | undefined } = {}): Pro
           .create({ ...params, ...STREAMED }, { signal })
           .withResponse();
         return replyOf(call, await readStream(data, options.onDelta), request_id);
-      }),
-    checkKey: (options) =>
-      checkVendorKey('openai', options, async (signal) => {
-        const page = await clientFor(options).models.list({ signal });
+      });
+    },
+    checkKey: async (options) => {
+      const Sdk = await loadSdk();
+      return checkVendorKey('openai', options, async (signal) => {
+        const page = await clientFor(Sdk, options).models.list({ signal });
         const listed = ModelList.safeParse({ data: page.data });
         if (!listed.success) {
           throw unusableReply('openai');
         }
         return listed.data.data.slice(0, MODELS_NAMED).map(({ id }) => id);
-      }),
+      });
+    },
   };
 }
 

@@ -11,6 +11,8 @@ import { until } from '../support/until.js';
 
 let testDb: TestDb;
 let temporal: TemporalClient;
+/** Of its own: each look for a key reads every history of the namespace. */
+const namespace = `keys-${randomUUID()}`;
 const [oldKey, newKey] = [randomBytes(32), randomBytes(32)];
 const oldBox = createSecretBox([oldKey]);
 const newBox = createSecretBox([newKey]);
@@ -18,8 +20,15 @@ const [oldId = '', newId = ''] = [...oldBox.seals, ...newBox.seals];
 
 beforeAll(async () => {
   testDb = await createTestDb();
-  const { temporalAddress: address, temporalNamespace: namespace } = testServers();
+  const { temporalAddress: address } = testServers();
   temporal = await connectTemporal({ address, namespace, apiKey: null, tls: null }, [oldKey]);
+  const { workflowService } = temporal.connection;
+  await workflowService.registerNamespace({
+    namespace,
+    workflowExecutionRetentionPeriod: { seconds: 86_400 as never },
+  });
+  const isKnown = () => workflowService.listWorkflowExecutions({ namespace }).catch(() => null);
+  await until('Temporal knows the namespace', isKnown);
 });
 afterAll(async () => {
   await temporal.close();
@@ -31,6 +40,7 @@ const rotate = (words: readonly string[] = [], env: Record<string, string> = {})
     DATABASE_URL: testDb.url,
     REDIS_URL: testServers().redisUrl,
     TEMPORAL_ADDRESS: testServers().temporalAddress,
+    TEMPORAL_NAMESPACE: namespace,
     SECRET_KEY: randomBytes(32).toString('hex'),
     ENCRYPTION_KEY: newKey.toString('base64'),
     AUDIT_SIGNING_KEY: randomBytes(32).toString('base64'),

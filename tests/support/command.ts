@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { processCoverage } from './process-coverage.js';
+import { nodeSettings } from './node-settings.js';
 
 export interface Ended {
   readonly code: number;
@@ -25,7 +25,7 @@ export function runCommand(
     PATH: process.env['PATH'],
     AGENTFORGE_HOME: join(tmpdir(), 'agentforge-none'),
     ...NO_ADDRESSES,
-    ...processCoverage(),
+    ...nodeSettings(),
     ...env,
   };
   return new Promise((done) => {

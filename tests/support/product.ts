@@ -4,7 +4,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import type { Db } from '../../db/connect.js';
 import { createTestDb, testServers } from './servers.js';
-import { processCoverage } from './process-coverage.js';
+import { nodeSettings } from './node-settings.js';
 import { until } from './until.js';
 
 type Env = Readonly<Record<string, string>>;
@@ -140,7 +140,7 @@ type Entry = 'api/main.js' | 'worker/main.js' | 'collector/main.js';
 /** Starts a built entry; its log lines are kept, for looking at and for waiting on. */
 export function startProcess(entry: Entry, env: Env, dist = DIST): ProductProcess {
   const child = spawn(process.execPath, [`${dist}${entry}`], {
-    env: { ...env, ...processCoverage() },
+    env: { ...env, ...nodeSettings() },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const lines: string[] = [];

@@ -15,8 +15,31 @@ export function readHistory(recording: string) {
   return JSON.parse(readFileSync(new URL(recording, HISTORIES), 'utf8'));
 }
 
+const options = (workflowBundle: WorkflowBundleOption) => ({
+  workflowBundle,
+  dataConverter: createDataConverter([Buffer.from(HISTORY_KEY, 'base64')]),
+});
+
 /** @throws DeterminismViolationError where the code would have done something else */
 export function replay(history: unknown, workflowBundle: WorkflowBundleOption): Promise<void> {
-  const dataConverter = createDataConverter([Buffer.from(HISTORY_KEY, 'base64')]);
-  return Worker.runReplayHistory({ workflowBundle, dataConverter }, history);
+  return Worker.runReplayHistory(options(workflowBundle), history);
+}
+
+/** What replaying it threw; null: nothing. */
+export type Replayed = readonly [recording: string, error: Error | null];
+
+/** Replays them in turn, by one worker: each one of its own would compile the bundle anew. */
+export async function* replayRecordings(
+  workflowBundle: WorkflowBundleOption,
+): AsyncGenerator<Replayed> {
+  const histories = recordings.map((workflowId) => ({
+    workflowId,
+    history: readHistory(workflowId),
+  }));
+  for await (const { workflowId, error } of Worker.runReplayHistories(
+    options(workflowBundle),
+    histories,
+  )) {
+    yield [workflowId, error ?? null];
+  }
 }

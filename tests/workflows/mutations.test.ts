@@ -2,7 +2,7 @@
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { bundleMutant, type Mutation } from '../support/mutants.js';
-import { readHistory, recordings, replay } from '../support/replay.js';
+import { replayRecordings } from '../support/replay.js';
 
 beforeAll(() => {
   // each mistake would be told at length
@@ -81,10 +81,8 @@ const BREAKING: readonly Mutation[] = [
 /** What the recorded histories are there for: the first one that does not replay. */
 async function firstRefused(mutation: Mutation): Promise<string | null> {
   const code = await bundleMutant(mutation);
-  for (const recording of recordings) {
-    try {
-      await replay(readHistory(recording), { code });
-    } catch (error) {
+  for await (const [recording, error] of replayRecordings({ code })) {
+    if (error !== null) {
       expect(error).toBeInstanceOf(DeterminismViolationError);
       return recording;
     }
