@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { Client } from '@temporalio/client';
 import { archivesWorkflowId, discussionWorkflowId, pipelineWorkflowId } from '../../domain/ids.js';
@@ -44,6 +45,7 @@ export async function recordHistories(): Promise<void> {
     await recordFailed(story);
     await recordCancelled(story);
     await recordWaiting(story);
+    await recordAsleep(temporal.client);
   } finally {
     await product.stop();
     await temporal.close();
@@ -142,6 +144,28 @@ async function recordCancelled({ product, client }: Story): Promise<void> {
   const handle = client.workflow.getHandle(pipelineWorkflowId(body.pipeline_id));
   await handle.result().catch(() => undefined); // ends as cancelled
   save('pipeline-cancelled', await handle.fetchHistory());
+}
+
+/** A discussion that falls asleep: its timer fires too early, and once more when it is time. */
+async function recordAsleep(client: Client): Promise<void> {
+  const idleMs = 2_000;
+  const product = await startProduct({
+    env: { ENCRYPTION_KEY: HISTORY_KEY, DISCUSSION_IDLE_SECONDS: String(idleMs / 1_000) },
+  });
+  try {
+    const person = await register(product.url);
+    const conversationId = await person.startConversation();
+    const chat = await person.chat(conversationId);
+    await chat.say('help me');
+    await pause(idleMs / 2);
+    await chat.say('Compare three podcast apps and write a report');
+    await chat.close();
+    const handle = client.workflow.getHandle(discussionWorkflowId(conversationId));
+    await handle.result();
+    save('discussion-asleep', await handle.fetchHistory());
+  } finally {
+    await product.stop();
+  }
 }
 
 /** One run that waits for its owner twice and is paused, one that is rejected, one that runs again. */

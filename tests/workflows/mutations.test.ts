@@ -51,6 +51,13 @@ const BREAKING: readonly Mutation[] = [
     to: 'condition(isWaiting)',
   },
   {
+    title: 'an idle time begins anew when its timer fires',
+    file: 'idle-clock.ts',
+    from: '      await sleep(this.leftMs(), IDLE);',
+    to: `      await sleep(this.leftMs(), IDLE);
+      this.touch();`,
+  },
+  {
     title: 'a timer is added',
     file: 'discussion.ts',
     from: '  const message = inbox.messages.shift();',

@@ -24,6 +24,7 @@ test('there are recordings of every kind', () => {
     expect.arrayContaining([
       'discussion-1',
       'discussion-2',
+      'discussion-asleep',
       'pipeline-parallel',
       'pipeline-failed',
       'pipeline-cancelled',
