@@ -222,6 +222,8 @@ test.each([
   ['PASSWORD_COST', '9'],
   ['AUTH_RATE_LIMIT', '-1'],
   ['RATE_LIMIT_FREE', '-2'],
+  ['RATE_LIMIT_FREE', 'many'],
+  ['PORT', '70000'],
   ['TRUSTED_PROXY_COUNT', 'one'],
   ['JWT_ALGORITHM', 'none'],
   ['JWT_ALGORITHM', 'RS256'],

@@ -117,20 +117,28 @@ function repliesOf(events: readonly ChatEvent[], node: string): readonly string[
 
 /** A vendor that sends the first half of its pieces, and the others when it is told to go on. */
 function halting(text = TEXT) {
-  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const next = Promise.withResolvers<undefined>();
+  const rest = Promise.withResolvers<undefined>();
   const behaviour: Behaviour = {
     kind: 'answer',
     text,
     pieces: 10,
-    pace: (piece) => (piece === 5 ? promise : undefined),
+    pace: (piece) => (piece === 5 ? next.promise : piece === 6 ? rest.promise : undefined),
   };
   const points = Array.from(text);
-  const half = points.slice(0, 5 * Math.ceil(points.length / 10)).join('');
+  const first = (pieces: number) =>
+    points.slice(0, pieces * Math.ceil(points.length / 10)).join('');
   return {
     behaviour,
-    half,
+    half: first(5),
+    /** One piece more, to see who hears of it. */
+    more: first(6),
+    sendMore: () => {
+      next.resolve(undefined);
+    },
     goOn: () => {
-      resolve(undefined);
+      next.resolve(undefined);
+      rest.resolve(undefined);
     },
   };
 }
@@ -315,6 +323,8 @@ describe('what is killed in the middle', () => {
     expect(await stage.product.apis.at(-1)?.stop()).toBe(0);
     await stage.product.startApi({ PORT: port });
     await until('both clients are back', async () => (await openStreams()) === 2);
+    vendor.sendMore();
+    await until('they hear what is said now', () => scene.text('writer') === vendor.more);
     vendor.goOn();
     await scene.done;
     expect(repliesOf(scene.events, 'writer')).toEqual([TEXT]);
