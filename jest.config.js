@@ -23,7 +23,6 @@ export default {
   setupFiles: ['<rootDir>/tests/support/core-errors.ts'],
   globalSetup: '<rootDir>/tests/support/global-setup.mjs',
   globalTeardown: '<rootDir>/tests/support/global-teardown.mjs',
-  testSequencer: '<rootDir>/tests/support/sequencer.mjs',
   // scripts/coverage.ts adds what the built processes run
   coverageProvider: 'v8',
   collectCoverageFrom: ['{api,db,domain}/**/*.ts'],
