@@ -21,7 +21,11 @@ export function sha256(data: string | Uint8Array): string {
  * pairs, which users and models now and then send.
  */
 export function wellFormed(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value), (_key, part: unknown) => {
+  const text = JSON.stringify(value);
+  if (!HALF_PAIR.test(text)) {
+    return JSON.parse(text);
+  }
+  return JSON.parse(text, (_key, part: unknown) => {
     if (typeof part === 'string') {
       return part.toWellFormed();
     }
@@ -30,6 +34,9 @@ export function wellFormed(value: unknown): unknown {
       : part;
   });
 }
+
+/** Only a half without its other half is written so. Source: ECMA-262, `QuoteJSONString`. */
+const HALF_PAIR = /\\ud[89a-f]/;
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

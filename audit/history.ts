@@ -100,5 +100,5 @@ function storedNode(node: Node): Node {
 
 /** Nothing else in a history has both. */
 function isPayload(node: Node): node is Node & PayloadNode {
-  return payloadSchema.safeParse(node).success;
+  return 'metadata' in node && 'data' in node && payloadSchema.safeParse(node).success;
 }
