@@ -13,9 +13,9 @@ import {
   type VendorProduct,
 } from '../support/vendor-product.js';
 
-/** On a busy machine one or the other takes longer. */
 const LONGEST_MS = 2_000;
-const cancelledWithinMs: number[] = [];
+/** On a busy machine one or the other takes longer. */
+const TRIES = 3;
 
 let stage: VendorProduct;
 let temporal: TemporalClient;
@@ -47,7 +47,7 @@ async function newPerson(): Promise<Person> {
 }
 
 /** A run whose first agent has ended; the vendor hangs over the next ones. */
-async function runningRun(language: 'English' | 'Korean' = 'English'): Promise<Scene> {
+async function runningRun(language: 'English' | 'Korean'): Promise<Scene> {
   const person = await newPerson();
   stage.vendors.setBehaviour(({ schema, vendor }) =>
     schema === null && vendor !== 'openai' ? { kind: 'hang' } : undefined,
@@ -66,12 +66,27 @@ function inFlight(person: Person) {
   return completions(stage.vendors, person.userId).filter(({ status }) => status === null);
 }
 
-async function expectCancelled(scene: Scene, cancel: () => unknown) {
+/** A cancel of a way, tried again where it has taken longer than it may. */
+async function expectCancelled(
+  cancel: (scene: Scene) => unknown,
+  language: 'English' | 'Korean' = 'English',
+): Promise<Scene> {
+  const took: number[] = [];
+  let scene: Scene;
+  do {
+    scene = await runningRun(language);
+    took.push(await cancelledWithinMs(scene, cancel));
+  } while (took.length < TRIES && Math.min(...took) >= LONGEST_MS);
+  expect(Math.min(...took)).toBeLessThan(LONGEST_MS);
+  return scene;
+}
+
+async function cancelledWithinMs(scene: Scene, cancel: (scene: Scene) => unknown): Promise<number> {
   const { person, chat, pipelineId } = scene;
   const askedAt = Date.now();
-  await cancel();
+  await cancel(scene);
   await until('the vendors see it', () => inFlight(person).every(({ aborted }) => aborted));
-  cancelledWithinMs.push(Date.now() - askedAt);
+  const tookMs = Date.now() - askedAt;
   const event = await chat.next('pipeline_result');
   expect(event).toMatchObject({ pipeline_id: pipelineId, result: { status: 'cancelled' } });
   expect(event['result'].agent_results).toMatchObject([
@@ -80,6 +95,7 @@ async function expectCancelled(scene: Scene, cancel: () => unknown) {
   expect(chat.events.map(({ type }) => type)).not.toContain('pipeline_failed');
   await expectSettled(scene);
   await expectFreeSlot(scene);
+  return tookMs;
 }
 
 /** Nobody knows what the vendors bill for calls that were cut: they stay charged, and nothing more. */
@@ -115,10 +131,9 @@ async function expectFreeSlot({ person, pipelineId }: Scene) {
   expect(next).toMatchObject({ status: 200, body: { status: 'completed' } });
 }
 
-test('a cancel over HTTP', async () => {
-  const scene = await runningRun();
-  await expectCancelled(scene, async () => {
-    const asked = await scene.person.ask('POST', `/pipelines/${scene.pipelineId}/cancel`);
+test('a cancel over HTTP reaches the vendors within two seconds', async () => {
+  await expectCancelled(async ({ person, pipelineId }) => {
+    const asked = await person.ask('POST', `/pipelines/${pipelineId}/cancel`);
     expect(asked.status).toBe(202);
   });
 });
@@ -126,24 +141,19 @@ test('a cancel over HTTP', async () => {
 test.each([
   ['English', 'cancel'],
   ['Korean', '취소'],
-] as const)('a cancel in the chat, in %s', async (language, word) => {
-  const scene = await runningRun(language);
-  await expectCancelled(scene, () => {
-    scene.chat.send(word);
-  });
-  const types = scene.chat.events.map((event: WireEvent) => event.type);
+] as const)('a cancel in the chat does, in %s', async (language, word) => {
+  const say = ({ chat }: Scene) => {
+    chat.send(word);
+  };
+  const { chat } = await expectCancelled(say, language);
+  const types = chat.events.map((event: WireEvent) => event.type);
   expect(types.slice(-2)).toEqual(['user_message_received', 'pipeline_result']);
 });
 
-test("Temporal's own cancel, as its Web UI asks for it", async () => {
-  const scene = await runningRun();
-  await expectCancelled(scene, async () => {
-    await client.workflow.getHandle(pipelineWorkflowId(scene.pipelineId)).cancel();
-  });
-});
-
-test('a cancel reaches the vendors within two seconds', () => {
-  expect(Math.min(...cancelledWithinMs)).toBeLessThan(LONGEST_MS);
+test("Temporal's own cancel does, as its Web UI asks for it", async () => {
+  await expectCancelled(({ pipelineId }) =>
+    client.workflow.getHandle(pipelineWorkflowId(pipelineId)).cancel(),
+  );
 });
 
 test('a blocking call whose run is cancelled answers 200 with what there is', async () => {
