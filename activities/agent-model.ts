@@ -140,7 +140,7 @@ async function ask(deps: AskDeps, task: AgentTask, question: Question): Promise<
   }
   try {
     const { beginReply } = deps;
-    const isNew = stepId === task.call.stepId && !task.hasReply;
+    const isNew = isFirst && stepId === task.call.stepId && !task.hasReply;
     const reply = await deps.models.complete(request, { signal, stepId, beginReply, isNew });
     return { kind: 'replied', reply, passes: passes + 1 };
   } catch (error) {

@@ -1,5 +1,6 @@
 /** How a worker orders archives of runs: once for all that end within a second. */
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Logger } from '../telemetry/logger.js';
 import { archivesStart } from '../temporal/start-options.js';
@@ -16,6 +17,8 @@ export interface ArchiveDoor {
 const DELAY_MS = 1_000;
 /** A silent connection is not waited for: the order is repeated. */
 const TIMEOUT_MS = 5_000;
+/** What a process that ends has left for it. */
+const CLOSING_TIMEOUT_MS = 500;
 
 export function createArchiveDoor(deps: {
   readonly client: Client;
@@ -26,10 +29,10 @@ export function createArchiveDoor(deps: {
   const { client, taskQueue, logger, delayMs = DELAY_MS } = deps;
   const outside = AsyncLocalStorage.snapshot(); // an order is of many runs, and no part of one's trace
   let timer: NodeJS.Timeout | null = null;
-  const order = async (): Promise<void> => {
-    timer = null;
+  let underWay = Promise.resolve();
+  const order = async (timeoutMs: number): Promise<void> => {
     try {
-      await client.withDeadline(Date.now() + TIMEOUT_MS, () =>
+      await client.withDeadline(Date.now() + timeoutMs, () =>
         client.workflow.signalWithStart('archivesWorkflow', {
           ...archivesStart(taskQueue),
           args: [],
@@ -44,14 +47,17 @@ export function createArchiveDoor(deps: {
   return {
     wantArchives() {
       timer ??= setTimeout(() => {
-        void outside(order);
+        timer = null;
+        underWay = outside(order, TIMEOUT_MS);
       }, delayMs);
     },
     async close() {
       if (timer !== null) {
         clearTimeout(timer);
-        await outside(order);
+        timer = null;
+        underWay = outside(order, CLOSING_TIMEOUT_MS);
       }
+      await Promise.race([underWay, pause(2 * CLOSING_TIMEOUT_MS, undefined, { ref: false })]);
     },
   };
 }

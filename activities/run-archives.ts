@@ -15,9 +15,8 @@ import type { ClosedHistory, WorkflowRun } from '../temporal/closed-history.js';
 
 export interface RunArchiveActivities {
   /**
-   * Makes and stores the archives of runs that have ended, the oldest first, for some seconds.
-   *
-   * @throws where not one could be made because something failed: the next attempt is later
+   * Makes and stores the archives of runs that have ended, the oldest first, for some seconds. One that
+   * fails is told in the log and rests for a while; it keeps no other from its archive.
    */
   archiveEnded(call: { from: string | null }): Promise<ArchiveSlice>;
   /** Makes and stores the archive of a run, once: for orders of 0.4.0 and before. */
@@ -25,10 +24,14 @@ export interface RunArchiveActivities {
 }
 
 export interface ArchiveSlice {
+  /** Those that are done with: also those that are gone. */
   readonly archived: number;
-  /** Those that could not be archived: not closed yet, or failed. They stay where they are. */
+  /**
+   * Those that could not be archived, because they have not closed, or failed; and one where the time
+   * was up, since others may have ended in the moment after which the next slice begins.
+   */
   readonly left: number;
-  /** Where the next slice goes on: the end of a run, ISO 8601; null: all have been looked at. */
+  /** From when on the next slice goes on, ISO 8601; null: all have been looked at. */
   readonly next: string | null;
 }
 
@@ -42,32 +45,43 @@ export interface RunArchiveDeps extends ArchivingDeps {
   readonly archiveBox: ArchiveBox;
   readonly now: () => Date;
   readClosedHistory(run: WorkflowRun): Promise<ClosedHistory>;
+  /** How long a slice may go on. Default: less than a worker that stops waits for its activities. */
+  readonly sliceMs?: number;
 }
 
 /** A workflow that is to take the run may be on its way. */
 const UNSTARTED_MS = 60_000;
 /** Calls that nobody will settle are closed after 15 minutes (worker/reconciler.ts). */
 const UNSETTLED_MS = 30 * 60_000;
-/** Less than a worker that stops waits for its activities. */
 const SLICE_MS = 4_000;
 /** Read at once; a run's design may be large. */
 const BATCH = 10;
 
+/** After its first failure; after each further one twice as long. */
+const FIRST_REST_MS = 30_000;
+const LONGEST_REST_MS = 10 * 60_000;
+
+interface Rest {
+  readonly until: number;
+  readonly ms: number;
+}
+
 export function createRunArchiveActivities(deps: RunArchiveDeps): RunArchiveActivities {
+  const resting = new Map<PipelineId, Rest>();
   return {
     async archiveEnded({ from }) {
       const tally = { archived: 0, left: 0 };
-      const failures: unknown[] = [];
-      const sliceEnds = performance.now() + SLICE_MS;
+      const sliceEnds = performance.now() + (deps.sliceMs ?? SLICE_MS);
+      forgetRested(resting, deps.now().getTime());
       for await (const run of eachEndedRun(deps.db, new Date(from ?? 0))) {
-        const kind = await attempt(deps, run, failures);
+        Context.current().cancellationSignal.throwIfAborted();
+        const kind = await attempt(deps, run, resting);
         tally[kind === 'open' ? 'left' : 'archived'] += 1;
-        if (performance.now() > sliceEnds) {
-          return { ...tally, next: (run.endedAt ?? new Date(0)).toISOString() };
+        if (performance.now() > sliceEnds && run.endedAt !== null) {
+          // always further on, or a slow one would keep all that follow from theirs
+          const next = new Date(run.endedAt.getTime() + 1).toISOString();
+          return { archived: tally.archived, left: tally.left + 1, next };
         }
-      }
-      if (failures.length > 0 && tally.archived === 0) {
-        throw failures[0];
       }
       return { ...tally, next: null };
     },
@@ -94,21 +108,35 @@ async function* eachEndedRun(db: Db, from: Date): AsyncIterable<EndedRun> {
   } while (page.length > 0);
 }
 
-/** One that fails keeps no other from its archive. */
 async function attempt(
   deps: RunArchiveDeps,
   run: EndedRun,
-  failures: unknown[],
+  resting: Map<PipelineId, Rest>,
 ): Promise<Archiving['kind']> {
-  const { cancellationSignal } = Context.current();
-  cancellationSignal.throwIfAborted();
-  try {
-    return await archive(deps, run);
-  } catch (error) {
-    cancellationSignal.throwIfAborted();
-    log.warn('archiving a run failed', { pipelineId: run.id, error });
-    failures.push(error);
+  const now = deps.now().getTime();
+  const rest = resting.get(run.id);
+  if (rest !== undefined && now < rest.until) {
     return 'open';
+  }
+  try {
+    const kind = await archive(deps, run);
+    resting.delete(run.id);
+    return kind;
+  } catch (error) {
+    Context.current().cancellationSignal.throwIfAborted();
+    log.warn('archiving a run failed', { pipelineId: run.id, error });
+    const ms = Math.min(rest === undefined ? FIRST_REST_MS : 2 * rest.ms, LONGEST_REST_MS);
+    resting.set(run.id, { until: now + ms, ms });
+    return 'open';
+  }
+}
+
+/** Those that have rested long ago are archived, by whomever, or gone. */
+function forgetRested(resting: Map<PipelineId, Rest>, now: number): void {
+  for (const [id, { until }] of resting) {
+    if (until + LONGEST_REST_MS < now) {
+      resting.delete(id);
+    }
   }
 }
 

@@ -242,7 +242,7 @@ async function unpark(deps: RunWaitDeps, { pipelineId, round }: WaitCall) {
   const { kind, events, streamId } = await inTransaction(deps.db, async (tx) => {
     const steps = [stepOf('taken'), stepOf('queued')];
     const { run, streamId, known } = await readWait(tx, pipelineId, steps);
-    const [told] = known;
+    const told = known.at(-1); // an older version may have stored two
     if (told !== undefined && !isFinal(run.status)) {
       const kind = told.type === 'pipeline_resumed' ? 'taken' : 'queued';
       return { kind, events: known, streamId } as const;

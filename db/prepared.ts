@@ -10,8 +10,8 @@ interface Names {
 }
 
 /**
- * Statements of a process that are kept prepared, in the order in which they come. Ours are fewer:
- * lists of any length are one parameter (`= any(…)`). What is left over is planned each time.
+ * Statements of a process that are kept prepared, in the order in which they come. Ours are fewer, since
+ * what is asked often has its lists as one parameter (`= any(…)`). What is left over is planned each time.
  */
 const MAX_NAMES = 300;
 

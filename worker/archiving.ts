@@ -28,6 +28,8 @@ export interface ArchivingOptions {
 
 /** A silent connection is not waited for: the order is repeated. */
 const TIMEOUT_MS = 5_000;
+/** A large history takes a few seconds; one that cannot be read keeps others waiting no longer. */
+const HISTORY_TIMEOUT_MS = 30_000;
 /** The first list may be long. */
 const LIST_TIMEOUT_MS = 30_000;
 
@@ -44,7 +46,8 @@ export function archivingOf(options: ArchivingOptions) {
     archiveBox: createArchiveBox(encryptionKeys),
     signer: createSigner(audit.signingKey),
     codec: createPayloadCodec(createKeyRing(encryptionKeys)),
-    readClosedHistory: (run) => readClosedHistory(client, run),
+    readClosedHistory: (run) =>
+      client.withDeadline(Date.now() + HISTORY_TIMEOUT_MS, () => readClosedHistory(client, run)),
     wantArchives: door.wantArchives,
   };
   return {

@@ -23,22 +23,22 @@ export async function archivesWorkflow(): Promise<void> {
     news += 1;
   });
   let waitMs = FIRST_WAIT_MS;
+  let before = 0;
   for (;;) {
     const known = news;
     const left = await lookThrough();
+    if (left > before) {
+      waitMs = FIRST_WAIT_MS; // some have only just ended
+    }
+    before = left;
     if (news > known) {
       await sleep(FIRST_WAIT_MS, { summary: 'for others that end now' });
-      waitMs = FIRST_WAIT_MS;
     } else if (left === 0) {
       return;
-    } else if (await condition(() => news > known, waitMs)) {
-      waitMs = FIRST_WAIT_MS;
-    } else {
+    } else if (!(await condition(() => news > known, waitMs))) {
       waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS);
     }
-    if (historyIsLong()) {
-      await continueAsNew<typeof archivesWorkflow>();
-    }
+    await keepHistoryShort();
   }
 }
 
@@ -51,11 +51,15 @@ async function lookThrough(): Promise<number> {
     left += slice.left;
     from = slice.next;
     setCurrentDetails(`**Archives runs that have ended**\n\nCannot be archived yet: ${left}`);
+    await keepHistoryShort();
   } while (from !== null);
   return left;
 }
 
-function historyIsLong(): boolean {
+/** What is archived by then is not looked at again. */
+async function keepHistoryShort(): Promise<void> {
   const { historyLength, continueAsNewSuggested } = workflowInfo();
-  return continueAsNewSuggested || historyLength > MAX_HISTORY_EVENTS;
+  if (continueAsNewSuggested || historyLength > MAX_HISTORY_EVENTS) {
+    await continueAsNew<typeof archivesWorkflow>();
+  }
 }

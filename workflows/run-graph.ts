@@ -89,7 +89,8 @@ async function takeLastDecisions(work: RunWork): Promise<void> {
   const { approvals, clock } = work;
   if (approvals.isRecording() && patched(LAST_DECISIONS)) {
     clock.stop();
-    await condition(() => !approvals.isRecording());
+    // a cancel that comes now comes too late
+    await CancellationScope.nonCancellable(() => condition(() => !approvals.isRecording()));
     takeNews(work);
   }
 }

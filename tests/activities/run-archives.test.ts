@@ -2,7 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
-import { createRunArchiveActivities, type RunArchiveDeps } from '../../activities/run-archives.js';
+import {
+  createRunArchiveActivities,
+  type ArchiveSlice,
+  type RunArchiveDeps,
+} from '../../activities/run-archives.js';
 import { createArchiveBox } from '../../audit/archive-box.js';
 import { isOf, type ContentEntry } from '../../audit/contents.js';
 import { checkIntegrity } from '../../audit/integrity.js';
@@ -53,9 +57,12 @@ async function endedRun(
   return pipelineId;
 }
 
-function activities(readClosedHistory: RunArchiveDeps['readClosedHistory']) {
+function activities(
+  readClosedHistory: RunArchiveDeps['readClosedHistory'],
+  more: Partial<RunArchiveDeps> = {},
+) {
   return createRunArchiveActivities({
-    ...{ db, signer, now: () => NOW, archiveBox: box, readClosedHistory },
+    ...{ db, signer, now: () => NOW, archiveBox: box, readClosedHistory, ...more },
     codec: createPayloadCodec(createKeyRing(MASTERS)),
     code: { version: '9.9.9', workflowBundle: 'f'.repeat(64) },
   });
@@ -232,10 +239,48 @@ describe('of all runs that have ended', () => {
     expect(await unarchived()).toEqual([broken, open]);
   });
 
-  test('where none can be made the attempt fails, to be repeated later', async () => {
+  test('one that fails rests for a while, ever longer, and is tried again', async () => {
     const { id: userId } = await createTestUser(db);
     await endedRun(userId);
-    await expect(archiveEnded(() => Promise.reject(new Error('away')))).rejects.toThrow('away');
+    let [seconds, tries] = [0, 0];
+    const { archiveEnded: look } = activities(
+      () => {
+        tries += 1;
+        return tries < 3 ? Promise.reject(new Error('unreadable')) : Promise.resolve(MISSING);
+      },
+      { now: () => new Date(NOW.getTime() + seconds * 1_000) },
+    );
+    const triesAt = async (at: number) => {
+      seconds = at;
+      await environment().run(look, { from: null });
+      return tries;
+    };
+    expect([await triesAt(0), await triesAt(29), await triesAt(31)]).toEqual([1, 1, 2]);
+    expect([await triesAt(90), await triesAt(92)]).toEqual([2, 3]);
+    expect(await unarchived()).toEqual([]);
+  });
+
+  test('a slice whose time is up always leads further, whatever became of its run', async () => {
+    const { id: userId } = await createTestUser(db);
+    const slow = await endedRun(userId, { endedMinutesAgo: 9 });
+    await endedRun(userId, { endedMinutesAgo: 8 });
+    const { archiveEnded: look } = activities(
+      ({ workflowId }) =>
+        workflowId === pipelineWorkflowId(slow)
+          ? Promise.reject(new Error('unreadable'))
+          : Promise.resolve(MISSING),
+      { sliceMs: 0 },
+    );
+    const sliceFrom = (from: string | null) =>
+      environment().run<[{ from: string | null }], ArchiveSlice, typeof look>(look, { from });
+    const first = await sliceFrom(null);
+    expect(first).toMatchObject({ archived: 0, left: 2 });
+    const second = await sliceFrom(first.next);
+    expect(second).toMatchObject({ archived: 1, left: 1 });
+    expect(await sliceFrom(second.next)).toEqual({
+      ...{ archived: 0, left: 0, next: null },
+    });
+    expect(await unarchived()).toEqual([slow]);
   });
 
   test('a worker that stops ends between two runs', async () => {

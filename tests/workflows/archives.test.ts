@@ -90,6 +90,16 @@ test('it goes on where a slice has stopped', async () => {
   });
 });
 
+test('its history stays short, however many slices there are', async () => {
+  const more = { archived: 1, left: 0, next: '2026-11-24T12:00:00.000Z' };
+  const many = Array.from({ length: 120 }, () => more);
+  await archiving([...many, DONE], async ({ door, asked, status }) => {
+    door.wantArchives();
+    await until('it has ended', async () => (await status()) === 'COMPLETED');
+    expect(asked.filter((from) => from === null).length).toBeGreaterThan(1); // it has begun anew
+  });
+});
+
 test('it looks again after those that have not closed', async () => {
   const open = { archived: 0, left: 1, next: null };
   await archiving([open, open, DONE], async ({ door, asked, status }) => {
