@@ -64,15 +64,17 @@ describe('an agent tells how it came by its answer', () => {
     expect(await result()).toMatchObject({ status: 'success', attempts: 3 });
   });
 
-  test('a stored reply is looked for where there is one, and for each repair', async () => {
+  test('a stored reply is looked for where there is one, by each retry and each repair', async () => {
     const output_schema: OutputSchema = { type: 'object', required: ['score'] };
-    const design = designOf([agentOf('a'), agentOf('b', { output_schema })]);
+    const design = designOf([agentOf('a'), agentOf('b', { output_schema }), agentOf('c')]);
     const played = await startedRun(design, [{}], { repliedNode: 'a' });
     await played.run('a', 0);
     expect(played.unlookedFor).toEqual([]);
     await failureOf(played.run('b', 1));
     const [, asked, repair] = played.steps;
     expect([played.unlookedFor, repair]).toEqual([[asked], repairStepOf(asked ?? '')]);
+    await played.run('c', 2, { attempt: 2 });
+    expect(played.unlookedFor).toEqual([asked]);
   });
 
   test.each([
