@@ -138,6 +138,6 @@ test('an order that fails is no error of whoever gave it', async () => {
   const door = createArchiveDoor({ client: away.client, taskQueue: 'q', logger, delayMs: 60_000 });
   door.wantArchives();
   await door.close();
-  expect(lines.join()).toContain('archives wait for the reconciler');
+  await until('it is told', () => lines.join().includes('archives wait for the reconciler'));
   await away.close();
 });
