@@ -2,6 +2,7 @@ import { Context, log } from '@temporalio/activity';
 import { bundleOf, type ArchivingDeps } from '../audit/archive.js';
 import type { ArchiveBox } from '../audit/archive-box.js';
 import type { Db } from '../db/connect.js';
+import { readRunById } from '../db/pipelines.js';
 import {
   findRunToArchive,
   findUnarchivedRuns,
@@ -152,8 +153,7 @@ async function archive(deps: RunArchiveDeps, run: EndedRun): Promise<Archiving['
   if (closed.kind === 'open' || isUnstarted) {
     return 'open';
   }
-  const { hasOpenCalls: _hasOpenCalls, ...record } = run;
-  const records = await readRunRecords(deps.db, record);
+  const records = await readRunRecords(deps.db, run);
   const { text, head } = await bundleOf(deps, records, { closed, now });
   const sealed = await deps.archiveBox.seal(text, pipelineId);
   if (await saveArchive(deps.db, { ...sealed, pipelineId, head, archivedAt: now })) {
@@ -161,5 +161,5 @@ async function archive(deps: RunArchiveDeps, run: EndedRun): Promise<Archiving['
     log.info('run archived', { pipelineId, head, history, bytes: sealed.bundle.length });
     return 'archived';
   }
-  return (await findRunToArchive(deps.db, pipelineId)) === null ? 'gone' : 'archived'; // by another attempt
+  return (await readRunById(deps.db, pipelineId)) === null ? 'gone' : 'archived'; // by another attempt
 }
