@@ -1,33 +1,22 @@
 /** The workflow that makes archives of runs, on a real server, on what its activity says. */
 import { randomUUID } from 'node:crypto';
-import { NativeConnection, Worker } from '@temporalio/worker';
 import { createArchiveDoor, type ArchiveDoor } from '../../activities/archive-door.js';
 import type { ArchiveSlice } from '../../activities/run-archives.js';
 import { archivesWorkflowId } from '../../domain/ids.js';
-import {
-  connectTemporal,
-  createDataConverter,
-  type TemporalClient,
-} from '../../temporal/connection.js';
+import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
 import { createLogger } from '../../telemetry/logger.js';
-import { testServers } from '../support/servers.js';
 import { until } from '../support/until.js';
+import { openWorkflowStage, STAGE_KEYS, type WorkflowStage } from '../support/workflow-stage.js';
 
-const KEYS = [Buffer.alloc(32, 7)];
-const BUNDLE = new URL('../../dist/workflow-bundle.js', import.meta.url).pathname;
 const DONE: ArchiveSlice = { archived: 1, left: 0, next: null };
 
+let stage: WorkflowStage;
 let temporal: TemporalClient;
-let connection: NativeConnection;
 beforeAll(async () => {
-  const { temporalAddress: address, temporalNamespace: namespace } = testServers();
-  temporal = await connectTemporal({ address, namespace, apiKey: null, tls: null }, KEYS);
-  connection = await NativeConnection.connect({ address });
+  stage = await openWorkflowStage();
+  ({ temporal } = stage);
 });
-afterAll(async () => {
-  await connection.close();
-  await temporal.close();
-});
+afterAll(() => stage.close());
 
 interface Stage {
   readonly door: ArchiveDoor;
@@ -43,16 +32,11 @@ async function archiving(
 ): Promise<void> {
   const taskQueue = `archives-${randomUUID()}`;
   const asked: (string | null)[] = [];
-  const worker = await Worker.create({
-    ...{ connection, taskQueue, namespace: testServers().temporalNamespace },
-    dataConverter: createDataConverter(KEYS),
-    workflowBundle: { codePath: BUNDLE },
-    activities: {
-      archiveEnded({ from }: { from: string | null }) {
-        const slice = slices[Math.min(asked.length, slices.length - 1)] ?? DONE;
-        asked.push(from);
-        return typeof slice === 'function' ? slice() : slice;
-      },
+  const worker = await stage.workerOf(taskQueue, {
+    archiveEnded({ from }: { from: string | null }) {
+      const slice = slices[Math.min(asked.length, slices.length - 1)] ?? DONE;
+      asked.push(from);
+      return typeof slice === 'function' ? slice() : slice;
     },
   });
   const { client } = temporal;
@@ -132,7 +116,7 @@ test('an order that fails is no error of whoever gave it', async () => {
   const lines: string[] = [];
   const away = await connectTemporal(
     { address: '127.0.0.1:9', namespace: 'default', apiKey: null, tls: null },
-    KEYS,
+    STAGE_KEYS,
   );
   const logger = createLogger('test', { destination: { write: (line) => void lines.push(line) } });
   const door = createArchiveDoor({ client: away.client, taskQueue: 'q', logger, delayMs: 60_000 });

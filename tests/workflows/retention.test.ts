@@ -1,31 +1,19 @@
 /** The nightly removal: its schedule on a real server, and its workflow on what activities say. */
 import { randomUUID } from 'node:crypto';
-import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Pruning } from '../../activities/retention.js';
 import { RETENTION_KINDS, type RetentionKind } from '../../domain/retention.js';
-import {
-  connectTemporal,
-  createDataConverter,
-  type TemporalClient,
-} from '../../temporal/connection.js';
+import type { TemporalClient } from '../../temporal/connection.js';
 import { ensureRetentionSchedule } from '../../temporal/retention-schedule.js';
-import { testServers } from '../support/servers.js';
 import { until } from '../support/until.js';
+import { openWorkflowStage, type WorkflowStage } from '../support/workflow-stage.js';
 
-const KEYS = [Buffer.alloc(32, 7)];
-const BUNDLE = new URL('../../dist/workflow-bundle.js', import.meta.url).pathname;
-
+let stage: WorkflowStage;
 let temporal: TemporalClient;
-let connection: NativeConnection;
 beforeAll(async () => {
-  const { temporalAddress: address, temporalNamespace: namespace } = testServers();
-  temporal = await connectTemporal({ address, namespace, apiKey: null, tls: null }, KEYS);
-  connection = await NativeConnection.connect({ address });
+  stage = await openWorkflowStage();
+  ({ temporal } = stage);
 });
-afterAll(async () => {
-  await connection.close();
-  await temporal.close();
-});
+afterAll(() => stage.close());
 
 /** A worker whose removals are told, while `work` goes on. */
 async function whilePruning(
@@ -33,12 +21,7 @@ async function whilePruning(
   prune: (call: { kind: RetentionKind }) => Promise<Pruning>,
   work: () => Promise<void>,
 ): Promise<void> {
-  const worker = await Worker.create({
-    ...{ connection, taskQueue, namespace: testServers().temporalNamespace },
-    dataConverter: createDataConverter(KEYS),
-    workflowBundle: { codePath: BUNDLE },
-    activities: { prune },
-  });
+  const worker = await stage.workerOf(taskQueue, { prune });
   await worker.runUntil(work);
 }
 

@@ -5,40 +5,30 @@ import {
   defineSearchAttributeKey,
   SearchAttributeType,
 } from '@temporalio/common';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { Worker } from '@temporalio/worker';
 import type { Activities } from '../../activities/index.js';
 import type { AgentCall, AgentReceipt } from '../../activities/agents.js';
 import type { Design } from '../../domain/designs.js';
 import { checkGraph } from '../../domain/pipeline.js';
-import {
-  connectTemporal,
-  createDataConverter,
-  type TemporalClient,
-} from '../../temporal/connection.js';
+import type { TemporalClient } from '../../temporal/connection.js';
 import type { PipelineView } from '../../workflows/pipeline.messages.js';
 import { agentOf, designOf, edgesOf } from '../support/designs.js';
-import { testServers } from '../support/servers.js';
 import { until } from '../support/until.js';
+import { openWorkflowStage, STAGE_CODE, type WorkflowStage } from '../support/workflow-stage.js';
 
-const KEYS = [Buffer.alloc(32, 7)];
 const STATUS = defineSearchAttributeKey('AgentForgeStatus', SearchAttributeType.KEYWORD);
-const BUNDLE = new URL('../../dist/workflow-bundle.js', import.meta.url).pathname;
 
+let stage: WorkflowStage;
 let temporal: TemporalClient;
-let connection: NativeConnection;
 beforeAll(async () => {
-  const { temporalAddress: address, temporalNamespace: namespace } = testServers();
-  temporal = await connectTemporal({ address, namespace, apiKey: null, tls: null }, KEYS);
-  connection = await NativeConnection.connect({ address });
+  stage = await openWorkflowStage();
+  ({ temporal } = stage);
 });
 const workers: { stop(): Promise<void> }[] = [];
 afterEach(async () => {
   await Promise.all(workers.splice(0).map((worker) => worker.stop()));
 });
-afterAll(async () => {
-  await connection.close();
-  await temporal.close();
-});
+afterAll(() => stage.close());
 
 type Opened = Extract<Awaited<ReturnType<Activities['openRun']>>, { kind: 'open' }>;
 type Handle = ReturnType<TemporalClient['client']['workflow']['getHandle']>;
@@ -78,12 +68,7 @@ async function running(design: Design, meddle: Meddle, more: Partial<Opened> = {
       },
     ]),
   );
-  const worker = await Worker.create({
-    ...{ connection, taskQueue, activities },
-    namespace: testServers().temporalNamespace,
-    dataConverter: createDataConverter(KEYS),
-    workflowBundle: { codePath: BUNDLE },
-  });
+  const worker = await stage.workerOf(taskQueue, activities);
   const work = worker.run();
   workers.push({
     async stop() {
@@ -106,10 +91,7 @@ async function running(design: Design, meddle: Meddle, more: Partial<Opened> = {
     },
     async replay(): Promise<void> {
       const history = await handle().fetchHistory();
-      await Worker.runReplayHistory(
-        { workflowBundle: { codePath: BUNDLE }, dataConverter: createDataConverter(KEYS) },
-        history,
-      );
+      await Worker.runReplayHistory(STAGE_CODE, history);
     },
   };
 }

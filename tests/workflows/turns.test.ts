@@ -1,7 +1,6 @@
 /** Turns of the real workflow on the real records, where what the outside does in between matters. */
 import { randomUUID } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
-import { NativeConnection, Worker } from '@temporalio/worker';
 import { createDiscussionActivities, type DiscussionDeps } from '../../activities/discussions.js';
 import { readDiscussion, saveDiscussion } from '../../db/discussions.js';
 import { readEvents } from '../../db/events.js';
@@ -10,15 +9,13 @@ import { designsByRules } from '../../domain/design-rules.js';
 import { intentByRules } from '../../domain/intents.js';
 import { discussionWorkflowId } from '../../domain/ids.js';
 import { startTalk, type Talk } from '../../domain/talk.js';
-import { connectTemporal, createDataConverter } from '../../temporal/connection.js';
 import { discussionStart } from '../../temporal/start-options.js';
 import { discussionQuery } from '../../workflows/discussion.messages.js';
 import { createTestConversation } from '../support/runs.js';
-import { createTestDb, createTestUser, testServers, type TestDb } from '../support/servers.js';
+import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
 import { until } from '../support/until.js';
+import { openWorkflowStage } from '../support/workflow-stage.js';
 
-const KEYS = [Buffer.alloc(32, 7)];
-const BUNDLE = new URL('../../dist/workflow-bundle.js', import.meta.url).pathname;
 const INTENT = intentByRules('Compare three podcast apps', 'en');
 const DEBATE: Talk = {
   ...startTalk('en'),
@@ -39,9 +36,8 @@ async function discussing(
   meddle: (records: Records) => Partial<Records>,
   critique: () => object = () => ({ critiques: [], by: 'rules' }),
 ) {
-  const { temporalAddress: address, temporalNamespace: namespace } = testServers();
-  const temporal = await connectTemporal({ address, namespace, apiKey: null, tls: null }, KEYS);
-  const connection = await NativeConnection.connect({ address });
+  const stage = await openWorkflowStage();
+  const { temporal } = stage;
   const user = await createTestUser(own.db);
   const conversationId = await createTestConversation(own.db, user.id);
   const taskQueue = `turns-${randomUUID()}`;
@@ -49,20 +45,15 @@ async function discussing(
     .transaction()
     .execute((tx) => saveDiscussion(tx, { conversationId, userId: user.id, talk: DEBATE }));
   const records = createDiscussionActivities(depsOf());
-  const worker = await Worker.create({
-    ...{ connection, namespace, taskQueue },
-    dataConverter: createDataConverter(KEYS),
-    workflowBundle: { codePath: BUNDLE },
-    activities: {
-      ...records,
-      ...meddle(records),
-      analyzeIntent: () => ({
-        intent: { ...INTENT, needs_clarification: true, clarification_questions: ['Which?'] },
-        by: 'rules',
-      }),
-      critiqueDesigns: critique,
-      readRun: () => ({ isPending: false, isActive: false, designName: '' }),
-    },
+  const worker = await stage.workerOf(taskQueue, {
+    ...records,
+    ...meddle(records),
+    analyzeIntent: () => ({
+      intent: { ...INTENT, needs_clarification: true, clarification_questions: ['Which?'] },
+      by: 'rules',
+    }),
+    critiqueDesigns: critique,
+    readRun: () => ({ isPending: false, isActive: false, designName: '' }),
   });
   const running = worker.run();
   const send = async (content: string): Promise<void> => {
@@ -87,8 +78,7 @@ async function discussing(
     async stop() {
       worker.shutdown();
       await running;
-      await connection.close();
-      await temporal.close();
+      await stage.close();
     },
   };
 }

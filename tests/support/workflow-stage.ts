@@ -1,0 +1,42 @@
+/** The built workflows on the real server, with activities that a test makes up. */
+import { NativeConnection, Worker } from '@temporalio/worker';
+import {
+  connectTemporal,
+  createDataConverter,
+  type TemporalClient,
+} from '../../temporal/connection.js';
+import { testServers } from './servers.js';
+
+/** They seal the payloads. */
+export const STAGE_KEYS = [Buffer.alloc(32, 7)];
+
+/** What a worker or a replay needs to know beside the server. */
+export const STAGE_CODE = {
+  workflowBundle: {
+    codePath: new URL('../../dist/workflow-bundle.js', import.meta.url).pathname,
+  },
+  dataConverter: createDataConverter(STAGE_KEYS),
+};
+
+export interface WorkflowStage {
+  readonly temporal: TemporalClient;
+  /** Not running yet. */
+  workerOf(taskQueue: string, activities: object): Promise<Worker>;
+  close(): Promise<void>;
+}
+
+export async function openWorkflowStage(): Promise<WorkflowStage> {
+  const { temporalAddress: address, temporalNamespace: namespace } = testServers();
+  const server = { address, namespace, apiKey: null, tls: null };
+  const temporal = await connectTemporal(server, STAGE_KEYS);
+  const connection = await NativeConnection.connect({ address });
+  return {
+    temporal,
+    workerOf: (taskQueue, activities) =>
+      Worker.create({ ...STAGE_CODE, connection, namespace, taskQueue, activities }),
+    async close() {
+      await connection.close();
+      await temporal.close();
+    },
+  };
+}
