@@ -30,5 +30,7 @@ export default {
   coverageReporters: ['json'],
   // patience, never a measure: a busy machine takes several times as long as a quiet one
   testTimeout: 240_000,
-  maxWorkers: 2,
+  // one more than the machine has cores: much of a test is waiting
+  maxWorkers: 3,
+  testSequencer: '<rootDir>/tests/support/slow-first.mjs',
 };

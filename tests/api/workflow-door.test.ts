@@ -157,65 +157,75 @@ async function doorToNowhere() {
   return { ...watchedDoor(server.db, nowhere.client), close: () => nowhere.close() };
 }
 
-test('while Temporal is away runs are admitted and wait, and none can be cancelled', async () => {
-  const { door, warnings, close } = await doorToNowhere();
-  const [one, other, third] = [await newUser(), await newUser(), await newUser()];
-  const conversationId = await createTestConversation(server.db, other.userId);
-  await confirm(other.userId, conversationId);
-  const pending = await admittedRun(server.db, third, new Date());
-  const [direct, confirmed] = await Promise.all([
-    door.startPipeline({ ...one, design, language: 'en' }),
-    door.runConfirmed({ ...other, conversationId }),
-    expect(door.cancelPipeline(third.userId, pending)).rejects.toMatchObject({
-      code: 'unavailable',
-    }),
-  ]);
-  expect([direct.kind, confirmed.kind]).toEqual(['admitted', 'admitted']);
-  expect(warnings.sort()).toEqual([
-    'a run waits for the reconciler',
-    'an admitted run waits for the reconciler',
-  ]);
-  expect(await readRunById(server.db, pending)).toMatchObject({ status: 'pending' });
-  await close();
-});
+test.concurrent(
+  'while Temporal is away runs are admitted and wait, and none can be cancelled',
+  async () => {
+    const { door, warnings, close } = await doorToNowhere();
+    const [one, other, third] = [await newUser(), await newUser(), await newUser()];
+    const conversationId = await createTestConversation(server.db, other.userId);
+    await confirm(other.userId, conversationId);
+    const pending = await admittedRun(server.db, third, new Date());
+    const [direct, confirmed] = await Promise.all([
+      door.startPipeline({ ...one, design, language: 'en' }),
+      door.runConfirmed({ ...other, conversationId }),
+      expect(door.cancelPipeline(third.userId, pending)).rejects.toMatchObject({
+        code: 'unavailable',
+      }),
+    ]);
+    expect([direct.kind, confirmed.kind]).toEqual(['admitted', 'admitted']);
+    expect(warnings.sort()).toEqual([
+      'a run waits for the reconciler',
+      'an admitted run waits for the reconciler',
+    ]);
+    expect(await readRunById(server.db, pending)).toMatchObject({ status: 'pending' });
+    await close();
+  },
+);
 
-test('a run that does not work now cannot be told to pause, and one that nobody reaches neither', async () => {
-  const user = await newUser();
-  const pipelineId = await admittedRun(server.db, user, new Date());
-  const { door: doorToNobody, warnings, close } = await doorToNowhere();
-  const refusal = (door: ReturnType<typeof doorTo>) => door.pauseRun(user.userId, pipelineId);
-  const code = 'unavailable';
-  await Promise.all([
-    expect(refusal(doorTo(server.db))).rejects.toMatchObject({
-      code,
-      message: 'The run does not work now: it is about to begin or to end, try again',
-    }),
-    expect(refusal(doorToNobody)).rejects.toMatchObject({
-      code,
-      message: 'The run cannot be reached now, try again',
-    }),
-  ]);
-  await server.db
-    .updateTable('pipelineExecutions')
-    .set({ status: 'running', onBudget: 'pause' })
-    .where('id', '=', pipelineId)
-    .execute();
-  await doorToNobody.tellBudgetChanged(user.userId); // the run itself looks again later
-  expect(warnings).toEqual(['a run was not told']);
-  await close();
-});
+test.concurrent(
+  'a run that does not work now cannot be told to pause, and one that nobody reaches neither',
+  async () => {
+    const [user, spender] = [await newUser(), await newUser()];
+    const pipelineId = await admittedRun(server.db, user, new Date());
+    const waiting = await admittedRun(server.db, spender, new Date());
+    await server.db
+      .updateTable('pipelineExecutions')
+      .set({ status: 'running', onBudget: 'pause' })
+      .where('id', '=', waiting)
+      .execute();
+    const { door: doorToNobody, warnings, close } = await doorToNowhere();
+    const refusal = (door: ReturnType<typeof doorTo>) => door.pauseRun(user.userId, pipelineId);
+    const code = 'unavailable';
+    await Promise.all([
+      expect(refusal(doorTo(server.db))).rejects.toMatchObject({
+        code,
+        message: 'The run does not work now: it is about to begin or to end, try again',
+      }),
+      expect(refusal(doorToNobody)).rejects.toMatchObject({
+        code,
+        message: 'The run cannot be reached now, try again',
+      }),
+      doorToNobody.tellBudgetChanged(spender.userId), // the run itself looks again later
+    ]);
+    expect(warnings).toEqual(['a run was not told']);
+    await close();
+  },
+);
 
-test('while Temporal is away a deletion waits for the reconciler, and nobody releases a run', async () => {
-  const user = await newUser();
-  const pipelineId = await admittedRun(server.db, user, new Date());
-  const { door, warnings, close } = await doorToNowhere();
-  await Promise.all([
-    door.startUserDeletion(user.userId),
-    expect(door.releaseRun(pipelineId)).rejects.toMatchObject({ code: 'unavailable' }),
-  ]);
-  expect(warnings).toEqual(['a deletion waits for the reconciler']);
-  await close();
-});
+test.concurrent(
+  'while Temporal is away a deletion waits for the reconciler, and nobody releases a run',
+  async () => {
+    const user = await newUser();
+    const pipelineId = await admittedRun(server.db, user, new Date());
+    const { door, warnings, close } = await doorToNowhere();
+    await Promise.all([
+      door.startUserDeletion(user.userId),
+      expect(door.releaseRun(pipelineId)).rejects.toMatchObject({ code: 'unavailable' }),
+    ]);
+    expect(warnings).toEqual(['a deletion waits for the reconciler']);
+    await close();
+  },
+);
 
 test('a discussion that cannot be told of the end of its run costs nothing but a warning', async () => {
   const user = await newUser();

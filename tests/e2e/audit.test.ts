@@ -6,9 +6,11 @@ import { checkIntegrity } from '../../audit/integrity.js';
 import { isOf, type ContentEntry } from '../../audit/contents.js';
 import { createArchiveBox } from '../../audit/archive-box.js';
 import { createSigner } from '../../audit/signing.js';
+import { createArchiveDoor } from '../../activities/archive-door.js';
 import { closeRun } from '../../db/pipelines.js';
 import { pipelineWorkflowId } from '../../domain/ids.js';
 import { hashOfBundle } from '../../temporal/code-version.js';
+import { silentLogger } from '../../telemetry/logger.js';
 import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
 import { runCommand } from '../support/command.js';
 import { register } from '../support/person.js';
@@ -144,9 +146,14 @@ test('a run that is terminated from outside is archived as it was', async () => 
   const { body } = await person.ask('POST', '/pipelines/execute', { design: slow });
   const { pipeline_id: id } = body;
   await temporal.client.workflow.getHandle(pipelineWorkflowId(id)).terminate();
-  const { db } = product;
-  const closed = { id, outcome: { kind: 'internal' }, now: new Date() } as const; // as the reconciler would, in ten minutes
+  const { db, env } = product;
+  // as the reconciler would, in ten minutes
+  const closed = { id, outcome: { kind: 'internal' }, now: new Date() } as const;
   await db.transaction().execute((tx) => closeRun(tx, { ...closed, pipelineId: id }));
+  const taskQueue = env['TEMPORAL_TASK_QUEUE'] ?? '';
+  const door = createArchiveDoor({ client: temporal.client, taskQueue, logger: silentLogger });
+  door.wantArchives();
+  await door.close();
   const contents = await archived(id);
   expect(contents.filter(isOf('approval')).map(({ data }) => data.state)).toEqual(['withdrawn']);
   const last = contents.filter(isOf('event')).at(-1)?.data;

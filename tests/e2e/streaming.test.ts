@@ -157,12 +157,20 @@ const ledgerOf = ({ pipelineId }: Scene) =>
     .execute();
 
 test('agents of all vendors are read along in the chat, and plain clients see nothing of it', async () => {
-  const person = await personWith(['openai', 'anthropic', 'google'], ({ schema }) =>
-    schema === null ? { kind: 'answer', text: TEXT, pieces: 7 } : undefined,
-  );
+  const events: ChatEvent[] = [];
+  let begun = 0;
+  const person = await personWith(['openai', 'anthropic', 'google'], ({ schema }) => {
+    if (schema !== null) {
+      return undefined;
+    }
+    begun += 1;
+    const expected = begun;
+    const isSeen = () => events.filter(({ type }) => type === 'agent_started').length >= expected;
+    const pace = (piece: number) => (piece === 0 ? until('it is seen', isSeen) : undefined);
+    return { kind: 'answer', text: TEXT, pieces: 7, pace };
+  });
   const conversationId = await person.startConversation();
   const plain = await person.chat(conversationId);
-  const events: ChatEvent[] = [];
   const chat = openChat({
     baseUrl: stage.product.url,
     conversationId,

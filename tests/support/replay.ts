@@ -6,10 +6,12 @@ import { HISTORY_KEY } from './history-key.js';
 
 export const HISTORIES = new URL('../histories/', import.meta.url);
 
-/** `<version>/<name>.json` */
-export const recordings: readonly string[] = readdirSync(HISTORIES).flatMap((version) =>
-  readdirSync(new URL(`${version}/`, HISTORIES)).map((file) => `${version}/${file}`),
-);
+/** `<version>/<name>.json`; the latest version, which has the most kinds, comes first. */
+export const recordings: readonly string[] = readdirSync(HISTORIES)
+  .toReversed()
+  .flatMap((version) =>
+    readdirSync(new URL(`${version}/`, HISTORIES)).map((file) => `${version}/${file}`),
+  );
 
 export function readHistory(recording: string) {
   return JSON.parse(readFileSync(new URL(recording, HISTORIES), 'utf8'));
