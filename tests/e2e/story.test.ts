@@ -1,13 +1,19 @@
 /** The whole story with simulated models, against the built processes. */
 import { register } from '../support/person.js';
-import { startProduct } from '../support/product.js';
+import { startProduct, type Product } from '../support/product.js';
 import { tellStory } from '../support/story.js';
 
+let product: Product;
+beforeAll(async () => {
+  product = await startProduct({ apis: 2, workers: 2 });
+});
+afterAll(() => product.stop());
+
 describe.each(['English', 'Korean'] as const)('a conversation in %s', (language) => {
-  const told = tellStory(language, async () => {
-    const product = await startProduct({ apis: 2, workers: 2 });
-    return { product, person: await register(product.url), close: () => product.stop() };
-  });
+  const told = tellStory(language, async () => ({
+    product,
+    person: await register(product.url),
+  }));
 
   test('nobody has paid for it', async () => {
     const { chat, person } = told();

@@ -40,11 +40,7 @@ describe.each(LANGUAGES)('a paid conversation in %s, designed by %s', (...row) =
   let stage: VendorProduct;
   let keys: Record<Vendor, string>;
   const told = tellStory(language, async () => {
-    stage = await startVendorProduct({
-      apis: 2,
-      workers: 2,
-      env: { DEFAULT_LLM_PROVIDER: designer },
-    });
+    stage = await startVendorProduct({ apis: 2, env: { DEFAULT_LLM_PROVIDER: designer } });
     const { product, close } = stage;
     const person = await register(product.url);
     keys = await registerKeys(person);
