@@ -30,7 +30,7 @@ export default {
   coverageReporters: ['json'],
   // patience, never a measure: a busy machine takes several times as long as a quiet one
   testTimeout: 240_000,
-  // one more than the machine has cores: much of a test is waiting
+  // one more than the two cores that this is measured on: much of a test is waiting
   maxWorkers: 3,
   testSequencer: '<rootDir>/tests/support/slow-first.mjs',
 };

@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => stage.close());
 
 /** Enough for every operation, and for chains, on a machine that does other things, too. */
-const MAX_SECONDS = { 'coverage,fuzzing': 12, stateful: 18 };
+const MAX_SECONDS = { 'coverage,fuzzing': 15, stateful: 30 };
 /** The same cases in every run; another one looks elsewhere. */
 const SEED = process.env['SCHEMATHESIS_SEED'] ?? '1';
 const INSTALL_MS = 180_000;

@@ -40,12 +40,17 @@ describe.each(LANGUAGES)('a paid conversation in %s, designed by %s', (...row) =
   let stage: VendorProduct;
   let keys: Record<Vendor, string>;
   const told = tellStory(language, async () => {
-    stage = await startVendorProduct({ apis: 2, env: { DEFAULT_LLM_PROVIDER: designer } });
-    const { product, close } = stage;
+    stage = await startVendorProduct({
+      apis: 2,
+      workers: 2,
+      env: { DEFAULT_LLM_PROVIDER: designer },
+    });
+    const { product } = stage;
     const person = await register(product.url);
     keys = await registerKeys(person);
-    return { product, person, close };
+    return { product, person };
   });
+  afterAll(() => stage.close());
 
   const calls = () => completions(stage.vendors);
   const result = () => told().chat.events.findLast(({ type }) => type === 'pipeline_result');

@@ -74,7 +74,6 @@ export interface Theatre {
 }
 
 const AMPLE_USD = '5.000000';
-const POLL_MS = 20;
 
 export function openTheatre(stage: RunStage): Theatre {
   const stories = new Map<string, Story>();
@@ -243,7 +242,6 @@ async function decide(stage: RunStage, run: StagedRun, story: Story): Promise<vo
         .select('endedAt')
         .where('id', '=', pipelineId)
         .executeTakeFirstOrThrow();
-      await pause(POLL_MS);
       return endedAt !== null;
     },
     LONGEST_RUN_MS,

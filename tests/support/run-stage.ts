@@ -3,7 +3,6 @@
  * that go straight to the database and to Temporal, so that a test can give very many of them.
  */
 import { randomUUID } from 'node:crypto';
-import { setTimeout as pause } from 'node:timers/promises';
 import { createRunControl, type RunControl } from '../../api/run-control.js';
 import { setUserBudget } from '../../db/users.js';
 import type { RunOrder } from '../../db/admission.js';
@@ -103,10 +102,7 @@ export async function openRunStage(options: ProductOptions = {}): Promise<RunSta
   };
 }
 
-const POLL_MS = 20;
-
 async function isEnded({ db }: Product, { id }: StagedRun): Promise<boolean> {
-  await pause(POLL_MS);
   const { status } = await db
     .selectFrom('pipelineExecutions')
     .select('status')

@@ -33,8 +33,6 @@ export type StoryLanguage = keyof typeof STORIES;
 export interface StoryPlace {
   readonly product: Product;
   readonly person: Person;
-  /** What was opened for this story alone. */
-  close?(): Promise<void>;
 }
 
 export interface ToldStory {
@@ -50,19 +48,16 @@ export function tellStory(
   enter: () => Promise<StoryPlace>,
 ): () => ToldStory {
   const story = STORIES[language];
-  let place: StoryPlace;
   let product: Product;
   let person: Person;
   let chat: Chat;
   let conversationId: string;
 
   beforeAll(async () => {
-    place = await enter();
-    ({ product, person } = place);
+    ({ product, person } = await enter());
     conversationId = await person.startConversation();
     chat = await person.chat(conversationId);
   });
-  afterAll(() => place.close?.());
 
   test('an unclear request is answered with questions', async () => {
     const answer = await chat.say(story.vague);
