@@ -6,7 +6,7 @@ import type { ConversationId, PipelineId, StepId, UserId } from '../domain/ids.j
 import type { Language } from '../domain/languages.js';
 import type { NodeKind, PromptedKind } from '../domain/pipeline.js';
 import type { AgentStatus } from '../domain/results.js';
-import type { AgentStep } from '../db/agent-steps.js';
+import type { PriorStep } from '../db/step-tasks.js';
 
 /** Ids and numbers only: the design and all texts are in PostgreSQL. */
 export interface AgentCall {
@@ -38,7 +38,7 @@ export interface AgentTask {
   readonly kind: NodeKind;
   readonly language: Language;
   /** The agents of the run that have ended. */
-  readonly steps: readonly AgentStep[];
+  readonly steps: readonly PriorStep[];
   /** An attempt that was lost has stored the model's reply. */
   readonly hasReply: boolean;
 }

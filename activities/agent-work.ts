@@ -6,9 +6,9 @@ import { sourceUrlsOf } from '../domain/collector-sources.js';
 import { numericFieldsOf } from '../domain/conditions.js';
 import { DomainError } from '../domain/errors.js';
 import { nodeKindOf } from '../domain/pipeline.js';
-import { noteCollectorCall, type AgentStep } from '../db/agent-steps.js';
+import { noteCollectorCall } from '../db/agent-steps.js';
 import { findApproval } from '../db/approvals.js';
-import { readRunOfStep } from '../db/pipelines.js';
+import type { StepTask } from '../db/step-tasks.js';
 import type { OpenLiveWriter } from '../events/live-writer.js';
 import type { CompleteOptions } from '../llm/metered.js';
 import { askModel, type AskDeps } from './agent-model.js';
@@ -29,15 +29,15 @@ export interface AgentWorkDeps extends AskDeps {
 }
 
 /**
- * @param steps the agents of the run that have ended
+ * @param stored what its run's records say; null if there are none
  * @throws what is to be retried, cancellation, and `internal` or `not-found` for a broken run
  */
 export async function workOn(
   deps: AgentWorkDeps,
   call: AgentCall,
-  steps: readonly AgentStep[],
+  stored: StepTask | null,
 ): Promise<AgentOutcome> {
-  const task = { ...(await readTask(deps, call)), steps };
+  const task = taskOf(call, stored);
   const patterns = designInjection(task.design);
   if (patterns.length > 0) {
     const { pipelineId } = call;
@@ -68,18 +68,18 @@ async function makeOutcome(deps: MakingDeps, task: PromptedTask): Promise<AgentO
   );
 }
 
-async function readTask({ db }: AgentWorkDeps, call: AgentCall): Promise<Omit<AgentTask, 'steps'>> {
-  const run = await readRunOfStep(db, call);
-  if (run?.userId !== call.userId) {
+function taskOf(call: AgentCall, stored: StepTask | null): AgentTask {
+  if (stored?.run.userId !== call.userId) {
     throw new DomainError('not-found', `pipeline ${call.pipelineId} does not exist`);
   }
+  const { run, hasReply, steps } = stored;
   const agent = run.design.agents[call.position];
   if (agent === undefined) {
     throw new DomainError('internal', `pipeline ${call.pipelineId} has no such agent`);
   }
   const language = run.language === 'ko' ? 'ko' : 'en';
-  const { design, hasReply } = run;
-  return { call, design, agent, kind: nodeKindOf(agent), language, hasReply };
+  const { design } = run;
+  return { call, design, agent, kind: nodeKindOf(agent), language, hasReply, steps };
 }
 
 /** A person's decision makes nothing of its own: what was agreed to goes on. */

@@ -8,7 +8,8 @@ import { previewOf } from '../domain/previews.js';
 import { rounded } from '../domain/result-rules.js';
 import type { AgentStatus } from '../domain/results.js';
 import { storeEnd, type AgentEnd } from '../db/agent-ends.js';
-import { findStep, listSteps, type AgentStep } from '../db/agent-steps.js';
+import { findStep, findStepOrThrow, type AgentStep } from '../db/agent-steps.js';
+import { readStepTask } from '../db/step-tasks.js';
 import { repeatVictim } from '../db/transactions.js';
 import { announcementOf, streamOf } from './agent-steps.js';
 import type { AgentCall, AgentOutcome } from './agent-outcome.js';
@@ -63,13 +64,12 @@ export function createAgentActivities(deps: AgentDeps): AgentActivities {
   });
   return {
     async runAgent(call) {
-      const steps = await listSteps(deps.db, call.pipelineId);
-      const stored = steps.find(({ id }) => id === call.stepId);
-      if (stored !== undefined) {
-        return hand(stored);
+      const stored = await readStepTask(deps.db, call);
+      if (stored?.hasEnded === true) {
+        return hand(await findStepOrThrow(deps.db, call.stepId));
       }
       return call.reuseFrom === undefined
-        ? hand(await end(deps, call, await workOn({ ...deps, collector }, call, steps)))
+        ? hand(await end(deps, call, await workOn({ ...deps, collector }, call, stored)))
         : hand(await takeOver(deps, { ...call, reuseFrom: call.reuseFrom }));
     },
   };

@@ -4,9 +4,9 @@ import type { PipelineId } from '../domain/ids.js';
 import type { FinalStatus } from '../domain/results.js';
 import type { RunOutcome } from '../domain/result-rules.js';
 import type { Db } from '../db/connect.js';
-import { appendEvents } from '../db/events.js';
-import { closeRun, openRun, readRunById, type OpenedRun } from '../db/pipelines.js';
-import { inTransaction } from '../db/transactions.js';
+import type { EventStep } from '../db/events.js';
+import { closeRun, openRun, readRunById, type StoredRun } from '../db/pipelines.js';
+import { inTransaction, repeatVictim } from '../db/transactions.js';
 
 /** The records of a run: one short transaction each, safe to repeat. */
 export interface PipelineActivities {
@@ -94,38 +94,29 @@ export function createPipelineActivities(deps: PipelineDeps): PipelineActivities
 }
 
 async function open(deps: PipelineDeps, pipelineId: PipelineId): Promise<RunOpening> {
-  const { opening, streamId, events } = await inTransaction(deps.db, async (tx) => {
-    const run = await openRun(tx, pipelineId, deps.now());
-    if (run.kind === 'already-final') {
-      return { opening: { kind: 'already-ended' as const }, streamId: pipelineId, events: [] };
-    }
-    const opening = openingOf(run, deps);
-    const streamId = run.conversationId ?? pipelineId;
-    if (opening.kind !== 'open') {
-      return { opening, streamId, events: [] };
-    }
-    const events = await appendEvents(tx, {
-      streamId,
-      conversationId: run.conversationId,
-      steps: [
-        {
-          stepKey: `pipeline:${pipelineId}:started`,
-          event: {
-            type: 'pipeline_started',
-            design_name: run.design.name,
-            agent_count: opening.graph.nodes.length,
-            pipeline_id: pipelineId,
-          },
-        },
-      ],
-    });
-    return { opening, streamId, events };
-  });
-  deps.publish(streamId, events);
-  return opening;
+  const stepsOf = (run: StoredRun) => startOf(run, openingOf(run, deps));
+  const run = await repeatVictim(() => openRun(deps.db, pipelineId, { now: deps.now(), stepsOf }));
+  if (run.kind === 'already-final') {
+    return { kind: 'already-ended' };
+  }
+  deps.publish(run.conversationId ?? pipelineId, run.events);
+  return openingOf(run, deps);
 }
 
-function openingOf(run: OpenedRun, deps: PipelineDeps): RunOpening {
+function startOf({ id, design }: StoredRun, opening: RunOpening): readonly EventStep[] {
+  if (opening.kind !== 'open') {
+    return [];
+  }
+  const event = {
+    type: 'pipeline_started',
+    design_name: design.name,
+    agent_count: opening.graph.nodes.length,
+    pipeline_id: id,
+  } as const;
+  return [{ stepKey: `pipeline:${id}:started`, event }];
+}
+
+function openingOf(run: StoredRun, deps: PipelineDeps): RunOpening {
   const checked = checkGraph(run.design, run.language);
   if (checked.kind === 'unbuildable') {
     return checked;

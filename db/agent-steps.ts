@@ -4,6 +4,7 @@ import type { PipelineId, StepId } from '../domain/ids.js';
 import { isFinal, type AgentResult } from '../domain/results.js';
 import type { Db, Tx } from './connect.js';
 import type { AgentStepsTable } from './schema.js';
+import type { PriorStep } from './step-tasks.js';
 
 export type AgentStep = Selectable<AgentStepsTable>;
 export type NewAgentStep = Insertable<AgentStepsTable>;
@@ -29,8 +30,8 @@ export async function listSteps(db: Db | Tx, pipelineId: PipelineId): Promise<Ag
     .execute();
 }
 
-export async function findStepOrThrow(tx: Db | Tx, stepId: StepId): Promise<AgentStep> {
-  return tx.selectFrom('agentSteps').selectAll().where('id', '=', stepId).executeTakeFirstOrThrow();
+export async function findStepOrThrow(db: Db | Tx, stepId: StepId): Promise<AgentStep> {
+  return db.selectFrom('agentSteps').selectAll().where('id', '=', stepId).executeTakeFirstOrThrow();
 }
 
 /**
@@ -105,7 +106,7 @@ export async function loadPriorResults(
   return steps.filter(({ seq }) => seq !== null).map(resultOfStep);
 }
 
-export function resultOfStep(step: AgentStep): AgentResult {
+export function resultOfStep(step: PriorStep): AgentResult {
   return {
     agent_name: step.agentName,
     role: step.role,

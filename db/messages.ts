@@ -1,6 +1,6 @@
 import { sql, type RawBuilder } from 'kysely';
 import type { ConversationId } from '../domain/ids.js';
-import type { Db, Tx } from './connect.js';
+import type { Db } from './connect.js';
 
 export interface NewMessage {
   /** For a user's message its message id, so that a repeated signal stores it once. */
@@ -16,18 +16,8 @@ export interface StoredMessage extends NewMessage {
 }
 
 /**
- * Stores a message and moves its conversation to the top of the list.
- *
- * @returns false, and changes nothing, if the id is already stored.
- */
-export async function addMessage(tx: Tx, message: NewMessage): Promise<boolean> {
-  const { rows } = await sql`
-    with ${addingMessages(message.conversationId, [message])} select from moved`.execute(tx);
-  return rows.length > 0;
-}
-
-/**
- * Parts of a statement that add messages of a conversation: `moved` is a row where any was added.
+ * Parts of a statement that add messages of a conversation, each id once, and move it to the top of
+ * the list: `moved` is a row where any was added.
  *
  * @param onlyIf whether anything is to be added at all
  */
@@ -60,6 +50,9 @@ export function addingMessages(
       returning conversations.id
     )`;
 }
+
+/** Always true, once the messages are there. */
+export const AFTER_MESSAGES = sql<boolean>`(select count(*) from moved) >= 0`;
 
 /** All messages of a conversation, oldest first. */
 export async function listMessages(

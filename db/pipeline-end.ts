@@ -1,23 +1,28 @@
-/** What the end of a run writes, in the transaction of `closeRun`. */
+/** What the end of a run writes, by one statement in the transaction of `closeRun`. */
 import { createHash } from 'node:crypto';
 import { sql, type Selectable } from 'kysely';
 import type { PipelineEvent, StoredEvent } from '../domain/events.js';
-import type { PipelineId } from '../domain/ids.js';
+import type { ConversationId, PipelineId } from '../domain/ids.js';
 import type { Language } from '../domain/languages.js';
 import { resultContent, type RunOutcome } from '../domain/result-rules.js';
 import type { PipelineResult } from '../domain/results.js';
 import { withdrawApprovals } from './approvals.js';
 import type { Tx } from './connect.js';
-import { appendEvents, findEvents, type EventStep } from './events.js';
-import { addMessage } from './messages.js';
+import { appending, findEvents, storedEventsOf, type EventRow, type EventStep } from './events.js';
+import { addingMessages, AFTER_MESSAGES, type NewMessage } from './messages.js';
 import type { PipelineExecutionsTable } from './schema.js';
+import { handingSlotOn } from './slots.js';
 
-type EndingRun = Pick<Selectable<PipelineExecutionsTable>, 'id' | 'conversationId'>;
+type EndingRun = Pick<
+  Selectable<PipelineExecutionsTable>,
+  'id' | 'userId' | 'conversationId' | 'holdsSlot'
+>;
 
 export interface RunEnding {
   readonly result: PipelineResult;
   readonly outcome: RunOutcome;
   readonly language: Language;
+  readonly now: Date;
 }
 
 /**
@@ -35,14 +40,44 @@ const TOTAL_COST = sql<string>`(
   select coalesce(sum(step.cost), 0) from agent_steps as step
   where step.pipeline_id = pipeline_executions.id and step.seq is not null)`;
 
-/** Writes how a run ended and frees its user's slot. */
-export async function recordEnd(
+/**
+ * Writes how a run ended, hands its slot on, and stores its last events and, for a conversation, the
+ * message that shows its result. Its owner and the run are locked.
+ *
+ * @returns its events as stored, and the run that has the slot now, to be told
+ */
+export async function storeRunEnd(
   tx: Tx,
   run: EndingRun,
-  { result, now }: { result: PipelineResult; now: Date },
-): Promise<void> {
-  await tx
-    .with('withdrawn', () => withdrawApprovals(tx, run.id, now))
+  ending: RunEnding,
+): Promise<{ readonly events: readonly StoredEvent[]; readonly grantedTo: PipelineId | null }> {
+  const { id, userId, conversationId, holdsSlot } = run;
+  const { event, steps } = lastWordsOf(run, ending);
+  const entry = { streamId: conversationId ?? id, conversationId, steps };
+  const granting = handingSlotOn(tx, userId)
+    .where(sql<boolean>`exists (select from ended)`) // which has given it back first
+    .where(sql<boolean>`${holdsSlot}::boolean`);
+  const said =
+    conversationId === null
+      ? appending(entry, AFTER_GRANT)
+      : sql`${addingMessages(conversationId, [messageOf(event, conversationId)], AFTER_GRANT)},
+          ${appending(entry, AFTER_MESSAGES)}`;
+  const { rows } = await sql<EventRow & { readonly grantedTo: PipelineId | null }>`
+    with withdrawn as (${withdrawApprovals(tx, id, ending.now)}),
+    ended as (${endingOf(tx, run, ending)}),
+    granted as (${granting}),
+    ${said}
+    select said.*, granted.id as granted_to
+    from (select * from known union all select * from added) as said
+    left join granted on true`.execute(tx);
+  return { events: storedEventsOf(rows, steps), grantedTo: rows[0]?.grantedTo ?? null };
+}
+
+/** Always true, once the slot is handed on. */
+const AFTER_GRANT = sql<boolean>`(select count(*) from granted) >= 0`;
+
+function endingOf(tx: Tx, { id }: EndingRun, { result, now }: RunEnding) {
+  return tx
     .updateTable('pipelineExecutions')
     .set({
       status: result.status,
@@ -56,17 +91,17 @@ export async function recordEnd(
       countedOn: COUNTED_ON,
       endedAt: now,
     })
-    .where('id', '=', run.id)
-    .execute();
+    .where('id', '=', id)
+    .returning('id');
 }
 
 const FAILED = 'pipeline_failed';
 const RESULT = 'pipeline_result';
 
-/** What `announceEnd` has stored, for a run that is closed again. */
+/** What `storeRunEnd` has stored, for a run that is closed again. */
 export async function findLastEvents(
   tx: Tx,
-  { id, conversationId }: EndingRun,
+  { id, conversationId }: Pick<EndingRun, 'id' | 'conversationId'>,
 ): Promise<readonly StoredEvent[]> {
   const stepKeys = [stepKeyOf(id, FAILED), stepKeyOf(id, RESULT)];
   return findEvents(tx, conversationId ?? id, stepKeys);
@@ -77,35 +112,28 @@ function stepKeyOf(pipelineId: PipelineId, end: typeof FAILED | typeof RESULT): 
   return `end:${pipelineId}:${end}`;
 }
 
-/** Stores the run's last events, and for a conversation the message that shows its result. */
-export async function announceEnd(
-  tx: Tx,
-  run: EndingRun,
-  { result, outcome, language }: RunEnding,
-): Promise<readonly StoredEvent[]> {
-  const { id: pipelineId, conversationId } = run;
+function lastWordsOf({ id }: EndingRun, { result, outcome, language }: RunEnding) {
   const content = resultContent(result, outcome, language);
-  const event = { type: RESULT, content, result, pipeline_id: pipelineId } as const;
-  const steps: EventStep[] = [
-    ...failureOf(pipelineId, outcome).map((failure) => ({
-      stepKey: stepKeyOf(pipelineId, FAILED),
+  const event = { type: RESULT, content, result, pipeline_id: id } as const;
+  const steps: readonly EventStep[] = [
+    ...failureOf(id, outcome).map((failure) => ({
+      stepKey: stepKeyOf(id, FAILED),
       event: failure,
     })),
-    { stepKey: stepKeyOf(pipelineId, RESULT), event },
+    { stepKey: stepKeyOf(id, RESULT), event },
   ];
-  if (conversationId !== null) {
-    const { status, total_cost } = result;
-    await addMessage(tx, {
-      id: resultMessageId(pipelineId),
-      conversationId,
-      role: 'assistant',
-      content,
-      metadata: { ...event, status, total_cost },
-    });
-  }
-  return appendEvents(tx, { streamId: conversationId ?? pipelineId, conversationId, steps });
+  return { event, steps };
 }
 
+type ResultEvent = ReturnType<typeof lastWordsOf>['event'];
+
+function messageOf(event: ResultEvent, conversationId: ConversationId): NewMessage {
+  const { content, result, pipeline_id } = event;
+  const { status, total_cost } = result;
+  const metadata = { ...event, status, total_cost };
+  const id = resultMessageId(pipeline_id);
+  return { id, conversationId, role: 'assistant', content, metadata };
+}
 function failureOf(pipelineId: PipelineId, { kind }: RunOutcome): readonly PipelineEvent[] {
   switch (kind) {
     case 'timeout':

@@ -3,13 +3,7 @@ import { sql, type Selectable } from 'kysely';
 import type { Design } from '../domain/designs.js';
 import { DomainError } from '../domain/errors.js';
 import type { StoredEvent } from '../domain/events.js';
-import {
-  isUuid,
-  type ConversationId,
-  type PipelineId,
-  type StepId,
-  type UserId,
-} from '../domain/ids.js';
+import { isUuid, type ConversationId, type PipelineId, type UserId } from '../domain/ids.js';
 import type { Language } from '../domain/languages.js';
 import { resultOf, type RunOutcome } from '../domain/result-rules.js';
 import {
@@ -22,14 +16,16 @@ import {
 } from '../domain/results.js';
 import { loadPriorResults } from './agent-steps.js';
 import type { Db, Tx } from './connect.js';
-import { announceEnd, findLastEvents, recordEnd } from './pipeline-end.js';
+import { appending, storedEventsOf, type EventRow, type EventStep } from './events.js';
+import { findLastEvents, storeRunEnd } from './pipeline-end.js';
 import type { PipelineExecutionsTable } from './schema.js';
-import { handSlotOn, lockOwner } from './slots.js';
+import { ownerOf } from './slots.js';
 
 export type RunRecord = Selectable<PipelineExecutionsTable>;
 
 export interface OpenedRun {
   readonly kind: 'opened';
+  readonly id: PipelineId;
   readonly design: Design;
   readonly language: Language;
   readonly simulated: boolean;
@@ -39,45 +35,79 @@ export interface OpenedRun {
   readonly conversationId: ConversationId | null;
   readonly userId: UserId;
   readonly startedAt: Date;
+  /** What was to be said of it, as stored by this attempt or an earlier one. */
+  readonly events: readonly StoredEvent[];
+}
+
+export type StoredRun = Omit<OpenedRun, 'kind' | 'startedAt' | 'events'>;
+
+export interface RunStart {
+  readonly now: Date;
+  /** What to say of the run; default: nothing. */
+  readonly stepsOf?: (run: StoredRun) => readonly EventStep[];
 }
 
 /**
- * Marks a pending run as running; one that runs already is returned as it began.
+ * Marks a pending run as running and says so, by one statement; one that runs already is returned as
+ * it began. To be run by `repeatVictim`.
  *
  * @throws `not-found`
  */
 export async function openRun(
-  tx: Tx,
+  db: Db | Tx,
   pipelineId: PipelineId,
-  now: Date,
+  { now, stepsOf = () => [] }: RunStart,
 ): Promise<OpenedRun | { readonly kind: 'already-final'; readonly status: FinalStatus }> {
-  const run = (await beginRun(tx, pipelineId, now)) ?? (await lockRun(tx, pipelineId));
-  if (isFinal(run.status)) {
-    return { kind: 'already-final', status: run.status };
+  const record = await readRunById(db, pipelineId);
+  if (record === null) {
+    throw new DomainError('not-found', `pipeline ${pipelineId} does not exist`);
   }
-  const startedAt = run.startedAt ?? now;
-  return { ...run, kind: 'opened', language: languageOfRun(run), startedAt };
+  if (isFinal(record.status)) {
+    return { kind: 'already-final', status: record.status };
+  }
+  const run = { ...record, language: languageOfRun(record) };
+  const { isBegun, events } = await beginRun(db, run, { now, steps: stepsOf(run) });
+  const isStale = record.status === 'pending' && !isBegun;
+  return isStale
+    ? openRun(db, pipelineId, { now, stepsOf }) // begun or ended in between, so not pending any more
+    : { ...run, kind: 'opened', startedAt: record.startedAt ?? now, events };
 }
 
-/** @returns null for a run that is not pending */
-async function beginRun(tx: Tx, pipelineId: PipelineId, now: Date): Promise<RunRecord | null> {
-  const begun = await tx
-    .updateTable('pipelineExecutions')
-    .set({ status: 'running', startedAt: now })
-    .where('id', '=', pipelineId)
-    .where('status', '=', 'pending')
-    .returningAll()
-    .executeTakeFirst();
-  return begun ?? null;
+/** @returns as not begun a run that was not pending; its events are those of an earlier attempt */
+async function beginRun(
+  db: Db | Tx,
+  { id, conversationId }: Pick<RunRecord, 'id' | 'conversationId'>,
+  { now, steps }: { readonly now: Date; readonly steps: readonly EventStep[] },
+): Promise<{ readonly isBegun: boolean; readonly events: readonly StoredEvent[] }> {
+  const entry = { streamId: conversationId ?? id, conversationId, steps };
+  const { rows } = await sql<EventRow & { readonly isBegun: boolean }>`
+    with begun as (
+      update pipeline_executions set status = 'running', started_at = ${now}::timestamptz
+      where id = ${id}::uuid and status = 'pending'
+      returning id
+    ),
+    ${appending(entry, sql`exists (select from begun)`)},
+    said as (select * from known union all select * from added)
+    select exists (select from begun) as is_begun, said.*
+    from (values (1)) as always left join said on true`.execute(db);
+  return {
+    isBegun: rows.some(({ isBegun }) => isBegun),
+    events: storedEventsOf(rows, steps),
+  };
 }
 
-/** Excludes the other writers of a run: its opening, its agents' ends and its own end. */
+/**
+ * Locks the run's owner, as whoever gives slots and takes them does, and then the run itself, which
+ * excludes its other writers: its opening and its agents' ends.
+ */
 async function lockRun(tx: Tx, pipelineId: PipelineId): Promise<RunRecord> {
   const run = await tx
-    .selectFrom('pipelineExecutions')
-    .selectAll()
-    .where('id', '=', pipelineId)
-    .forUpdate()
+    .with('owner', (query) => ownerOf(query, pipelineId))
+    .selectFrom('owner')
+    .innerJoin('pipelineExecutions', 'pipelineExecutions.userId', 'owner.id')
+    .selectAll('pipelineExecutions')
+    .where('pipelineExecutions.id', '=', pipelineId)
+    .forUpdate('pipelineExecutions')
     .executeTakeFirst();
   if (run === undefined) {
     throw new DomainError('not-found', `pipeline ${pipelineId} does not exist`);
@@ -116,9 +146,8 @@ export interface ClosedRun {
  * @throws `not-found`
  */
 export async function closeRun(tx: Tx, closing: RunClosing): Promise<ClosedRun> {
-  const userId = await lockOwner(tx, closing.pipelineId);
   const run = await lockRun(tx, closing.pipelineId);
-  const { conversationId } = run;
+  const { conversationId, userId } = run;
   if (isFinal(run.status) && run.result !== null) {
     const events = await findLastEvents(tx, run);
     const { result } = run;
@@ -128,13 +157,9 @@ export async function closeRun(tx: Tx, closing: RunClosing): Promise<ClosedRun> 
   if (closing.onlyPending === true && run.status !== 'pending') {
     return { kind: 'left-running', result, events: [], conversationId, userId, grantedTo: null };
   }
-  await recordEnd(tx, run, { result, now: closing.now });
-  const events = await announceEnd(tx, run, {
-    result,
-    outcome: closing.outcome,
-    language: languageOfRun(run),
-  });
-  const grantedTo = run.holdsSlot ? await handSlotOn(tx, userId) : null;
+  const { outcome, now } = closing;
+  const ending = { result, outcome, language: languageOfRun(run), now };
+  const { events, grantedTo } = await storeRunEnd(tx, run, ending);
   return { kind: 'closed', result, events, conversationId, userId, grantedTo };
 }
 
@@ -193,26 +218,6 @@ export async function readRunById(db: Db | Tx, pipelineId: PipelineId): Promise<
     .selectFrom('pipelineExecutions')
     .selectAll()
     .where('id', '=', isUuid(pipelineId) ? pipelineId : NO_ID)
-    .executeTakeFirst();
-  return run ?? null;
-}
-
-/**
- * A run, with whether one of its steps has a reply that an earlier attempt has stored.
- *
- * @returns null for a missing one
- */
-export async function readRunOfStep(
-  db: Db,
-  { pipelineId, stepId }: { readonly pipelineId: PipelineId; readonly stepId: StepId },
-): Promise<(RunRecord & { readonly hasReply: boolean }) | null> {
-  const run = await db
-    .selectFrom('pipelineExecutions')
-    .selectAll()
-    .select(
-      sql<boolean>`exists (select from model_replies where step_id = ${stepId})`.as('hasReply'),
-    )
-    .where('id', '=', pipelineId)
     .executeTakeFirst();
   return run ?? null;
 }

@@ -4,11 +4,12 @@ import { DomainError } from '../domain/errors.js';
 import type { PipelineId } from '../domain/ids.js';
 import { ancestorsOf, checkGraph } from '../domain/pipeline.js';
 import type { AgentResult } from '../domain/results.js';
-import { resultOfStep, type AgentStep } from './agent-steps.js';
+import { resultOfStep } from './agent-steps.js';
+import type { PriorStep } from './step-tasks.js';
 
 /** Results of the nodes that lead to this one, so that timing elsewhere changes no prompt. */
 export function priorsAmong(
-  steps: readonly AgentStep[],
+  steps: readonly PriorStep[],
   { pipelineId, design, node }: { pipelineId: PipelineId; design: Design; node: string },
 ): readonly AgentResult[] {
   const checked = checkGraph(design);

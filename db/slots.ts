@@ -14,18 +14,22 @@ import type { Db, Tx } from './connect.js';
  * @throws `not-found`
  */
 export async function lockOwner(tx: Tx, pipelineId: PipelineId): Promise<UserId> {
-  const owner = await tx
+  const owner = await ownerOf(tx, pipelineId).executeTakeFirst();
+  if (owner === undefined) {
+    throw new DomainError('not-found', `pipeline ${pipelineId} does not exist`);
+  }
+  return owner.id;
+}
+
+/** The run's owner, locked. @returns the query, to be part of another one */
+export function ownerOf(tx: Pick<Tx, 'selectFrom'>, pipelineId: PipelineId) {
+  return tx
     .selectFrom('users')
     .select('id')
     .where('id', '=', (query) =>
       query.selectFrom('pipelineExecutions').select('userId').where('id', '=', pipelineId),
     )
-    .forNoKeyUpdate()
-    .executeTakeFirst();
-  if (owner === undefined) {
-    throw new DomainError('not-found', `pipeline ${pipelineId} does not exist`);
-  }
-  return owner.id;
+    .forNoKeyUpdate();
 }
 
 /**
@@ -33,8 +37,14 @@ export async function lockOwner(tx: Tx, pipelineId: PipelineId): Promise<UserId>
  *
  * @returns that run, to be told; null if none queues
  */
-export async function handSlotOn(tx: Tx, userId: UserId): Promise<PipelineId | null> {
-  const next = await tx
+async function handSlotOn(tx: Tx, userId: UserId): Promise<PipelineId | null> {
+  const next = await handingSlotOn(tx, userId).executeTakeFirst();
+  return next?.id ?? null;
+}
+
+/** @returns the statement of `handSlotOn`, to be part of another one */
+export function handingSlotOn(tx: Tx, userId: UserId) {
+  return tx
     .updateTable('pipelineExecutions')
     .set({ holdsSlot: true })
     .where('id', '=', (query) =>
@@ -43,13 +53,12 @@ export async function handSlotOn(tx: Tx, userId: UserId): Promise<PipelineId | n
         .select('id')
         .where('userId', '=', userId)
         .where('waitingFor', '=', 'slot')
+        .where('holdsSlot', '=', false) // not the one who ends without having used it
         .orderBy('waitingSince')
         .orderBy('id')
         .limit(1),
     )
-    .returning('id')
-    .executeTakeFirst();
-  return next?.id ?? null;
+    .returning('id');
 }
 
 /**

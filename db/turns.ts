@@ -8,7 +8,7 @@ import type { StoredEvent } from '../domain/events.js';
 import type { Db, Tx } from './connect.js';
 import { savingDiscussion, type StoredDiscussion } from './discussions.js';
 import { appending, storedEventsOf, type EventRow, type EventStep } from './events.js';
-import { addingMessages, type NewMessage } from './messages.js';
+import { addingMessages, AFTER_MESSAGES, type NewMessage } from './messages.js';
 
 /**
  * Stores a message and its echo, each once.
@@ -54,6 +54,3 @@ export async function storeTurnEnd(
     select * from known union all select * from added`.execute(db);
   return storedEventsOf(rows, steps);
 }
-
-/** Always true, once the messages are there. */
-const AFTER_MESSAGES = sql`(select count(*) from moved) >= 0`;

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { CancelledFailure } from '@temporalio/common';
-import { sql } from 'kysely';
 import { listSteps, loadPriorResults } from '../../db/agent-steps.js';
 import { readEvents } from '../../db/events.js';
 import type { Design } from '../../domain/designs.js';
@@ -13,9 +12,9 @@ import {
   type Answer,
 } from '../support/agent-runs.js';
 import { agentOf, designOf, edgesOf } from '../support/designs.js';
+import { untilBlocked } from '../support/locks.js';
 import { createTestConversation } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
-import { until } from '../support/until.js';
 
 let own: TestDb;
 let userId = '';
@@ -153,11 +152,7 @@ test('an agent and the end of its run never overlap: whoever locks the run first
       .where('id', '=', pipelineId)
       .execute();
     const agent = run('a', 0);
-    await until('the agent waits for the lock', async () => {
-      const { rows } = await sql`select from pg_stat_activity
-        where datname = current_database() and wait_event_type = 'Lock'`.execute(own.db);
-      return rows.length > 0;
-    });
+    await untilBlocked(own.db);
     return { agent };
   });
   expect((await ended.agent).status).toBe('success');

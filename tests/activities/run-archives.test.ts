@@ -13,12 +13,12 @@ import { checkIntegrity } from '../../audit/integrity.js';
 import { createSigner } from '../../audit/signing.js';
 import type { Db } from '../../db/connect.js';
 import { createLedger } from '../../db/costs.js';
-import { addMessage } from '../../db/messages.js';
 import { closeRun, openRun } from '../../db/pipelines.js';
 import { pipelineWorkflowId } from '../../domain/ids.js';
 import type { ClosedHistory } from '../../temporal/closed-history.js';
 import { createKeyRing } from '../../temporal/key-ring.js';
 import { createPayloadCodec } from '../../temporal/payload-codec.js';
+import { addMessage } from '../support/messages.js';
 import { createTestConversation, admittedRun } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
 
@@ -51,7 +51,7 @@ async function endedRun(
   const order = { userId, conversationId: conversationId ?? null };
   const pipelineId = await admittedRun(db, order, at);
   await db.transaction().execute(async (tx) => {
-    await (isOpened ? openRun(tx, pipelineId, at) : undefined);
+    await (isOpened ? openRun(tx, pipelineId, { now: at }) : undefined);
     await closeRun(tx, { pipelineId, outcome: { kind: 'cancelled' }, now: at });
   });
   return pipelineId;

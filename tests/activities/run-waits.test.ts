@@ -20,7 +20,7 @@ afterAll(() => server.drop());
 async function workingRun() {
   const { id: userId } = await createTestUser(db, { role: 'admin' });
   const pipelineId = await admittedRun(db, { userId }, NOW);
-  await inTransaction(db, (tx) => openRun(tx, pipelineId, NOW));
+  await inTransaction(db, (tx) => openRun(tx, pipelineId, { now: NOW }));
   const { parkRun, unparkRun } = createRunWaitActivities({
     ...{ db, now: () => NOW },
     publish: () => undefined,

@@ -57,7 +57,7 @@ async function runOf({ id: userId }: Person, fields: RunFields = {}): Promise<st
   const id = await admittedRun(api.db, { userId, design: designOf(['a']) }, createdAt);
   await inTransaction(api.db, async (tx) => {
     if (status !== 'pending') {
-      await openRun(tx, id, createdAt);
+      await openRun(tx, id, { now: createdAt });
     }
     if (waitingFor !== undefined) {
       await parkRun(tx, { pipelineId: id, reason: waitingFor, now: createdAt });

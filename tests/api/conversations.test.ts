@@ -3,9 +3,9 @@ import type { KyselyPlugin } from 'kysely';
 import { readSession } from '../../api/sessions.js';
 import { saveDiscussion } from '../../db/discussions.js';
 import { appendEvents } from '../../db/events.js';
-import { addMessage } from '../../db/messages.js';
 import { startMachine } from '../../domain/discussion.js';
 import { startTalk } from '../../domain/talk.js';
+import { addMessage } from '../support/messages.js';
 import { startApiServer, type ApiServer, type Person } from '../support/api-server.js';
 
 let api: ApiServer;

@@ -58,7 +58,7 @@ async function run(
   const { userId = (await createTestUser(db)).id } = made;
   const pipelineId = await admittedRun(db, { userId }, new Date());
   if (made.opened === true) {
-    await inTransaction(db, (tx) => openRun(tx, pipelineId, new Date()));
+    await inTransaction(db, (tx) => openRun(tx, pipelineId, { now: new Date() }));
   }
   if (made.workflow !== undefined) {
     const handle = await temporal.client.workflow.start('pipelineWorkflow', {

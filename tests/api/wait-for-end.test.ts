@@ -28,7 +28,7 @@ afterAll(async () => {
 async function newRun() {
   const { id: userId } = await createTestUser(testDb.db);
   const pipelineId = await admittedRun(testDb.db, { userId }, new Date());
-  await testDb.db.transaction().execute((tx) => openRun(tx, pipelineId, new Date()));
+  await testDb.db.transaction().execute((tx) => openRun(tx, pipelineId, { now: new Date() }));
   return { userId, pipelineId };
 }
 

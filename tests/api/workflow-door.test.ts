@@ -296,7 +296,7 @@ describe('cancelling', () => {
   test('a run whose workflow is gone leaves it to the reconciler', async () => {
     const user = await newUser();
     const pipelineId = await admittedRun(server.db, user, new Date());
-    await server.db.transaction().execute((tx) => openRun(tx, pipelineId, new Date()));
+    await server.db.transaction().execute((tx) => openRun(tx, pipelineId, { now: new Date() }));
     const asked = await doorTo(server.db).cancelPipeline(user.userId, pipelineId);
     expect(asked).toMatchObject({ kind: 'asked', view: { status: 'running' } });
   });

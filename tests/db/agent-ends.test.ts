@@ -25,7 +25,7 @@ afterAll(() => server.drop());
 async function begunAgent(): Promise<Charge & { pipelineId: string }> {
   const { id: userId } = await createTestUser(db);
   const pipelineId = await admittedRun(db, { userId }, NOON);
-  await db.transaction().execute((tx) => openRun(tx, pipelineId, NOON));
+  await db.transaction().execute((tx) => openRun(tx, pipelineId, { now: NOON }));
   const stepId = stepIdOf(pipelineId, 'reader');
   return { userId, stepId, runId: 'run-1', attempt: 1, pipelineId, conversationId: null };
 }

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { appendEvents, lastSeq, lastSeqs, readEvents } from '../../db/events.js';
-import { addMessage, listMessages } from '../../db/messages.js';
+import { listMessages } from '../../db/messages.js';
 import { findChatAccess } from '../../db/chat-access.js';
 import { inTransaction } from '../../db/transactions.js';
 import type { StreamEvent } from '../../domain/events.js';
+import { addMessage } from '../support/messages.js';
 import { admittedRun } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
 import { until } from '../support/until.js';

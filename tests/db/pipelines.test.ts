@@ -5,10 +5,18 @@ import type { Db } from '../../db/connect.js';
 import { createLedger } from '../../db/costs.js';
 import { appendEvents, readEvents } from '../../db/events.js';
 import { listMessages } from '../../db/messages.js';
-import { closeRun, findOpenRuns, openRun, readRun, readRunById } from '../../db/pipelines.js';
+import {
+  closeRun,
+  findOpenRuns,
+  openRun,
+  readRun,
+  readRunById,
+  type RunStart,
+} from '../../db/pipelines.js';
 import { isUuid } from '../../domain/ids.js';
 import type { RunOutcome } from '../../domain/result-rules.js';
 import { designOf } from '../support/designs.js';
+import { untilBlocked } from '../support/locks.js';
 import { admittedRun, createTestConversation, runOrderOf } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
 
@@ -35,7 +43,7 @@ async function pendingRun(fields: Partial<RunOrder> = {}) {
 }
 
 const open = (pipelineId: string, now = NOW) =>
-  db.transaction().execute((tx) => openRun(tx, pipelineId, now));
+  db.transaction().execute((tx) => openRun(tx, pipelineId, { now }));
 
 async function runningRun(fields: Partial<RunOrder> = {}) {
   const run = await pendingRun(fields);
@@ -111,6 +119,38 @@ test('opening a run marks it running once, and tells what to run', async () => {
     startedAt: NOW,
     holdsSlot: true,
   });
+});
+
+const START = { type: 'pipeline_started', design_name: 'a', agent_count: 2 } as const;
+const sayingStart: RunStart = {
+  now: NOW,
+  stepsOf: ({ id }) => [{ stepKey: 'start', event: { ...START, pipeline_id: id } }],
+};
+
+test('attempts that open a run at once say so once', async () => {
+  const { pipelineId } = await pendingRun();
+  const opened = await Promise.all(
+    Array.from({ length: 4 }, () => openRun(db, pipelineId, sayingStart)),
+  );
+  expect(opened.map(({ kind }) => kind)).toEqual(Array(4).fill('opened'));
+  const said = await readEvents(db, pipelineId, { after: 0, limit: 10 });
+  expect(said).toMatchObject([{ ...START, seq: 1 }]);
+  expect(await openRun(db, pipelineId, sayingStart)).toMatchObject({ events: said });
+  const streams = db.selectFrom('streams').select('lastSeq').where('id', '=', pipelineId);
+  expect(await streams.execute()).toEqual([{ lastSeq: 1 }]);
+});
+
+test('a run that ends while it is opened is not said to begin', async () => {
+  const { pipelineId } = await pendingRun();
+  let opening: Promise<unknown> | undefined;
+  await db.transaction().execute(async (tx) => {
+    await closeRun(tx, { pipelineId, outcome: { kind: 'cancelled' }, now: LATER });
+    opening = openRun(db, pipelineId, sayingStart);
+    await untilBlocked(db);
+  });
+  expect(await opening).toEqual({ kind: 'already-final', status: 'cancelled' });
+  const events = await readEvents(db, pipelineId, { after: 0, limit: 10 });
+  expect(events.map(({ type }) => type)).toEqual(['pipeline_result']);
 });
 
 test('a run that has ended is not opened again', async () => {

@@ -1,8 +1,9 @@
 import { closeRun } from '../../db/pipelines.js';
-import { parkRun, takeSlot } from '../../db/slots.js';
+import { lockOwner, parkRun, takeSlot } from '../../db/slots.js';
 import { inTransaction } from '../../db/transactions.js';
 import type { Db } from '../../db/connect.js';
 import type { WaitReason } from '../../domain/results.js';
+import { untilBlocked } from '../support/locks.js';
 import { admittedRun } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
 
@@ -69,6 +70,23 @@ test('the slot is handed to whoever has queued longest, whichever way it is give
   expect(await take(second)).toBe('taken');
   expect((await close(second)).grantedTo).toBeNull();
   expect(await holdersOf(userId)).toEqual([]);
+});
+
+test('a run whose end waits for its owner ends as it is by then', async () => {
+  const { userId, runs } = await parkedRuns(3);
+  const [first = '', second = '', third = ''] = runs;
+  await take(first);
+  await take(second, later(1));
+  await take(third, later(2));
+  let closing: ReturnType<typeof close> | undefined;
+  await inTransaction(db, async (tx) => {
+    await lockOwner(tx, first);
+    closing = close(first);
+    await untilBlocked(db);
+    await parkRun(tx, { pipelineId: first, reason: 'pause', now: NOW });
+  });
+  expect(await closing).toMatchObject({ kind: 'closed', grantedTo: null }); // it has none to give
+  expect(await holdersOf(userId)).toEqual([second]);
 });
 
 test('a run that has ended neither waits nor queues', async () => {

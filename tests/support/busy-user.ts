@@ -4,8 +4,8 @@ import { sql } from 'kysely';
 import type { Db } from '../../db/connect.js';
 import { saveDiscussion } from '../../db/discussions.js';
 import { appendEvents } from '../../db/events.js';
-import { addMessage } from '../../db/messages.js';
 import { startTalk } from '../../domain/talk.js';
+import { addMessage } from './messages.js';
 import { admittedRun, createTestConversation } from './runs.js';
 import { createTestUser } from './servers.js';
 

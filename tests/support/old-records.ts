@@ -59,7 +59,7 @@ export async function runOf(db: Db, run: OldRun): Promise<string> {
       ...{ durationSeconds: 1, provider: null, model: null, errorCode: null, seq: 1 },
     })
     .execute();
-  await db.transaction().execute((tx) => openRun(tx, pipelineId, then));
+  await db.transaction().execute((tx) => openRun(tx, pipelineId, { now: then }));
   await eventsOf(db, { streamId: conversationId ?? pipelineId, conversationId, days: [days] });
   await (isOpen
     ? db

@@ -110,7 +110,7 @@ async function newRun(fields: { withConversation?: boolean; opened?: boolean } =
     fields.withConversation === true ? await createTestConversation(db, userId) : null;
   const pipelineId = await admittedRun(db, { userId, conversationId }, START);
   if (fields.opened === true) {
-    await db.transaction().execute((tx) => openRun(tx, pipelineId, START));
+    await db.transaction().execute((tx) => openRun(tx, pipelineId, { now: START }));
   }
   return pipelineId;
 }
@@ -192,7 +192,7 @@ test('a run that is opened while its workflow is asked for is judged in the next
   const { closed, started, workflows, whileDescribed, deps, round } = scene();
   const run = await newRun();
   whileDescribed.set(run, async () => {
-    await db.transaction().execute((tx) => openRun(tx, run, at(20)));
+    await db.transaction().execute((tx) => openRun(tx, run, { now: at(20) }));
     workflows.set(run, 'running');
   });
   deps.temporal.describe = async (id) => {
