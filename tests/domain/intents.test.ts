@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { genericQuestion, intentByRules, unparsableIntent } from '../../domain/intents.js';
 import { MAX_URLS, urlsIn } from '../../domain/source-urls.js';
+import { anyText } from '../support/texts.js';
 
 const TASKS: [string, string[]][] = [
   ['sentiment_analysis', ['감성', '감정', 'sentiment', '리뷰 분석']],
@@ -154,7 +155,7 @@ test('what a model answers unreadably becomes a question', () => {
 
 test('any text becomes an intent whose question is asked exactly for custom', () => {
   fc.assert(
-    fc.property(fc.string({ unit: 'binary' }), (text) => {
+    fc.property(anyText, (text) => {
       const intent = intentByRules(text, 'en');
       expect(intent.needs_clarification).toBe(intent.task === 'custom');
       expect(intent.clarification_questions).toHaveLength(intent.task === 'custom' ? 1 : 0);

@@ -20,6 +20,7 @@ import {
   type Memory,
 } from '../../domain/memory.js';
 import { CONTEXT_CUT, MAX_CONTEXT, NOTHING_REMEMBERED } from '../../domain/memory-context.js';
+import { anyText } from '../support/texts.js';
 
 const intent = intentByRules('summarize', 'en');
 const designs = designsByRules(intent, 'en');
@@ -188,7 +189,7 @@ test('a long context is cut at 4000 characters and says so', () => {
 
 test('whatever is remembered survives JSON unchanged', () => {
   fc.assert(
-    fc.property(fc.array(fc.string({ unit: 'binary' }), { maxLength: 10 }), (texts) => {
+    fc.property(fc.array(anyText, { maxLength: 10 }), (texts) => {
       const memory = texts.reduce(
         (m, text) => prefer(ask(agree(m, text), text), text, text),
         emptyMemory(),
