@@ -13,6 +13,7 @@ import { hashOfBundle } from '../../temporal/code-version.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
 import { runCommand } from '../support/command.js';
+import { loseHistory } from '../support/lost-history.js';
 import { register } from '../support/person.js';
 import { startProduct, type Product } from '../support/product.js';
 import { testServers } from '../support/servers.js';
@@ -113,18 +114,7 @@ test('the file is proved without a server, also when the server has lost the run
   const { body } = await person.ask('POST', '/pipelines/execute', { design: DESIGN });
   const { pipeline_id: id } = body;
   await archived(id);
-  const { namespace } = temporal.client.options;
-  const workflowExecution = { workflowId: pipelineWorkflowId(id) };
-  await temporal.client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution });
-  await until('Temporal has forgotten the run', () =>
-    temporal.client.workflow
-      .getHandle(pipelineWorkflowId(id))
-      .describe()
-      .then(
-        () => false,
-        () => true,
-      ),
-  );
+  await loseHistory(temporal.client, pipelineWorkflowId(id));
   const file = join(mkdtempSync(join(tmpdir(), 'audit-')), 'bundle.json');
   const response = await fetch(`${product.url}/api/v1/pipelines/${id}/audit`, {
     headers: { authorization: `Bearer ${person.token}` },

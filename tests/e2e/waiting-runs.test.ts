@@ -1,5 +1,10 @@
 /** Runs that wait for a person, a budget or their owner's word, and go on without paying twice. */
+import { pipelineWorkflowId } from '../../domain/ids.js';
+import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
+import { openEventSource } from '../support/event-source.js';
+import { loseHistory } from '../support/lost-history.js';
 import { register, type Person } from '../support/person.js';
+import { testServers } from '../support/servers.js';
 import { until } from '../support/until.js';
 import {
   completions,
@@ -9,10 +14,18 @@ import {
 } from '../support/vendor-product.js';
 
 let stage: VendorProduct;
+let temporal: TemporalClient;
 beforeAll(async () => {
   stage = await startVendorProduct({ workers: 2, env: { SIMULATED_MODELS: 'false' } });
+  const { temporalAddress: address, temporalNamespace: namespace } = testServers();
+  temporal = await connectTemporal({ address, namespace, apiKey: null, tls: null }, [
+    Buffer.from(stage.product.env['ENCRYPTION_KEY'] ?? '', 'base64'),
+  ]);
 });
-afterAll(() => stage.close());
+afterAll(async () => {
+  await temporal.close();
+  await stage.close();
+});
 
 function agent(name: string, more: object = {}) {
   return { name, role: 'analyzer', llm_model: 'gpt-4o-mini', description: `does ${name}`, ...more };
@@ -79,6 +92,10 @@ describe('an agent that needs approval', () => {
       body: { status: 'running', waiting_for: 'approval', detail: 'waiting for approval' },
     });
     const id = asked.body.pipeline_id;
+    const told = await openEventSource(
+      `${stage.product.url}/api/v1/pipelines/${id}/events?events=extended`,
+      { authorization: `Bearer ${person.token}` },
+    );
     expect((await execute(person, designOf([agent('between')]))).body.status).toBe('completed');
     const approvals = await person.ask('GET', `/pipelines/${id}/approvals`);
     expect(approvals.body).toMatchObject([
@@ -100,7 +117,11 @@ describe('an agent that needs approval', () => {
     const gated = completions(stage.vendors, person.userId)[2];
     expect(gated?.prompt).toContain('Only the second app counts.');
     expect(gated?.prompt).not.toContain(approvals.body[0].input);
-    expect((await storedEvents(id)).map(({ type }) => type)).toEqual([
+    const events = await storedEvents(id);
+    await until('all is told', () => told.ended());
+    const numbered = told.frames().flatMap(({ data }) => (data.seq === undefined ? [] : [data]));
+    expect(numbered).toMatchObject(events);
+    expect(events.map(({ type }) => type)).toEqual([
       'pipeline_started',
       'agent_completed',
       'approval_requested',
@@ -297,6 +318,11 @@ describe('a re-run', () => {
       ['right', [], true],
       ['join', [], expect.any(Boolean)],
     ]);
+    for (const { agent_name: node, duration_seconds } of first.result.agent_results) {
+      const compared = body.nodes.find((it: any) => it.node === node);
+      expect(compared.left).toMatchObject({ duration_seconds });
+    }
+    expect(body.left.total_duration).toBe(first.result.total_duration);
     const root = body.nodes[0];
     expect(root.left.cost_estimate).toBeGreaterThan(0);
     expect(root.right).toMatchObject({ cost_estimate: 0, tokens_used: 0 });
@@ -307,6 +333,25 @@ describe('a re-run', () => {
     });
     expect(third.body.status).toBe('completed');
     expect(callsOf(person).slice(6)).toEqual(['join']);
+  });
+
+  test('needs no history: what Temporal has forgotten is run again and compared all the same', async () => {
+    const person = await newPerson();
+    const first = (await execute(person, PARALLEL)).body;
+    await loseHistory(temporal.client, pipelineWorkflowId(first.pipeline_id));
+    const path = `/pipelines/${first.pipeline_id}`;
+    const again = await person.ask('POST', `${path}/rerun`, { from: 'right' });
+    expect(again).toMatchObject({ status: 200, body: { status: 'completed' } });
+    expect(callsOf(person).slice(4)).toEqual(['right', 'join']);
+    await loseHistory(temporal.client, pipelineWorkflowId(again.body.pipeline_id));
+    const { status, body } = await person.ask('GET', `${path}/compare/${again.body.pipeline_id}`);
+    expect(status).toBe(200);
+    expect(body.nodes.map((it: any) => [it.node, it.right.reused_from === undefined])).toEqual([
+      ['root', false],
+      ['left', false],
+      ['right', true],
+      ['join', true],
+    ]);
   });
 
   test('of a run that has not ended is refused', async () => {

@@ -1,13 +1,16 @@
 /** The real workflow of a run with records that take their time, where their order matters. */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import {
   ApplicationFailure,
   defineSearchAttributeKey,
   SearchAttributeType,
 } from '@temporalio/common';
 import { Worker } from '@temporalio/worker';
+import { DeterminismViolationError } from '@temporalio/workflow';
 import type { Activities } from '../../activities/index.js';
 import type { AgentCall, AgentReceipt } from '../../activities/agents.js';
+import { nextUtcDay } from '../../domain/days.js';
 import type { Design } from '../../domain/designs.js';
 import { checkGraph } from '../../domain/pipeline.js';
 import type { TemporalClient } from '../../temporal/connection.js';
@@ -15,6 +18,7 @@ import type { PipelineView } from '../../workflows/pipeline.messages.js';
 import { agentOf, designOf, edgesOf } from '../support/designs.js';
 import { until } from '../support/until.js';
 import { openWorkflowStage, STAGE_CODE, type WorkflowStage } from '../support/workflow-stage.js';
+import { afterItsTimer, timerOf } from '../support/told-histories.js';
 
 const STATUS = defineSearchAttributeKey('AgentForgeStatus', SearchAttributeType.KEYWORD);
 
@@ -89,11 +93,19 @@ async function running(design: Design, meddle: Meddle, more: Partial<Opened> = {
       await handle().result();
       return told;
     },
+    untilShown: (status: string) => untilShown(handle(), status),
     async replay(): Promise<void> {
       const history = await handle().fetchHistory();
       await Worker.runReplayHistory(STAGE_CODE, history);
     },
   };
+}
+
+async function untilShown(handle: Handle, status: string): Promise<void> {
+  await until(`it is ${status}`, async () => {
+    const { typedSearchAttributes } = await handle.describe();
+    return typedSearchAttributes.get(STATUS) === status;
+  });
 }
 
 function receiptOf({ node }: Pick<AgentCall, 'node'>): AgentReceipt {
@@ -111,10 +123,7 @@ test('a decision that is recorded together with the wait that it ends replays', 
       await until('the decision is taken', () => told.includes('takeDecision gate'));
     },
     async takeDecision() {
-      await until('the wait is recorded', async () => {
-        const { typedSearchAttributes } = await handle().describe();
-        return typedSearchAttributes.get(STATUS) === 'waiting-approval';
-      });
+      await untilShown(handle(), 'waiting-approval');
       return { kind: 'approved' };
     },
   }));
@@ -142,6 +151,45 @@ test('a budget that is raised between the refusal and its report lets the call b
   );
   await until('it is made', () => run.told.filter((it) => it === 'runAgent dear').length === 2);
   expect(await run.ended()).not.toContain('parkRun');
+});
+
+test('a run that the day does not cover goes on a little after midnight (UTC), and no sooner', async () => {
+  const run = await running(
+    designOf(['dear']),
+    () => ({ runAgent: () => Promise.reject(over('over-budget')) }),
+    { onBudget: 'pause' },
+  );
+  await run.untilShown('waiting-budget');
+  const history = await run.handle.fetchHistory();
+  await run.handle.terminate();
+  const { startedMs, firesMs } = timerOf(history);
+  const midnightMs = nextUtcDay(new Date(startedMs)).getTime();
+  expect(firesMs).toBeGreaterThanOrEqual(midnightMs + 5_000);
+  expect(firesMs).toBeLessThanOrEqual(midnightMs + 35_000);
+  const replayed = (atMs: number) =>
+    Worker.runReplayHistory(STAGE_CODE, afterItsTimer(history, { atMs, scheduled: 'unparkRun' }));
+  await replayed(firesMs);
+  await expect(replayed(midnightMs)).rejects.toThrow(DeterminismViolationError);
+});
+
+test('what a run waits for a person is no part of its time', async () => {
+  const timeoutMs = 4_000;
+  const outcomes: unknown[] = [];
+  const run = await running(
+    GATED,
+    () => ({
+      closeRun({ pipelineId, outcome }) {
+        outcomes.push(outcome);
+        return Promise.resolve({ pipelineId, status: 'completed', totalCostUsd: 0 });
+      },
+    }),
+    { timeoutMs },
+  );
+  await run.untilShown('waiting-approval');
+  await pause(timeoutMs + 500);
+  await run.offer('gate');
+  expect(await run.ended()).toContain('runAgent last');
+  expect(outcomes).toEqual([{ kind: 'ended' }]);
 });
 
 test('nobody is asked again about an answer that is taken over', async () => {
