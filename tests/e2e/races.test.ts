@@ -1,12 +1,11 @@
 /** A hundred requests at once, over two API processes, against each limit: exactly it passes. */
 import { randomUUID } from 'node:crypto';
-import { createTokens } from '../../api/tokens.js';
 import { utcDay } from '../../domain/days.js';
 import type { Role } from '../../domain/permissions.js';
 import { connectChat, type ChatClient } from '../support/chat-client.js';
-import { personOf, type Answer, type Person } from '../support/person.js';
+import { enter } from '../support/newcomers.js';
+import type { Answer, Person } from '../support/person.js';
 import { startProduct, type Product } from '../support/product.js';
-import { createTestUser } from '../support/servers.js';
 import { startProxyOf } from '../support/server-proxies.js';
 import type { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
@@ -22,18 +21,6 @@ const DESIGN = {
   description: 'Something small',
   agents: [{ name: 'only', role: 'analyzer', llm_model: 'gpt-4o-mini', description: 'only one' }],
 };
-
-/** A user whose sign-up no limiter has counted. */
-async function enter({ db, env, url }: Product, role: Role): Promise<Person> {
-  const user = await createTestUser(db, { role });
-  const tokens = createTokens({
-    secretKey: env['SECRET_KEY'] ?? '',
-    algorithm: 'HS256',
-    accessMinutes: 30,
-    refreshDays: 7,
-  });
-  return personOf(url, await tokens.issueAccess({ ...user, displayName: 'Test User' }));
-}
 
 /** The process whose turn it is. */
 const apiFor = ({ apis }: Product, index: number) => apis[index % apis.length]?.url ?? '';

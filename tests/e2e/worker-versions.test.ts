@@ -3,14 +3,14 @@
  * workflow code that it has begun on.
  */
 import type { Client } from '@temporalio/client';
-import { createTokens } from '../../api/tokens.js';
 import { discussionWorkflowId, pipelineWorkflowId } from '../../domain/ids.js';
 import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
 import { readCodeVersion } from '../../worker/bundle.js';
-import { personOf, type Person } from '../support/person.js';
+import { enter } from '../support/newcomers.js';
+import type { Person } from '../support/person.js';
 import { DIST, type ProductProcess } from '../support/product.js';
 import { makeEarlierBuild, type EarlierBuild } from '../support/released-worker.js';
-import { createTestUser, testServers } from '../support/servers.js';
+import { testServers } from '../support/servers.js';
 import { until } from '../support/until.js';
 import { startVendorProduct, type VendorProduct } from '../support/vendor-product.js';
 
@@ -63,18 +63,7 @@ async function startVersion(buildId: string, dist = DIST): Promise<ProductProces
   return worker;
 }
 
-/** Without sign-ups, whose passwords would cost more than everything else. */
-async function newcomer(): Promise<Person> {
-  const { db, env, url } = stage.product;
-  const user = await createTestUser(db, { role: 'pro' });
-  const tokens = createTokens({
-    secretKey: env['SECRET_KEY'] ?? '',
-    algorithm: 'HS256',
-    accessMinutes: 30,
-    refreshDays: 1,
-  });
-  return personOf(url, await tokens.issueAccess({ ...user, displayName: 'Somebody' }));
-}
+const newcomer = () => enter(stage.product, 'pro');
 
 async function order(person: Person): Promise<string> {
   const agents = ['one', 'two'].map((name) => ({

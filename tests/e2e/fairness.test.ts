@@ -1,0 +1,76 @@
+/** Who is next when every place of the workers is taken. */
+import { pipelineWorkflowId } from '../../domain/ids.js';
+import type { Role } from '../../domain/permissions.js';
+import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
+import { enter } from '../support/newcomers.js';
+import { testServers } from '../support/servers.js';
+import { until } from '../support/until.js';
+import { completions, startVendorProduct, type VendorProduct } from '../support/vendor-product.js';
+
+let stage: VendorProduct;
+let temporal: TemporalClient;
+beforeAll(async () => {
+  stage = await startVendorProduct({
+    env: {
+      SIMULATED_MODELS: 'false',
+      DEFAULT_LLM_PROVIDER: 'openai',
+      OPENAI_API_KEY: 'sk-stand-in',
+      WORKER_MAX_ACTIVITIES: '1',
+    },
+  });
+  const { temporalAddress: address, temporalNamespace: namespace } = testServers();
+  temporal = await connectTemporal({ address, namespace, apiKey: null, tls: null }, [
+    Buffer.from(stage.product.env['ENCRYPTION_KEY'] ?? '', 'base64'),
+  ]);
+});
+afterAll(async () => {
+  await temporal.close();
+  await stage.close();
+});
+
+const called = () => completions(stage.vendors).map(({ prompt }) => /does (\w+)/.exec(prompt)?.[1]);
+
+/** A run of someone new: an agent, and then as many of the same name at once. */
+async function order(role: Role, name: string, width: number): Promise<string> {
+  const person = await enter(stage.product, role);
+  const agent = { role: 'analyzer', llm_model: 'gpt-4o-mini', description: `does ${name}` };
+  const names = Array.from({ length: width }, (_, index) => `${name} ${index}`);
+  const design = {
+    name,
+    description: 'Something to do',
+    agents: [name, ...names].map((it) => ({ ...agent, name: it })),
+    edges: names.map((target) => ({ source: name, target })),
+  };
+  const later = { prefer: 'respond-async' };
+  const { body } = await person.ask('POST', '/pipelines/execute', { design }, later);
+  return body.pipeline_id;
+}
+
+async function untilQueued(pipelineId: string, agents: number): Promise<void> {
+  const run = temporal.client.workflow.getHandle(pipelineWorkflowId(pipelineId));
+  await until(`${agents} agents are waited for`, async () => {
+    const { raw } = await run.describe();
+    return raw.pendingActivities?.length === agents;
+  });
+}
+
+test('a higher tier goes first, and within a tier nobody queues behind another one’s crowd', async () => {
+  const hold = Promise.withResolvers<null>();
+  stage.vendors.setBehaviour(() =>
+    called().filter((name) => name === 'crowd').length === 2
+      ? { kind: 'answer', hold: hold.promise }
+      : undefined,
+  );
+  const crowd = await order('free', 'crowd', 19);
+  await untilQueued(crowd, 19);
+  await until('one of them is worked on', () => called().length === 2);
+  const fellow = await order('free', 'fellow', 0);
+  await untilQueued(fellow, 1);
+  const payer = await order('pro', 'payer', 0);
+  await untilQueued(payer, 1);
+  hold.resolve(null);
+  await until('all are served', () => called().length === 22);
+  const next = called().slice(2);
+  expect(next[0]).toBe('payer');
+  expect(next.indexOf('fellow')).toBeLessThanOrEqual(2);
+});
