@@ -6,7 +6,7 @@ import type { ConversationId, PipelineId, StepId, UserId } from '../domain/ids.j
 import type { Language } from '../domain/languages.js';
 import type { NodeKind, PromptedKind } from '../domain/pipeline.js';
 import type { AgentStatus } from '../domain/results.js';
-import type { PriorStep } from '../db/step-tasks.js';
+import type { PriorStep } from '../db/agent-steps.js';
 
 /** Ids and numbers only: the design and all texts are in PostgreSQL. */
 export interface AgentCall {
@@ -37,7 +37,7 @@ export interface AgentTask {
   readonly agent: AgentSpec;
   readonly kind: NodeKind;
   readonly language: Language;
-  /** The agents of the run that have ended. */
+  /** The agents of the run that have ended, those left out that ended after it. */
   readonly steps: readonly PriorStep[];
   /** An attempt that was lost has stored the model's reply. */
   readonly hasReply: boolean;

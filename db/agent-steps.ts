@@ -4,10 +4,18 @@ import type { PipelineId, StepId } from '../domain/ids.js';
 import { isFinal, type AgentResult } from '../domain/results.js';
 import type { Db, Tx } from './connect.js';
 import type { AgentStepsTable } from './schema.js';
-import type { PriorStep } from './step-tasks.js';
 
 export type AgentStep = Selectable<AgentStepsTable>;
 export type NewAgentStep = Insertable<AgentStepsTable>;
+
+/** All of them are alike in PostgreSQL and in JSON. */
+export const PRIOR_COLUMNS = [
+  ...(['node', 'seq', 'agentName', 'role', 'content', 'status', 'error', 'reusedFrom'] as const),
+  ...(['tokensUsed', 'durationSeconds', 'provider', 'model', 'attempts', 'fallbackFrom'] as const),
+] as const;
+
+/** What later agents may be told of one that has ended. */
+export type PriorStep = Pick<AgentStep, (typeof PRIOR_COLUMNS)[number] | 'cost'>;
 
 export async function findStep(db: Db | Tx, stepId: StepId): Promise<AgentStep | null> {
   const step = await db

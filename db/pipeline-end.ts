@@ -57,24 +57,25 @@ export async function storeRunEnd(
   const granting = handingSlotOn(tx, userId)
     .where(sql<boolean>`exists (select from ended)`) // which has given it back first
     .where(sql<boolean>`${holdsSlot}::boolean`);
-  const said =
+  const telling =
     conversationId === null
-      ? appending(entry, AFTER_GRANT)
-      : sql`${addingMessages(conversationId, [messageOf(event, conversationId)], AFTER_GRANT)},
+      ? appending(entry, AFTER_RUNS)
+      : sql`${addingMessages(conversationId, [messageOf(event, conversationId)], AFTER_RUNS)},
           ${appending(entry, AFTER_MESSAGES)}`;
   const { rows } = await sql<EventRow & { readonly grantedTo: PipelineId | null }>`
-    with withdrawn as (${withdrawApprovals(tx, id, ending.now)}),
+    with withdrawn as (${withdrawApprovals(tx, id, ending.now).returning('node')}),
     ended as (${endingOf(tx, run, ending)}),
     granted as (${granting}),
-    ${said}
+    ${telling}
     select said.*, granted.id as granted_to
     from (select * from known union all select * from added) as said
     left join granted on true`.execute(tx);
   return { events: storedEventsOf(rows, steps), grantedTo: rows[0]?.grantedTo ?? null };
 }
 
-/** Always true, once the slot is handed on. */
-const AFTER_GRANT = sql<boolean>`(select count(*) from granted) >= 0`;
+/** Always true, once the approvals are withdrawn and the slot is handed on. */
+const AFTER_RUNS = sql<boolean>`
+  (select count(*) from withdrawn) + (select count(*) from granted) >= 0`;
 
 function endingOf(tx: Tx, { id }: EndingRun, { result, now }: RunEnding) {
   return tx
@@ -134,6 +135,7 @@ function messageOf(event: ResultEvent, conversationId: ConversationId): NewMessa
   const id = resultMessageId(pipeline_id);
   return { id, conversationId, role: 'assistant', content, metadata };
 }
+
 function failureOf(pipelineId: PipelineId, { kind }: RunOutcome): readonly PipelineEvent[] {
   switch (kind) {
     case 'timeout':

@@ -66,32 +66,40 @@ export async function openRun(
     return { kind: 'already-final', status: record.status };
   }
   const run = { ...record, language: languageOfRun(record) };
-  const { isBegun, events } = await beginRun(db, run, { now, steps: stepsOf(run) });
-  const isStale = record.status === 'pending' && !isBegun;
-  return isStale
-    ? openRun(db, pipelineId, { now, stepsOf }) // begun or ended in between, so not pending any more
-    : { ...run, kind: 'opened', startedAt: record.startedAt ?? now, events };
+  const { isRunning, events } = await beginRun(db, run, { now, steps: stepsOf(run) });
+  return isRunning
+    ? { ...run, kind: 'opened', startedAt: record.startedAt ?? now, events }
+    : openRun(db, pipelineId, { now, stepsOf }); // it was begun, ended or removed in between
 }
 
-/** @returns as not begun a run that was not pending; its events are those of an earlier attempt */
+/**
+ * Begins a pending run; one that runs already is held against its end, which may be under way.
+ *
+ * @returns not running: it has changed since it was read
+ */
 async function beginRun(
   db: Db | Tx,
   { id, conversationId }: Pick<RunRecord, 'id' | 'conversationId'>,
   { now, steps }: { readonly now: Date; readonly steps: readonly EventStep[] },
-): Promise<{ readonly isBegun: boolean; readonly events: readonly StoredEvent[] }> {
+): Promise<{ readonly isRunning: boolean; readonly events: readonly StoredEvent[] }> {
   const entry = { streamId: conversationId ?? id, conversationId, steps };
-  const { rows } = await sql<EventRow & { readonly isBegun: boolean }>`
+  const { rows } = await sql<EventRow & { readonly isRunning: boolean }>`
     with begun as (
       update pipeline_executions set status = 'running', started_at = ${now}::timestamptz
       where id = ${id}::uuid and status = 'pending'
-      returning id
+      returning status
+    ),
+    begun_before as (
+      select status from pipeline_executions
+      where id = ${id}::uuid and status <> 'pending' for share
     ),
     ${appending(entry, sql`exists (select from begun)`)},
+    run as (select * from begun union all select * from begun_before),
     said as (select * from known union all select * from added)
-    select exists (select from begun) as is_begun, said.*
+    select exists (select from run where status = 'running') as is_running, said.*
     from (values (1)) as always left join said on true`.execute(db);
   return {
-    isBegun: rows.some(({ isBegun }) => isBegun),
+    isRunning: rows.some(({ isRunning }) => isRunning),
     events: storedEventsOf(rows, steps),
   };
 }

@@ -4,8 +4,7 @@ import { DomainError } from '../domain/errors.js';
 import type { PipelineId } from '../domain/ids.js';
 import { ancestorsOf, checkGraph } from '../domain/pipeline.js';
 import type { AgentResult } from '../domain/results.js';
-import { resultOfStep } from './agent-steps.js';
-import type { PriorStep } from './step-tasks.js';
+import { resultOfStep, type PriorStep } from './agent-steps.js';
 
 /** Results of the nodes that lead to this one, so that timing elsewhere changes no prompt. */
 export function priorsAmong(

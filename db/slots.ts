@@ -1,7 +1,8 @@
 /**
  * The slot of a user: at most one run works at a time. A run that waits gives it back and queues
  * for it again; whoever gives it back hands it on, so that the one who waits longest is next.
- * Locks are taken in one order: the user, the run, its stream.
+ * Locks are taken in one order: the user, the run, the run that gets its slot, the conversation, the
+ * stream.
  */
 import { DomainError } from '../domain/errors.js';
 import type { PipelineId, UserId } from '../domain/ids.js';

@@ -1,17 +1,15 @@
 /** What an agent begins with, read by one statement. */
 import { sql, type Selectable } from 'kysely';
 import type { PipelineId, StepId } from '../domain/ids.js';
-import type { AgentStep } from './agent-steps.js';
+import { PRIOR_COLUMNS, type PriorStep } from './agent-steps.js';
 import type { Db } from './connect.js';
 import type { PipelineExecutionsTable } from './schema.js';
 
-const PRIOR_COLUMNS = [
-  ...(['node', 'seq', 'agentName', 'role', 'content', 'status', 'error', 'reusedFrom'] as const),
-  ...(['tokensUsed', 'durationSeconds', 'provider', 'model', 'attempts', 'fallbackFrom'] as const),
-] as const;
-
-/** What later agents may be told of one that has ended. */
-export type PriorStep = Pick<AgentStep, (typeof PRIOR_COLUMNS)[number] | 'cost'>;
+/** Amounts as text: numbers of JSON are not exact. */
+const PRIOR_FIELDS = sql.join([
+  sql`'cost', cost::text`,
+  ...PRIOR_COLUMNS.map((name) => sql`${sql.lit(name)}, ${sql.ref(`agentSteps.${name}`)}`),
+]);
 
 export interface StepTask {
   readonly run: Selectable<PipelineExecutionsTable>;
@@ -19,7 +17,7 @@ export interface StepTask {
   readonly hasEnded: boolean;
   /** An earlier attempt has stored the model's reply. */
   readonly hasReply: boolean;
-  /** The agents of the run that have ended, in the order in which they were announced. */
+  /** The agents that have ended, in the order of their events; those are left out that have none. */
   readonly steps: readonly PriorStep[];
 }
 
@@ -47,9 +45,3 @@ export async function readStepTask(
   const { hasEnded, hasReply, steps, ...run } = task;
   return { run, hasEnded, hasReply, steps };
 }
-
-/** Amounts as text: numbers of JSON are not exact. */
-const PRIOR_FIELDS = sql.join([
-  sql`'cost', cost::text`,
-  ...PRIOR_COLUMNS.map((name) => sql`${sql.lit(name)}, ${sql.ref(`agentSteps.${name}`)}`),
-]);

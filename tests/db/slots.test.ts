@@ -1,10 +1,11 @@
+import { appendEvents } from '../../db/events.js';
 import { closeRun } from '../../db/pipelines.js';
 import { lockOwner, parkRun, takeSlot } from '../../db/slots.js';
 import { inTransaction } from '../../db/transactions.js';
 import type { Db } from '../../db/connect.js';
 import type { WaitReason } from '../../domain/results.js';
 import { untilBlocked } from '../support/locks.js';
-import { admittedRun } from '../support/runs.js';
+import { admittedRun, createTestConversation } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
 
 let server: TestDb;
@@ -87,6 +88,32 @@ test('a run whose end waits for its owner ends as it is by then', async () => {
   });
   expect(await closing).toMatchObject({ kind: 'closed', grantedTo: null }); // it has none to give
   expect(await holdersOf(userId)).toEqual([second]);
+});
+
+test('the run that gets a slot is locked before the conversation and its stream', async () => {
+  const { id: userId } = await createTestUser(db, { role: 'admin' });
+  const conversationId = await createTestConversation(db, userId);
+  const next = await admittedRun(db, { userId, conversationId }, NOW);
+  await park(next);
+  const ending = await admittedRun(db, { userId, conversationId }, NOW);
+  await take(next);
+  const steps = [
+    { stepKey: 'one', event: { type: 'pipeline_resumed', pipeline_id: next } },
+  ] as const;
+  await inTransaction(db, (tx) =>
+    appendEvents(tx, { streamId: conversationId, conversationId, steps }),
+  );
+  let closing: ReturnType<typeof close> | undefined;
+  await inTransaction(db, async (tx) => {
+    await tx.selectFrom('pipelineExecutions').where('id', '=', next).forShare().execute();
+    closing = close(ending);
+    await untilBlocked(db);
+    for (const table of ['conversations', 'streams'] as const) {
+      const row = tx.selectFrom(table).select('id').where('id', '=', conversationId);
+      expect(await row.forUpdate().noWait().execute()).toHaveLength(1);
+    }
+  });
+  expect(await closing).toMatchObject({ kind: 'closed', grantedTo: next });
 });
 
 test('a run that has ended neither waits nor queues', async () => {
