@@ -23,11 +23,11 @@ export interface BudgetReport {
   readonly broken: readonly string[];
 }
 
-/** Nineteen agents of each run begin at once: 27 × 2 × 19 calls. */
-const USERS = 27;
-const ROUNDS = 2;
-/** About half of what two runs would cost. */
-const BUDGET_USD = '0.008';
+/** Nineteen agents of each run begin at once: 54 × 19 calls, over a thousand. */
+const USERS = 54;
+const ROUNDS = 1;
+/** About half of what a run would cost. */
+const BUDGET_USD = '0.004';
 const KILLS = 6;
 
 export async function benchBudget(place: Place, bench: BudgetBench): Promise<BudgetReport> {

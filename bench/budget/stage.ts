@@ -65,6 +65,8 @@ export async function startFunded(unfunded: Place): Promise<FundedStage> {
   };
 }
 
+const ALL_AT_ONCE = '2000';
+
 /** Everybody's calls are paid by the server's own key. */
 function fundedBy(vendors: StandInVendors, place: Place): Place {
   const env = {
@@ -72,7 +74,9 @@ function fundedBy(vendors: StandInVendors, place: Place): Place {
     SIMULATED_MODELS: 'false',
     OPENAI_API_KEY: 'sk-stand-in',
     OPENAI_BASE_URL: vendors.openAiUrl,
-    MODEL_CALLS_PER_KEY: '1000',
+    // none of them waits for another one's place
+    MODEL_CALLS_PER_KEY: ALL_AT_ONCE,
+    WORKER_MAX_ACTIVITIES: ALL_AT_ONCE,
   };
   return { ...place, env };
 }
