@@ -2,18 +2,13 @@
 import { join } from 'node:path';
 import { acceptsConnections } from '../embedded/ports.js';
 import { endLeftover, startServer, type ServerProcess } from '../embedded/process.js';
+import { STOP_TIMEOUTS_MS } from '../embedded/stop-timeouts.js';
 import { ROOT, type StartSettings } from './settings.js';
 
 export type App = 'collector' | 'worker' | 'api';
 /** They stop the other way round. */
 export const APPS: readonly App[] = ['collector', 'worker', 'api'];
 
-/**
- * A worker drains: it lets running steps end, and what it cannot end is repeated later; then no one
- * waits for the collector any more. With those of the servers, which stop one after the other too,
- * it is less than 20 s in all.
- */
-export const STOP_TIMEOUTS_MS = { collector: 2_000, worker: 9_000, api: 4_000 };
 const READY_TIMEOUT_MS = 60_000;
 
 export async function startApp(

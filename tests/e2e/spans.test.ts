@@ -1,7 +1,7 @@
 /** What OpenTelemetry is told of one chat turn and of one run, span by span. */
 import { randomBytes } from 'node:crypto';
 import { discussionWorkflowId, pipelineWorkflowId } from '../../domain/ids.js';
-import { STOP_TIMEOUTS_MS } from '../../scripts/start/app-processes.js';
+import { STOP_TIMEOUTS_MS } from '../../scripts/embedded/stop-timeouts.js';
 import { register, type Chat, type Person } from '../support/person.js';
 import {
   startOtlpReceiver,
