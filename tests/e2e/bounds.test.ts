@@ -67,8 +67,8 @@ describe('a discussion of many turns', () => {
     'restart',
     '도와줘',
   ];
-  /** Enough to continue as new several times; 1,000 take a minute on two cores, to the same bounds. */
-  const TURNS = 150;
+  /** Enough to continue as new several times; a thousand keep to the same bounds, and take a minute. */
+  const TURNS = Number(process.env['AGENTFORGE_TEST_TURNS'] ?? 150);
   /** More are sent only when earlier ones have been answered. */
   const MAX_UNANSWERED = 50;
 

@@ -128,7 +128,7 @@ async function recordRun({ product, client }: Story, name: string, parts: object
   await saveEnded(client, name, body.pipeline_id);
 }
 
-/** The collector hangs, so that the run is cancelled with a call in flight. */
+/** The ledger's table is locked, so that the run is cancelled with a call in flight. */
 async function recordCancelled({ product, client }: Story): Promise<void> {
   const person = await register(product.url);
   const design = {
