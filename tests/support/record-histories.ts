@@ -95,13 +95,14 @@ function agent(name: string, more: object = {}) {
   return { name, role: 'analyzer', llm_model: 'gpt-4o-mini', description: `does ${name}`, ...more };
 }
 
+/** Two agents at once; a condition lets one of the next two begin. */
 async function recordParallel(story: Story): Promise<void> {
   const edges = [
     { source: 'root', target: 'left' },
     { source: 'root', target: 'right' },
-    { source: 'root', target: 'never', condition: 'tokens_used > 1000000' },
     { source: 'left', target: 'join' },
     { source: 'right', target: 'join', condition: 'tokens_used > 0' },
+    { source: 'right', target: 'never', condition: 'tokens_used > 1000000' },
   ];
   const agents = ['root', 'left', 'right', 'never', 'join'].map((name) => agent(name));
   await recordRun(story, 'pipeline-parallel', { agents, edges });

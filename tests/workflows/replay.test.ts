@@ -37,6 +37,37 @@ test('the discussion was recorded over continue-as-new', () => {
   expect(events.at(-1).eventType).toBe('EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW');
 });
 
+/** Of what happened, one entry per activity: its type, and the task that has scheduled it. */
+const scheduledIn = (recording: string): readonly [type: string, task: string][] =>
+  readHistory(recording).events.flatMap((event: any) => {
+    const scheduled = event.activityTaskScheduledEventAttributes;
+    return scheduled === undefined
+      ? []
+      : [[scheduled.activityType.name, scheduled.workflowTaskCompletedEventId]];
+  });
+
+test('the latest parallel run had two agents at once, and a condition that let one not begin', () => {
+  const recording = recordings.find((it) => it.endsWith('pipeline-parallel.json')) ?? '';
+  const tasks = scheduledIn(recording).map(([, task]) => task);
+  const [root, left, right, join, ...others] = tasks;
+  expect(left).toBe(right);
+  expect(new Set([root, left, join]).size).toBe(3);
+  expect(others).toEqual([]); // of five nodes
+});
+
+test('the latest discussion was understood, designed, debated, refined, and run', () => {
+  const [newest = ''] = recordings;
+  const parts = recordings.filter((it) => it.startsWith(newest.replace(/[^/]*$/, 'discussion-')));
+  const types = parts.flatMap(scheduledIn).map(([type]) => type);
+  const count = (wanted: string) => types.filter((type) => type === wanted).length;
+  expect(count('analyzeIntent')).toBeGreaterThan(1); // a clarification, and a restart
+  expect(count('generateDesigns')).toBeGreaterThan(1);
+  expect(count('critiqueDesigns')).toBeGreaterThan(0);
+  const events = parts.flatMap((part) => readHistory(part).events as { eventType: string }[]);
+  const runs = events.filter(({ eventType }) => /START_CHILD.*_INITIATED$/.test(eventType));
+  expect(runs.length).toBeGreaterThan(1);
+});
+
 test.each(recordings)('%s names no path of the machine that recorded it', (recording) => {
   expect(readFileSync(new URL(recording, HISTORIES), 'utf8')).not.toContain('node_modules');
 });
