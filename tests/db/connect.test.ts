@@ -103,3 +103,13 @@ test('statements without end are not all kept prepared', async () => {
     select count(*)::integer as statements from pg_prepared_statements`.execute(db);
   expect(rows[0]?.statements).toBe(300);
 });
+
+test('an address that names a driver of another language is understood', async () => {
+  const url = testDb.url.replace(/^postgres(ql)?:/, 'postgresql+asyncpg:');
+  const other = connectDb({ url, poolSize: 1, applicationName: 'test' });
+  try {
+    expect((await sql`select 1 as one`.execute(other)).rows).toEqual([{ one: 1 }]);
+  } finally {
+    await other.destroy();
+  }
+});

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -45,6 +46,26 @@ async function endingOrder(): Promise<readonly string[]> {
   return ended;
 }
 
+/** Types the three lines that a start has printed into a shell, and then answers. */
+async function firstConversation(output: string, answer: string): Promise<string> {
+  const lines = output.split('\n').filter((line) => /^ {2}(TOKEN=|CHAT=|node_modules)/.test(line));
+  expect(lines).toHaveLength(3);
+  const shell = spawn('bash', ['-c', lines.join('\n')], { detached: true });
+  let said = '';
+  shell.stdout.on('data', (text) => (said += String(text)));
+  shell.stderr.on('data', (text) => (said += String(text)));
+  try {
+    await until('designs are presented', () => said.includes('"designs_presented"'));
+    shell.stdin.write(`${answer}\n`);
+    await until('the run has ended', () => said.includes('"pipeline_result"'));
+  } catch (error) {
+    throw new Error(`the conversation went otherwise: ${said}`, { cause: error });
+  } finally {
+    sendSignal(-(shell.pid ?? 0), 'SIGKILL');
+  }
+  return said;
+}
+
 test('one command serves everything, survives a kill, and leaves nothing when it ends', async () => {
   const account = { email: 'kept@example.com', password: PASSWORD };
   const first = await place.startAndWait();
@@ -53,6 +74,15 @@ test('one command serves everything, survives a kill, and leaves nothing when it
   expect(first.output()).toContain(`${place.collectorUrl}/metrics`);
   const health = await fetch(`${place.collectorUrl}/api/v1/health`);
   expect(await health.json()).toMatchObject({ service: 'data-collector' });
+  const [, uiUrl = ''] = /Temporal Web UI +(\S+)/.exec(first.output()) ?? [];
+  const page = await fetch(uiUrl);
+  expect([page.status, await page.text()]).toEqual([200, expect.stringMatching(/<html/i)]);
+  await until('the whole welcome', () => first.output().includes('/ws/chat/'));
+  const said = await firstConversation(first.output(), 'ok, take option 1');
+  expect(said).toContain('"status":"completed"');
+  const metrics = await (await fetch(`${place.url}/metrics`)).text();
+  expect(metrics).toMatch(/^http_requests_total\{/m);
+  expect(metrics).toMatch(/^pipeline_executions_total\{.*"completed".*\} 1$/m); // the worker's
   const left = PARTS.map(place.pidOf);
   first.child.kill('SIGKILL');
   await first.exit;

@@ -168,6 +168,25 @@ test('asked for quality after cheapness, the later wish wins', async () => {
   expect(designs[1]?.recommended).toBe(true);
 });
 
+test.each([
+  ['Compare two laptops', 'en', '(simulated)'],
+  ['노트북 두 대를 비교해 줘', 'ko', '(모의 응답)'],
+] as const)('each design and each critique of "%s" says that it is simulated', async (...row) => {
+  const [request, language, mark] = row;
+  const designs = await designsOf(request, language);
+  expect(designs).toHaveLength(3);
+  for (const { description } of designs) {
+    expect(description.startsWith(mark)).toBe(true);
+  }
+  const intent = await intentOf(request, language);
+  const { content } = await ask({ kind: 'critiques', language, intent, designs, feedback: '' });
+  const { critiques } = JSON.parse(content) as { critiques: Critique[] };
+  expect(critiques).toHaveLength(3);
+  for (const { recommendation } of critiques) {
+    expect(recommendation.startsWith(mark)).toBe(true);
+  }
+});
+
 test('any other remark is at least repeated in the designs', async () => {
   const designs = await designsOf('Compare two laptops', 'en', ['use tables from Korea']);
   expect(designs[0]?.description).toContain('use tables from Korea');
