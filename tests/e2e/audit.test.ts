@@ -11,21 +11,19 @@ import { closeRun } from '../../db/pipelines.js';
 import { pipelineWorkflowId } from '../../domain/ids.js';
 import { hashOfBundle } from '../../temporal/code-version.js';
 import { silentLogger } from '../../telemetry/logger.js';
-import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
+import type { TemporalClient } from '../../temporal/connection.js';
 import { runCommand } from '../support/command.js';
 import { loseHistory } from '../support/lost-history.js';
 import { register } from '../support/person.js';
 import { startProduct, type Product } from '../support/product.js';
-import { testServers } from '../support/servers.js';
+import { temporalOf } from '../support/temporal.js';
 import { until } from '../support/until.js';
 
 let product: Product;
 let temporal: TemporalClient;
 beforeAll(async () => {
   product = await startProduct({ env: { DISCUSSION_MAX_HISTORY_EVENTS: '10' } });
-  const { temporalAddress: address, temporalNamespace: namespace } = testServers();
-  const keys = [Buffer.from(product.env['ENCRYPTION_KEY'] ?? '', 'base64')];
-  temporal = await connectTemporal({ address, namespace, apiKey: null, tls: null }, keys);
+  temporal = await temporalOf(product);
 });
 afterAll(async () => {
   await temporal.close();

@@ -2,10 +2,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { discussionWorkflowId, pipelineWorkflowId } from '../../domain/ids.js';
-import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
+import type { TemporalClient } from '../../temporal/connection.js';
 import { register, type WireEvent } from '../support/person.js';
 import { startProduct, type Product } from '../support/product.js';
-import { testServers } from '../support/servers.js';
+import { connectTestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 
 const MAX_EVENTS = 400;
@@ -14,11 +14,8 @@ const MAX_TALK_BYTES = 64 * 1_024;
 
 let temporal: TemporalClient;
 beforeAll(async () => {
-  const { temporalAddress: address, temporalNamespace: namespace } = testServers();
   // no key of the product's: histories are seen as they are stored
-  temporal = await connectTemporal({ address, namespace, apiKey: null, tls: null }, [
-    Buffer.alloc(32, 1),
-  ]);
+  temporal = await connectTestTemporal([Buffer.alloc(32, 1)]);
 });
 afterAll(() => temporal.close());
 

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { VENDORS } from '../../domain/models.js';
-import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
+import type { TemporalClient } from '../../temporal/connection.js';
 import { createTokens } from '../../api/tokens.js';
 import { startOtlpReceiver, type OtlpReceiver } from '../support/otlp-receiver.js';
 import { register, type Person } from '../support/person.js';
@@ -17,6 +17,7 @@ import {
   spellingsOf,
   type StoredWorkflows,
 } from '../support/stored-everywhere.js';
+import { connectTestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 import { startVendorProduct, type VendorProduct } from '../support/vendor-product.js';
 
@@ -66,9 +67,7 @@ beforeAll(async () => {
       OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: 'true',
     },
   });
-  const { temporalAddress: address, temporalNamespace: namespace } = testServers();
-  const masters = [randomBytes(32)]; // opens nothing
-  temporal = await connectTemporal({ address, namespace, apiKey: null, tls: null }, masters);
+  temporal = await connectTestTemporal([randomBytes(32)]); // opens nothing
   SECRETS['databasePasswordInUse'] = new URL(stage.product.env['DATABASE_URL'] ?? '').password;
   await tellStory();
 });

@@ -6,10 +6,10 @@
 import WebSocket from 'ws';
 import { utcDay } from '../../domain/days.js';
 import { discussionWorkflowId } from '../../domain/ids.js';
-import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
+import type { TemporalClient } from '../../temporal/connection.js';
 import { register, type Chat, type Person, type WireEvent } from '../support/person.js';
 import { startProduct, type Product } from '../support/product.js';
-import { testServers } from '../support/servers.js';
+import { connectTestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 
 let product: Product;
@@ -19,10 +19,7 @@ let conversationId: string;
 const chats: Chat[] = [];
 beforeAll(async () => {
   product = await startProduct({ env: { DISCUSSION_IDLE_SECONDS: '1' } });
-  const { temporalAddress: address, temporalNamespace: namespace } = testServers();
-  temporal = await connectTemporal({ address, namespace, apiKey: null, tls: null }, [
-    Buffer.alloc(32, 1),
-  ]);
+  temporal = await connectTestTemporal([Buffer.alloc(32, 1)]);
 });
 beforeEach(async () => {
   person = await register(product.url);

@@ -1,9 +1,9 @@
 /** Who is next when every place of the workers is taken. */
 import { pipelineWorkflowId } from '../../domain/ids.js';
 import type { Role } from '../../domain/permissions.js';
-import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
+import type { TemporalClient } from '../../temporal/connection.js';
 import { enter } from '../support/newcomers.js';
-import { testServers } from '../support/servers.js';
+import { temporalOf } from '../support/temporal.js';
 import { until } from '../support/until.js';
 import { completions, startVendorProduct, type VendorProduct } from '../support/vendor-product.js';
 
@@ -18,10 +18,7 @@ beforeAll(async () => {
       WORKER_MAX_ACTIVITIES: '1',
     },
   });
-  const { temporalAddress: address, temporalNamespace: namespace } = testServers();
-  temporal = await connectTemporal({ address, namespace, apiKey: null, tls: null }, [
-    Buffer.from(stage.product.env['ENCRYPTION_KEY'] ?? '', 'base64'),
-  ]);
+  temporal = await temporalOf(stage.product);
 });
 afterAll(async () => {
   await temporal.close();

@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { sql } from 'kysely';
 import { discussionWorkflowId, pipelineWorkflowId } from '../../domain/ids.js';
-import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
+import type { TemporalClient } from '../../temporal/connection.js';
 import { register, type Person } from '../support/person.js';
-import { testServers } from '../support/servers.js';
+import { connectTestTemporal, temporalOf } from '../support/temporal.js';
 import { until } from '../support/until.js';
 import { registerKeys, startVendorProduct, type VendorProduct } from '../support/vendor-product.js';
 
@@ -23,11 +23,8 @@ beforeAll(async () => {
       DISCUSSION_MAX_HISTORY_EVENTS: '10',
     },
   });
-  const { temporalAddress: address, temporalNamespace: namespace } = testServers();
-  const options = { address, namespace, apiKey: null, tls: null };
-  const key = Buffer.from(stage.product.env['ENCRYPTION_KEY'] ?? '', 'base64');
-  temporal = await connectTemporal(options, [key]);
-  blind = await connectTemporal(options, [Buffer.alloc(32)]);
+  temporal = await temporalOf(stage.product);
+  blind = await connectTestTemporal([Buffer.alloc(32)]);
   admin = await register(stage.product.url);
   await stage.product.db
     .updateTable('users')

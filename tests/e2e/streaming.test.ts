@@ -3,11 +3,11 @@ import { createClient, openChat, type Chat, type ChatEvent } from '../../client/
 import type { ClientEvent } from '../../domain/events.js';
 import { pipelineWorkflowId } from '../../domain/ids.js';
 import { findFreePort } from '../../scripts/embedded/ports.js';
-import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
+import type { TemporalClient } from '../../temporal/connection.js';
 import { startProxyOf } from '../support/server-proxies.js';
 import { register, type Person } from '../support/person.js';
-import { testServers } from '../support/servers.js';
 import type { TcpProxy } from '../support/tcp-proxy.js';
+import { temporalOf } from '../support/temporal.js';
 import { until } from '../support/until.js';
 import {
   billOf,
@@ -37,10 +37,7 @@ beforeAll(async () => {
   stage.vendors.setBehaviour((call) =>
     [...behaviours].find(([userId]) => call.key.includes(userId))?.[1](call),
   );
-  const { temporalAddress: address, temporalNamespace: namespace } = testServers();
-  temporal = await connectTemporal({ address, namespace, apiKey: null, tls: null }, [
-    Buffer.from(stage.product.env['ENCRYPTION_KEY'] ?? '', 'base64'),
-  ]);
+  temporal = await temporalOf(stage.product);
 });
 afterEach(() => {
   chats.splice(0).forEach((chat) => {

@@ -1,9 +1,9 @@
 /** One request, one message: their ids are in every log line that they lead to, in all processes. */
 import { discussionWorkflowId, pipelineWorkflowId } from '../../domain/ids.js';
-import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
+import type { TemporalClient } from '../../temporal/connection.js';
 import { register, type Chat, type Person } from '../support/person.js';
 import { startProduct, type Product } from '../support/product.js';
-import { testServers } from '../support/servers.js';
+import { connectTestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
@@ -20,10 +20,7 @@ beforeAll(async () => {
   person = await register(product.url);
   conversationId = await person.startConversation();
   chat = await person.chat(conversationId);
-  const { temporalAddress: address, temporalNamespace: namespace } = testServers();
-  temporal = await connectTemporal({ address, namespace, apiKey: null, tls: null }, [
-    Buffer.alloc(32), // nothing can be opened with it
-  ]);
+  temporal = await connectTestTemporal([Buffer.alloc(32)]); // nothing can be opened with it
 });
 afterAll(async () => {
   await chat.close();

@@ -2,13 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { userDeletionWorkflowId } from '../../domain/ids.js';
-import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
+import type { TemporalClient } from '../../temporal/connection.js';
 import { runCommand } from '../support/command.js';
 import { wrongDays } from '../support/old-records.js';
 import { register, type Chat, type Person } from '../support/person.js';
 import { lockRow } from '../support/row-lock.js';
 import { testServers } from '../support/servers.js';
 import { dumpDatabase, dumpRedis, dumpTemporal } from '../support/stored-everywhere.js';
+import { temporalOf } from '../support/temporal.js';
 import { until } from '../support/until.js';
 import {
   completions,
@@ -22,10 +23,7 @@ let stage: VendorProduct;
 let temporal: TemporalClient;
 beforeAll(async () => {
   stage = await startVendorProduct({ apis: 2 });
-  const { temporalAddress: address, temporalNamespace: namespace } = testServers();
-  temporal = await connectTemporal({ address, namespace, apiKey: null, tls: null }, [
-    Buffer.from(stage.product.env['ENCRYPTION_KEY'] ?? '', 'base64'),
-  ]);
+  temporal = await temporalOf(stage.product);
 });
 afterAll(async () => {
   await temporal.close();

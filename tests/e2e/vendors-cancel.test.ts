@@ -1,9 +1,9 @@
 /** A cancel reaches the vendor call in flight, whoever asked for it. */
 import { Client } from '@temporalio/client';
 import { pipelineWorkflowId } from '../../domain/ids.js';
-import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
+import type { TemporalClient } from '../../temporal/connection.js';
 import { register, type Chat, type Person, type WireEvent } from '../support/person.js';
-import { testServers } from '../support/servers.js';
+import { temporalOf } from '../support/temporal.js';
 import { until } from '../support/until.js';
 import {
   chargedTo,
@@ -22,10 +22,7 @@ let temporal: TemporalClient;
 let client: Client;
 beforeAll(async () => {
   stage = await startVendorProduct();
-  const { temporalAddress: address, temporalNamespace: namespace } = testServers();
-  temporal = await connectTemporal({ address, namespace, apiKey: null, tls: null }, [
-    Buffer.from(stage.product.env['ENCRYPTION_KEY'] ?? '', 'base64'),
-  ]);
+  temporal = await temporalOf(stage.product);
   client = temporal.client;
 });
 afterAll(async () => {

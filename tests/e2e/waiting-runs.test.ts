@@ -1,10 +1,10 @@
 /** Runs that wait for a person, a budget or their owner's word, and go on without paying twice. */
 import { pipelineWorkflowId } from '../../domain/ids.js';
-import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
+import type { TemporalClient } from '../../temporal/connection.js';
 import { openEventSource } from '../support/event-source.js';
 import { loseHistory } from '../support/lost-history.js';
 import { register, type Person } from '../support/person.js';
-import { testServers } from '../support/servers.js';
+import { temporalOf } from '../support/temporal.js';
 import { until } from '../support/until.js';
 import {
   completions,
@@ -17,10 +17,7 @@ let stage: VendorProduct;
 let temporal: TemporalClient;
 beforeAll(async () => {
   stage = await startVendorProduct({ workers: 2, env: { SIMULATED_MODELS: 'false' } });
-  const { temporalAddress: address, temporalNamespace: namespace } = testServers();
-  temporal = await connectTemporal({ address, namespace, apiKey: null, tls: null }, [
-    Buffer.from(stage.product.env['ENCRYPTION_KEY'] ?? '', 'base64'),
-  ]);
+  temporal = await temporalOf(stage.product);
 });
 afterAll(async () => {
   await temporal.close();

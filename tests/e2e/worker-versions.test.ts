@@ -4,13 +4,14 @@
  */
 import type { Client } from '@temporalio/client';
 import { discussionWorkflowId, pipelineWorkflowId } from '../../domain/ids.js';
-import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
+import type { TemporalClient } from '../../temporal/connection.js';
 import { readCodeVersion } from '../../worker/bundle.js';
 import { enter } from '../support/newcomers.js';
 import type { Person } from '../support/person.js';
 import { DIST, type ProductProcess } from '../support/product.js';
 import { makeEarlierBuild, type EarlierBuild } from '../support/released-worker.js';
 import { testServers } from '../support/servers.js';
+import { temporalOf } from '../support/temporal.js';
 import { until } from '../support/until.js';
 import { startVendorProduct, type VendorProduct } from '../support/vendor-product.js';
 
@@ -36,11 +37,7 @@ beforeAll(async () => {
       WORKER_MAX_ACTIVITIES: String(2 * RUNS),
     },
   });
-  const { ENCRYPTION_KEY = '' } = stage.product.env;
-  temporal = await connectTemporal(
-    { address: testServers().temporalAddress, namespace: NAMESPACE, apiKey: null, tls: null },
-    [Buffer.from(ENCRYPTION_KEY, 'base64')],
-  );
+  temporal = await temporalOf(stage.product);
   ({ client } = temporal);
 });
 afterAll(async () => {

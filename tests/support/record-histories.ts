@@ -3,11 +3,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { Client } from '@temporalio/client';
 import { archivesWorkflowId, discussionWorkflowId, pipelineWorkflowId } from '../../domain/ids.js';
-import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
 import { HISTORY_KEY } from './history-key.js';
 import { register, type Person } from './person.js';
 import { startProduct, type Product } from './product.js';
-import { testServers } from './servers.js';
+import { connectTestTemporal } from './temporal.js';
 import { until } from './until.js';
 
 const ROOT = new URL('../../', import.meta.url);
@@ -22,15 +21,7 @@ interface Story {
 /** Records each kind of history that a release must replay for ever. */
 export async function recordHistories(): Promise<void> {
   mkdirSync(FOLDER, { recursive: true });
-  const temporal: TemporalClient = await connectTemporal(
-    {
-      address: testServers().temporalAddress,
-      namespace: testServers().temporalNamespace,
-      apiKey: null,
-      tls: null,
-    },
-    [Buffer.from(HISTORY_KEY, 'base64')],
-  );
+  const temporal = await connectTestTemporal([Buffer.from(HISTORY_KEY, 'base64')]);
   const product = await startProduct({
     env: {
       ENCRYPTION_KEY: HISTORY_KEY,

@@ -10,11 +10,12 @@ import type { AgentSpec, Design } from '../../domain/designs.js';
 import { pipelineWorkflowId } from '../../domain/ids.js';
 import { isFinal } from '../../domain/results.js';
 import { silentLogger } from '../../telemetry/logger.js';
-import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
+import type { TemporalClient } from '../../temporal/connection.js';
 import { pipelineStart } from '../../temporal/start-options.js';
 import { startProduct, type Product, type ProductOptions } from './product.js';
 import { admittedRun } from './runs.js';
-import { createTestUser, testServers } from './servers.js';
+import { createTestUser } from './servers.js';
+import { temporalOf } from './temporal.js';
 import { until } from './until.js';
 import { startStandInVendors, type StandInVendors, type VendorCall } from './vendors/server.js';
 
@@ -55,10 +56,7 @@ export async function openRunStage(options: ProductOptions = {}): Promise<RunSta
     },
   });
   const { db, env } = product;
-  const { temporalAddress: address, temporalNamespace: namespace } = testServers();
-  const temporal = await connectTemporal({ address, namespace, apiKey: null, tls: null }, [
-    Buffer.from(env['ENCRYPTION_KEY'] ?? '', 'base64'),
-  ]);
+  const temporal = await temporalOf(product);
   const { client } = temporal;
   const handleOf = ({ id }: StagedRun) => client.workflow.getHandle(pipelineWorkflowId(id));
   return {

@@ -1,11 +1,8 @@
 /** The built workflows on the real server, with activities that a test makes up. */
 import { NativeConnection, Worker } from '@temporalio/worker';
-import {
-  connectTemporal,
-  createDataConverter,
-  type TemporalClient,
-} from '../../temporal/connection.js';
+import { createDataConverter, type TemporalClient } from '../../temporal/connection.js';
 import { testServers } from './servers.js';
+import { connectTestTemporal } from './temporal.js';
 
 /** They seal the payloads. */
 export const STAGE_KEYS = [Buffer.alloc(32, 7)];
@@ -27,8 +24,7 @@ export interface WorkflowStage {
 
 export async function openWorkflowStage(): Promise<WorkflowStage> {
   const { temporalAddress: address, temporalNamespace: namespace } = testServers();
-  const server = { address, namespace, apiKey: null, tls: null };
-  const temporal = await connectTemporal(server, STAGE_KEYS);
+  const temporal = await connectTestTemporal(STAGE_KEYS);
   const connection = await NativeConnection.connect({ address });
   return {
     temporal,
