@@ -37,7 +37,7 @@ export interface AgentTask {
   readonly agent: AgentSpec;
   readonly kind: NodeKind;
   readonly language: Language;
-  /** The agents of the run that have ended, those left out that ended after it. */
+  /** The agents that have ended before the run has. */
   readonly steps: readonly PriorStep[];
   /** An attempt that was lost has stored the model's reply. */
   readonly hasReply: boolean;

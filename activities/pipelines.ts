@@ -8,7 +8,7 @@ import type { EventStep } from '../db/events.js';
 import { closeRun, openRun, readRunById, type StoredRun } from '../db/pipelines.js';
 import { inTransaction, repeatVictim } from '../db/transactions.js';
 
-/** The records of a run: one short transaction each at most, safe to repeat. */
+/** The records of a run: short transactions, safe to repeat. */
 export interface PipelineActivities {
   /** Marks a run as running and announces it, or says why its design is no graph. */
   openRun(call: { pipelineId: PipelineId }): Promise<RunOpening>;

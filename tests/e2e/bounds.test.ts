@@ -65,7 +65,7 @@ describe('a discussion of many turns', () => {
     '도와줘',
   ];
   /** Enough to continue as new several times; a thousand keep to the same bounds, and take a minute. */
-  const TURNS = Number(process.env['AGENTFORGE_TEST_TURNS'] ?? 150);
+  const TURNS = Number(process.env['AGENTFORGE_TEST_TURNS'] || 150);
   /** More are sent only when earlier ones have been answered. */
   const MAX_UNANSWERED = 50;
 

@@ -4,13 +4,12 @@ import { settingsOf } from '../../scripts/start/settings.js';
 const OURS = { postgres: 5433, redis: 6380, temporal: 7233, temporalUi: 8233 };
 
 test.each([
-  [undefined, OURS],
+  ['nothing', OURS],
   ['DATABASE_URL', { ...OURS, postgres: undefined }],
   ['REDIS_URL', { ...OURS, redis: undefined }],
   ['TEMPORAL_ADDRESS', { ...OURS, temporal: undefined }],
 ])('with %s given, all other parts are started here', (name, ports) => {
-  const given = name === undefined ? {} : { [name]: 'elsewhere' };
-  expect(embeddedPorts(settingsOf(given))).toEqual(ports);
+  expect(embeddedPorts(settingsOf({ [name]: 'elsewhere' }))).toEqual(ports);
 });
 
 test('an address that is set to nothing is none', () => {

@@ -15,6 +15,7 @@ import { sendSignal, startTimeOf } from '../../scripts/embedded/process.js';
 
 const parent = mkdtempSync(join(tmpdir(), 'agentforge-embedded-'));
 const home = join(parent, 'home');
+const toolsDir = resolve(process.env['AGENTFORGE_HOME'] ?? '.agentforge', 'tools');
 let running: Embedded | null = null;
 
 afterAll(async () => {
@@ -29,7 +30,6 @@ async function start(): Promise<Embedded> {
     await findFreePort(),
     await findFreePort(),
   ];
-  const toolsDir = resolve(process.env['AGENTFORGE_HOME'] ?? '.agentforge', 'tools');
   const ports = { postgres, redis, temporal, temporalUi: null };
   running = await startEmbedded({ home, toolsDir, ports, say: () => undefined });
   return running;
@@ -94,4 +94,16 @@ test('the database listens to those who know the password only', async () => {
   url.password = 'guessed';
   const client = new pg.Client({ connectionString: url.href });
   await expect(client.connect()).rejects.toThrow('password authentication failed');
+});
+
+test('a part without a port is not started, and has no address', async () => {
+  const ports = { redis: await findFreePort(), temporalUi: await findFreePort() };
+  const alone = join(parent, 'alone');
+  const only = await startEmbedded({ home: alone, toolsDir, ports, say: () => undefined });
+  try {
+    expect([...only.servers.keys()]).toEqual(['redis']);
+    expect(only).toMatchObject({ databaseUrl: null, temporalAddress: null, temporalUiUrl: null });
+  } finally {
+    await only.stop();
+  }
 });

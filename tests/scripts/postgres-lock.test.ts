@@ -23,9 +23,9 @@ function run(command: string, args: readonly string[], cwd = '/'): ChildProcess 
   return child;
 }
 
-/** A server that has ended, but whose parent never asks. */
+/** A server that has ended, but whose parent, no shell any more by then, never asks. */
 async function pidOfUncollected(): Promise<number> {
-  const parent = run('/bin/sh', ['-c', '"$0" 0 & echo $!; exec /bin/sleep 600', program]);
+  const parent = run('/bin/sh', ['-c', '"$0" 0.5 & echo $!; exec /bin/sleep 600', program]);
   const said = await new Promise<Buffer>((resolve) => parent.stdout?.once('data', resolve));
   const pid = Number(said.toString());
   await until('it has ended', () => startTimeOf(pid) === null);

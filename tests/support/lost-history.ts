@@ -1,5 +1,12 @@
-import type { Client } from '@temporalio/client';
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { until } from './until.js';
+
+function isMissing(error: unknown): true {
+  if (error instanceof WorkflowNotFoundError) {
+    return true;
+  }
+  throw error;
+}
 
 /** Makes Temporal forget a workflow that has ended, as it does when its retention is over. */
 export async function loseHistory(client: Client, workflowId: string): Promise<void> {
@@ -12,9 +19,6 @@ export async function loseHistory(client: Client, workflowId: string): Promise<v
     client.workflow
       .getHandle(workflowId)
       .describe()
-      .then(
-        () => false,
-        () => true,
-      ),
+      .then(() => false, isMissing),
   );
 }

@@ -8,7 +8,7 @@ export const HISTORIES = new URL('../histories/', import.meta.url);
 
 /** `<version>/<name>.json`; the latest version, which has the most kinds, comes first. */
 export const recordings: readonly string[] = readdirSync(HISTORIES)
-  .toReversed()
+  .sort((one, other) => other.localeCompare(one, 'en', { numeric: true }))
   .flatMap((version) =>
     readdirSync(new URL(`${version}/`, HISTORIES)).map((file) => `${version}/${file}`),
   );

@@ -26,7 +26,7 @@ export function afterItsTimer(
   const { timerId, startedEventId } = timerOf(history);
   const events = history.events ?? [];
   const last = Number(events.at(-1)?.eventId);
-  const activities = events.filter(isActivity); // they are numbered
+  const activities = events.filter(isActivity); // numbered together, local ones too
   const [fired, task, begun, done, activity] = [1, 2, 3, 4, 5].map((place) => last + place);
   const eventTime = { seconds: Math.floor(atMs / 1_000), nanos: (atMs % 1_000) * 1_000_000 };
   const told = [

@@ -1,5 +1,11 @@
 /** Every recorded history of every released version replays on today's workflow code. */
 import { readFileSync } from 'node:fs';
+import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
+import { readableHistory } from '../../audit/history.js';
+import { DISCUSSION_STATES } from '../../domain/discussion.js';
+import { createKeyRing } from '../../temporal/key-ring.js';
+import { createPayloadCodec } from '../../temporal/payload-codec.js';
+import { HISTORY_KEY } from '../support/history-key.js';
 import {
   HISTORIES,
   readHistory,
@@ -9,6 +15,7 @@ import {
   type Replayed,
 } from '../support/replay.js';
 
+const codec = createPayloadCodec(createKeyRing([Buffer.from(HISTORY_KEY, 'base64')]));
 const BUNDLE = { codePath: new URL('../../dist/workflow-bundle.js', import.meta.url).pathname };
 
 const replayed: Replayed[] = [];
@@ -57,15 +64,23 @@ test('the latest parallel run had two agents at once, and a condition that let o
 
 test('the latest discussion was understood, designed, debated, refined, and run', () => {
   const [newest = ''] = recordings;
-  const parts = recordings.filter((it) => it.startsWith(newest.replace(/[^/]*$/, 'discussion-')));
+  const [version = ''] = newest.split('/');
+  const parts = recordings.filter((it) => /^discussion-\d/.test(it.replace(`${version}/`, '')));
   const types = parts.flatMap(scheduledIn).map(([type]) => type);
   const count = (wanted: string) => types.filter((type) => type === wanted).length;
-  expect(count('analyzeIntent')).toBeGreaterThan(1); // a clarification, and a restart
+  expect(count('analyzeIntent')).toBeGreaterThan(2); // a clarification, and a restart
   expect(count('generateDesigns')).toBeGreaterThan(1);
   expect(count('critiqueDesigns')).toBeGreaterThan(0);
   const events = parts.flatMap((part) => readHistory(part).events as { eventType: string }[]);
   const runs = events.filter(({ eventType }) => /START_CHILD.*_INITIATED$/.test(eventType));
   expect(runs.length).toBeGreaterThan(1);
+});
+
+test('the latest discussion carried every state along', async () => {
+  const recording = recordings.find((it) => it.endsWith('discussion-2.json')) ?? '';
+  const events = await readableHistory(historyFromJSON(readHistory(recording)), codec);
+  const states = [...JSON.stringify(events).matchAll(/to_state\W+(\w+)/g)].map(([, to]) => to);
+  expect(new Set(states)).toEqual(new Set(DISCUSSION_STATES));
 });
 
 test.each(recordings)('%s names no path of the machine that recorded it', (recording) => {
