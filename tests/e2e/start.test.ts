@@ -122,12 +122,13 @@ test.each(['PORT', 'COLLECTOR_PORT'])('a taken %s is told before anything starts
   const holder = createServer();
   await new Promise<void>((done) => holder.listen(port, '127.0.0.1', done));
   const refused = place.start({ [name]: String(port) });
-  expect(await refused.exit).toBe(1);
+  const status = await refused.exit;
+  holder.close();
+  expect(status).toBe(1);
   expect(refused.output()).toMatch(
     new RegExp(`Port ${port} is in use.*set ${name} to a free port`),
   );
   expect(existsSync(join(place.home, 'postgres.pid'))).toBe(false);
-  holder.close();
 });
 
 test('secrets are nowhere in the logs', () => {
