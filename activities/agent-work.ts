@@ -8,6 +8,7 @@ import { DomainError } from '../domain/errors.js';
 import { nodeKindOf } from '../domain/pipeline.js';
 import { noteCollectorCall } from '../db/agent-steps.js';
 import { findApproval } from '../db/approvals.js';
+import { languageOfRun } from '../db/pipelines.js';
 import type { StepTask } from '../db/step-tasks.js';
 import type { OpenLiveWriter } from '../events/live-writer.js';
 import type { CompleteOptions } from '../llm/metered.js';
@@ -77,8 +78,8 @@ function taskOf(call: AgentCall, stored: StepTask | null): AgentTask {
   if (agent === undefined) {
     throw new DomainError('internal', `pipeline ${call.pipelineId} has no such agent`);
   }
-  const language = run.language === 'ko' ? 'ko' : 'en';
   const { design } = run;
+  const language = languageOfRun(run);
   return { call, design, agent, kind: nodeKindOf(agent), language, hasReply, steps };
 }
 

@@ -4,7 +4,7 @@ import { storeEnd } from '../db/agent-ends.js';
 import { isRunOpen, listSteps } from '../db/agent-steps.js';
 import { decideApproval, requestApproval, type ApprovalRow } from '../db/approvals.js';
 import { appendEvents, findEvents, type EventStep } from '../db/events.js';
-import { readRunById, type RunRecord } from '../db/pipelines.js';
+import { languageOfRun, readRunById, type RunRecord } from '../db/pipelines.js';
 import { lockOwner, parkRun, takeSlot } from '../db/slots.js';
 import { inTransaction } from '../db/transactions.js';
 import { agentFailureText } from '../domain/agent-failures.js';
@@ -187,7 +187,7 @@ async function settleDecision(
 
 async function failRejected(tx: Tx, { run, call, approval }: Deciding) {
   const { pipelineId, node, position } = call;
-  const language = run.language === 'ko' ? 'ko' : 'en';
+  const language = languageOfRun(run);
   const { agentName, comment } = approval;
   const text = agentFailureText({ agentName, code: 'approval-rejected' }, language);
   const row = {

@@ -1,7 +1,7 @@
 /** Running again what an earlier run has not answered, or is to answer anew. */
 import { listSteps } from '../db/agent-steps.js';
 import type { Db } from '../db/connect.js';
-import { readRunById, type RunRecord } from '../db/pipelines.js';
+import { languageOfRun, readRunById, type RunRecord } from '../db/pipelines.js';
 import { resultOfStep } from '../db/agent-steps.js';
 import { DomainError } from '../domain/errors.js';
 import { isUuid, type UserId } from '../domain/ids.js';
@@ -40,7 +40,7 @@ export async function planRerun(
   const answered = new Map(steps.map(({ node, status }) => [node, status]));
   return {
     design: graph === null ? run.design : changedDesign(run.design, graph, order),
-    language: run.language === 'ko' ? 'ko' : 'en',
+    language: languageOfRun(run),
     rerun: {
       of: run.id,
       simulated: run.simulated,

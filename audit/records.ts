@@ -1,5 +1,6 @@
 /** What PostgreSQL holds of a run, as entries of its bundle. */
 import type { RunRecords } from '../db/run-records.js';
+import { languageOfRun } from '../db/pipelines.js';
 import { priorsAmong } from '../db/prior-results.js';
 import type { AgentStep } from '../db/agent-steps.js';
 import { promptFor } from '../domain/agent-prompts.js';
@@ -118,7 +119,7 @@ function inputOf(records: RunRecords, step: AgentStep): DataOf<'node'>['input'] 
     ...{ kind, design, agent },
     priors: priorsAmong(steps, { pipelineId: run.id, design, node: step.node }),
     edited: approvals.find(({ node }) => node === step.node)?.editedInput ?? null,
-    language: run.language === 'ko' ? 'ko' : 'en',
+    language: languageOfRun(run),
   });
   return messages.map(({ role, content }) => ({ role, content }));
 }

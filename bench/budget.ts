@@ -1,7 +1,8 @@
 /**
- * Money under fire: more than a thousand calls, ordered at once, over two workers that may make all of
- * them at a time, against budgets that do not cover them, while worker after worker is killed. Then the ledger is held against what the
- * vendor itself has counted. A broken promise ends the program with exit code 1.
+ * Money under fire: more than a thousand calls, ordered at once, over two workers that may make all
+ * of them at a time, against budgets that do not cover them, while worker after worker is killed. Then
+ * the ledger is held against what the vendor itself has counted. A broken promise ends the program
+ * with exit code 1.
  */
 import { auditMoney } from './budget/audit.js';
 import { watchDays } from './budget/high-water.js';

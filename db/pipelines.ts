@@ -123,7 +123,7 @@ async function lockRun(tx: Tx, pipelineId: PipelineId): Promise<RunRecord> {
   return run;
 }
 
-function languageOfRun(run: RunRecord): Language {
+export function languageOfRun(run: Pick<RunRecord, 'language'>): Language {
   return run.language === 'ko' ? 'ko' : 'en';
 }
 

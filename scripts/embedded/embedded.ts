@@ -11,7 +11,7 @@ import { endLeftover, type ServerProcess } from './process.js';
 import { findTool, REDIS_TOOL, TEMPORAL_TOOL } from './python-tools.js';
 import { startRedis } from './redis.js';
 import { loadSecrets } from './secrets.js';
-import { STOP_TIMEOUTS_MS } from './stop-timeouts.js';
+import { STOPPING } from './stopping.js';
 import { findTemporalPrograms } from './temporal-programs.js';
 import type { TemporalServerOptions } from './temporal-server.js';
 import { startTemporal, type TemporalOptions } from './temporal.js';
@@ -114,14 +114,7 @@ export function makeHome(home: string): void {
 
 /** Ends servers that an earlier start in this home has left behind. */
 export async function endLeftoverServers(home: string): Promise<void> {
-  await Promise.all([
-    endLeftover(join(home, 'temporal.pid'), { stopTimeoutMs: STOP_TIMEOUTS_MS.temporal }),
-    endLeftover(join(home, 'redis.pid'), { stopTimeoutMs: STOP_TIMEOUTS_MS.redis }),
-    endLeftover(join(home, 'postgres.pid'), {
-      stopSignal: 'SIGINT',
-      stopTimeoutMs: STOP_TIMEOUTS_MS.postgres,
-    }),
-  ]);
+  await Promise.all(PARTS.map((part) => endLeftover(join(home, `${part}.pid`), STOPPING[part])));
 }
 
 /** Removes a home and all that is kept elsewhere for it. */

@@ -7,7 +7,7 @@ import { LOCAL_HOST } from './ports.js';
 import { clearAfterKill } from './postgres-lock.js';
 import { findPostgresPlace, type PostgresPlace } from './postgres-place.js';
 import { startServer, type ServerProcess } from './process.js';
-import { STOP_TIMEOUTS_MS } from './stop-timeouts.js';
+import { STOPPING } from './stopping.js';
 
 export interface PostgresOptions {
   readonly home: string;
@@ -52,8 +52,7 @@ export async function startPostgres(options: PostgresOptions): Promise<ServerPro
     pidFile: join(options.home, 'postgres.pid'),
     logFile: join(options.home, 'logs', 'postgres.log'),
     isReady: () => answers(options),
-    stopSignal: 'SIGINT', // "fast": ends sessions, writes a checkpoint
-    stopTimeoutMs: STOP_TIMEOUTS_MS.postgres,
+    ...STOPPING.postgres,
   });
   await ensureDatabase(options, place.root).catch(async (error: unknown) => {
     await server.stop();

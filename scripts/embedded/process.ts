@@ -11,7 +11,7 @@ import { waitUntil } from './wait.js';
 const PidRecord = z.object({ pid: z.number().int(), startTime: z.string(), command: z.string() });
 export type PidRecord = z.infer<typeof PidRecord>;
 
-export interface ServerSpec {
+export interface ServerSpec extends Ending {
   /** As shown to people: `PostgreSQL`. */
   readonly name: string;
   readonly command: string;
@@ -24,6 +24,10 @@ export interface ServerSpec {
   readonly logFile: string;
   readonly isReady: () => Promise<boolean>;
   readonly readyTimeoutMs?: number;
+}
+
+/** How a process is told to end. */
+export interface Ending {
   readonly stopSignal?: NodeJS.Signals;
   /** How long it may take to end by itself before it is killed. */
   readonly stopTimeoutMs?: number;
@@ -110,10 +114,7 @@ export function readRunning(pidFile: string): PidRecord | null {
 }
 
 /** Ends the process that a pid file names and removes the file; a recycled pid is left alone. */
-export async function endLeftover(
-  pidFile: string,
-  how: Pick<ServerSpec, 'stopSignal' | 'stopTimeoutMs'> = {},
-): Promise<boolean> {
+export async function endLeftover(pidFile: string, how: Ending = {}): Promise<boolean> {
   const running = readRunning(pidFile);
   if (running) {
     const isGone = (): boolean => startTimeOf(running.pid) !== running.startTime;
@@ -123,11 +124,10 @@ export async function endLeftover(
   return running !== null;
 }
 
-interface Ending extends Pick<ServerSpec, 'stopSignal' | 'stopTimeoutMs'> {
-  readonly isGone: () => boolean;
-}
-
-async function endProcess(pid: number, ending: Ending): Promise<void> {
+async function endProcess(
+  pid: number,
+  ending: Ending & { readonly isGone: () => boolean },
+): Promise<void> {
   const isGone = (): Promise<boolean> => Promise.resolve(ending.isGone());
   if (!ending.isGone()) {
     sendSignal(pid, ending.stopSignal ?? 'SIGTERM');

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { acceptsConnections, LOCAL_HOST } from './ports.js';
 import { startServer, type ServerProcess } from './process.js';
-import { STOP_TIMEOUTS_MS } from './stop-timeouts.js';
+import { STOPPING } from './stopping.js';
 
 export interface RedisOptions {
   readonly home: string;
@@ -27,6 +27,6 @@ export async function startRedis(options: RedisOptions): Promise<ServerProcess> 
     pidFile: join(options.home, 'redis.pid'),
     logFile: join(options.home, 'logs', 'redis.log'),
     isReady: () => acceptsConnections(options.port),
-    stopTimeoutMs: STOP_TIMEOUTS_MS.redis,
+    ...STOPPING.redis,
   });
 }

@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { acceptsConnections, findFreePort, LOCAL_HOST } from './ports.js';
 import { startServer, type ServerProcess } from './process.js';
-import { STOP_TIMEOUTS_MS } from './stop-timeouts.js';
+import { STOPPING } from './stopping.js';
 import { isNamespaceReady } from './temporal-namespace.js';
 import type { TemporalPrograms } from './temporal-programs.js';
 
@@ -64,7 +64,7 @@ export async function startTemporalServer(options: TemporalServerOptions): Promi
     isReady: async () =>
       (await acceptsConnections(options.port)) && (await isNamespaceReady(address)),
     readyTimeoutMs: READY_TIMEOUT_MS,
-    stopTimeoutMs: STOP_TIMEOUTS_MS.temporal,
+    ...STOPPING.temporal,
   });
 }
 

@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { SEARCH_ATTRIBUTES } from '../../domain/search-attributes.js';
 import { acceptsConnections, LOCAL_HOST } from './ports.js';
 import { startServer, type ServerProcess } from './process.js';
-import { STOP_TIMEOUTS_MS } from './stop-timeouts.js';
+import { STOPPING } from './stopping.js';
 
 export interface TemporalOptions {
   readonly home: string;
@@ -44,7 +44,7 @@ export async function startTemporal(options: TemporalOptions): Promise<ServerPro
     logFile: join(options.home, 'logs', 'temporal.log'),
     isReady: async () => (await acceptsConnections(options.port)) && (await setRetention(options)),
     readyTimeoutMs: 60_000,
-    stopTimeoutMs: STOP_TIMEOUTS_MS.temporal,
+    ...STOPPING.temporal,
   });
 }
 

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { acceptsConnections } from '../embedded/ports.js';
 import { endLeftover, startServer, type ServerProcess } from '../embedded/process.js';
-import { STOP_TIMEOUTS_MS } from '../embedded/stop-timeouts.js';
+import { STOPPING } from '../embedded/stopping.js';
 import { ROOT, type StartSettings } from './settings.js';
 
 export type App = 'collector' | 'worker' | 'api';
@@ -27,14 +27,12 @@ export async function startApp(
     logFile: logFileOf(app, home),
     isReady: () => isReady(app, settings),
     readyTimeoutMs: READY_TIMEOUT_MS,
-    stopTimeoutMs: STOP_TIMEOUTS_MS[app],
+    ...STOPPING[app],
   });
 }
 
 export async function endLeftoverApps(home: string): Promise<void> {
-  await Promise.all(
-    APPS.map((app) => endLeftover(pidFileOf(app, home), { stopTimeoutMs: STOP_TIMEOUTS_MS[app] })),
-  );
+  await Promise.all(APPS.map((app) => endLeftover(pidFileOf(app, home), STOPPING[app])));
 }
 
 export function logFileOf(app: App, home: string): string {

@@ -19,6 +19,7 @@ import { designOf } from '../support/designs.js';
 import { untilBlocked } from '../support/locks.js';
 import { admittedRun, createTestConversation, runOrderOf } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
+import { addStep } from '../support/steps.js';
 
 const NOW = new Date('2026-11-22T12:00:00Z');
 const TODAY = '2026-11-22';
@@ -64,34 +65,6 @@ function close(pipelineId: string, outcome: RunOutcome = ENDED, onlyPending = fa
   return db
     .transaction()
     .execute((tx) => closeRun(tx, { pipelineId, outcome, onlyPending, now: LATER }));
-}
-
-interface Step {
-  name: string;
-  seq: number | null;
-  cost?: string;
-  status?: 'success' | 'failed';
-  role?: string;
-}
-
-async function addStep(pipelineId: string, step: Step): Promise<void> {
-  await db
-    .insertInto('agentSteps')
-    .values({
-      id: `${pipelineId}:${step.name}:0`,
-      pipelineId,
-      node: step.name,
-      agentName: step.name,
-      role: step.role ?? 'analyzer',
-      status: step.status ?? 'success',
-      content: `text of ${step.name}`,
-      error: step.status === 'failed' ? `${step.name} failed` : null,
-      tokensUsed: 10,
-      cost: step.cost ?? '0.000001',
-      durationSeconds: 1.5,
-      seq: step.seq,
-    })
-    .execute();
 }
 
 const rowOf = async (pipelineId: string) => {
@@ -171,9 +144,9 @@ test('opening and closing a run that is not there fails', async () => {
 
 test('closing writes result, slot and last event together, agents in order of their events', async () => {
   const { pipelineId, userId } = await runningRun();
-  await addStep(pipelineId, { name: 'second', seq: 3, cost: '0.0000014' });
-  await addStep(pipelineId, { name: 'first', seq: 2, cost: '0.0000013' });
-  await addStep(pipelineId, { name: 'late', seq: null, cost: '7' });
+  await addStep(db, pipelineId, { node: 'second', seq: 3, cost: '0.0000014' });
+  await addStep(db, pipelineId, { node: 'first', seq: 2, cost: '0.0000013' });
+  await addStep(db, pipelineId, { node: 'late', seq: null, cost: '7' });
   const closed = await close(pipelineId);
   expect(closed).toMatchObject({ kind: 'closed', conversationId: null, userId });
   expect(closed.result).toMatchObject({
@@ -203,7 +176,7 @@ test('closing writes result, slot and last event together, agents in order of th
 
 test('a run that is closed again, even at once and otherwise, stays as it ended', async () => {
   const { pipelineId, conversationId } = await talkingRun();
-  await addStep(pipelineId, { name: 'reader', seq: 1 });
+  await addStep(db, pipelineId, { node: 'reader', seq: 1 });
   const outcomes: RunOutcome[] = [ENDED, { kind: 'timeout' }, { kind: 'internal' }, ENDED];
   const all = await Promise.all(outcomes.map((outcome) => close(pipelineId, outcome)));
   const first = all.find((closed) => closed.kind === 'closed');
@@ -224,7 +197,7 @@ test.each([
 ] as const)('after %j the status is %s and the stream ends with %j', async (...ending) => {
   const [outcome, status, types, reason] = ending;
   const { pipelineId } = await runningRun();
-  await addStep(pipelineId, { name: 'reader', seq: 1 });
+  await addStep(db, pipelineId, { node: 'reader', seq: 1 });
   const { result, events } = await close(pipelineId, outcome);
   expect(result.status).toBe(status);
   expect(result.agent_results).toHaveLength(1);
@@ -250,7 +223,7 @@ test("a discussion's run ends in its stream and with a message row", async () =>
       steps: [{ stepKey: 'echo', event: echo }],
     }),
   );
-  await addStep(pipelineId, { name: 'reader', seq: 2 });
+  await addStep(db, pipelineId, { node: 'reader', seq: 2 });
   const { result, events } = await close(pipelineId);
   expect(events).toMatchObject([{ seq: 2, conversation_id: conversationId }]);
   const messages = await listMessages(db, conversationId);
@@ -381,7 +354,7 @@ test('only the owner reads a run; foreign, missing and malformed ids look alike'
 
 test('a finished run is read with its result', async () => {
   const { pipelineId, userId } = await runningRun();
-  await addStep(pipelineId, { name: 'reader', seq: 1 });
+  await addStep(db, pipelineId, { node: 'reader', seq: 1 });
   const { result } = await close(pipelineId);
   expect(await readRun(db, userId, pipelineId)).toMatchObject({ status: 'completed', result });
 });

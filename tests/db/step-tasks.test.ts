@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { loadPriorResults, resultOfStep, type NewAgentStep } from '../../db/agent-steps.js';
+import { loadPriorResults, resultOfStep } from '../../db/agent-steps.js';
 import type { Db } from '../../db/connect.js';
 import { createLedger } from '../../db/costs.js';
 import { readStepTask } from '../../db/step-tasks.js';
 import { admittedRun } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
+import { addStep } from '../support/steps.js';
 
 let server: TestDb;
 let db: Db;
@@ -23,25 +24,10 @@ async function newRun() {
   return { userId, pipelineId: await admittedRun(db, { userId }, NOW) };
 }
 
-const PLAIN: Omit<NewAgentStep, 'id' | 'pipelineId' | 'node' | 'agentName'> = {
-  ...{ role: 'analyzer', status: 'success', content: 'text', error: null, tokensUsed: 10 },
-  ...{ cost: '0.000001', durationSeconds: 1.5, provider: null, model: null, attempts: null },
-  ...{ fallbackFrom: null, reusedFrom: null },
-};
-
-async function addStep(
-  pipelineId: string,
-  step: Partial<NewAgentStep> & { node: string },
-): Promise<void> {
-  const id = `${pipelineId}:${step.node}:0`;
-  const row = { ...PLAIN, id, pipelineId, agentName: step.node, ...step };
-  await db.insertInto('agentSteps').values(row).execute();
-}
-
 test('an agent is told of those before it what the run’s own result says of them', async () => {
   const { pipelineId } = await newRun();
-  await addStep(pipelineId, { node: 'third', seq: 12 });
-  await addStep(pipelineId, { node: 'late', seq: null });
+  await addStep(db, pipelineId, { node: 'third', seq: 12 });
+  await addStep(db, pipelineId, { node: 'late', seq: null });
   const odd = {
     content: '\u0001\t"\\ 한국어 😀 \u2028',
     cost: '0.123456789012',
@@ -49,9 +35,9 @@ test('an agent is told of those before it what the run’s own result says of th
     tokensUsed: 2_147_483_647,
     ...{ provider: 'openai', model: 'gpt-4o-mini', attempts: 3, fallbackFrom: 'anthropic' },
   };
-  await addStep(pipelineId, { node: 'second', seq: 5, ...odd });
+  await addStep(db, pipelineId, { node: 'second', seq: 5, ...odd });
   const failed = { status: 'failed', error: 'it failed', reusedFrom: randomUUID() } as const;
-  await addStep(pipelineId, { node: 'first', seq: 2, ...failed });
+  await addStep(db, pipelineId, { node: 'first', seq: 2, ...failed });
   const task = await readStepTask(db, { pipelineId, stepId: `${pipelineId}:next:0` });
   expect(task?.steps.map(({ node, seq }) => [node, seq])).toEqual([
     ['first', 2],
@@ -65,7 +51,7 @@ test('an agent is told of those before it what the run’s own result says of th
 
 test('what earlier attempts of a step have stored is known, and nothing of another step', async () => {
   const { userId, pipelineId } = await newRun();
-  await addStep(pipelineId, { node: 'done', seq: 1 });
+  await addStep(db, pipelineId, { node: 'done', seq: 1 });
   const read = (node: string) =>
     readStepTask(db, { pipelineId, stepId: `${pipelineId}:${node}:0` });
   expect(await read('done')).toMatchObject({ hasEnded: true, hasReply: false });

@@ -1,7 +1,7 @@
 /** What OpenTelemetry is told of one chat turn and of one run, span by span. */
 import { randomBytes } from 'node:crypto';
 import { discussionWorkflowId, pipelineWorkflowId } from '../../domain/ids.js';
-import { STOP_TIMEOUTS_MS } from '../../scripts/embedded/stop-timeouts.js';
+import { STOPPING } from '../../scripts/embedded/stopping.js';
 import { register, type Chat, type Person } from '../support/person.js';
 import {
   startOtlpReceiver,
@@ -326,5 +326,5 @@ test('a receiver that hangs holds up no run, and no end of a process', async () 
   const { apis, workers } = stage.product;
   const codes = await Promise.all([...apis, ...workers].map((part) => part.stop()));
   expect(codes).toEqual([0, 0]);
-  expect(performance.now() - startedAt).toBeLessThan(STOP_TIMEOUTS_MS.worker);
+  expect(performance.now() - startedAt).toBeLessThan(STOPPING.worker.stopTimeoutMs);
 });

@@ -8,6 +8,7 @@ import { startTalk } from '../../domain/talk.js';
 import { addMessage } from './messages.js';
 import { admittedRun, createTestConversation } from './runs.js';
 import { createTestUser } from './servers.js';
+import { addStep } from './steps.js';
 
 /** Somebody who owns something of everything. */
 export interface BusyUser {
@@ -49,14 +50,7 @@ async function runOf(
     .set({ holdsSlot: false })
     .where('id', '=', pipelineId)
     .execute();
-  await db
-    .insertInto('agentSteps')
-    .values({
-      ...{ id: `${pipelineId}:one`, pipelineId, node: 'one', agentName: 'one', role: 'analyzer' },
-      ...{ status: 'success', content: mark, error: null, tokensUsed: 1, durationSeconds: 1 },
-      ...{ provider: null, model: null, errorCode: null, seq: 1 },
-    })
-    .execute();
+  await addStep(db, pipelineId, { node: 'one', content: mark, seq: 1 });
   await sql`insert into approvals (pipeline_id, node, agent_name, input, on_timeout, requested_at, deadline)
     values (${pipelineId}, 'one', 'one', ${mark}, 'reject', now(), now())`.execute(db);
   await sql`insert into approval_offers (id, pipeline_id, node, user_id, decision)

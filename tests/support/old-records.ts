@@ -7,6 +7,7 @@ import { appendEvents } from '../../db/events.js';
 import { openRun, closeRun } from '../../db/pipelines.js';
 import { stepIdOf } from '../../domain/ids.js';
 import { admittedRun, createTestConversation } from './runs.js';
+import { addStep } from './steps.js';
 
 export const NOW = new Date('2026-11-24T12:00:00Z');
 const DAY_MS = 86_400_000;
@@ -51,14 +52,7 @@ export async function runOf(db: Db, run: OldRun): Promise<string> {
     rerunOf === undefined ? {} : { rerun: { of: rerunOf, simulated: false, reusedNodes: [] } };
   const pipelineId = await admittedRun(db, { userId, conversationId, ...rerun }, then);
   await callOf(db, { userId, pipelineId, days });
-  await db
-    .insertInto('agentSteps')
-    .values({
-      ...{ id: stepIdOf(pipelineId, 'one'), pipelineId, node: 'one', agentName: 'one' },
-      ...{ role: 'analyzer', status: 'success', content: 'made', tokensUsed: 1, error: null },
-      ...{ durationSeconds: 1, provider: null, model: null, errorCode: null, seq: 1 },
-    })
-    .execute();
+  await addStep(db, pipelineId, { node: 'one', seq: 1 });
   await db.transaction().execute((tx) => openRun(tx, pipelineId, { now: then }));
   await eventsOf(db, { streamId: conversationId ?? pipelineId, conversationId, days: [days] });
   await (isOpen
