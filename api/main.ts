@@ -6,11 +6,12 @@ import type { Server } from 'node:http';
 import { ConfigError, loadConfig, type Config } from '../config/config.js';
 import { requireNode } from '../config/node-version.js';
 import { createLogger, type Logger } from '../telemetry/logger.js';
+import { endFailed } from '../telemetry/process-end.js';
 import { startTracing } from '../telemetry/start-tracing.js';
 import { createApp } from './app.js';
 import { createHttpServer } from './http-server.js';
 import { securityHeadersOf } from './middleware/headers.js';
-import { createParts } from './parts.js';
+import { createParts, type ApiParts } from './parts.js';
 import { createSocketServer } from './socket/server.js';
 
 requireNode();
@@ -28,13 +29,29 @@ try {
   } else {
     logger.error('api failed', { error });
   }
-  process.exitCode = 1;
+  endFailed();
 }
 
 async function run(config: Config, log: Logger): Promise<void> {
   const stopAsked = nextStopSignal();
   const tracing = await startTracing({ ...config.traces, process: 'api', logger: log });
-  const parts = await createParts(config, log, tracing);
+  try {
+    const parts = await createParts(config, log, tracing);
+    await serve(config, { parts, logger: log, stopAsked }).finally(() => parts.close());
+    log.info('api stopped');
+  } finally {
+    await tracing.close(); // last: a receiver that hangs keeps nothing from being released
+  }
+}
+
+interface Service {
+  readonly parts: ApiParts;
+  readonly logger: Logger;
+  readonly stopAsked: Promise<NodeJS.Signals>;
+}
+
+/** Listens until it is told to stop, and lets what is under way end. */
+async function serve(config: Config, { parts, logger: log, stopAsked }: Service): Promise<void> {
   const handle = createApp(parts.app).callback();
   const server = createHttpServer(
     (request, response) => void handle(request, response),
@@ -42,18 +59,12 @@ async function run(config: Config, log: Logger): Promise<void> {
   );
   const sockets = createSocketServer(parts.sockets);
   server.on('upgrade', sockets.handleUpgrade);
-  const port = await listen(server, config).catch(async (error: unknown) => {
-    await parts.close(); // what stays open would keep the process from ending
-    throw error;
-  });
+  const port = await listen(server, config);
   log.info('api ready', { host: config.host, port });
   const signal = await stopAsked;
   log.info('api stopping', { signal });
   parts.stopWaiting(); // blocking calls answer with what is known; their runs go on
   await Promise.all([sockets.close(), closeServer(server)]);
-  await parts.close();
-  log.info('api stopped');
-  await tracing.close(); // last: a receiver that hangs keeps nothing from being released
 }
 
 async function closeServer(server: Server): Promise<void> {

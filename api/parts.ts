@@ -39,15 +39,16 @@ export async function createParts(
   logger: Logger,
   tracing: Tracing,
 ): Promise<ApiParts> {
+  // what can fail comes before anything is opened that would have to be closed
+  const temporal = await connectTemporal(config.temporal, config.encryptionKeys, tracing);
+  const secretBox = createSecretBox(config.encryptionKeys);
+  const tokens = createTokens({ secretKey: config.secretKey, ...config.jwt });
   const db = openDb(config, logger);
   const redis = connectRedis({ url: config.redisUrl, name: 'agentforge-api', logger });
   const bus = createBus({ redisUrl: config.redisUrl, logger });
-  const temporal = await connectTemporal(config.temporal, config.encryptionKeys, tracing);
   const stopping = new AbortController();
   const shared = { config, logger, tracing, db, redis, bus, temporal };
   const common: Common = { ...shared, stopping: stopping.signal };
-  const secretBox = createSecretBox(config.encryptionKeys);
-  const tokens = createTokens({ secretKey: config.secretKey, ...config.jwt });
   const metrics = createMetrics();
   const limiter = createRateLimiter(common);
   const workflows = createDoor(common, secretBox);

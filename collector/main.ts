@@ -7,6 +7,7 @@ import { loadCollectorConfig, type CollectorConfig } from '../config/collector-c
 import { ConfigError } from '../config/environment.js';
 import { requireNode } from '../config/node-version.js';
 import { createLogger, type Logger } from '../telemetry/logger.js';
+import { endFailed } from '../telemetry/process-end.js';
 import { createApp } from './app.js';
 import { createParts } from './parts.js';
 
@@ -25,7 +26,7 @@ try {
   } else {
     logger.error('collector failed', { error });
   }
-  process.exitCode = 1;
+  endFailed();
 }
 
 async function run(config: CollectorConfig, log: Logger): Promise<void> {

@@ -37,11 +37,25 @@ async function readTls(tls: NonNullable<TemporalOptions['tls']>) {
   const { serverName, ca, cert, key } = tls;
   return {
     ...(serverName === null ? {} : { serverNameOverride: serverName }),
-    ...(ca === null ? {} : { serverRootCACertificate: await readFile(ca) }),
+    ...(ca === null ? {} : { serverRootCACertificate: await readPem('TEMPORAL_TLS_CA', ca) }),
     ...(cert === null || key === null
       ? {}
-      : { clientCertPair: { crt: await readFile(cert), key: await readFile(key) } }),
+      : {
+          clientCertPair: {
+            crt: await readPem('TEMPORAL_TLS_CERT', cert),
+            key: await readPem('TEMPORAL_TLS_KEY', key),
+          },
+        }),
   };
+}
+
+/** @throws Error that names the variable and the file */
+async function readPem(variable: string, file: string): Promise<Buffer> {
+  try {
+    return await readFile(file);
+  } catch (cause) {
+    throw new Error(`${variable} names ${file}, which cannot be read.`, { cause });
+  }
 }
 
 /** @param masters the encryption keys, newest first */

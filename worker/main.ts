@@ -12,6 +12,7 @@ import {
 import { ConfigError, loadConfig, type Config } from '../config/config.js';
 import { requireNode } from '../config/node-version.js';
 import { createLogger, type Logger } from '../telemetry/logger.js';
+import { endFailed } from '../telemetry/process-end.js';
 import { startTracing } from '../telemetry/start-tracing.js';
 import type { Tracing } from '../telemetry/tracing.js';
 import { BUNDLE_PATH } from './bundle.js';
@@ -32,7 +33,7 @@ try {
   } else {
     logger.error('worker failed', { error });
   }
-  process.exitCode = 1;
+  endFailed();
 }
 
 async function run(config: Config, log: Logger): Promise<void> {
@@ -43,7 +44,27 @@ async function run(config: Config, log: Logger): Promise<void> {
   });
   const stopping = stopSignal();
   const tracing = await startTracing({ ...config.traces, process: 'worker', logger: log });
-  const parts = await createParts(config, { logger: log, tracing, stopping });
+  try {
+    const parts = await createParts(config, { logger: log, tracing, stopping });
+    await work(config, { parts, logger: log, tracing, stopping }).finally(() => parts.close());
+    log.info('worker stopped');
+  } finally {
+    await tracing.close(); // last: a receiver that hangs keeps nothing from being released
+  }
+}
+
+interface Work {
+  readonly parts: Parts;
+  readonly logger: Logger;
+  readonly tracing: Tracing;
+  readonly stopping: AbortSignal;
+}
+
+/** Serves the status page and takes tasks, until the process is to stop. */
+async function work(
+  config: Config,
+  { parts, logger: log, tracing, stopping }: Work,
+): Promise<void> {
   let worker: Worker | null = null;
   const page = await serveStatus(
     { registry: parts.registry, isWorking: () => worker?.getState() === 'RUNNING' },
@@ -60,30 +81,19 @@ async function run(config: Config, log: Logger): Promise<void> {
   try {
     const connection = await tryUntilStopped('temporal', attempt, { logger: log, stopping });
     if (connection !== null) {
-      const work = runWorker(connection, {
-        config,
-        parts,
-        logger: log,
-        tracing,
-        stopping,
+      const running = runWorker(connection, {
+        ...{ config, parts, logger: log, tracing, stopping },
         onReady,
       });
-      await work.finally(() => connection.close());
+      await running.finally(() => connection.close());
     }
   } finally {
     await page.close();
-    await parts.close();
-    log.info('worker stopped');
-    await tracing.close(); // last: a receiver that hangs keeps nothing from being released
   }
 }
 
-interface WorkerRun {
+interface WorkerRun extends Work {
   readonly config: Config;
-  readonly parts: Parts;
-  readonly logger: Logger;
-  readonly tracing: Tracing;
-  readonly stopping: AbortSignal;
   onReady(worker: Worker): void;
 }
 

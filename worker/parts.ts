@@ -52,16 +52,34 @@ export interface PartsOptions {
   readonly stopping: AbortSignal;
 }
 
-export async function createParts(
+export async function createParts(config: Config, options: PartsOptions): Promise<Parts> {
+  chooseModels(config.models); // before anything is opened that would have to be closed
+  const connections = await connect(config, options);
+  try {
+    return await assemble(config, options, connections);
+  } catch (error) {
+    await release(connections);
+    throw error;
+  }
+}
+
+async function connect(config: Config, { logger, tracing }: PartsOptions): Promise<Connections> {
+  // first, because it reads files, which may be missing, and opens nothing
+  const temporal = await connectTemporal(config.temporal, config.encryptionKeys, tracing);
+  return {
+    temporal,
+    redis: connectRedis({ url: config.redisUrl, name: 'agentforge-worker', logger }),
+    bus: createBus({ redisUrl: config.redisUrl, logger }),
+    db: openDb(config, logger),
+  };
+}
+
+async function assemble(
   config: Config,
   { logger, tracing, stopping }: PartsOptions,
+  { temporal, redis, bus, db }: Connections,
 ): Promise<Parts> {
-  chooseModels(config.models); // before anything is opened that would have to be closed
-  const db = openDb(config, logger);
   const secretBox = createSecretBox(config.encryptionKeys);
-  const bus = createBus({ redisUrl: config.redisUrl, logger });
-  const redis = connectRedis({ url: config.redisUrl, name: 'agentforge-worker', logger });
-  const temporal = await connectTemporal(config.temporal, config.encryptionKeys, tracing);
   const registry = createRegistry();
   const metrics = createWorkerMetrics(registry);
   const shared = { db, redis, secretBox, registry, logger, stopping };

@@ -131,11 +131,36 @@ describe('a process that stops', () => {
     hold.resolve(null);
   });
 
-  test('an api whose port is taken says so and ends', async () => {
+  /** The servers are there, so that what has been opened would keep the process alive. */
+  test.each([
+    ['api/main.js', 'PORT', 'EADDRINUSE'],
+    ['worker/main.js', 'WORKER_METRICS_PORT', 'EADDRINUSE'],
+    ['worker/main.js', 'WORKER_SDK_METRICS_PORT', 'in use'],
+    ['collector/main.js', 'COLLECTOR_PORT', 'COLLECTOR_PORT'],
+  ] as const)('%s whose %s is taken says so and ends with 1', async (entry, variable, reason) => {
     const { port } = new URL(product.url);
-    const refused = startProcess('api/main.js', { ...product.env, PORT: port });
+    const refused = startProcess(entry, { ...product.env, [variable]: port });
     expect(await refused.ended()).toBe(1);
-    expect(refused.lines.join('\n')).toContain('EADDRINUSE');
+    expect(refused.lines.join('\n')).toContain(reason);
+    expect(refused.lines.join('\n')).not.toContain(' ready"');
+  });
+
+  test.each([
+    ['api/main.js', { TEMPORAL_TLS_CA: '/no/such/ca.pem' }],
+    ['worker/main.js', { TEMPORAL_TLS_CA: '/no/such/ca.pem' }],
+    ['api/main.js', { TEMPORAL_TLS_CERT: '/no/such/cert.pem', TEMPORAL_TLS_KEY: '/no/key.pem' }],
+    ['worker/main.js', { TEMPORAL_TLS_CERT: '/no/such/cert.pem', TEMPORAL_TLS_KEY: '/no/key.pem' }],
+    ['worker/main.js', { MODELS_FILE: '/no/such/models.json' }],
+    ['api/main.js', { HOST: 'no.such.host.invalid' }],
+    ['worker/main.js', { HOST: 'no.such.host.invalid' }],
+    ['collector/main.js', { COLLECTOR_HOST: 'no.such.host.invalid' }],
+  ] as const)('%s that cannot use %j ends with 1', async (entry, change) => {
+    const refused = startProcess(entry, {
+      ...{ ...product.env, TEMPORAL_TLS: 'true', COLLECTOR_PORT: '0' },
+      ...change,
+    });
+    expect(await refused.ended()).toBe(1);
+    expect(refused.lines.join('\n')).toContain(Object.values(change)[0]);
   });
 });
 
