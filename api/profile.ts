@@ -1,6 +1,7 @@
 /** What users change of themselves, and administrators of others. */
 import { recordAdminAction } from '../db/admin-actions.js';
 import { changeRoleAs } from '../db/logged-changes.js';
+import { requireCredential } from '../db/credentials.js';
 import { revokeSessions } from '../db/refresh-tokens.js';
 import { findUser, setUserBudget, updateUser, type UserRow } from '../db/users.js';
 import { inTransaction } from '../db/transactions.js';
@@ -8,9 +9,10 @@ import { DomainError } from '../domain/errors.js';
 import type { Role } from '../domain/permissions.js';
 import type { Logger } from '../telemetry/logger.js';
 import { InvalidInput } from './bodies/problems.js';
+import { credentialOf } from './middleware/authenticate.js';
 import { takeAuthAttempt } from './middleware/rate-limit.js';
 import type { SignedInUser } from './route.js';
-import { accountBucket, type SignInDeps } from './sign-in.js';
+import { accountBucket, isUnchanged, type SignInDeps } from './sign-in.js';
 
 export interface ProfileChange {
   readonly displayName: string | undefined;
@@ -27,29 +29,40 @@ export async function changeProfile(
   if (newPassword === undefined) {
     return found(await updateUser(deps.db, { id: user.id, displayName }));
   }
-  await checkPassword(deps, user, currentPassword);
+  const compared = await checkPassword(deps, user, currentPassword);
   const hashedPassword = await deps.passwords.hash(newPassword);
   return inTransaction(deps.db, async (tx) => {
+    if (!(await isUnchanged(tx, compared))) {
+      throw wrongPassword(); // changed by another session meanwhile
+    }
+    await requireCredential(tx, credentialOf(user));
     const changed = await updateUser(tx, { id: user.id, displayName, hashedPassword });
     await revokeSessions(tx, { userId: user.id, except: user.sessionId });
     return found(changed);
   });
 }
 
-/** Guessing here is limited like guessing at the sign-in. @throws InvalidInput */
+/** Guessing here is limited like guessing at the sign-in. @returns the account as compared @throws InvalidInput */
 export async function checkPassword(
   deps: SignInDeps,
   user: SignedInUser,
   password: string,
-): Promise<void> {
+): Promise<UserRow> {
   const account = accountBucket(deps.config, user.email);
   await takeAuthAttempt(deps.limiter, account);
   const row = await findUser(deps.db, user.id);
-  if (!(await deps.passwords.matches(password, row?.hashedPassword))) {
-    const msg = 'Value error, Current password is incorrect';
-    throw new InvalidInput([{ field: 'current_password', msg }]); // 401 would sign the client out
+  const isRight = await deps.passwords.matches(password, row?.hashedPassword);
+  if (row === undefined || !isRight) {
+    throw wrongPassword();
   }
   await deps.limiter.take(account, -1);
+  return row;
+}
+
+/** 401 would sign the client out. */
+function wrongPassword(): InvalidInput {
+  const msg = 'Value error, Current password is incorrect';
+  return new InvalidInput([{ field: 'current_password', msg }]);
 }
 
 /** @throws `invalid-input`, `not-found` */

@@ -13,6 +13,10 @@ export interface SignedInUser {
   readonly role: Role;
   /** Which session the access token is of; null for an API key. */
   readonly sessionId: string | null;
+  /** null for a token. */
+  readonly apiKeyId: string | null;
+  /** When the token was made; null for an API key. */
+  readonly issuedAt: Date | null;
 }
 
 export interface ResponseSpec {

@@ -1,8 +1,14 @@
 /** Accounts and their token pairs: what the auth routes do, without HTTP. */
 import { createHash, randomUUID } from 'node:crypto';
-import type { Db } from '../db/connect.js';
+import type { Db, Tx } from '../db/connect.js';
 import { insertRefreshToken, rotateRefreshToken } from '../db/refresh-tokens.js';
-import { findUserByEmail, insertUser, replaceHash } from '../db/users.js';
+import {
+  findUserByEmail,
+  insertUser,
+  lockAccount,
+  replaceHash,
+  type UserRow,
+} from '../db/users.js';
 import { inTransaction } from '../db/transactions.js';
 import { DomainError } from '../domain/errors.js';
 import { refuseDisabled } from './middleware/authenticate.js';
@@ -53,11 +59,29 @@ export async function logIn(
   }
   await deps.limiter.take(account, -1);
   refuseDisabled(user);
+  const session = await inTransaction(deps.db, async (tx) =>
+    (await isUnchanged(tx, user)) ? beginSession({ db: tx, tokens: deps.tokens }, user.id) : null,
+  );
+  if (session === null) {
+    return logIn(deps, credentials); // the password, or only its hash, is another one by now
+  }
   const { id, hashedPassword: from } = user;
   if (deps.passwords.isOutdated(from)) {
     await replaceHash(deps.db, id, { from, to: await deps.passwords.hash(credentials.password) });
   }
-  return signPair(deps.tokens, user, await beginSession(deps, id));
+  return signPair(deps.tokens, user, session);
+}
+
+/**
+ * Locks the account: a change of the password, a disabling or a deletion that came while the
+ * password was compared must leave no credential behind that was given for the old one.
+ */
+export async function isUnchanged(
+  tx: Tx,
+  { id, hashedPassword }: Pick<UserRow, 'id' | 'hashedPassword'>,
+): Promise<boolean> {
+  const now = await lockAccount(tx, id);
+  return now?.disabledAt === null && now.hashedPassword === hashedPassword;
 }
 
 /** @throws `not-authenticated`; a token used before ends its whole family. */

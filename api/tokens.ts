@@ -17,6 +17,14 @@ export interface TokenOwner {
   readonly displayName: string;
 }
 
+export interface AccessClaims {
+  readonly userId: string;
+  readonly role: Role;
+  /** null in a token that names none */
+  readonly sessionId: string | null;
+  readonly issuedAt: Date;
+}
+
 /** JSON web tokens. Source of claims and failures: contract, security §1 and http §1.1. */
 export interface Tokens {
   /** @param sessionId family of the refresh token beside it */
@@ -27,7 +35,7 @@ export interface Tokens {
   /** For the operator's cookie; it lasts as long as its session, and no longer than a shift. */
   issueOperator(token: { userId: string; sessionId: string }): Promise<string>;
   /** @throws `not-authenticated` with the contract's text. */
-  readAccess(token: string): Promise<{ userId: string; role: Role; sessionId: string | null }>;
+  readAccess(token: string): Promise<AccessClaims>;
   /** @throws `not-authenticated` with the contract's text. */
   readRefresh(token: string): Promise<{ userId: string; id: string }>;
   /** @throws `not-authenticated` */
@@ -80,7 +88,12 @@ export function createTokens(settings: TokenSettings): Tokens {
       // a token without a role carries the least rights; REST reads the role from the database
       const { sid } = claims;
       const sessionId = typeof sid === 'string' && isUuid(sid) ? sid : null;
-      return { userId: claims.sub, role: isRole(claims.role) ? claims.role : 'free', sessionId };
+      return {
+        userId: claims.sub,
+        role: isRole(claims.role) ? claims.role : 'free',
+        sessionId,
+        issuedAt: new Date((claims.iat ?? 0) * 1_000), // the oldest of all where it does not say
+      };
     },
     async readRefresh(token) {
       const claims = await read(token, 'refresh');

@@ -614,7 +614,7 @@ export interface paths {
     /** Own API keys, newest first */
     get: operations['getApiV1ApiKeys'];
     put?: never;
-    /** Make an API key; it is shown this once */
+    /** Make an API key; it is shown this once. One made with an API key ends with that key */
     post: operations['postApiV1ApiKeys'];
     delete?: never;
     options?: never;
@@ -632,7 +632,7 @@ export interface paths {
     get?: never;
     put?: never;
     post?: never;
-    /** Delete an API key; it stops working at once */
+    /** Delete an API key and those made with it; they stop working at once */
     delete: operations['deleteApiV1ApiKeysKeyId'];
     options?: never;
     head?: never;

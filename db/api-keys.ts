@@ -2,24 +2,34 @@
 import { sql, type Selectable } from 'kysely';
 import { MAX_API_KEYS } from '../domain/api-keys.js';
 import { DomainError } from '../domain/errors.js';
-import type { Db } from './connect.js';
+import type { UserId } from '../domain/ids.js';
+import type { Db, Tx } from './connect.js';
+import { requireCredential, type Credential } from './credentials.js';
 import type { ApiKeysTable } from './schema.js';
 import { inTransaction } from './transactions.js';
-import { lockUser, type UserRow } from './users.js';
+import { lockAccount } from './users.js';
 
 export type ApiKeyRow = Selectable<ApiKeysTable>;
 
-/** @throws `limit-reached` at 20 active keys, exactly, however many come at once. */
+/**
+ * A key that is made with a key ends with that key.
+ *
+ * @param by what the order came with; it must still count when the key is stored
+ * @throws `limit-reached` at 20 active keys, exactly, however many come at once; `not-authenticated`
+ */
 export async function insertApiKey(
   db: Db,
-  key: Pick<ApiKeyRow, 'id' | 'userId' | 'name' | 'keyHash' | 'keyPrefix'>,
+  key: Pick<ApiKeyRow, 'id' | 'name' | 'keyHash' | 'keyPrefix'>,
+  by: Credential,
 ): Promise<ApiKeyRow> {
+  const { userId, apiKeyId: parentId } = by;
   return inTransaction(db, async (tx) => {
-    await lockUser(tx, key.userId);
+    await lockAccount(tx, userId);
+    await requireCredential(tx, by);
     const { active } = await tx
       .selectFrom('apiKeys')
       .select((select) => select.fn.countAll<number>().as('active'))
-      .where('userId', '=', key.userId)
+      .where('userId', '=', userId)
       .where('isActive', '=', true)
       .executeTakeFirstOrThrow();
     if (active >= MAX_API_KEYS) {
@@ -27,7 +37,7 @@ export async function insertApiKey(
     }
     return tx
       .insertInto('apiKeys')
-      .values({ ...key, createdAt: sql<Date>`clock_timestamp()` }) // in order, not in line
+      .values({ ...key, userId, parentId, createdAt: sql<Date>`clock_timestamp()` }) // in order, not in line
       .returningAll()
       .executeTakeFirstOrThrow();
   });
@@ -44,7 +54,7 @@ export async function listApiKeys(db: Db, userId: string): Promise<readonly ApiK
     .execute();
 }
 
-/** @returns the deleted key; undefined where it is missing or someone else's */
+/** Deletes those made with it, too. @returns the deleted key; undefined where it is missing or someone else's */
 export async function deleteApiKey(
   db: Db,
   key: { userId: string; keyId: string },
@@ -57,21 +67,26 @@ export async function deleteApiKey(
     .executeTakeFirst();
 }
 
-/** Finds the owner of an active key by its SHA-256 hex, and notes that the key was used. */
-export async function useApiKey(db: Db, keyHash: string): Promise<UserRow | undefined> {
+/** In the transaction that ends the user's other credentials. */
+export async function deactivateApiKeys(tx: Tx, userId: UserId): Promise<void> {
+  await tx
+    .updateTable('apiKeys')
+    .set({ isActive: false })
+    .where('userId', '=', userId)
+    .where('isActive', '=', true)
+    .execute();
+}
+
+/** Finds an active key by its SHA-256 hex, and stores that it was used. */
+export async function useApiKey(
+  db: Db,
+  keyHash: string,
+): Promise<{ readonly userId: UserId; readonly apiKeyId: string } | undefined> {
   return db
-    .with('used', (cte) =>
-      cte
-        .updateTable('apiKeys')
-        .set({ lastUsedAt: sql<Date>`now()` })
-        .where('keyHash', '=', keyHash)
-        .where('isActive', '=', true)
-        .returning('userId'),
-    )
-    .selectFrom('users')
-    .innerJoin('used', 'used.userId', 'users.id')
-    .where('users.deletedAt', 'is', null)
-    .where('users.disabledAt', 'is', null)
-    .selectAll('users')
+    .updateTable('apiKeys')
+    .set({ lastUsedAt: sql<Date>`now()` })
+    .where('keyHash', '=', keyHash)
+    .where('isActive', '=', true)
+    .returning(['userId', 'id as apiKeyId'])
     .executeTakeFirst();
 }

@@ -95,20 +95,3 @@ export async function revokeSessions(
     .$if(except !== null, (query) => query.where('familyId', '!=', except))
     .execute();
 }
-
-/** Whether a session has not been ended by its user, an administrator or a stolen token. */
-export async function isSessionOpen(
-  db: Db,
-  { userId, familyId }: { userId: string; familyId: string },
-): Promise<boolean> {
-  const open = await db
-    .selectFrom('refreshTokens')
-    .select('id')
-    .where('userId', '=', userId)
-    .where('familyId', '=', familyId)
-    .where('revokedAt', 'is', null)
-    .where('expiresAt', '>', sql<Date>`now()`)
-    .limit(1)
-    .executeTakeFirst();
-  return open !== undefined;
-}

@@ -60,6 +60,8 @@ export interface UsersTable {
   deletedAt: Timestamp | null;
   /** Since then an administrator has shut the account: nothing of it works until it is opened. */
   disabledAt: Timestamp | null;
+  /** Credentials of before that time do not count; null: all of them do. */
+  sessionsValidAfter: Timestamp | null;
   createdAt: CreatedAt;
   updatedAt: CreatedAt;
 }
@@ -105,6 +107,8 @@ export interface ApiKeysTable {
   name: string;
   keyHash: string;
   keyPrefix: string;
+  /** The key that has made this one: it ends with that key. null: made in a session. */
+  parentId: string | null;
   isActive: Generated<boolean>;
   lastUsedAt: Timestamp | null;
   createdAt: CreatedAt;

@@ -3,6 +3,7 @@ import { sql, type Selectable } from 'kysely';
 import { DomainError } from '../domain/errors.js';
 import type { UserId } from '../domain/ids.js';
 import type { Role } from '../domain/permissions.js';
+import { deactivateApiKeys } from './api-keys.js';
 import type { Db, Tx } from './connect.js';
 import { revokeSessions } from './refresh-tokens.js';
 import type { UsersTable } from './schema.js';
@@ -66,6 +67,21 @@ export async function lockUser(
     throw new DomainError('not-found', `user ${userId} does not exist`);
   }
   return user;
+}
+
+/**
+ * Makes changes of the account's credentials wait until the transaction ends.
+ *
+ * @returns undefined without such an account
+ */
+export async function lockAccount(tx: Tx, userId: UserId): Promise<UserRow | undefined> {
+  return tx
+    .selectFrom('users')
+    .selectAll()
+    .where('id', '=', userId)
+    .where('deletedAt', 'is', null)
+    .forNoKeyUpdate()
+    .executeTakeFirst();
 }
 
 /** What an administrator has set in place of the role's daily limit, in US dollars, or null. */
@@ -148,7 +164,8 @@ export async function setUserRole(
 }
 
 /**
- * Shuts an account, or opens it again. Shutting it ends its sessions; runs are the caller's.
+ * Shuts an account, or opens it again. Both end all credentials of before: an opened account is
+ * signed in to anew. Runs are the caller's.
  *
  * @param at null opens it
  * @returns undefined without such an account
@@ -160,13 +177,14 @@ export async function setUserDisabled(
   return inTransaction(db, async (tx) => {
     const user = await tx
       .updateTable('users')
-      .set({ disabledAt: at, updatedAt: new Date() })
+      .set({ disabledAt: at, sessionsValidAfter: new Date(), updatedAt: new Date() })
       .where('id', '=', userId)
       .where('deletedAt', 'is', null)
       .returningAll()
       .executeTakeFirst();
-    if (user !== undefined && at !== null) {
+    if (user !== undefined) {
       await revokeSessions(tx, { userId, except: null });
+      await deactivateApiKeys(tx, userId); // also those of an account that an older release has shut
     }
     return user;
   });

@@ -1,8 +1,8 @@
 /** Finds out who calls. Source of order and texts: contract, http §1.1. */
 import { useApiKey } from '../../db/api-keys.js';
 import type { Db } from '../../db/connect.js';
-import { isSessionOpen } from '../../db/refresh-tokens.js';
-import { findUser, type UserRow } from '../../db/users.js';
+import { checkCredential, requireCredential, type Credential } from '../../db/credentials.js';
+import type { UserRow } from '../../db/users.js';
 import { DomainError } from '../../domain/errors.js';
 import { hashApiKey } from '../api-key.js';
 import { readOperatorCookie } from '../operator-cookie.js';
@@ -45,7 +45,8 @@ async function findCaller(
   if (bearer === '' && cookie !== null && operators?.origins.includes(ctx.get('Origin')) === true) {
     return userOfCookie({ db, tokens }, cookie);
   }
-  return userOfToken(db, await tokens.readAccess(bearerOf(bearer)));
+  const { userId, sessionId, issuedAt } = await tokens.readAccess(bearerOf(bearer));
+  return userOfToken(db, { userId, sessionId, apiKeyId: null, issuedAt });
 }
 
 async function userOfCookie(
@@ -53,30 +54,33 @@ async function userOfCookie(
   token: string,
 ): Promise<SignedInUser> {
   const { userId, sessionId } = await tokens.readOperator(token);
-  if (!(await isSessionOpen(db, { userId, familyId: sessionId }))) {
-    throw new DomainError('not-authenticated', 'The session has ended');
-  }
-  return userOfToken(db, { userId, sessionId });
+  return userOfToken(db, { userId, sessionId, apiKeyId: null, issuedAt: null });
 }
 
 async function userOfKey(db: Db, apiKey: string): Promise<SignedInUser> {
-  const row = await useApiKey(db, hashApiKey(apiKey)); // a key without its user cannot exist (cascade)
-  if (row === undefined) {
-    throw new DomainError('not-authenticated', 'Invalid API key');
+  const used = await useApiKey(db, hashApiKey(apiKey));
+  if (used === undefined) {
+    throw badKey();
   }
-  return signedIn(row);
+  const credential = { ...used, sessionId: null, issuedAt: null };
+  const state = await checkCredential(db, credential);
+  if (state.kind === 'ended') {
+    throw badKey();
+  }
+  return signedIn(state.user, credential);
 }
 
-async function userOfToken(
-  db: Db,
-  { userId, sessionId }: { userId: string; sessionId: string | null },
-): Promise<SignedInUser> {
-  const row = await findUser(db, userId);
-  if (row === undefined) {
-    throw new DomainError('not-authenticated', 'User not found');
-  }
-  refuseDisabled(row);
-  return signedIn(row, sessionId);
+function badKey(): DomainError {
+  return new DomainError('not-authenticated', 'Invalid API key');
+}
+
+async function userOfToken(db: Db, credential: Credential): Promise<SignedInUser> {
+  return signedIn(await requireCredential(db, credential), credential);
+}
+
+/** What the caller of a request was admitted with. */
+export function credentialOf({ id, sessionId, apiKeyId, issuedAt }: SignedInUser): Credential {
+  return { userId: id, sessionId, apiKeyId, issuedAt };
 }
 
 /** @throws `not-authenticated` */
@@ -96,7 +100,7 @@ function bearerOf(header: string): string {
 
 function signedIn(
   { id, email, displayName, role }: UserRow,
-  sessionId: string | null = null,
+  { sessionId, apiKeyId, issuedAt }: Credential,
 ): SignedInUser {
-  return { id, email, displayName, role, sessionId };
+  return { id, email, displayName, role, sessionId, apiKeyId, issuedAt };
 }

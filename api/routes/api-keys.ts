@@ -6,6 +6,7 @@ import { DomainError } from '../../domain/errors.js';
 import { makeApiKey } from '../api-key.js';
 import { apiKeyPath, createApiKeyBody } from '../bodies/api-keys.js';
 import type { AppDeps } from '../deps.js';
+import { credentialOf } from '../middleware/authenticate.js';
 import { defineRoute, type Route } from '../route.js';
 import { apiKeySchema, newApiKeySchema, viewApiKey } from '../views/api-keys.js';
 import { error } from '../views/errors.js';
@@ -24,7 +25,8 @@ function createRoute({ db, logger }: ApiKeyDeps): Route {
       ...OWN,
       method: 'POST',
       path: '/api-keys',
-      summary: 'Make an API key; it is shown this once',
+      summary:
+        'Make an API key; it is shown this once. One made with an API key ends with that key',
       body: createApiKeyBody,
       yields: { key_id: '/id' },
       responses: {
@@ -34,8 +36,8 @@ function createRoute({ db, logger }: ApiKeyDeps): Route {
     },
     async ({ user, body }) => {
       const { key, ...stored } = makeApiKey();
-      const order = { id: randomUUID(), userId: user.id, name: body.name, ...stored };
-      const row = await insertApiKey(db, order);
+      const order = { id: randomUUID(), name: body.name, ...stored };
+      const row = await insertApiKey(db, order, credentialOf(user));
       logger.info('api key created', { userId: user.id, keyId: row.id, keyName: row.name });
       return { status: 201, body: { ...viewApiKey(row), key } };
     },
@@ -64,7 +66,7 @@ function deleteRoute({ db, logger }: ApiKeyDeps): Route {
       ...OWN,
       method: 'DELETE',
       path: '/api-keys/{key_id}',
-      summary: 'Delete an API key; it stops working at once',
+      summary: 'Delete an API key and those made with it; they stop working at once',
       params: apiKeyPath,
       responses: {
         204: { description: 'Deleted', schema: null },

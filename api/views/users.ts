@@ -12,7 +12,9 @@ export const userSchema = z
   })
   .meta({ id: 'User' });
 
-export function viewUser(user: Omit<SignedInUser, 'sessionId'>): z.output<typeof userSchema> {
+export function viewUser(
+  user: Pick<SignedInUser, 'id' | 'email' | 'displayName' | 'role'>,
+): z.output<typeof userSchema> {
   return { id: user.id, email: user.email, display_name: user.displayName, role: user.role };
 }
 

@@ -196,7 +196,7 @@ describe('GET /admin/costs', () => {
 describe('POST /admin/users/{user_id}/disable', () => {
   const refused = { status: 401 };
 
-  test('refuses every credential at once, and the account works again when it is enabled', async () => {
+  test('refuses every credential at once, for good; enabled, the account is signed in to anew', async () => {
     const person = await api.register();
     const { token, refreshToken, email, password } = person;
     const key = await api.send('POST', '/api-keys', { token, body: { name: 'script' } });
@@ -226,8 +226,9 @@ describe('POST /admin/users/{user_id}/disable', () => {
     expect(idsOf(await get(`/users?search=${person.id}&disabled=true`))).toEqual([person.id]);
     expect(await open(person)).toMatchObject({ status: 200, body: { user: person.id } });
     expect(await logIn()).toMatchObject({ status: 200 });
-    expect(await api.send('GET', '/auth/me', { headers })).toMatchObject({ status: 200 });
-    expect(await refresh()).toMatchObject(refused); // its sessions were ended
+    expect(await api.send('GET', '/auth/me', { headers })).toMatchObject(refused);
+    expect(await api.send('GET', '/auth/me', { token })).toMatchObject(refused);
+    expect(await refresh()).toMatchObject(refused);
     expect(idsOf(await get(`/users?search=${person.id}&disabled=true`))).toEqual([]);
   });
 
