@@ -2,13 +2,13 @@
 import { z } from 'zod';
 import type { AnswerSchema } from '../../llm/model.js';
 
-const FENCED = /^\s*```(?:json)?\s*\n?([\s\S]*?)\n?\s*```\s*$/;
-
 export type Answer<T> =
   | { readonly kind: 'answer'; readonly value: T }
   /** `where: what` for the first problems, for a repair. */
   | { readonly kind: 'unusable'; readonly problems: readonly string[] };
 
+/** Several times what 16,384 tokens, the most that an agent may ask for, come to in any language. */
+export const MAX_ANSWER_CHARACTERS = 500_000;
 const MAX_PROBLEMS = 10;
 const MAX_PROBLEM_CHARACTERS = 300;
 
@@ -26,6 +26,10 @@ export function readAnswer<T>(schema: z.ZodType<T>, text: string): Answer<T> {
 
 /** What the text holds, be it fenced or not. */
 export function parseAnswer(text: string): Answer<unknown> {
+  if (text.length > MAX_ANSWER_CHARACTERS) {
+    const message = `is longer than ${MAX_ANSWER_CHARACTERS} characters`;
+    return unusable([{ path: [], message }]);
+  }
   try {
     return { kind: 'answer', value: JSON.parse(unfenced(text)) };
   } catch {
@@ -33,9 +37,19 @@ export function parseAnswer(text: string): Answer<unknown> {
   }
 }
 
+const FENCE = '```';
+const LANGUAGE = 'json';
+
 /** The text without the fence that models like to put round JSON. */
 export function unfenced(text: string): string {
-  return FENCED.exec(text)?.[1] ?? text;
+  const whole = text.trim();
+  const isFenced =
+    whole.length >= FENCE.length * 2 && whole.startsWith(FENCE) && whole.endsWith(FENCE);
+  if (!isFenced) {
+    return text;
+  }
+  const inside = whole.slice(FENCE.length, -FENCE.length);
+  return (inside.startsWith(LANGUAGE) ? inside.slice(LANGUAGE.length) : inside).trim();
 }
 
 export interface Problem {

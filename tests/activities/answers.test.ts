@@ -1,11 +1,18 @@
 /** What the discussion accepts from a model; whatever it refuses, the rules answer instead. */
+import fc from 'fast-check';
 import { critiquesAnswer } from '../../activities/answers/critiques.js';
 import { designsAnswer } from '../../activities/answers/designs.js';
 import { IntentAnswer } from '../../activities/answers/intent.js';
-import { readAnswer } from '../../activities/answers/structured.js';
+import {
+  MAX_ANSWER_CHARACTERS,
+  parseAnswer,
+  readAnswer,
+  unfenced,
+} from '../../activities/answers/structured.js';
 import { designsByRules } from '../../domain/design-rules.js';
 import { AGENT_DEFAULTS, type Design } from '../../domain/designs.js';
 import { intentByRules } from '../../domain/intents.js';
+import { expectLinear } from '../support/growth.js';
 
 const designs = designsByRules(intentByRules('summarize', 'en'), 'en');
 const agent = { name: 'a', role: 'analyzer', llm_model: 'gpt-4o', description: 'works' };
@@ -170,4 +177,53 @@ test.each([
   '[]',
 ])('an intent %s is unusable', (text) => {
   expect(readAnswer(IntentAnswer, text).kind).toBe('unusable');
+});
+
+describe('an answer in a fence', () => {
+  /** The expression that read fences first, and took cubic time. */
+  const FENCED = /^\s*```(?:json)?\s*\n?([\s\S]*?)\n?\s*```\s*$/;
+
+  test.each<readonly [string, string]>([
+    ['with the language', '```json\n{"a": 1}\n```'],
+    ['without a language', ' ```\n{}\n```\n'],
+    ['on one line', '```json{}```'],
+    ['of another language', '```js\n{}\n```'],
+    ['with more backticks', '````json\n{}\n````'],
+    ['with a fence inside', '```json\n{}\n```\n```'],
+    ['that is empty', '``````'],
+    ['that holds space only', '```json \n \n ```'],
+    ['that is not closed', '```json\n{}'],
+    ['that closes what it opens', '```'],
+    ['of five backticks', '`````'],
+    ['with words behind', '```json\n{}\n``` as you see'],
+    ['with words before', 'Here: ```json\n{}\n```'],
+    ['with spaces of other scripts', '\u3000```json\u00a0{}\u2028```\ufeff'],
+  ])('%s is read as it always was', (_what, text) => {
+    expect(unfenced(text)).toBe(FENCED.exec(text)?.[1] ?? text);
+  });
+
+  test('any text is read as it always was', () => {
+    const piece = fc.constantFrom('```', '`', 'json', '\n', ' ', '{}', 'x', '\t');
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
+        const text = pieces.join('');
+        expect(unfenced(text)).toBe(FENCED.exec(text)?.[1] ?? text);
+      }),
+    );
+  });
+
+  test.each(['\n', ' ', '\r\n', '\t', '`', ' \n'])('that %j fills takes linear time', (filler) => {
+    expectLinear((size) => {
+      const text = '```json' + filler.repeat(size) + 'x';
+      return () => parseAnswer(text);
+    });
+  });
+
+  test('that is longer than any answer is not parsed', () => {
+    const text = JSON.stringify('x'.repeat(MAX_ANSWER_CHARACTERS));
+    expect(parseAnswer(text)).toEqual({
+      kind: 'unusable',
+      problems: [`the whole: is longer than ${MAX_ANSWER_CHARACTERS} characters`],
+    });
+  });
 });
