@@ -5,6 +5,7 @@ import { DomainError } from '../domain/errors.js';
 import { spanIn } from '../domain/traces.js';
 import { inLogScope } from '../telemetry/log-scope.js';
 import type { Logger } from '../telemetry/logger.js';
+import { pathForLog } from '../telemetry/masking.js';
 import type { HttpMetrics } from '../telemetry/metrics.js';
 
 const REQUEST_ID = /^[\w-]{1,64}$/;
@@ -33,7 +34,8 @@ export function observe({ logger, metrics, quietPaths, endpointOf }: ObserveOpti
       const { method, path, status } = ctx;
       const isQuiet = quietPaths.includes(path);
       const durationMs = Math.round(seconds * 1_000);
-      logger[isQuiet ? 'debug' : 'info']('request', { method, path, status, durationMs });
+      const logged = { method, path: pathForLog(path), status, durationMs };
+      logger[isQuiet ? 'debug' : 'info']('request', logged);
       if (!isQuiet) {
         const labels = { method, endpoint: endpointOf(path) };
         metrics.httpRequests.inc({ ...labels, status: String(status) });
@@ -54,7 +56,7 @@ async function answering(
     await next();
   } catch (error) {
     const isAway = error instanceof DomainError && error.code === 'unavailable';
-    logger.error('request failed', { method: ctx.method, path: ctx.path, error });
+    logger.error('request failed', { method: ctx.method, path: pathForLog(ctx.path), error });
     ctx.status = isAway ? 503 : 500;
     ctx.body = { detail: isAway ? `Unavailable: ${error.message}` : 'Internal server error' };
     if (isAway) {

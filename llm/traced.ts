@@ -83,10 +83,12 @@ function finishReasonOf(finish: ModelReply['finish']): string {
 
 /** Of each text; a span must not become as large as what it tells of. */
 const MAX_CHARACTERS = 8_192;
+/** Of a prompt, the last ones; ours have two. */
+const MAX_MESSAGES = 50;
 
 function promptOf({ messages }: ModelCall): Attributes {
   const instructions = messages.filter(({ role }) => role === 'system');
-  const others = messages.filter(({ role }) => role !== 'system');
+  const others = messages.filter(({ role }) => role !== 'system').slice(-MAX_MESSAGES);
   return {
     'gen_ai.system_instructions':
       instructions.length === 0
@@ -108,10 +110,10 @@ function answerOf({ content, finish }: ModelReply): Attributes {
 }
 
 function textPart(content: string) {
-  return { type: 'text', content: maskText(content).slice(0, MAX_CHARACTERS) };
+  return { type: 'text', content: maskText(content, MAX_CHARACTERS) };
 }
 
-/** With a space between any two texts: whoever masks the whole must not take two for one address. */
+/** Of texts that are masked; see `MASKED_ATTRIBUTES`. */
 function written(value: unknown): string {
   return JSON.stringify(value, null, 1);
 }

@@ -5,6 +5,7 @@ import {
   SpanStatusCode,
   TraceFlags,
   trace,
+  type AttributeValue,
   type Attributes as OtelAttributes,
   type Context,
   type Span,
@@ -21,7 +22,14 @@ import {
 import { idAttributes, type SpanPlace } from '../domain/traces.js';
 import { currentSpan, inLogScope, logScope, outOfLogScope } from './log-scope.js';
 import { maskText, type Logger } from './logger.js';
-import { NO_SPAN, errorTypeOf, type Attributes, type OpenSpan, type Tracing } from './tracing.js';
+import {
+  MASKED_ATTRIBUTES,
+  NO_SPAN,
+  errorTypeOf,
+  type Attributes,
+  type OpenSpan,
+  type Tracing,
+} from './tracing.js';
 
 export interface OtlpOptions {
   /** Base address of an OTLP/HTTP receiver; `/v1/traces` is added. */
@@ -35,6 +43,9 @@ export interface OtlpOptions {
 const SCHEMA_URL = 'https://opentelemetry.io/schemas/1.37.0';
 /** One batch with its retries: a receiver that hangs costs spans, and never the end of a process. */
 const EXPORT_MS = 2_000;
+
+/** Of an attribute that is a list. */
+const MAX_ITEMS = 100;
 
 const KINDS = { internal: SpanKind.INTERNAL, server: SpanKind.SERVER, client: SpanKind.CLIENT };
 
@@ -114,15 +125,21 @@ function failSpan(span: Span, errorType: string): void {
 
 /** Everything key-shaped is masked, as in the log. */
 function plain(attributes: Attributes): OtelAttributes {
-  const plainValue = (value: Attributes[string]) => {
-    if (typeof value === 'string') {
-      return maskText(value);
-    }
-    return typeof value === 'object' && value !== null ? value.map(maskText) : (value ?? undefined);
-  };
   return Object.fromEntries(
-    Object.entries(attributes).map(([name, value]) => [name, plainValue(value)]),
+    Object.entries(attributes).map(([name, value]) => [
+      name,
+      typeof value === 'string' && MASKED_ATTRIBUTES.has(name) ? value : plainValue(value),
+    ]),
   );
+}
+
+function plainValue(value: Attributes[string]): AttributeValue | undefined {
+  if (typeof value === 'string') {
+    return maskText(value);
+  }
+  return typeof value === 'object' && value !== null
+    ? value.slice(0, MAX_ITEMS).map((item) => maskText(item))
+    : (value ?? undefined);
 }
 
 function contextOf(parent: SpanPlace | null): Context {

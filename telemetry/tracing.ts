@@ -8,6 +8,13 @@ export type Attributes = Readonly<
   Record<string, string | number | boolean | readonly string[] | null>
 >;
 
+/** Attributes that are JSON of texts: each text is masked before, where keys can be told. */
+export const MASKED_ATTRIBUTES: ReadonlySet<string> = new Set([
+  'gen_ai.system_instructions',
+  'gen_ai.input.messages',
+  'gen_ai.output.messages',
+]);
+
 export interface SpanSpec {
   readonly name: string;
   /** `server`: work that was asked for elsewhere; `client`: the asking. */

@@ -1,6 +1,7 @@
 /** Any error → `{"detail": …}`; the only place that gives error codes their HTTP status. */
 import { DomainError, type ErrorCode } from '../../domain/errors.js';
 import { isOutage } from '../../domain/outages.js';
+import { pathForLog } from '../../telemetry/masking.js';
 import { InvalidInput } from '../bodies/problems.js';
 import { subjectOf } from './request-log.js';
 import type { ApiMiddleware, Context } from './state.js';
@@ -83,7 +84,8 @@ function show(ctx: Context, error: unknown): void {
 }
 
 function logFailure(ctx: Context, error: unknown): void {
-  const { method, path } = ctx;
+  const { method } = ctx;
+  const path = pathForLog(ctx.path);
   ctx.state.log.error('request failed', { method, path, ...subjectOf(ctx), error });
 }
 

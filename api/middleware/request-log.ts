@@ -3,6 +3,7 @@ import { isUuid } from '../../domain/ids.js';
 import { spanIn } from '../../domain/traces.js';
 import { inLogScope, type LogScope } from '../../telemetry/log-scope.js';
 import type { Logger } from '../../telemetry/logger.js';
+import { pathForLog } from '../../telemetry/masking.js';
 import type { ApiMiddleware, Context } from './state.js';
 
 const REQUEST_ID = /^[\w-]{1,64}$/;
@@ -62,7 +63,7 @@ export function requestLog({ quietPaths }: { quietPaths: readonly string[] }): A
     const level = quietPaths.includes(ctx.path) ? 'debug' : 'info';
     ctx.state.log[level]('request', {
       method: ctx.method,
-      path: ctx.path,
+      path: pathForLog(ctx.path),
       status: ctx.status,
       durationMs: Math.round(performance.now() - startedAt),
       ...subjectOf(ctx),
