@@ -11,6 +11,7 @@ import type { DomainError } from '../domain/errors.js';
 import type { Language } from '../domain/languages.js';
 import type { Role } from '../domain/permissions.js';
 import type { BudgetRule, PipelineStatusView } from '../domain/results.js';
+import type { Macs } from '../events/macs.js';
 import type { DecodePayloads } from '../temporal/remote-codec.js';
 import type { RunLiveness } from '../temporal/run-liveness.js';
 import type { Logger } from '../telemetry/logger.js';
@@ -113,6 +114,8 @@ export interface AppDeps {
   readonly db: Db;
   /** May be away at any time. */
   readonly redis: Redis;
+  /** Of what is read from Redis, and shown. */
+  readonly macs: Macs;
   /** The process's only one: while Redis is away, it counts by itself. */
   readonly limiter: RateLimiter;
   readonly logger: Logger;

@@ -10,6 +10,7 @@ import { connectDb, type Db } from '../db/connect.js';
 import { createSecretBox, type SecretBox } from '../db/secret-box.js';
 import type { Role } from '../domain/permissions.js';
 import { createBus, type Bus } from '../events/bus.js';
+import { createMacs, type Macs } from '../events/macs.js';
 import { connectRedis } from '../events/redis.js';
 import { connectTemporal, type TemporalClient } from '../temporal/connection.js';
 import { createRemoteDecoder } from '../temporal/remote-codec.js';
@@ -45,9 +46,10 @@ export async function createParts(
   const tokens = createTokens({ secretKey: config.secretKey, ...config.jwt });
   const db = openDb(config, logger);
   const redis = connectRedis({ url: config.redisUrl, name: 'agentforge-api', logger });
-  const bus = createBus({ redisUrl: config.redisUrl, logger });
+  const macs = createMacs(config.encryptionKeys);
+  const bus = createBus({ redisUrl: config.redisUrl, logger, macs });
   const stopping = new AbortController();
-  const shared = { config, logger, tracing, db, redis, bus, temporal };
+  const shared = { config, logger, tracing, db, redis, macs, bus, temporal };
   const common: Common = { ...shared, stopping: stopping.signal };
   const metrics = createMetrics();
   const limiter = createRateLimiter(common);
@@ -61,7 +63,7 @@ export async function createParts(
   const feeds = createFeeds(common);
   return {
     app: {
-      ...{ db, redis, limiter, logger, metrics, secretBox, tokens, workflows, config },
+      ...{ db, redis, macs, limiter, logger, metrics, secretBox, tokens, workflows, config },
       ...{ feeds, leases, tracing, stopping: stopping.signal },
       audit: auditPartsOf(config),
       decodePayloads: createRemoteDecoder(config.encryptionKeys),
@@ -90,6 +92,7 @@ interface Common {
   readonly tracing: Tracing;
   readonly db: Db;
   readonly redis: Redis;
+  readonly macs: Macs;
   readonly bus: Bus;
   readonly temporal: TemporalClient;
   readonly stopping: AbortSignal;

@@ -19,7 +19,10 @@ export interface RateLimiter {
 }
 
 /**
- * One atomic step. The clock is Redis's own, so that every API process counts alike.
+ * One atomic step. The clock is Redis's own, so that every API process counts alike. Whatever the
+ * bucket holds counts as something between empty and full, now or earlier: no stored value keeps
+ * somebody out for longer than a window. (`math.min` and `math.max` answer their first argument
+ * where the second one is no number.)
  * Returns 0 when taken, else the milliseconds until `weight` tokens are there.
  */
 const TAKE = `
@@ -29,8 +32,8 @@ local weight = tonumber(ARGV[3])
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local state = redis.call('HMGET', KEYS[1], 'tokens', 'at')
-local tokens = tonumber(state[1]) or capacity
-local at = tonumber(state[2]) or now
+local tokens = math.max(0, math.min(capacity, tonumber(state[1]) or capacity))
+local at = math.min(now, tonumber(state[2]) or now)
 tokens = math.min(capacity, tokens + math.max(0, now - at) * capacity / windowMs)
 if tokens + 0.000001 < weight then
   return math.max(1, math.ceil((weight - tokens) * windowMs / capacity))

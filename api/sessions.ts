@@ -1,22 +1,30 @@
-import type { Redis } from 'ioredis';
 import type { Db } from '../db/connect.js';
-import { readDiscussion } from '../db/discussions.js';
+import { readDiscussion, readTalkVersion } from '../db/discussions.js';
 import { lastSeq } from '../db/events.js';
 import type { ConversationId } from '../domain/ids.js';
-import { readSessionView, writeSessionView, type SessionView } from '../events/session-view.js';
+import {
+  readSessionView,
+  writeSessionView,
+  type SessionStore,
+  type SessionView,
+} from '../events/session-view.js';
 
 /**
- * How a discussion stands, without waking its workflow: from Redis, else from the state stored
- * after its last turn, which is then kept in Redis again. For showing only: nothing decides on it.
+ * How a discussion stands, without waking its workflow: from Redis, if that is the state stored
+ * after its last turn, else from that, which is then kept in Redis again. For showing only: nothing
+ * decides on it.
  *
  * @returns null before the first answer
  */
 export async function readSession(
-  { db, redis }: { db: Db; redis: Redis },
+  { db, ...store }: SessionStore & { readonly db: Db },
   conversationId: ConversationId,
 ): Promise<SessionView | null> {
-  const view = await readSessionView(redis, conversationId);
-  if (view !== null) {
+  const [view, version] = await Promise.all([
+    readSessionView(store, conversationId),
+    readTalkVersion(db, conversationId),
+  ]);
+  if (view !== null && view.version === version) {
     return view;
   }
   const seq = await lastSeq(db, conversationId); // first: an old state never gets a newer seq
@@ -26,7 +34,8 @@ export async function readSession(
   }
   const { userId, talk } = discussion;
   const { state, round } = talk.machine;
-  const rebuilt = { userId, state, round, designs: talk.designs, lastSeq: seq };
-  await writeSessionView(redis, conversationId, rebuilt);
+  const { designs, version: rebuiltVersion } = talk;
+  const rebuilt = { userId, state, round, version: rebuiltVersion, designs, lastSeq: seq };
+  await writeSessionView(store, conversationId, rebuilt);
   return rebuilt;
 }

@@ -42,6 +42,19 @@ export async function readDiscussion(
     .executeTakeFirst();
 }
 
+/** Of the state after the last turn; null before the first one. */
+export async function readTalkVersion(
+  db: Db,
+  conversationId: ConversationId,
+): Promise<number | null> {
+  const discussion = await db
+    .selectFrom('discussions')
+    .select('version')
+    .where('conversationId', '=', conversationId)
+    .executeTakeFirst();
+  return discussion?.version ?? null;
+}
+
 /** What the record says of a conversation when one of its turns begins. */
 export interface TurnGround {
   /** The state after the last turn. */

@@ -1,6 +1,7 @@
 /**
  * Live fan-out over Redis: hints that something has been stored, never the truth and never
- * history. Whoever hears nothing finds everything in PostgreSQL.
+ * history. Whoever hears nothing finds everything in PostgreSQL. What carries no MAC of ours (from
+ * an older release, or forged) means no more than "look into PostgreSQL", now and then.
  */
 import type { StoredEvent } from '../domain/events.js';
 import type { StreamId, UserId } from '../domain/ids.js';
@@ -16,8 +17,10 @@ import {
   type Hint,
 } from './hints.js';
 import { liveChannelOf, parseLiveMessage, type LiveMessage } from './live-messages.js';
+import type { Macs } from './macs.js';
 import { connectRedis } from './redis.js';
 import { createSubscriptions, type Subscriptions } from './subscriptions.js';
+import { createThrottle } from './throttle.js';
 
 export type { Hint } from './hints.js';
 export type { LiveMessage } from './live-messages.js';
@@ -43,11 +46,11 @@ export interface Bus {
   ): Promise<() => void>;
   /** Tells all processes that a user's vendor keys have changed; like `publish` otherwise. */
   publishKeyChanged(userId: UserId): Promise<void>;
-  /** @param listener told null after an outage: any user's keys may have changed */
+  /** @param listener told null where words may have been missed: any user's keys may have changed */
   onKeyChanged(listener: (userId: UserId | null) => void): Promise<() => void>;
   /** Tells all processes that a user counts as gone; like `publish` otherwise. */
   publishUserGone(userId: UserId): Promise<void>;
-  /** @param listener told null after an outage: any user may have gone */
+  /** @param listener told null where words may have been missed: any user may have gone */
   onUserGone(listener: (userId: UserId | null) => void): Promise<() => void>;
   /** Whether hints arrive; if not, read PostgreSQL. */
   isAvailable(): boolean;
@@ -55,17 +58,25 @@ export interface Bus {
   close(): Promise<void>;
 }
 
-export function createBus({ redisUrl, logger }: { redisUrl: string; logger: Logger }): Bus {
+export interface BusDeps {
+  readonly redisUrl: string;
+  readonly logger: Logger;
+  /** The same keys in every process. */
+  readonly macs: Macs;
+}
+
+export function createBus({ redisUrl, logger, macs }: BusDeps): Bus {
   const publisher = connectRedis({ url: redisUrl, name: 'agentforge-publish', logger });
   const subscriptions = createSubscriptions(
     connectRedis({ url: redisUrl, name: 'agentforge-subscribe', logger }),
     logger,
   );
+  const hear = createHearing(subscriptions, macs);
   const unsent = createUnsent();
 
   async function send(channel: string, text: string, instead: string): Promise<void> {
     try {
-      await publisher.publish(channel, text);
+      await publisher.publish(channel, macs.sign(channel, text));
     } catch (error) {
       unsent.add(channel, instead);
       if (isTimeout(error) && publisher.status === 'ready') {
@@ -93,18 +104,18 @@ export function createBus({ redisUrl, logger }: { redisUrl: string; logger: Logg
       }
     },
     subscribe: (streamId, listener) =>
-      subscriptions.add(channelOf(streamId), (text) => {
+      hear(channelOf(streamId), (text) => {
         const hint = text === null ? null : parseHint(text);
         listener(hint ?? { nudge: true }); // what cannot be read may still mean news
       }),
     subscribeLive: (streamId, listener) =>
-      subscriptions.add(liveChannelOf(streamId), (text) => {
+      hear(liveChannelOf(streamId), (text) => {
         listener(text === null ? null : parseLiveMessage(text));
       }),
     publishKeyChanged: (userId) => sendUser(KEY_CHANGED_CHANNEL, userId),
-    onKeyChanged: (listener) => hearUsers(subscriptions, KEY_CHANGED_CHANNEL, listener),
+    onKeyChanged: (listener) => hearUsers(hear, KEY_CHANGED_CHANNEL, listener),
     publishUserGone: (userId) => sendUser(USER_GONE_CHANNEL, userId),
-    onUserGone: (listener) => hearUsers(subscriptions, USER_GONE_CHANNEL, listener),
+    onUserGone: (listener) => hearUsers(hear, USER_GONE_CHANNEL, listener),
     isAvailable: () => subscriptions.isAvailable(),
     onChange: (listener) => subscriptions.onChange(listener),
     close() {
@@ -115,12 +126,38 @@ export function createBus({ redisUrl, logger }: { redisUrl: string; logger: Logg
   };
 }
 
+/** How often a channel is heard of for texts that nobody of ours has signed. */
+const UNSIGNED_EVERY_MS = 500;
+
+type Hear = Subscriptions['add'];
+
+/** @returns what hears a channel: texts with a MAC of ours, and null for whatever else may be missed */
+function createHearing(subscriptions: Subscriptions, macs: Macs): Hear {
+  return async (channel, onText) => {
+    const unsigned = createThrottle(() => {
+      onText(null);
+    }, UNSIGNED_EVERY_MS);
+    const stopHearing = await subscriptions.add(channel, (signed) => {
+      const text = signed === null ? null : macs.verify(channel, signed);
+      if (signed !== null && text === null) {
+        unsigned.ask();
+      } else {
+        onText(text);
+      }
+    });
+    return () => {
+      unsigned.stop();
+      stopHearing();
+    };
+  };
+}
+
 function hearUsers(
-  subscriptions: Subscriptions,
+  hear: Hear,
   channel: string,
   listener: (userId: UserId | null) => void,
 ): Promise<() => void> {
-  return subscriptions.add(channel, (text) => {
+  return hear(channel, (text) => {
     listener(text === null ? null : parseUser(text));
   });
 }

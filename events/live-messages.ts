@@ -1,4 +1,4 @@
-/** What the channels of agents at work carry; parsed, because Redis is outside the process. */
+/** What the channels of agents at work carry, signed for their channel (macs.ts). */
 import { z } from 'zod';
 import type { StreamId } from '../domain/ids.js';
 
@@ -17,12 +17,11 @@ const LiveMessageShape = z.object({
 /** Something is new about an agent: a piece of its reply, or anything else. */
 export type LiveMessage = z.infer<typeof LiveMessageShape>;
 
-/** Longer pieces are cheaper to read from the entry, once per process that wants them. */
-const MAX_PIECE_CHARACTERS = 32_768;
+/** Of a piece; an agent's entry holds the longer ones. */
+export const MAX_PIECE_CHARACTERS = 32_768;
 
-export function encodeLiveMessage({ piece, ...place }: LiveMessage): string {
-  const isLong = piece !== undefined && piece.text.length > MAX_PIECE_CHARACTERS;
-  return JSON.stringify(isLong ? place : { ...place, piece });
+export function encodeLiveMessage(message: LiveMessage): string {
+  return JSON.stringify(message);
 }
 
 /** @returns null for anything that is no message of ours */

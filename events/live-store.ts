@@ -1,12 +1,17 @@
 /**
  * Agents at work and their replies so far, as Redis holds them for a short while: one string per
  * agent, and an index per stream. Nothing here is history; whatever is lost is in the result.
+ * An entry is the writer's id, then lines that are signed for their stream's channel (macs.ts): the
+ * head, and the messages that have told more of the reply since. What nobody of ours has signed,
+ * or for another agent, is not there.
  */
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import type { AgentStartedEvent } from '../domain/events.js';
 import type { PipelineId, StreamId } from '../domain/ids.js';
-import { liveChannelOf } from './live-messages.js';
+import { encodeLiveMessage, liveChannelOf, parseLiveMessage } from './live-messages.js';
+import type { LiveMessage } from './live-messages.js';
+import type { Macs } from './macs.js';
 
 export interface NodeRef {
   readonly pipelineId: PipelineId;
@@ -29,13 +34,22 @@ export interface LivePlace extends NodeRef {
   readonly lifetimeMs: number;
 }
 
+export interface LiveStore {
+  readonly redis: Redis;
+  readonly macs: Macs;
+}
+
 /**
  * `start`: the agent begins, and takes the entry from any earlier attempt. `reply`: another reply
- * begins, or the entry was lost. `append`: the reply goes on.
+ * begins, or the entry is written as a whole. `append`: the message holds what the reply has more.
  */
 export type LiveWrite =
-  | { readonly kind: 'start' | 'reply'; readonly node: LiveNode; readonly message: string }
-  | { readonly kind: 'append'; readonly text: string; readonly message: string };
+  | {
+      readonly kind: 'start' | 'reply';
+      readonly node: LiveNode;
+      readonly piece: LiveMessage['piece'];
+    }
+  | { readonly kind: 'append'; readonly piece: LiveMessage['piece'] };
 
 /** `lost`: write the whole. `taken`: another attempt is at work. */
 export type LiveWritten = 'written' | 'lost' | 'taken';
@@ -46,19 +60,24 @@ export type LiveWritten = 'written' | 'lost' | 'taken';
  * @throws what Redis throws; the entry may be written or not
  */
 export async function writeLive(
-  redis: Redis,
+  { redis, macs }: LiveStore,
   place: LivePlace,
   write: LiveWrite,
 ): Promise<LiveWritten> {
-  const value = write.kind === 'append' ? write.text : encode(write.node);
-  const { streamId, writer, lifetimeMs } = place;
+  const { streamId, pipelineId, node, writer, lifetimeMs } = place;
+  const channel = liveChannelOf(streamId);
+  const message = macs.sign(channel, encodeLiveMessage({ pipelineId, node, piece: write.piece }));
+  const value =
+    write.kind === 'append'
+      ? `\n${message}`
+      : writer + macs.sign(entryPlaceOf(streamId), JSON.stringify(write.node));
   const outcome = await redis.eval(
     WRITE,
     2,
     keyOf(place),
     indexOf(streamId),
     ...[writer, write.kind, value, lifetimeMs, memberOf(place)],
-    ...[liveChannelOf(streamId), write.message],
+    ...[channel, message],
   );
   return outcome === 1 ? 'written' : outcome === 0 ? 'lost' : 'taken';
 }
@@ -72,22 +91,33 @@ export async function endLive(redis: Redis, place: LivePlace): Promise<void> {
   await redis.eval(END, 2, keyOf(place), indexOf(place.streamId), ...args);
 }
 
+/** More agents than the runs of one stream have; the latest ones are looked at. */
+const MAX_LISTED = 64;
+
 /** The agents of a stream that may be at work. @throws what Redis throws */
 export async function listLive(redis: Redis, streamId: StreamId): Promise<readonly NodeRef[]> {
-  const members = await redis.zrange(indexOf(streamId), '0', '-1');
+  const members = await redis.zrange(indexOf(streamId), `-${MAX_LISTED}`, '-1');
   return members.map((member) => ({
     pipelineId: member.slice(0, ID_LENGTH),
     node: member.slice(ID_LENGTH + 1),
   }));
 }
 
+/** A reply of the greatest length (live-writer.ts), at worst escaped, and what stands around it. */
+const MAX_ENTRY_BYTES = 4_194_304;
+
 /** What is known of each; null for nothing. @throws what Redis throws */
 export async function readLive(
-  redis: Redis,
+  { redis, macs }: LiveStore,
+  streamId: StreamId,
   refs: readonly NodeRef[],
 ): Promise<readonly (LiveNode | null)[]> {
-  const values = refs.length === 0 ? [] : await redis.mget(refs.map(keyOf));
-  return values.map((value) => (value === null ? null : decode(value)));
+  const entries: (LiveNode | null)[] = [];
+  for (const ref of refs) {
+    const value = await redis.getrange(keyOf(ref), 0, MAX_ENTRY_BYTES - 1);
+    entries.push(value === '' ? null : decode(macs, { streamId, ref, value }));
+  }
+  return entries;
 }
 
 /** Of a UUID. */
@@ -105,10 +135,9 @@ function memberOf({ pipelineId, node }: NodeRef): string {
   return `${pipelineId} ${node}`;
 }
 
-/** The writer's id, a line of JSON, then the text, which grows by appending. */
-function encode({ writer, started, reply }: LiveNode): string {
-  const head = JSON.stringify({ started, reply: reply?.id ?? null });
-  return `${writer}${head}\n${reply?.text ?? ''}`;
+/** A head is no message: each is signed for a place of its own. */
+function entryPlaceOf(streamId: StreamId): string {
+  return `${liveChannelOf(streamId)} entry`;
 }
 
 const StartedShape = z.looseObject({
@@ -119,22 +148,51 @@ const StartedShape = z.looseObject({
   timestamp: z.string(),
 });
 
-const HeadShape = z.object({
+const NodeShape = z.object({
+  writer: z.string(),
   started: z.custom<AgentStartedEvent>((value) => StartedShape.safeParse(value).success),
-  reply: z.string().nullable(),
+  reply: z.object({ id: z.string(), text: z.string() }).nullable(),
 });
 
+interface Entry {
+  readonly streamId: StreamId;
+  readonly ref: NodeRef;
+  readonly value: string;
+}
+
 /** @returns null for anything that is no entry of ours */
-function decode(value: string): LiveNode | null {
-  const end = value.indexOf('\n');
-  const head = HeadShape.safeParse(parseJson(value.slice(ID_LENGTH, end)));
-  if (end < 0 || !head.success) {
-    return null;
+function decode(macs: Macs, entry: Entry): LiveNode | null {
+  const [head = '', ...messages] = entry.value.split('\n');
+  const known = decodeHead(macs, entry, head);
+  if (known === null || known.reply === null) {
+    return known;
   }
-  const { started, reply } = head.data;
-  const text = value.slice(end + 1);
-  const writer = value.slice(0, ID_LENGTH);
-  return { writer, started, reply: reply === null ? null : { id: reply, text } };
+  const { id } = known.reply;
+  let { text } = known.reply;
+  for (const message of messages) {
+    const piece = decodePiece(macs, entry, message);
+    if (piece?.reply !== id || piece.offset !== text.length) {
+      break; // what comes after it hangs in the air
+    }
+    text += piece.text;
+  }
+  return { ...known, reply: { id, text } };
+}
+
+function decodeHead(macs: Macs, { streamId, ref }: Entry, head: string): LiveNode | null {
+  const json = macs.verify(entryPlaceOf(streamId), head.slice(ID_LENGTH));
+  const known = json === null ? undefined : NodeShape.safeParse(parseJson(json)).data;
+  const isOurs = known !== undefined && isOf(known, ref) && head.startsWith(known.writer);
+  return isOurs ? known : null;
+}
+
+function decodePiece(macs: Macs, { streamId, ref }: Entry, signed: string): LiveMessage['piece'] {
+  const message = parseLiveMessage(macs.verify(liveChannelOf(streamId), signed) ?? '');
+  return message?.node === ref.node ? message.piece : undefined;
+}
+
+function isOf({ started }: LiveNode, { pipelineId, node }: NodeRef): boolean {
+  return started.pipeline_id === pipelineId && started.node === node;
 }
 
 function parseJson(text: string): unknown {

@@ -4,8 +4,15 @@ import type { Redis } from 'ioredis';
 import { timestampOf, type AgentStartedEvent } from '../domain/events.js';
 import type { StreamId } from '../domain/ids.js';
 import type { Logger } from '../telemetry/logger.js';
-import { encodeLiveMessage } from './live-messages.js';
-import { endLive, writeLive, type LivePlace, type LiveWrite } from './live-store.js';
+import { MAX_PIECE_CHARACTERS } from './live-messages.js';
+import {
+  endLive,
+  writeLive,
+  type LivePlace,
+  type LiveStore,
+  type LiveWrite,
+  type LiveWritten,
+} from './live-store.js';
 
 export interface LiveWriter {
   /** A reply begins; what it returns takes its text, and the reply before is void. Never throws. */
@@ -23,7 +30,7 @@ export interface WorkingAgent {
 
 export type OpenLiveWriter = (agent: WorkingAgent) => LiveWriter;
 
-interface LiveDeps {
+interface LiveDeps extends LiveStore {
   /** May be away at any time: then nothing is told, and nobody waits for it. */
   readonly redis: Redis;
   readonly logger: Logger;
@@ -36,9 +43,11 @@ const FLUSH_CHARACTERS = 1_024;
 const RETRY_MS = 250;
 /** Of one reply, in UTF-8; what is longer is not told beyond this. */
 const MAX_REPLY_BYTES = 262_144;
+/** Then the entry is written as a whole: each of its pieces costs a late reader a hash. */
+const MAX_PIECES = 256;
 const SLACK_MS = 60_000;
 
-export function createLiveWriters({ redis, logger }: LiveDeps): OpenLiveWriter {
+export function createLiveWriters(deps: LiveDeps): OpenLiveWriter {
   return (agent) => {
     const { streamId, silenceMs } = agent;
     const { pipeline_id: pipelineId, node } = agent.started;
@@ -46,7 +55,7 @@ export function createLiveWriters({ redis, logger }: LiveDeps): OpenLiveWriter {
     const place = { streamId, pipelineId, node, writer, lifetimeMs: silenceMs + SLACK_MS };
     const timestamp = timestampOf(new Date());
     const started: AgentStartedEvent = { type: 'agent_started', ...agent.started, timestamp };
-    return new RedisLiveWriter({ redis, logger, place }, started);
+    return new RedisLiveWriter({ ...deps, place }, started);
   };
 }
 
@@ -81,6 +90,8 @@ class RedisLiveWriter implements LiveWriter {
   private readonly deps: LiveDeps & { readonly place: LivePlace };
   private readonly started: AgentStartedEvent;
   private reply: Reply | null = null;
+  /** How many pieces the entry has been given since it was written as a whole. */
+  private pieces = 0;
   /** What has to be written next as a whole; null: what is there goes on. */
   private whole: 'start' | 'reply' | null = 'start';
   private state: 'open' | 'over' | 'taken' = 'open';
@@ -160,13 +171,10 @@ class RedisLiveWriter implements LiveWriter {
     const write = this.nextWrite(reply, end);
     this.whole = null;
     try {
-      const outcome = await writeLive(deps.redis, deps.place, write);
+      const outcome = await writeLive(deps, deps.place, write);
       this.hasFailed = false;
-      if (outcome === 'taken') {
-        this.state = 'taken';
-      } else if (outcome === 'lost') {
-        this.whole ??= 'reply';
-      } else if (reply !== null) {
+      this.note(outcome, write);
+      if (outcome === 'written' && reply !== null) {
         reply.told = end;
       }
     } catch (error) {
@@ -178,21 +186,32 @@ class RedisLiveWriter implements LiveWriter {
     }
   }
 
+  private note(outcome: LiveWritten, { kind }: LiveWrite): void {
+    this.pieces = kind === 'append' ? this.pieces + 1 : 0;
+    if (outcome === 'taken') {
+      this.state = 'taken';
+    } else if (outcome === 'lost') {
+      this.whole ??= 'reply';
+    }
+  }
+
   private nextWrite(reply: Reply | null, end: number): LiveWrite {
     const { whole, started } = this;
-    const { pipelineId, node, writer } = this.deps.place;
+    const { writer } = this.deps.place;
     if (reply === null) {
       // without a piece: who hears of it looks at the entry
-      const message = encodeLiveMessage({ pipelineId, node });
-      return { kind: 'start', node: { writer, started, reply }, message };
+      return { kind: 'start', node: { writer, started, reply }, piece: undefined };
     }
     const { id } = reply;
     const offset = whole === null ? reply.told : 0;
     const text = reply.slice(offset, end);
-    const piece = whole === 'start' ? undefined : { reply: id, offset, text };
-    const message = encodeLiveMessage({ pipelineId, node, piece });
-    return whole === null
-      ? { kind: 'append', text, message }
-      : { kind: whole, node: { writer, started, reply: { id, text } }, message };
+    // a longer one is cheaper to read from the entry, once per process that wants it
+    const isLong = text.length > MAX_PIECE_CHARACTERS;
+    const piece = whole === 'start' || isLong ? undefined : { reply: id, offset, text };
+    if (whole === null && !isLong && this.pieces < MAX_PIECES) {
+      return { kind: 'append', piece };
+    }
+    const node = { writer, started, reply: { id, text: reply.slice(0, end) } };
+    return { kind: whole ?? 'reply', node, piece };
   }
 }

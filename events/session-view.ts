@@ -2,15 +2,23 @@ import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import type { Design } from '../domain/designs.js';
 import type { ConversationId, UserId } from '../domain/ids.js';
+import type { Macs } from './macs.js';
 
 /** A discussion as it stands, so that reading it wakes no sleeping workflow. */
 export interface SessionView {
   readonly userId: UserId;
   readonly state: string;
   readonly round: number;
+  /** Of the state: each turn makes a newer one. */
+  readonly version: number;
   readonly designs: readonly Design[];
   /** `seq` of the newest event that the view knows of. */
   readonly lastSeq: number;
+}
+
+export interface SessionStore {
+  readonly redis: Redis;
+  readonly macs: Macs;
 }
 
 /** Source: contract, README decision 1. */
@@ -45,18 +53,17 @@ return 1
  *   PostgreSQL holds the truth.
  */
 export async function writeSessionView(
-  redis: Redis,
+  { redis, macs }: SessionStore,
   conversationId: ConversationId,
   view: SessionView,
 ): Promise<boolean> {
+  const key = sessionKeyOf(conversationId);
   try {
+    const text = macs.sign(key, JSON.stringify(view));
     const written = await redis.eval(
       WRITE_UNLESS_OLDER,
       1,
-      sessionKeyOf(conversationId),
-      view.lastSeq,
-      JSON.stringify(view),
-      LIFETIME_SECONDS,
+      ...[key, view.lastSeq, text, LIFETIME_SECONDS],
     );
     return written === 1;
   } catch {
@@ -86,19 +93,37 @@ const ViewShape = z.object({
   userId: z.string(),
   state: z.string(),
   round: z.int().min(0),
+  version: z.int().min(0),
   designs: z.array(z.custom<Design>((value) => DesignShape.safeParse(value).success)),
   lastSeq: z.int().min(0),
 });
 const DesignShape = z.looseObject({ name: z.string(), agents: z.array(z.looseObject({})) });
 
-/** @returns null if there is none, or Redis is away: read PostgreSQL then */
+/** Longer than any view: what somebody else has put there is not even fetched. */
+const MAX_VIEW_BYTES = 4_194_304;
+
+const READ = `
+if redis.call('hstrlen', KEYS[1], 'view') > tonumber(ARGV[1]) then return {false, false} end
+return redis.call('hmget', KEYS[1], 'view', 'lastSeq')
+`;
+
+const StoredShape = z.tuple([z.string(), z.coerce.number().int().min(0)]);
+
+/**
+ * The view as it was written, however long ago: who can write to Redis can put an older one back,
+ * so that its `version` is to be compared.
+ *
+ * @returns null if there is none of ours, or Redis is away: read PostgreSQL then
+ */
 export async function readSessionView(
-  redis: Redis,
+  { redis, macs }: SessionStore,
   conversationId: ConversationId,
 ): Promise<SessionView | null> {
+  const key = sessionKeyOf(conversationId);
   try {
-    const [text, seq] = await redis.hmget(sessionKeyOf(conversationId), 'view', 'lastSeq');
-    return text == null ? null : { ...ViewShape.parse(JSON.parse(text)), lastSeq: Number(seq) };
+    const [signed, lastSeq] = StoredShape.parse(await redis.eval(READ, 1, key, MAX_VIEW_BYTES));
+    const text = macs.verify(key, signed);
+    return text === null ? null : { ...ViewShape.parse(JSON.parse(text)), lastSeq };
   } catch {
     return null;
   }

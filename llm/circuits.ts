@@ -80,8 +80,9 @@ export function createCircuits(deps: CircuitsDeps): Circuits {
   return {
     async enter(line) {
       const token = randomUUID();
+      const longestMs = Math.max(limits.longestRestMs, limits.longestAskedMs);
       const seek = (op: 'enter' | 'renew') =>
-        ask([keyOf(line)], [op, token, limits.probeLeaseMs, WHILE_PROBED_MS]);
+        ask([keyOf(line)], [op, token, limits.probeLeaseMs, WHILE_PROBED_MS, longestMs]);
       const answer = Number((await seek('enter')) ?? CLOSED);
       if (answer > 0) {
         return { kind: 'resting', waitMs: answer };
@@ -148,18 +149,27 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local openUntil = tonumber(redis.call('HGET', KEYS[1], 'openUntil'))
 `;
 
-/** KEYS: circuit. ARGV: op, token, lease of a probe, wait while probed. A wait is above 0. */
+/**
+ * KEYS: circuit. ARGV: op, token, lease of a probe, wait while probed, longest rest. A wait is above
+ * 0. What would rest for longer than any circuit does was not written by us, and is closed.
+ */
 const ENTER = `${NOW}
 local op, token, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local probe = redis.call('HGET', KEYS[1], 'probe')
 local probeUntil = tonumber(redis.call('HGET', KEYS[1], 'probeUntil'))
 if not openUntil then return ${CLOSED} end
+if not (openUntil - now <= tonumber(ARGV[5])) then
+  redis.call('DEL', KEYS[1])
+  return ${CLOSED}
+end
 if op == 'renew' then
   if probe == token then redis.call('HSET', KEYS[1], 'probeUntil', now + lease) end
   return ${CLOSED}
 end
 if now < openUntil then return openUntil - now end
-if probe and now < probeUntil then return math.min(probeUntil - now, tonumber(ARGV[4])) end
+if probe and probeUntil and now < probeUntil and probeUntil <= now + lease then
+  return math.min(probeUntil - now, tonumber(ARGV[4]))
+end
 redis.call('HSET', KEYS[1], 'probe', token, 'probeUntil', now + lease)
 return ${PROBE}
 `;

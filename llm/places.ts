@@ -165,15 +165,23 @@ function keysOf({ provider, payer }: Line): readonly [string, string] {
 /**
  * KEYS: line, leases. ARGV: op, member, limit, lease in ms. Whoever is among the first `limit` in
  * line has a place; to join again renews the lease. Numbers, not times, give the order: two who
- * come in one millisecond must not change theirs.
+ * come in one millisecond must not change theirs. What is no lease of ours (one that lasts longer
+ * than any, or a place in line without one) is taken away.
  */
 const SCRIPT = `
 local op, member, limit, lease = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now)) do
-  redis.call('ZREM', KEYS[1], gone)
-  redis.call('ZREM', KEYS[2], gone)
+for _, range in ipairs({{'-inf', now}, {now + 2 * lease, '+inf'}}) do
+  for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], range[1], range[2])) do
+    redis.call('ZREM', KEYS[1], gone)
+    redis.call('ZREM', KEYS[2], gone)
+  end
+end
+if redis.call('ZCARD', KEYS[1]) > redis.call('ZCARD', KEYS[2]) then
+  for _, waiting in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+    if not redis.call('ZSCORE', KEYS[2], waiting) then redis.call('ZREM', KEYS[1], waiting) end
+  end
 end
 if op == 'leave' then
   redis.call('ZREM', KEYS[1], member)

@@ -7,6 +7,7 @@ import { createRoutes } from '../api/routes/index.js';
 import { createTokens } from '../api/tokens.js';
 import { connectDb } from '../db/connect.js';
 import { createSecretBox } from '../db/secret-box.js';
+import { createMacs } from '../events/macs.js';
 import { connectRedis } from '../events/redis.js';
 import { silentLogger } from '../telemetry/logger.js';
 import { createMetrics } from '../telemetry/metrics.js';
@@ -36,6 +37,7 @@ function depsOfNobody(): AppDeps {
   return {
     logger,
     redis,
+    macs: createMacs([Buffer.alloc(KEY_BYTES)]),
     limiter: createRateLimiter({ redis, logger }),
     db: connectDb({ url: `postgresql://${NOWHERE}/none`, poolSize: 1, applicationName: 'none' }),
     metrics: createMetrics(),

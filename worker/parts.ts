@@ -10,7 +10,8 @@ import type { Config } from '../config/config.js';
 import type { Db } from '../db/connect.js';
 import { countOpenRuns } from '../db/pipelines.js';
 import { createSecretBox } from '../db/secret-box.js';
-import { createBus, type Bus } from '../events/bus.js';
+import type { Bus } from '../events/bus.js';
+import type { Macs } from '../events/macs.js';
 import { connectRedis } from '../events/redis.js';
 import { connectTemporal, type TemporalClient } from '../temporal/connection.js';
 import { ensureRetentionSchedule } from '../temporal/retention-schedule.js';
@@ -28,6 +29,7 @@ import { createTemporalReconciler, readRole } from './temporal-reconciler.js';
 import {
   keyStoreOf,
   limitsOf,
+  openBus,
   openDb,
   payersOf,
   publishers,
@@ -69,7 +71,7 @@ async function connect(config: Config, { logger, tracing }: PartsOptions): Promi
   return {
     temporal,
     redis: connectRedis({ url: config.redisUrl, name: 'agentforge-worker', logger }),
-    bus: createBus({ redisUrl: config.redisUrl, logger }),
+    ...openBus(config, logger),
     db: openDb(config, logger),
   };
 }
@@ -77,7 +79,7 @@ async function connect(config: Config, { logger, tracing }: PartsOptions): Promi
 async function assemble(
   config: Config,
   { logger, tracing, stopping }: PartsOptions,
-  { temporal, redis, bus, db }: Connections,
+  { temporal, redis, bus, macs, db }: Connections,
 ): Promise<Parts> {
   const secretBox = createSecretBox(config.encryptionKeys);
   const registry = createRegistry();
@@ -94,7 +96,7 @@ async function assemble(
   const activities = createActivities({
     ...archiving.activityDeps,
     ...modelParts,
-    ...publishers({ bus, redis, logger }),
+    ...publishers({ ...shared, bus, macs }),
     ...keyStoreOf({ db, secretBox, bus }),
     ...payersOf({ db, config, secretBox }),
     ...userTracesOf({ client, bus, redis }),
@@ -135,10 +137,11 @@ interface Connections {
   readonly temporal: TemporalClient;
   readonly redis: Redis;
   readonly bus: Bus;
+  readonly macs: Macs;
   readonly db: Db;
 }
 
-async function release({ temporal, redis, bus, db }: Connections): Promise<void> {
+async function release({ temporal, redis, bus, db }: Omit<Connections, 'macs'>): Promise<void> {
   await temporal.close();
   redis.disconnect();
   await bus.close();

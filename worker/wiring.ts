@@ -14,8 +14,9 @@ import type { LlmKeyDeps } from '../activities/llm-keys.js';
 import type { UserDeletionDeps } from '../activities/user-deletion.js';
 import { createUserWorkflows } from '../activities/user-workflows.js';
 import { announceEvents } from '../events/announce.js';
-import type { Bus } from '../events/bus.js';
+import { createBus, type Bus } from '../events/bus.js';
 import { createLiveWriters } from '../events/live-writer.js';
+import { createMacs, type Macs } from '../events/macs.js';
 import { writeSessionView } from '../events/session-view.js';
 import { forgetConversations, forgetUser } from '../events/user-keys.js';
 import type { Logger } from '../telemetry/logger.js';
@@ -29,6 +30,12 @@ export function openDb(config: Config, logger: Logger): Db {
       logger.warn('postgres connection lost', { error });
     },
   });
+}
+
+/** The bus, and what its messages are signed with: other things in Redis are, too. */
+export function openBus(config: Config, logger: Logger): { bus: Bus; macs: Macs } {
+  const macs = createMacs(config.encryptionKeys);
+  return { bus: createBus({ redisUrl: config.redisUrl, logger, macs }), macs };
 }
 
 export function limitsOf(config: Config): { idleMs: number; maxHistoryEvents: number } {
@@ -62,19 +69,22 @@ export function payersOf(deps: { db: Db; config: Config; secretBox: SecretBox })
 export function publishers({
   bus,
   redis,
+  macs,
   logger,
 }: {
   bus: Bus;
   redis: Redis;
+  macs: Macs;
   logger: Logger;
 }): Pick<DiscussionDeps & AgentDeps, 'publish' | 'showSession' | 'openLive'> {
   return {
-    openLive: createLiveWriters({ redis, logger }),
+    openLive: createLiveWriters({ redis, macs, logger }),
     publish: (streamId, events) => void announceEvents({ bus, redis }, streamId, events),
     showSession({ conversationId, userId }, talk, lastSeq) {
       const { state, round } = talk.machine;
-      const view = { userId, state, round, designs: talk.designs, lastSeq };
-      void writeSessionView(redis, conversationId, view);
+      const { designs, version } = talk;
+      const view = { userId, state, round, version, designs, lastSeq };
+      void writeSessionView({ redis, macs }, conversationId, view);
     },
   };
 }

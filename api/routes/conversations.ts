@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { Redis } from 'ioredis';
-import type { Db } from '../../db/connect.js';
 import { findConversation, insertConversation, listConversations } from '../../db/conversations.js';
 import { listMessages } from '../../db/messages.js';
 import { DomainError } from '../../domain/errors.js';
 import { conversationPath, createConversationBody } from '../bodies/conversations.js';
+import type { AppDeps } from '../deps.js';
 import { defineRoute, type Route } from '../route.js';
 import { readSession } from '../sessions.js';
 import {
@@ -17,7 +16,9 @@ import {
 import { error } from '../views/errors.js';
 import { z } from 'zod';
 
-export function createConversationRoutes(deps: { db: Db; redis: Redis }): readonly Route[] {
+export type ConversationDeps = Pick<AppDeps, 'db' | 'redis' | 'macs'>;
+
+export function createConversationRoutes(deps: ConversationDeps): readonly Route[] {
   const { db } = deps;
   const own = { tag: 'conversations', auth: 'user' } as const;
   return [

@@ -15,23 +15,23 @@ export interface GoneUsersDeps {
   onGone(userId: UserId): void;
 }
 
-/** Notices users who are deleted while they are connected: by the bus's word, and by looking. */
+/**
+ * Notices users who are deleted while they are connected: at the bus's word, and now and then. The
+ * word alone closes nothing; PostgreSQL says who is gone.
+ */
 export function watchGoneUsers(deps: GoneUsersDeps): { stop(): void } {
-  async function look(): Promise<void> {
+  async function look(userIds: readonly UserId[]): Promise<void> {
     try {
-      (await findGoneUsers(deps.db, deps.users())).forEach(deps.onGone);
+      (await findGoneUsers(deps.db, userIds)).forEach(deps.onGone);
     } catch (error) {
       deps.logger.warn('nobody knows who is gone, asking again', { error }); // at the next tick
     }
   }
   const hearing = deps.bus.onUserGone((userId) => {
-    if (userId === null) {
-      void look();
-    } else {
-      deps.onGone(userId);
-    }
+    const connected = deps.users();
+    void look(userId === null ? connected : connected.filter((id) => id === userId));
   });
-  const timer = setInterval(() => void look(), deps.everyMs).unref();
+  const timer = setInterval(() => void look(deps.users()), deps.everyMs).unref();
   return {
     stop() {
       clearInterval(timer);

@@ -108,7 +108,8 @@ const GATEWAY_KEYS = 'agentforge:gateway:';
 
 /**
  * KEYS: the user's leases. ARGV: op, member, limit, lease in ms, what the keys of gateways begin
- * with. Leases that have run out and those of a gateway's earlier life count no more.
+ * with. Leases that have run out and those of a gateway's earlier life count no more, nor does what
+ * is no lease: one that lasts longer than any, or more of them than anybody holds.
  */
 const LEASE_SCRIPT = `
 local op, member, limit, lease = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -119,10 +120,12 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local gateway, life = string.match(member, '^(%S+) (%S+)')
 redis.call('set', gateways .. gateway, life, 'px', lease)
 redis.call('zremrangebyscore', KEYS[1], '-inf', now)
+redis.call('zremrangebyscore', KEYS[1], now + 2 * lease, '+inf')
+if redis.call('zcard', KEYS[1]) > 1000 then redis.call('del', KEYS[1]) end
 for _, other in ipairs(redis.call('zrange', KEYS[1], 0, -1)) do
   local otherGateway, otherLife = string.match(other, '^(%S+) (%S+)')
-  local current = redis.call('get', gateways .. otherGateway)
-  if current and current ~= otherLife then redis.call('zrem', KEYS[1], other) end
+  local current = otherGateway and redis.call('get', gateways .. otherGateway)
+  if not otherGateway or (current and current ~= otherLife) then redis.call('zrem', KEYS[1], other) end
 end
 if op == 'acquire' and limit >= 0 and redis.call('zcard', KEYS[1]) >= limit then return 0 end
 redis.call('zadd', KEYS[1], now + lease, member)

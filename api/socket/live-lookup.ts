@@ -1,8 +1,7 @@
-import type { Redis } from 'ioredis';
 import { readStandings, type RunStanding } from '../../db/agent-steps.js';
 import type { Db } from '../../db/connect.js';
 import type { StreamId } from '../../domain/ids.js';
-import { listLive, readLive, type NodeRef } from '../../events/live-store.js';
+import { listLive, readLive, type LiveStore, type NodeRef } from '../../events/live-store.js';
 import { keyOf, type LiveAgent } from './live-agents.js';
 
 export interface LiveLookup {
@@ -98,11 +97,11 @@ export interface WantedAgents {
 
 /** Redis says what is told of agents, PostgreSQL which of them have ended. */
 export async function findAgents(
-  { redis, db }: { readonly redis: Redis; readonly db: Db },
+  { db, ...store }: LiveStore & { readonly db: Db },
   { streamId, refs, open }: WantedAgents,
 ): Promise<readonly LiveAgent[]> {
-  const asked = refs === 'all' ? [...(await listLive(redis, streamId)), ...open] : refs;
-  const entries = await readLive(redis, asked);
+  const asked = refs === 'all' ? [...(await listLive(store.redis, streamId)), ...open] : refs;
+  const entries = await readLive(store, streamId, asked);
   const found = asked.flatMap(({ pipelineId, node }, index) => {
     const known = entries[index] ?? null;
     return known === null ? [] : [{ pipelineId, node, known }];

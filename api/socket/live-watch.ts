@@ -7,6 +7,7 @@ import type { Db } from '../../db/connect.js';
 import type { StoredEvent } from '../../domain/events.js';
 import type { StreamId } from '../../domain/ids.js';
 import type { Bus, LiveMessage } from '../../events/bus.js';
+import type { Macs } from '../../events/macs.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { createLiveAgents, grow, type LiveAgent } from './live-agents.js';
 import { createLiveLookup, findAgents } from './live-lookup.js';
@@ -15,6 +16,7 @@ import type { LiveView } from './live-view.js';
 export interface LiveDeps {
   readonly db: Db;
   readonly redis: Redis;
+  readonly macs: Macs;
   readonly bus: Bus;
   readonly logger: Logger;
 }

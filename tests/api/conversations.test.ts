@@ -6,6 +6,7 @@ import { appendEvents } from '../../db/events.js';
 import { startMachine } from '../../domain/discussion.js';
 import { startTalk } from '../../domain/talk.js';
 import { addMessage } from '../support/messages.js';
+import { TEST_MACS } from '../support/redis.js';
 import { startApiServer, type ApiServer, type Person } from '../support/api-server.js';
 
 let api: ApiServer;
@@ -175,8 +176,42 @@ describe('how its discussion stands', () => {
     await store(body.id);
     const expected = { state: 'plan', round: 2, designs: [] };
     expect((await read(body.id)).body.discussion).toEqual(expected);
-    await api.db.deleteFrom('discussions').where('conversationId', '=', body.id).execute();
+    const other = JSON.stringify({ ...talk, machine: { ...talk.machine, round: 9 } });
+    await api.db.updateTable('discussions').set({ talk: other }).execute();
     expect((await read(body.id)).body.discussion).toEqual(expected);
+  });
+
+  test.each([
+    ['what nobody of ours has signed', (view: string) => view.slice(22)],
+    ['what is changed', (view: string) => view.replace('"plan"', '"debate"')],
+    ['nothing that can be read', () => '\0'],
+    ['more than any view', () => 'x'.repeat(5_000_000)],
+  ])('is what PostgreSQL says where Redis holds %s', async (_what, forge) => {
+    const { body } = await begin('A talk');
+    await store(body.id);
+    await read(body.id);
+    const key = `agentforge:session:${body.id}`;
+    const view = (await api.redis.hget(key, 'view')) ?? '';
+    await api.redis.hset(key, 'view', forge(view), 'storedWith', 10 ** 15, 'lastSeq', 'none');
+    expect((await read(body.id)).body.discussion).toMatchObject({ state: 'plan', round: 2 });
+  });
+
+  test('is the latest where Redis holds an earlier view, or another conversation’s', async () => {
+    const [{ body }, other] = [await begin('A talk'), await begin('Another one')];
+    await store(body.id);
+    await read(body.id);
+    const key = `agentforge:session:${body.id}`;
+    const earlier = await api.redis.hgetall(key);
+    await api.db.transaction().execute((tx) =>
+      saveDiscussion(tx, {
+        ...{ conversationId: body.id, userId: person.id },
+        talk: { ...talk, version: talk.version + 1, machine: { ...talk.machine, round: 3 } },
+      }),
+    );
+    await api.redis.hset(key, earlier);
+    expect((await read(body.id)).body.discussion).toMatchObject({ round: 3 });
+    await api.redis.hset(`agentforge:session:${other.body.id}`, earlier);
+    expect((await read(other.body.id)).body.discussion).toBeNull();
   });
 
   test('is never an old state under a newer seq, when a turn ends while it is rebuilt', async () => {
@@ -193,17 +228,17 @@ describe('how its discussion stands', () => {
         await appendEvents(tx, { streamId: conversationId, conversationId, steps });
       });
     await endTurn('debate');
-    const afterFirstRead = [() => endTurn('plan')];
+    const afterReads = [() => endTurn('plan'), () => Promise.resolve()]; // the last one first
     const slowly: KyselyPlugin = {
       transformQuery: ({ node }) => node,
       async transformResult({ result }) {
-        await afterFirstRead.pop()?.();
+        await afterReads.pop()?.();
         return result;
       },
     };
-    const { redis } = api;
-    await readSession({ db: api.db.withPlugin(slowly), redis }, body.id);
-    expect(await readSession({ db: api.db, redis }, body.id)).toMatchObject({
+    const store = { redis: api.redis, macs: TEST_MACS };
+    await readSession({ db: api.db.withPlugin(slowly), ...store }, body.id);
+    expect(await readSession({ db: api.db, ...store }, body.id)).toMatchObject({
       state: 'plan',
       lastSeq: 1,
     });

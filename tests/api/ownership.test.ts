@@ -15,6 +15,7 @@ import { connectChat } from '../support/chat-client.js';
 import { startGateway, type Gateway } from '../support/chat-server.js';
 import { designOf } from '../support/designs.js';
 import { admittedRun, createTestConversation } from '../support/runs.js';
+import { TEST_MACS } from '../support/redis.js';
 import { createTestDb, testServers, type TestDb } from '../support/servers.js';
 
 let testDb: TestDb;
@@ -38,7 +39,7 @@ beforeAll(async () => {
   });
   const servers = testServers();
   const { redisUrl } = servers;
-  bus = createBus({ redisUrl, logger: silentLogger });
+  bus = createBus({ redisUrl, logger: silentLogger, macs: TEST_MACS });
   redis = connectRedis({ url: redisUrl, name: 'test', logger: silentLogger });
   temporal = await connectTemporal(
     {

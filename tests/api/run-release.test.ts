@@ -14,6 +14,7 @@ import { silentLogger } from '../../telemetry/logger.js';
 import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
 import { pipelineStart } from '../../temporal/start-options.js';
 import { admittedRun } from '../support/runs.js';
+import { TEST_MACS } from '../support/redis.js';
 import { createTestDb, createTestUser, testServers, type TestDb } from '../support/servers.js';
 
 const TASK_QUEUE = `nobody-${randomUUID()}`;
@@ -31,7 +32,7 @@ beforeAll(async () => {
   const options = { address, namespace, apiKey: null, tls: null };
   temporal = await connectTemporal(options, [randomBytes(32)]);
   redis = connectRedis({ url: redisUrl, name: 'test', logger: silentLogger });
-  bus = createBus({ redisUrl, logger: silentLogger });
+  bus = createBus({ redisUrl, logger: silentLogger, macs: TEST_MACS });
   door = createWorkflowDoor({
     ...{ db, bus, redis, client: temporal.client, taskQueue: TASK_QUEUE },
     limits: { idleMs: 1_000, maxHistoryEvents: 100 },

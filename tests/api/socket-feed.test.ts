@@ -15,7 +15,7 @@ import { connectChat, opened, type ChatClient } from '../support/chat-client.js'
 import { createTestDb, type TestDb } from '../support/servers.js';
 import type { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
-import { startRedisProxy } from '../support/redis.js';
+import { startRedisProxy, TEST_MACS } from '../support/redis.js';
 import { startProxyOf } from '../support/server-proxies.js';
 
 let testDb: TestDb;
@@ -284,7 +284,7 @@ test('sockets of one conversation share one subscription, and the last one ends 
 test('a reader without room gets nothing more until it asks, and then everything in order', async () => {
   const { bus, redis } = await start();
   const talk = await createTalk(testDb.db);
-  const feeds = createFeeds({ db: testDb.db, bus, redis, logger: silentLogger });
+  const feeds = createFeeds({ db: testDb.db, bus, redis, macs: TEST_MACS, logger: silentLogger });
   const [slow, quick]: [number[], number[]] = [[], []];
   const feed = feeds.open({
     streamId: talk.id,

@@ -88,6 +88,7 @@ test('are ended where the client never answers the close', async () => {
   const talk = await createTalk(testDb.db);
   const client = await opened(connectChat(gateway.url(talk)));
   client.socket.pause();
+  await closeAccount(testDb.db, talk.userId, new Date());
   await gateway.bus.publishUserGone(talk.userId);
   await until('nobody is connected', () => gateway.connected() === 0);
   client.socket.terminate();
@@ -108,6 +109,7 @@ test('forget what they have taken and not sent on', async () => {
     client.send({ content, conversation_id: talk.id });
   }
   await until('the first one is on its way', () => offered.length === 1);
+  await closeAccount(testDb.db, talk.userId, new Date());
   await gateway.bus.publishUserGone(talk.userId);
   await client.closed();
   letGo(undefined);

@@ -15,7 +15,7 @@ import {
 import { startLiveRun, type LiveRun } from '../support/live-runs.js';
 import { createTestDb, type TestDb } from '../support/servers.js';
 import { until } from '../support/until.js';
-import { startRedisProxy } from '../support/redis.js';
+import { startRedisProxy, TEST_MACS } from '../support/redis.js';
 
 let testDb: TestDb;
 const open: { close(): unknown }[] = [];
@@ -167,14 +167,18 @@ test('a piece that was lost on its way is made up for', async () => {
   await shows(client, 'one ');
   const { redis } = scene.gateway;
   const reply = String(ofType(client, 'agent_delta')[0]?.['reply']);
-  await redis.append(`agentforge:agent:${scene.run.pipelineId}:a`, 'two '); // and nobody is told
-  const piece = { reply, offset: 8, text: 'three' };
-  await redis.append(`agentforge:agent:${scene.run.pipelineId}:a`, piece.text);
-  const message = { pipelineId: scene.run.pipelineId, node: 'a', piece };
-  await redis.publish(liveChannelOf(scene.talk.id), JSON.stringify(message));
+  const append = async (offset: number, text: string): Promise<string> => {
+    const message = { pipelineId: scene.run.pipelineId, node: 'a', piece: { reply, offset, text } };
+    const signed = TEST_MACS.sign(liveChannelOf(scene.talk.id), JSON.stringify(message));
+    await redis.append(keyOfA(scene.run), `\n${signed}`);
+    return signed;
+  };
+  await append(4, 'two '); // and nobody is told
+  const told = await append(8, 'three');
+  await redis.publish(liveChannelOf(scene.talk.id), told);
   await shows(client, 'one two three');
-  await redis.publish(liveChannelOf(scene.talk.id), JSON.stringify(message)); // twice is once
-  await redis.append(`agentforge:agent:${scene.run.pipelineId}:a`, '!');
+  await redis.publish(liveChannelOf(scene.talk.id), told); // twice is once
+  await append(13, '!');
   await redis.publish(liveChannelOf(scene.talk.id), 'no message of ours'); // means: look
   await shows(client, 'one two three!');
   await agent.end();
@@ -273,7 +277,11 @@ test('while redis is away nothing is told, and when it is back the reply goes on
 
 test('a reader without room gets what is stored first, and then the pieces as one', async () => {
   const { gateway, talk, run } = await setScene();
-  const feeds = createFeeds({ db: testDb.db, ...gateway, logger: silentLogger });
+  const feeds = createFeeds({
+    ...{ db: testDb.db, macs: TEST_MACS },
+    ...gateway,
+    logger: silentLogger,
+  });
   open.push(feeds);
   const seen: ClientEvent[] = [];
   let hasRoom = false;
@@ -323,13 +331,18 @@ test("an agent's end waits for what was told before it and is still being looked
   const answer = Promise.withResolvers<undefined>();
   const asked: unknown[] = [];
   const slow = Object.assign(Object.create(gateway.redis) as typeof gateway.redis, {
-    mget: async (keys: string[]) => {
-      asked.push(keys);
+    getrange: async (key: string, start: number, end: number) => {
+      asked.push(key);
       await answer.promise;
-      return gateway.redis.mget(keys);
+      return gateway.redis.getrange(key, start, end);
     },
   });
-  const feeds = createFeeds({ db: testDb.db, ...gateway, redis: slow, logger: silentLogger });
+  const feeds = createFeeds({
+    ...{ db: testDb.db, macs: TEST_MACS },
+    ...gateway,
+    redis: slow,
+    logger: silentLogger,
+  });
   open.push(feeds);
   const seen: ClientEvent[] = [];
   const take = (event: ClientEvent): boolean => seen.push(event) > 0;

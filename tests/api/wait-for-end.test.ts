@@ -7,7 +7,7 @@ import { admittedRun } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
 import { type TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
-import { startRedisProxy } from '../support/redis.js';
+import { startRedisProxy, TEST_MACS } from '../support/redis.js';
 
 let testDb: TestDb;
 let proxy: TcpProxy;
@@ -16,7 +16,7 @@ beforeAll(async () => {
   testDb = await createTestDb();
   const redis = await startRedisProxy();
   proxy = redis.proxy;
-  bus = createBus({ redisUrl: redis.url, logger: silentLogger });
+  bus = createBus({ redisUrl: redis.url, logger: silentLogger, macs: TEST_MACS });
   await until('Redis is there', () => bus.isAvailable());
 });
 afterAll(async () => {

@@ -19,6 +19,7 @@ import { startLosingCommits, type LostCommits } from '../support/lost-commits.js
 import { lockRow } from '../support/row-lock.js';
 import { admittedRun, createTestConversation } from '../support/runs.js';
 import { createTestDb, createTestUser, testServers, type TestDb } from '../support/servers.js';
+import { TEST_MACS } from '../support/redis.js';
 import { until } from '../support/until.js';
 
 /** Nobody works here: workflows that are started stay as they are. */
@@ -40,7 +41,7 @@ beforeAll(async () => {
   const options = { address, namespace, apiKey: null, tls: null };
   temporal = await connectTemporal(options, [randomBytes(32)]);
   redis = connectRedis({ url: redisUrl, name: 'test', logger: silentLogger });
-  bus = createBus({ redisUrl, logger: silentLogger });
+  bus = createBus({ redisUrl, logger: silentLogger, macs: TEST_MACS });
   await until('redis is there', () => redis.status === 'ready' && bus.isAvailable());
 });
 afterEach(() => {

@@ -4,17 +4,20 @@ import type { StoredEvent } from '../../domain/events.js';
 import { announceEvents } from '../../events/announce.js';
 import { createBus, type Bus, type Hint } from '../../events/bus.js';
 import { connectRedis } from '../../events/redis.js';
-import { readSessionView, writeSessionView } from '../../events/session-view.js';
+import { readSessionView, writeSessionView, type SessionStore } from '../../events/session-view.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { testServers } from '../support/servers.js';
+import { TEST_MACS } from '../support/redis.js';
 import { until } from '../support/until.js';
 
 let redis: Redis;
 let bus: Bus;
+let store: SessionStore;
 beforeAll(async () => {
   const { redisUrl } = testServers();
   redis = connectRedis({ url: redisUrl, name: 'test', logger: silentLogger });
-  bus = createBus({ redisUrl, logger: silentLogger });
+  store = { redis, macs: TEST_MACS };
+  bus = createBus({ redisUrl, logger: silentLogger, macs: TEST_MACS });
   await until('redis is there', () => redis.status === 'ready' && bus.isAvailable());
 });
 afterAll(async () => {
@@ -31,11 +34,18 @@ const started = (streamId: string, seq: number, conversationId?: string): Stored
   timestamp: '2026-11-22T12:00:00.000+00:00',
   ...(conversationId === undefined ? {} : { conversation_id: conversationId }),
 });
-const shown = { userId: randomUUID(), state: 'plan', round: 1, designs: [], lastSeq: 4 };
+const shown = {
+  userId: randomUUID(),
+  state: 'plan',
+  round: 1,
+  version: 2,
+  designs: [],
+  lastSeq: 4,
+};
 
 test('a run’s events reach who listens, and the session view of its conversation', async () => {
   const id = randomUUID();
-  await writeSessionView(redis, id, shown);
+  await writeSessionView(store, id, shown);
   const heard: Hint[] = [];
   const stop = await bus.subscribe(id, (hint) => heard.push(hint));
   const events = [started(id, 5, id), started(id, 6, id)];
@@ -43,12 +53,12 @@ test('a run’s events reach who listens, and the session view of its conversati
   await until('they are heard', () => heard.some((hint) => 'events' in hint));
   stop();
   expect(heard).toContainEqual({ events });
-  expect(await readSessionView(redis, id)).toEqual({ ...shown, lastSeq: 6 });
+  expect(await readSessionView(store, id)).toEqual({ ...shown, lastSeq: 6 });
 });
 
 test('a run without a conversation has no session view', async () => {
   const id = randomUUID();
   await announceEvents({ bus, redis }, id, [started(id, 1)]);
   await announceEvents({ bus, redis }, id, []);
-  expect(await readSessionView(redis, id)).toBeNull();
+  expect(await readSessionView(store, id)).toBeNull();
 });

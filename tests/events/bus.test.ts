@@ -7,7 +7,7 @@ import { silentLogger } from '../../telemetry/logger.js';
 import { testServers } from '../support/servers.js';
 import { type TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
-import { startRedisProxy } from '../support/redis.js';
+import { startRedisProxy, TEST_MACS } from '../support/redis.js';
 
 const open: { close(): unknown }[] = [];
 afterEach(async () => {
@@ -15,7 +15,7 @@ afterEach(async () => {
 });
 
 async function startBus(redisUrl = testServers().redisUrl): Promise<Bus> {
-  const bus = createBus({ redisUrl, logger: silentLogger });
+  const bus = createBus({ redisUrl, logger: silentLogger, macs: TEST_MACS });
   open.push(bus);
   await until('the bus is available', () => bus.isAvailable());
   return bus;

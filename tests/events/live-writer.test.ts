@@ -7,7 +7,7 @@ import { silentLogger } from '../../telemetry/logger.js';
 import { testServers } from '../support/servers.js';
 import { type TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
-import { startRedisProxy } from '../support/redis.js';
+import { startRedisProxy, TEST_MACS } from '../support/redis.js';
 
 const open: { close(): unknown }[] = [];
 afterEach(async () => {
@@ -34,7 +34,11 @@ async function startProxy(): Promise<{ proxy: TcpProxy; url: string }> {
 /** One agent, its writers, and all that is heard of it. */
 async function stage(redisUrl?: string) {
   const [redis, direct] = [await startRedis(redisUrl), await startRedis()];
-  const bus: Bus = createBus({ redisUrl: testServers().redisUrl, logger: silentLogger });
+  const bus: Bus = createBus({
+    redisUrl: testServers().redisUrl,
+    logger: silentLogger,
+    macs: TEST_MACS,
+  });
   open.push(bus);
   await until('the bus is available', () => bus.isAvailable());
   const place = { pipelineId: randomUUID(), node: 'writer' };
@@ -47,13 +51,14 @@ async function stage(redisUrl?: string) {
   });
   const warnings: string[] = [];
   const logger = { ...silentLogger, warn: (event: string) => warnings.push(event) };
-  const openWriter = createLiveWriters({ redis, logger });
+  const openWriter = createLiveWriters({ redis, macs: TEST_MACS, logger });
   return {
     heard,
     warnings,
     redis: direct,
     pieces: () => heard.flatMap(({ piece }) => piece ?? []),
-    entry: async () => (await readLive(direct, [place]))[0] ?? null,
+    entry: async () =>
+      (await readLive({ redis: direct, macs: TEST_MACS }, streamId, [place]))[0] ?? null,
     key: `agentforge:agent:${place.pipelineId}:writer`,
     listed: () => listLive(direct, streamId),
     write: (attempt = 1): LiveWriter =>

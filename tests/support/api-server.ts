@@ -20,6 +20,7 @@ import { createLogger, silentLogger } from '../../telemetry/logger.js';
 import { silentTracing } from '../../telemetry/tracing.js';
 import { createMetrics } from '../../telemetry/metrics.js';
 import { createRemoteDecoder } from '../../temporal/remote-codec.js';
+import { TEST_MACS } from './redis.js';
 import { createTestDb, testServers } from './servers.js';
 
 export const SECRET_KEY = randomBytes(32).toString('hex');
@@ -98,6 +99,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
   const bus = createBus({
     redisUrl: options.redisUrl ?? testServers().redisUrl,
     logger: silentLogger,
+    macs: TEST_MACS,
   });
   const leases = createLeases({
     redis,
@@ -105,7 +107,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     gateway: randomUUID(),
     logger: silentLogger,
   });
-  const feeds = createFeeds({ db, redis, bus, logger: silentLogger });
+  const feeds = createFeeds({ db, redis, macs: TEST_MACS, bus, logger: silentLogger });
   const stopping = new AbortController();
   const written: string[] = [];
   const tokens = createTokens({
@@ -127,6 +129,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
   const app = createApp({
     db,
     redis,
+    macs: TEST_MACS,
     limiter: createRateLimiter({ redis, logger }),
     logger,
     metrics: createMetrics(),

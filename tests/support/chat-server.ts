@@ -18,6 +18,7 @@ import { connectRedis } from '../../events/redis.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { silentTracing } from '../../telemetry/tracing.js';
 import { createTestUser, testServers } from './servers.js';
+import { TEST_MACS } from './redis.js';
 import { until } from './until.js';
 
 export interface Gateway {
@@ -50,7 +51,7 @@ export type GatewayOptions = Partial<Omit<SocketServerDeps, 'db'>> & {
 export async function startGateway(db: Db, options: GatewayOptions = {}): Promise<Gateway> {
   const redisUrl = options.redisUrl ?? testServers().redisUrl;
   const redis = connectRedis({ url: redisUrl, name: 'test', logger: silentLogger });
-  const bus = options.bus ?? createBus({ redisUrl, logger: silentLogger });
+  const bus = options.bus ?? createBus({ redisUrl, logger: silentLogger, macs: TEST_MACS });
   await until('redis is there', () => bus.isAvailable() && redis.status === 'ready');
   const leases = createLeases({
     redis,
@@ -60,7 +61,10 @@ export async function startGateway(db: Db, options: GatewayOptions = {}): Promis
   });
   const sent: OutgoingMessage[] = [];
   let connected = 0;
-  const feeds = createFeeds({ db, bus, redis, logger: options.logger ?? silentLogger });
+  const feeds = createFeeds({
+    ...{ db, bus, redis, macs: TEST_MACS },
+    logger: options.logger ?? silentLogger,
+  });
   const sockets = createSocketServer({
     db,
     feeds,

@@ -9,6 +9,7 @@ import { createLiveWriters, type LiveWriter } from '../../events/live-writer.js'
 import type { Redis } from 'ioredis';
 import { silentLogger } from '../../telemetry/logger.js';
 import { designOf } from './designs.js';
+import { TEST_MACS } from './redis.js';
 import { admittedRun } from './runs.js';
 
 export interface LiveRun {
@@ -34,7 +35,7 @@ export async function startLiveRun(place: RunPlace): Promise<LiveRun> {
   const order = { userId, conversationId, design: designOf(['a', 'b']) };
   const pipelineId = await admittedRun(db, order, new Date());
   const streamId = conversationId ?? pipelineId;
-  const openLive = createLiveWriters({ redis, logger: silentLogger });
+  const openLive = createLiveWriters({ redis, macs: TEST_MACS, logger: silentLogger });
   const told: Promise<unknown>[] = [];
   const { openRun, closeRun } = createPipelineActivities({
     db,

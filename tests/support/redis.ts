@@ -1,11 +1,15 @@
 /** Connections to the tests' Redis, also such that can be cut. */
 import type { Redis } from 'ioredis';
+import { createMacs } from '../../events/macs.js';
 import { connectRedis } from '../../events/redis.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { testServers } from './servers.js';
 import { startProxyOf } from './server-proxies.js';
 import type { TcpProxy } from './tcp-proxy.js';
 import { until } from './until.js';
+
+/** As all processes of one installation have them. */
+export const TEST_MACS = createMacs([Buffer.alloc(32, 7)]);
 
 export async function openRedis(url = testServers().redisUrl): Promise<Redis> {
   const redis = connectRedis({ url, name: 'test', logger: silentLogger });
