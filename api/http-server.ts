@@ -15,6 +15,9 @@ export function createHttpServer(
   const server = createServer({ shouldUpgradeCallback: isWebSocket }, (request, response) => {
     answering.add(request.socket);
     response.once('close', () => answering.delete(request.socket));
+    response.once('finish', () => {
+      discardRest(request);
+    });
     handle(request, response);
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
@@ -25,6 +28,23 @@ export function createHttpServer(
     }
   });
   return server;
+}
+
+/** A client that goes on sending what was refused is listened to for so long, and then cut off. */
+const MAX_DISCARDED_BYTES = 32 * 1_048_576;
+
+function discardRest(request: IncomingMessage): void {
+  if (request.complete) {
+    return;
+  }
+  let left = MAX_DISCARDED_BYTES;
+  request.on('data', (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) {
+      request.destroy();
+    }
+  });
+  request.resume();
 }
 
 /** HTTP/2 offered by ordinary clients of HTTP (curl, Java) is passed over, as RFC 9110 §7.8 allows. */

@@ -1,9 +1,8 @@
 import { Readable } from 'node:stream';
-import { bodyParser } from '@koa/bodyparser';
 import type { Redis } from 'ioredis';
-import { nestingOf, parseExactJson } from './bodies/exact-json.js';
+import { z } from 'zod';
 import { InvalidInput } from './bodies/problems.js';
-import { parseJson } from './bodies/json.js';
+import { parseJson, parseJsonAround } from './bodies/json.js';
 import {
   authenticate,
   type AuthenticateDeps,
@@ -11,7 +10,13 @@ import {
 } from './middleware/authenticate.js';
 import { authorize } from './middleware/authorize.js';
 import { clientIpOf } from './middleware/client-ip.js';
-import { limitAuthAttempts, limitByRole } from './middleware/rate-limit.js';
+import {
+  chargeBytes,
+  limitAuthAttempts,
+  limitByRole,
+  type ChargeBytes,
+} from './middleware/rate-limit.js';
+import { declaredBytes, readText } from './middleware/read-body.js';
 import { subjectOf } from './middleware/request-log.js';
 import type { ApiMiddleware, Context } from './middleware/state.js';
 import { inLogScope } from '../telemetry/log-scope.js';
@@ -32,26 +37,28 @@ export function mountRoutes(router: ApiRouter, routes: readonly Route[], deps: M
     router.register(
       routerPathOf(route),
       [route.spec.method],
-      [
-        ...guardsOf(route.spec, deps),
-        ...(route.spec.body === undefined ? [] : [readBody()]),
-        serve(route, deps.config),
-      ],
+      [...guardsOf(route.spec, deps), ...bodyReaderOf(route.spec, deps), serve(route, deps.config)],
     );
   }
+}
+
+function bodyReaderOf(spec: RouteSpec, { limiter, config }: MountDeps): ApiMiddleware[] {
+  const charge = spec.auth === 'user' ? chargeBytes(limiter, config.rateLimits) : null;
+  return spec.body === undefined ? [] : [readBody(spec, charge)];
 }
 
 const READ_WEIGHT = 0.1;
 
 function guardsOf(spec: RouteSpec, deps: MountDeps): ApiMiddleware[] {
   const weight = spec.weight ?? (spec.method === 'GET' ? READ_WEIGHT : 1);
+  const maxBytes = spec.body === undefined ? 0 : maxBodyBytesOf(spec);
   const { limiter, config } = deps;
   return [
     ...(spec.authLimited === true ? [limitAuthAttempts(limiter, config)] : []),
     ...(spec.auth === 'user'
       ? [
           authenticate(deps, operatorRuleOf(spec, config)),
-          limitByRole(limiter, { rateLimits: config.rateLimits, weight }),
+          limitByRole(limiter, { rateLimits: config.rateLimits, weight, maxBytes }),
         ]
       : []),
     ...(spec.action === undefined ? [] : [authorize(spec.action)]),
@@ -65,27 +72,38 @@ function operatorRuleOf(
   return byOperatorCookie === true ? { origins: temporalUiOrigins } : null;
 }
 
-/** A template carries two documents of 512 KiB, at worst escaped. */
-const BODY_LIMIT = '8mb';
+const KIBIBYTE = 1_024;
+/** Addresses, passwords and tokens. */
+const MAX_AUTH_BYTES = 16 * KIBIBYTE;
+/** All others have a few fields; 10,000 characters are the longest of them. */
+const MAX_BODY_BYTES = 256 * KIBIBYTE;
 
-/** Reads a JSON body; the same text is parsed again by us where it is malformed, to tell where. */
-function readBody(): ApiMiddleware {
-  return bodyParser({
-    enableTypes: ['json'],
-    parsedMethods: ['POST', 'PUT', 'PATCH', 'DELETE'],
-    detectJSON: isJson,
-    jsonStrict: false,
-    jsonLimit: BODY_LIMIT,
-    onError: (error, ctx) => {
-      if ('body' in error && typeof error.body === 'string') {
-        ctx.request.body = parseJson(error.body);
-        ctx.request.rawBody = error.body;
-        return;
-      }
-      // zlib gives no status to what it cannot unpack, nor the network to what it cuts off
-      throw 'status' in error ? error : Object.assign(error, { status: 400 });
-    },
-  });
+function maxBodyBytesOf({ maxBodyBytes, tag }: RouteSpec): number {
+  return maxBodyBytes ?? (tag === 'auth' ? MAX_AUTH_BYTES : MAX_BODY_BYTES);
+}
+
+/** Only JSON is a body; without one, Pydantic calls the whole of it missing. */
+function readBody(spec: RouteSpec, charge: ChargeBytes | null): ApiMiddleware {
+  const maxBytes = maxBodyBytesOf(spec);
+  return async (ctx, next) => {
+    if (!isJson(ctx)) {
+      const msg = 'Input should be a valid dictionary or object to extract fields from';
+      throw new InvalidInput([{ field: 'unknown', msg }]);
+    }
+    const text = await readText(ctx, maxBytes);
+    await charge?.(ctx, Math.max(0, Buffer.byteLength(text) - declaredBytes(ctx)));
+    ctx.request.body = text === '' ? undefined : parseBody(text, spec);
+    await next();
+  };
+}
+
+/** @throws InvalidInput */
+function parseBody(text: string, { documents, body }: RouteSpec): unknown {
+  if (documents === undefined) {
+    return parseJson(text);
+  }
+  const known = body instanceof z.ZodObject ? Object.keys(body.shape) : [];
+  return parseJsonAround(text, { known, documents });
 }
 
 function serve(route: Route, config: ApiConfig): ApiMiddleware {
@@ -101,7 +119,7 @@ function serve(route: Route, config: ApiConfig): ApiMiddleware {
         route.answer({
           params: ctx['params'],
           query: ctx.query,
-          body: bodyOf(ctx, route.spec),
+          body: ctx.request.body,
           user: ctx.state.user,
           clientIp: clientIpOf(ctx.req, config.trustedProxyCount),
           requestId: ctx.state.requestId,
@@ -114,34 +132,6 @@ function serve(route: Route, config: ApiConfig): ApiMiddleware {
       ctx.res.off('close', abort);
     }
   };
-}
-
-/** Only JSON is a body; without one, Pydantic calls the whole of it missing. */
-function bodyOf(ctx: Context, { exactNumbers }: RouteSpec): unknown {
-  if (!isJson(ctx)) {
-    throw new InvalidInput([
-      {
-        field: 'unknown',
-        msg: 'Input should be a valid dictionary or object to extract fields from',
-      },
-    ]);
-  }
-  if (ctx.request.body === '') {
-    return undefined;
-  }
-  return exactNumbers === true ? exactBodyOf(ctx.request.rawBody) : ctx.request.body;
-}
-
-/** Deeper than any editor's document, and less than what ends a stack, here or in PostgreSQL. */
-const MAX_NESTING = 500;
-
-/** @throws InvalidInput */
-function exactBodyOf(text: string): unknown {
-  if (nestingOf(text) > MAX_NESTING) {
-    const msg = `Value error, objects and lists may be nested ${MAX_NESTING} levels deep at most`;
-    throw new InvalidInput([{ field: 'unknown', msg }]);
-  }
-  return parseExactJson(text);
 }
 
 /** A body without a type is taken for JSON. */

@@ -4,7 +4,13 @@
  */
 import type { z } from 'zod';
 import type { Action, Role } from '../domain/permissions.js';
-import { InvalidInput, readInput, type FieldProblem, type InputPlace } from './bodies/problems.js';
+import {
+  InvalidInput,
+  MAX_PROBLEMS,
+  readInput,
+  type FieldProblem,
+  type InputPlace,
+} from './bodies/problems.js';
 
 export interface SignedInUser {
   readonly id: string;
@@ -56,8 +62,10 @@ export interface RouteSpec<
   readonly body?: B;
   /** Described, and checked where they are sent. */
   readonly headers?: z.ZodObject;
-  /** The body's numbers stay as they were written (`exact-json.ts`). */
-  readonly exactNumbers?: boolean;
+  /** The most that a body may have, in bytes; default: 256 KiB, and 16 KiB of tag `auth`. */
+  readonly maxBodyBytes?: number;
+  /** Fields of the body that are documents of any content (`json-document.ts`). */
+  readonly documents?: readonly string[];
   readonly responses: R;
   /**
    * Where successful answers hold what other paths of the same tag ask for: path parameter → JSON
@@ -140,7 +148,7 @@ export function defineRoute(
         if (read.kind === 'parsed') {
           return read.value;
         }
-        problems.push(...read.problems);
+        problems.push(...read.problems.slice(0, MAX_PROBLEMS - problems.length));
         return null;
       };
       const params = parse(spec.params, raw.params, 'path');

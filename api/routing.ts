@@ -57,7 +57,7 @@ export function answerUnrouted(router: ApiRouter): ApiMiddleware {
       ctx.body = { detail: 'Method Not Allowed' };
       return;
     }
-    const withoutSlash = ctx.path.replace(/\/+$/, '');
+    const withoutSlash = withoutSlashesAtEnd(ctx.path);
     if (withoutSlash !== ctx.path && router.match(withoutSlash, ctx.method).path.length > 0) {
       ctx.body = null; // else Koa writes the status out as a text
       ctx.status = 307;
@@ -67,4 +67,13 @@ export function answerUnrouted(router: ApiRouter): ApiMiddleware {
     ctx.status = 404;
     ctx.body = { detail: 'Not Found' };
   };
+}
+
+/** By hand: an expression for it tries each slash of a path as the first of the last ones. */
+function withoutSlashesAtEnd(path: string): string {
+  let end = path.length;
+  while (path[end - 1] === '/') {
+    end -= 1;
+  }
+  return path.slice(0, end);
 }

@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import { conversationPath } from './conversations.js';
+import { idText } from './fields.js';
 
-export const headPath = z.object({ head: z.string().regex(/^[0-9a-f]{64}$/) });
+export const headPath = z.object({
+  head: z
+    .string()
+    .toLowerCase()
+    .regex(/^[0-9a-f]{64}$/),
+});
 
-export const discussionArchivePath = conversationPath.extend({ run_id: z.string() });
+export const discussionArchivePath = conversationPath.extend({ run_id: idText });

@@ -7,8 +7,14 @@ import {
   type EdgeSpec,
 } from '../../domain/designs.js';
 import type { AgentChanges } from '../../domain/rerun.js';
-import { text, wholeNumber } from './fields.js';
+import { list, text, wholeNumber } from './fields.js';
 import { outputSchema } from './output-schema.js';
+
+/**
+ * Bytes of a body with a design: twenty agents whose every text is as long as it may be take 1.2 MB
+ * in Korean, and 2.1 MB where a client escapes it.
+ */
+export const MAX_DESIGN_BYTES = 4 * 1_048_576;
 
 /** The column's size. */
 const MAX_NAME = 255;
@@ -81,25 +87,19 @@ const edge = z
   })
   .meta({ id: 'EdgeInput' }) satisfies z.ZodType<EdgeSpec>;
 
-const points = z
-  .array(text({ max: MAX_TEXT }))
-  .max(MAX_POINTS)
-  .default([]);
+const points = list(text({ max: MAX_TEXT }), { max: MAX_POINTS }).default([]);
 
 export const designBody = z
   .object({
     name: text({ max: MAX_NAME }),
     description: text({ max: MAX_TEXT }),
-    agents: z.array(agent).max(MAX_AGENTS).default([]),
+    agents: list(agent, { max: MAX_AGENTS }).default([]),
     pros: points,
     cons: points,
     estimated_cost: text({ max: MAX_NAME }).default('unknown'),
     complexity: text({ max: MAX_NAME }).default('medium'),
     recommended: z.boolean().default(false),
-    edges: z.array(edge).max(MAX_EDGES).nullable().default(null),
-    source_hints: z
-      .array(text({ max: 2_048 }))
-      .max(MAX_POINTS)
-      .default([]),
+    edges: list(edge, { max: MAX_EDGES }).nullable().default(null),
+    source_hints: list(text({ max: 2_048 }), { max: MAX_POINTS }).default([]),
   })
   .meta({ id: 'DesignInput' }) satisfies z.ZodType<Design>;

@@ -1,121 +1,75 @@
+/** JSON bodies: nothing is made of a text before one pass over it has bounded what it can cost. */
+import { JsonDocument } from './json-document.js';
+import { scanJson, type JsonMember } from './json-scan.js';
 import { lengthOf } from './fields.js';
 import { InvalidInput } from './problems.js';
 
-/** @throws InvalidInput whose field is the character offset of the first mistake. */
+/** Deeper than any editor's document, and less than what ends a stack, here or in PostgreSQL. */
+const MAX_NESTING = 500;
+/** The largest design that can run, with an output schema for each of its agents, has half of it. */
+const MAX_VALUES = 50_000;
+/** Whatever the document, one cannot name so many by hand. */
+const MAX_MEMBERS = 1_000;
+
+/** @throws InvalidInput: whose field is the character offset of the first mistake, or `unknown` */
 export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    const offset = lengthOf(text.slice(0, findJsonMistake(text)));
-    throw new InvalidInput([{ field: String(offset), msg: 'JSON decode error' }]);
-  }
+  scanWithin(text, MAX_VALUES);
+  return JSON.parse(text);
 }
 
 /**
- * Where a text stops being JSON, since engines do not tell reliably. It points where Python's
- * decoder points: at the value, name or delimiter that was expected, at the opening quote of an
- * unterminated string, and behind the value where more follows.
+ * The same for a body that carries documents of any content. They are not parsed at all: each
+ * becomes a `JsonDocument`. Members that are neither documents nor known are passed over unread.
+ *
+ * @throws InvalidInput
  */
-function findJsonMistake(text: string): number {
-  const open: ('{' | '[')[] = [];
-  let at = skip(SPACE, text, 0);
-  for (;;) {
-    const step = skipValue(text, at, open);
-    if (step.kind === 'mistake') {
-      return step.at;
-    }
-    const next = step.kind === 'opened' ? step : closeOrGoOn(text, step.at, open);
-    if (next.kind !== 'opened') {
-      return next.at;
-    }
-    at = next.at;
-  }
-}
-
-/** `opened`: a value is expected next; `done`: behind a whole value; `mistake`: here. */
-interface Step {
-  readonly kind: 'opened' | 'done' | 'mistake';
-  readonly at: number;
-}
-
-const SPACE = /[ \t\n\r]*/y;
-const SCALAR = /(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)/y;
-const PLAIN = /[^"\\\u0000-\u001f]*/y;
-const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
-
-function skip(pattern: RegExp, text: string, from: number): number {
-  pattern.lastIndex = from;
-  return pattern.test(text) ? pattern.lastIndex : from;
-}
-
-function skipValue(text: string, at: number, open: ('{' | '[')[]): Step {
-  const first = text[at];
-  if (first === '"') {
-    return skipString(text, at);
-  }
-  if (first === '[' || first === '{') {
-    return openContainer(text, at, { first, open });
-  }
-  const end = skip(SCALAR, text, at);
-  return end === at ? { kind: 'mistake', at } : { kind: 'done', at: end };
-}
-
-function skipString(text: string, quote: number): Step {
-  let end = skip(PLAIN, text, quote + 1);
-  for (let next = skip(ESCAPE, text, end); next > end; next = skip(ESCAPE, text, end)) {
-    end = skip(PLAIN, text, next);
-  }
-  if (text[end] === '"') {
-    return { kind: 'done', at: end + 1 };
-  }
-  return { kind: 'mistake', at: end === text.length ? quote : end };
-}
-
-function openContainer(
+export function parseJsonAround(
   text: string,
-  at: number,
-  { first, open }: { first: '{' | '['; open: ('{' | '[')[] },
-): Step {
-  const inside = skip(SPACE, text, at + 1);
-  if (text[inside] === closerOf(first)) {
-    return { kind: 'done', at: inside + 1 };
+  { known, documents }: { known: readonly string[]; documents: readonly string[] },
+): unknown {
+  const members = scanWithin(text, Infinity);
+  if (members.length > MAX_MEMBERS) {
+    refuse(`objects may have ${MAX_MEMBERS} members at most`);
   }
-  open.push(first);
-  return first === '{' ? skipName(text, inside) : { kind: 'opened', at: inside };
-}
+  const isObject = text.trimStart().startsWith('{');
+  return isObject ? Object.fromEntries(members.flatMap(readMember)) : null;
 
-/** A member's name and its colon. */
-function skipName(text: string, at: number): Step {
-  if (text[at] !== '"') {
-    return { kind: 'mistake', at };
-  }
-  const name = skipString(text, at);
-  if (name.kind === 'mistake') {
-    return name;
-  }
-  const colon = skip(SPACE, text, name.at);
-  return text[colon] === ':'
-    ? { kind: 'opened', at: skip(SPACE, text, colon + 1) }
-    : { kind: 'mistake', at: colon };
-}
-
-/** Behind a value: closes what ends here, then finds the next value's place. */
-function closeOrGoOn(text: string, from: number, open: ('{' | '[')[]): Step {
-  let at = skip(SPACE, text, from);
-  for (let inner = open.at(-1); inner !== undefined; inner = open.at(-1)) {
-    if (text[at] === ',') {
-      const next = skip(SPACE, text, at + 1);
-      return inner === '{' ? skipName(text, next) : { kind: 'opened', at: next };
+  function readMember({ nameAt, nameEnd, valueAt, valueEnd, values }: JsonMember) {
+    const name = String(JSON.parse(text.slice(nameAt, nameEnd)));
+    if (documents.includes(name)) {
+      return [[name, new JsonDocument(text.slice(valueAt, valueEnd), values)] as const];
     }
-    if (text[at] !== closerOf(inner)) {
-      return { kind: 'mistake', at };
+    if (!known.includes(name)) {
+      return [];
     }
-    open.pop();
-    at = skip(SPACE, text, at + 1);
+    if (values > MAX_VALUES) {
+      refuse(TOO_MANY);
+    }
+    const value: unknown = JSON.parse(text.slice(valueAt, valueEnd));
+    return [[name, value] as const];
   }
-  return { kind: 'done', at };
 }
 
-function closerOf(opener: '{' | '['): string {
-  return opener === '{' ? '}' : ']';
+const TOO_MANY = `a body may hold ${MAX_VALUES} values at most`;
+
+/** @throws InvalidInput */
+function scanWithin(text: string, maxValues: number): readonly JsonMember[] {
+  const scan = scanJson(text, { maxNesting: MAX_NESTING, maxValues });
+  switch (scan.kind) {
+    case 'valid':
+      return scan.members;
+    case 'mistake': {
+      const field = String(lengthOf(text.slice(0, scan.at)));
+      throw new InvalidInput([{ field, msg: 'JSON decode error' }]);
+    }
+    case 'too-deep':
+      return refuse(`objects and lists may be nested ${MAX_NESTING} levels deep at most`);
+    case 'too-many':
+      return refuse(TOO_MANY);
+  }
+}
+
+/** @throws InvalidInput */
+function refuse(why: string): never {
+  throw new InvalidInput([{ field: 'unknown', msg: `Value error, ${why}` }]);
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { BUDGET_RULES } from '../../domain/results.js';
 import { agentChanges, designBody } from './designs.js';
-import { queryInteger, text, uuid, valueError } from './fields.js';
+import { dictionary, idText, queryInteger, text, uuid, valueError } from './fields.js';
 
 /** What becomes of a run when a call does not fit into the day's budget. */
 const onBudget = z.enum(BUDGET_RULES).default('stop');
@@ -48,8 +48,7 @@ function eitherOf(other: string) {
   }));
 }
 
-/** A free text: an id that nobody could have is simply not found. */
-export const pipelinePath = z.object({ pipeline_id: z.string() });
+export const pipelinePath = z.object({ pipeline_id: idText });
 
 /** Beyond any `seq`. */
 const MAX_SEQ = 999_999_999;
@@ -72,9 +71,13 @@ export const lastEventId = z.object({
 const MAX_NODE = 300;
 const MAX_EDITED_INPUT = 100_000;
 const MAX_COMMENT = 2_000;
+/** Bytes of the body: an input of 100,000 characters of Korean, escaped, has 600,000. */
+export const MAX_APPROVAL_BYTES = 1_048_576;
 
-export const comparisonPath = pipelinePath.extend({ other: z.string() });
-export const approvalPath = pipelinePath.extend({ node: z.string() });
+export const comparisonPath = pipelinePath.extend({ other: idText });
+/** No node's name holds NUL, and PostgreSQL is not asked for one. */
+const nodeText = z.string().overwrite((node) => node.replaceAll('\0', '\ufffd'));
+export const approvalPath = pipelinePath.extend({ node: nodeText });
 
 export const approvalBody = z
   .object({
@@ -89,10 +92,13 @@ export const approvalBody = z
   })
   .meta({ id: 'ApprovalBody' });
 
+/** As many as a design may have agents. */
+const MAX_CHANGES = 100;
+
 export const rerunBody = z
   .object({
     from: text({ max: MAX_NODE }).nullish(),
-    changes: z.record(text({ max: MAX_NODE }), agentChanges).nullish(),
+    changes: dictionary(text({ max: MAX_NODE }), agentChanges, { max: MAX_CHANGES }).nullish(),
     on_budget: onBudget,
   })
   .meta({ id: 'RerunBody' });

@@ -1,10 +1,16 @@
 /** What is wrong with an input, told in Pydantic v2's wording: clients show `msg` to people. */
 import type { z } from 'zod';
+import { previewOf } from '../../domain/previews.js';
 
 export interface FieldProblem {
   readonly field: string;
   readonly msg: string;
 }
+
+/** An answer tells so many; the rest is told when those are mended. */
+export const MAX_PROBLEMS = 50;
+/** Of what is said about a field. */
+const MAX_CHARACTERS = 300;
 
 /** An input that was refused; becomes a 422. */
 export class InvalidInput extends Error {
@@ -53,15 +59,19 @@ function problemsOf(issues: readonly z.core.$ZodIssue[], place: InputPlace): Fie
   const problems = new Map<string, FieldProblem>();
   for (const issue of issues) {
     const path = place === 'body' ? issue.path : [place, ...issue.path];
-    const field = path.map(String).join('.') || 'unknown';
+    const field = path.map((part) => previewOf(String(part))).join('.') || 'unknown';
     if (!problems.has(field)) {
-      problems.set(field, { field, msg: wordingOf(issue) });
+      problems.set(field, { field, msg: previewOf(wordingOf(issue), MAX_CHARACTERS) });
+    }
+    if (problems.size === MAX_PROBLEMS) {
+      break;
     }
   }
   return [...problems.values()];
 }
 
-function wordingOf(issue: z.core.$ZodIssue): string {
+/** In Pydantic's words. */
+export function wordingOf(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'invalid_type':
       return wrongType(issue);

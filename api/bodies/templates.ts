@@ -1,11 +1,15 @@
 /** Source of fields and limits: contract, http §5. */
 import { z } from 'zod';
 import { MAX_TEMPLATE_NAME } from '../../domain/templates.js';
-import { asciiJsonBytes, isJsonObject } from './exact-json.js';
+import { JsonDocument, asciiJsonBytes } from './json-document.js';
 import { text, uuid, valueError } from './fields.js';
 
 /** Measured with everything beyond ASCII escaped. */
 const MAX_DOCUMENT_BYTES = 524_288;
+/** The names of the documents: they are kept as they are written. */
+export const TEMPLATE_DOCUMENTS = ['graph_data', 'design_data'];
+/** Bytes of the body: both documents, with as much space between their tokens as an editor writes. */
+export const MAX_TEMPLATE_BYTES = 4 * 1_048_576;
 const MAX_DESCRIPTION = 10_000;
 
 /** An opaque object of any content; becomes its JSON text. */
@@ -13,12 +17,12 @@ function document(field: string) {
   return z
     .unknown()
     .transform((value, check): string => {
-      if (!isJsonObject(value)) {
+      if (!(value instanceof JsonDocument) || !value.isObject()) {
         check.issues.push({ code: 'invalid_type', expected: 'record', input: value });
         return z.NEVER;
       }
-      const json = JSON.stringify(value);
-      if (asciiJsonBytes(json) > MAX_DOCUMENT_BYTES) {
+      const json = value.minLength() > MAX_DOCUMENT_BYTES ? null : value.toText();
+      if (json === null || asciiJsonBytes(json) > MAX_DOCUMENT_BYTES) {
         check.issues.push({ ...valueError(value, `${field} exceeds 512KB limit`) });
         return z.NEVER;
       }

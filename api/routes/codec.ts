@@ -1,7 +1,7 @@
 /** Payloads of workflows, made readable for administrators: in the Temporal Web UI, or one by one. */
 import { recordAdminAction } from '../../db/admin-actions.js';
 import { DomainError } from '../../domain/errors.js';
-import { payloadsBody } from '../bodies/codec.js';
+import { MAX_PAYLOADS_BYTES, payloadsBody } from '../bodies/codec.js';
 import type { AppDeps } from '../deps.js';
 import { operatorCookie, withoutOperatorCookie } from '../operator-cookie.js';
 import { SIGN_IN_POLICY, viewSignIn } from '../operator-page.js';
@@ -31,6 +31,7 @@ function decodeRoute({ decodePayloads, logger }: CodecDeps): Route {
       path: '/codec/decode',
       summary: 'Payloads of workflows in readable form; what cannot be opened comes back as it was',
       body: payloadsBody,
+      maxBodyBytes: MAX_PAYLOADS_BYTES,
       responses: { 200: { description: 'In order', schema: decodedSchema } },
     },
     async ({ user, body }) => {

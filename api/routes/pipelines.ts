@@ -4,7 +4,7 @@ import type { Design } from '../../domain/designs.js';
 import { DomainError } from '../../domain/errors.js';
 import { languageOf } from '../../domain/languages.js';
 import type { BudgetRule, PipelineStatusView } from '../../domain/results.js';
-import { designBody } from '../bodies/designs.js';
+import { MAX_DESIGN_BYTES, designBody } from '../bodies/designs.js';
 import { isUuid } from '../../domain/ids.js';
 import { executeDirectBody, executePipelineBody, pipelinePath } from '../bodies/pipelines.js';
 import { parseInput } from '../bodies/problems.js';
@@ -51,6 +51,7 @@ function executeRoute(deps: PipelineDeps): Route {
       path: '/pipelines/execute',
       summary: 'Run a design, or what a discussion has confirmed',
       body: executePipelineBody,
+      maxBodyBytes: MAX_DESIGN_BYTES,
     },
     async (call) => {
       const { user, body } = call;
@@ -75,6 +76,7 @@ function executeDirectRoute(deps: PipelineDeps): Route {
       path: '/pipelines/execute-direct',
       summary: "Run a design, or a template's design",
       body: executeDirectBody,
+      maxBodyBytes: MAX_DESIGN_BYTES,
     },
     async (call) => {
       const { user, body } = call;

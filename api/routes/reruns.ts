@@ -1,5 +1,6 @@
 /** Running again, and comparing what came of it. */
 import { awaitRun } from '../await-run.js';
+import { MAX_DESIGN_BYTES } from '../bodies/designs.js';
 import { comparisonPath, pipelinePath, rerunBody } from '../bodies/pipelines.js';
 import type { AppDeps } from '../deps.js';
 import { compare, planRerun } from '../rerun.js';
@@ -28,6 +29,7 @@ function rerunRoute(deps: RerunDeps): Route {
       summary: 'Run again from a node, or with changes; answers before it are taken over, unpaid',
       params: pipelinePath,
       body: rerunBody,
+      maxBodyBytes: MAX_DESIGN_BYTES,
       responses: {
         200: { description: 'The new run has ended', schema: pipelineStatusSchema },
         202: { description: 'It goes on; ask at `Location`', schema: pipelineStatusSchema },

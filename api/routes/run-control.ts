@@ -2,7 +2,12 @@
 import { listApprovals } from '../../db/approvals.js';
 import { DomainError } from '../../domain/errors.js';
 import { isUuid } from '../../domain/ids.js';
-import { approvalBody, approvalPath, pipelinePath } from '../bodies/pipelines.js';
+import {
+  MAX_APPROVAL_BYTES,
+  approvalBody,
+  approvalPath,
+  pipelinePath,
+} from '../bodies/pipelines.js';
 import type { AppDeps } from '../deps.js';
 import { defineRoute, type Route } from '../route.js';
 import { approvalSchema, approvalsSchema, viewApproval } from '../views/approvals.js';
@@ -84,6 +89,7 @@ function decideRoute({ workflows }: RunControlRouteDeps): Route {
       summary: 'Approve or reject an agent that waits; an approval may edit its input',
       params: approvalPath,
       body: approvalBody,
+      maxBodyBytes: MAX_APPROVAL_BYTES,
       responses: {
         200: { description: 'Decided', schema: approvalSchema },
         202: {

@@ -12,7 +12,13 @@ import {
   type TemplateChange,
 } from '../../db/templates.js';
 import { DomainError } from '../../domain/errors.js';
-import { changeTemplateBody, createTemplateBody, templatePath } from '../bodies/templates.js';
+import {
+  MAX_TEMPLATE_BYTES,
+  TEMPLATE_DOCUMENTS,
+  changeTemplateBody,
+  createTemplateBody,
+  templatePath,
+} from '../bodies/templates.js';
 import type { AppDeps } from '../deps.js';
 import { defineRoute, type Route } from '../route.js';
 import { error } from '../views/errors.js';
@@ -50,7 +56,8 @@ function createRoute({ db }: TemplateDeps): Route {
       path: '/templates',
       summary: 'Save a pipeline as a private template',
       body: createTemplateBody,
-      exactNumbers: true,
+      maxBodyBytes: MAX_TEMPLATE_BYTES,
+      documents: TEMPLATE_DOCUMENTS,
       yields: { template_id: '/id' },
       responses: { 201: { description: 'Saved', schema: templateSchema }, 400: FULL },
     },
@@ -63,7 +70,7 @@ function createRoute({ db }: TemplateDeps): Route {
         graphData: body.graph_data,
         designData: body.design_data,
       });
-      return { status: 201, body: viewTemplate(template) };
+      return { status: 201, ...viewTemplate(template) };
     },
   );
 }
@@ -107,7 +114,7 @@ function readRoute({ db }: TemplateDeps): Route {
     },
     async ({ user, params }) => {
       const found = await findTemplate(db, { userId: user.id, templateId: params.template_id });
-      return { status: 200, body: viewTemplate(found ?? missing()) };
+      return { status: 200, ...viewTemplate(found ?? missing()) };
     },
   );
 }
@@ -119,13 +126,14 @@ function changeRoute({ db }: TemplateDeps): Route {
       method: 'PUT',
       summary: 'Change an own template; what is not named stays',
       body: changeTemplateBody,
-      exactNumbers: true,
+      maxBodyBytes: MAX_TEMPLATE_BYTES,
+      documents: TEMPLATE_DOCUMENTS,
       responses: { 200: { description: 'Changed', schema: templateSchema }, 404: NOT_FOUND },
     },
     async ({ user, params, body }) => {
       const key = { userId: user.id, templateId: params.template_id };
       const changed = await updateTemplate(db, key, changeOf(body));
-      return { status: 200, body: viewTemplate(changed ?? missing()) };
+      return { status: 200, ...viewTemplate(changed ?? missing()) };
     },
   );
 }
@@ -175,7 +183,7 @@ function forkRoute({ db }: TemplateDeps): Route {
     async ({ user, params }) => {
       const key = { id: randomUUID(), userId: user.id, templateId: params.template_id };
       const copy = await forkTemplate(db, key);
-      return { status: 201, body: viewTemplate(copy ?? missing()) };
+      return { status: 201, ...viewTemplate(copy ?? missing()) };
     },
   );
 }

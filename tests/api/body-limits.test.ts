@@ -1,0 +1,247 @@
+/** What one request may cost, whatever stands in its body, its path or its headers. */
+import { randomUUID } from 'node:crypto';
+import { threadCpuUsage } from 'node:process';
+import { gzipSync } from 'node:zlib';
+import { scanJson } from '../../api/bodies/json-scan.js';
+import { compactJson } from '../../api/bodies/json-document.js';
+import { parseJson } from '../../api/bodies/json.js';
+import { rerunBody } from '../../api/bodies/pipelines.js';
+import { readInput } from '../../api/bodies/problems.js';
+import { startApiServer, type ApiServer, type Person } from '../support/api-server.js';
+
+let api: ApiServer;
+let person: Person;
+beforeAll(async () => {
+  api = await startApiServer();
+  person = await api.register();
+});
+afterAll(() => api.close());
+
+const MIB = 1_048_576;
+const RERUN = `/pipelines/${randomUUID()}/rerun`;
+const DESIGN = { name: 'A design', description: 'Something', agents: [] };
+const AGENT = { name: 'a', role: 'analyzer', llm_model: 'gpt-4o', description: 'reads' };
+
+const many = (count: number, make: (at: number) => string) =>
+  Array.from({ length: count }, (_, at) => make(at));
+const listOf = (count: number, item: string) => `[${many(count, () => item).join(',')}]`;
+const membersOf = (count: number, value: string) =>
+  `{${many(count, (at) => `"k${at}":${value}`).join(',')}}`;
+const nested = (levels: number, [opener, closer]: readonly [string, string], inner = '1') =>
+  `${opener.repeat(levels)}${inner}${closer.repeat(levels)}`;
+
+function send(method: string, path: string, body: string) {
+  return api.send(method, path, { token: person.token, body });
+}
+
+describe('a body is refused by its size before it is read', () => {
+  test.each([
+    ['POST', '/auth/login', 16 * 1_024],
+    ['POST', '/auth/register', 16 * 1_024],
+    ['POST', '/auth/refresh', 16 * 1_024],
+    ['PUT', '/auth/me', 16 * 1_024],
+    ['DELETE', '/auth/me', 16 * 1_024],
+    ['POST', '/conversations', 256 * 1_024],
+    ['POST', '/api-keys', 256 * 1_024],
+    ['POST', '/llm-keys', 256 * 1_024],
+    ['POST', `/pipelines/${randomUUID()}/approvals/a`, MIB],
+    ['POST', '/pipelines/execute', 4 * MIB],
+    ['POST', '/pipelines/execute-direct', 4 * MIB],
+    ['POST', RERUN, 4 * MIB],
+    ['POST', '/templates', 4 * MIB],
+    ['PUT', `/templates/${randomUUID()}`, 4 * MIB],
+  ])('%s %s takes %i bytes and no more', async (method, path, most) => {
+    const sized = (bytes: number) => `{"u":"${'x'.repeat(bytes - '{"u":""}'.length)}"}`;
+    expect((await send(method, path, sized(most))).status).not.toBe(413);
+    const { status, body } = await send(method, path, sized(most + 1));
+    expect([status, body]).toEqual([413, { detail: 'Request body too large' }]);
+    const packed = await api.request(`/api/v1${path}`, {
+      method,
+      headers: { Authorization: `Bearer ${person.token}`, 'Content-Encoding': 'gzip' },
+      body: gzipSync(sized(most + 1)),
+    });
+    expect(packed.status).toBe(413);
+  });
+
+  test('and by who sends it', async () => {
+    const body = `{"graph_data":${listOf(100_000, '1')}}`;
+    const answer = await api.send('POST', '/templates', { token: 'none', body });
+    expect([answer.status, answer.body]).toEqual([401, { detail: 'Invalid token' }]);
+  });
+});
+
+describe('an attack is answered in a few words', () => {
+  const manyIn = (field: string, value: string) =>
+    `{"design":${JSON.stringify(DESIGN).slice(0, -1)},"${field}":${value}}}`;
+  const schemaIn = (schema: string) =>
+    manyIn('agents', `[${JSON.stringify(AGENT).slice(0, -1)},"output_schema":${schema}}]`);
+  const badAgents = listOf(100, `{"output_schema":{"type":"object","enum":${listOf(1_000, '1')}}}`);
+
+  test.each([
+    ['keys in changes', 'POST', RERUN, `{"changes":${membersOf(20_000, '{}')}}`],
+    ['more keys in changes', 'POST', RERUN, `{"changes":${membersOf(300_000, '1')}}`],
+    ['numbers', 'POST', '/pipelines/execute', manyIn('pros', listOf(40_000, '1'))],
+    ['agents', 'POST', '/pipelines/execute', manyIn('agents', listOf(40_000, '1'))],
+    ['edges', 'POST', '/pipelines/execute', manyIn('edges', listOf(40_000, '1'))],
+    ['hints', 'POST', '/pipelines/execute', manyIn('source_hints', listOf(40_000, '1'))],
+    ['values', 'POST', '/pipelines/execute', manyIn('pros', listOf(1_000_000, '{}'))],
+    ['a list for a design', 'POST', '/pipelines/execute', listOf(1_000_000, '1')],
+    ['a deep design', 'POST', '/pipelines/execute', manyIn('agents', nested(400_000, ['[', ']']))],
+    ['a deep schema', 'POST', '/pipelines/execute', schemaIn(nested(240, ['{"items":', '}']))],
+    [
+      'a deeper schema',
+      'POST',
+      '/pipelines/execute',
+      schemaIn(nested(100_000, ['{"items":', '}'])),
+    ],
+    [
+      'a schema of choices',
+      'POST',
+      '/pipelines/execute',
+      schemaIn(nested(200, ['{"anyOf":[', ']}'])),
+    ],
+    ['a wide schema', 'POST', '/pipelines/execute', schemaIn(`{"enum":${listOf(40_000, '1')}}`)],
+    ['words of a schema', 'POST', '/pipelines/execute', schemaIn(membersOf(1_000, '1'))],
+    ['many wrong schemas', 'POST', '/pipelines/execute', manyIn('agents', badAgents)],
+    [
+      'wrong names of properties',
+      'POST',
+      '/pipelines/execute',
+      schemaIn(`{"properties":${membersOf(1_500, '1').replaceAll('k', 'k ')}}`),
+    ],
+    ['a long name', 'POST', RERUN, `{"changes":{"${'x'.repeat(MIB)}":{}}}`],
+    ['a long text', 'POST', '/conversations', `{"title":"${'x'.repeat(200_000)}"}`],
+    ['brackets', 'POST', '/auth/login', '['.repeat(16_000)],
+    ['brackets in a template', 'POST', '/templates', '['.repeat(4 * MIB)],
+    ['half a template', 'POST', '/templates', `{"graph_data":${listOf(500_000, '1').slice(0, -1)}`],
+    ['a template that is a list', 'POST', '/templates', listOf(1_000_000, '1')],
+    [
+      'a large document',
+      'POST',
+      '/templates',
+      `{"name":"n","graph_data":{"a":${listOf(1_000_000, '1')}},"design_data":{}}`,
+    ],
+    ['fields of a template', 'POST', '/templates', membersOf(200_000, '1')],
+    ['a name of a template', 'POST', '/templates', `{"name":${listOf(900_000, '1')}}`],
+    [
+      'a long address',
+      'POST',
+      '/auth/login',
+      `{"email":"a@${'ü.'.repeat(5_000)}de","password":"x"}`,
+    ],
+  ])('%s', async (_, method, path, body) => {
+    const { status, body: answer } = await send(method, path, body);
+    expect(status).toBe(422);
+    expect(answer.detail.length).toBeLessThanOrEqual(50);
+    expect(JSON.stringify(answer).length).toBeLessThan(20_000);
+  });
+
+  test('many problems with many fields are told fifty at a time', async () => {
+    const edges = JSON.stringify(many(2_000, () => '').map(() => ({})));
+    const { body } = await send('POST', '/pipelines/execute', manyIn('edges', edges));
+    expect(body.detail).toHaveLength(50);
+    expect(body.detail[0]).toEqual({ field: 'design.edges.0.source', msg: 'Field required' });
+  });
+
+  test('an unknown field of a template is passed over unread', async () => {
+    const body = `{"name":"n","graph_data":{},"design_data":{},"x":${listOf(1_500_000, '1')}}`;
+    expect((await send('POST', '/templates', body)).status).toBe(201);
+  });
+
+  test('invalid UTF-8 is no text', async () => {
+    const response = await api.request('/api/v1/conversations', {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${person.token}` },
+      body: Buffer.concat([Buffer.from('{"title":"'), Buffer.from([0xff]), Buffer.from('"}')]),
+    });
+    expect(response.status).toBe(400);
+  });
+});
+
+test('others are answered meanwhile', async () => {
+  const body = `{"changes":${membersOf(200_000, '{}')}}`;
+  let answered = 0;
+  const attack = Promise.all(many(5, () => body).map((it) => send('POST', RERUN, it)));
+  void attack.then(() => (answered = -1));
+  const other = await api.register();
+  const { status } = await api.send('GET', '/auth/me', { token: other.token });
+  expect([status, answered <= 0]).toEqual([200, true]);
+  expect((await attack).map((it) => it.status)).toEqual([422, 422, 422, 422, 422]);
+});
+
+describe('the cost of a text grows as the text does', () => {
+  const SHAPES: readonly (readonly [string, (size: number) => string])[] = [
+    ['brackets', (size) => '['.repeat(size)],
+    ['braces', (size) => '{"a":'.repeat(size / 5)],
+    ['quotes', (size) => '"'.repeat(size)],
+    ['backslashes', (size) => `"${'\\'.repeat(size)}`],
+    ['an open string', (size) => `["${'x'.repeat(size)}`],
+    ['spaces', (size) => ' '.repeat(size)],
+    ['numbers', (size) => listOf(size / 2, '1')],
+    ['digits', (size) => '1'.repeat(size)],
+    ['escapes', (size) => `["${'\\u0041'.repeat(size / 6)}"]`],
+    ['pairs', (size) => `["${'🙂'.repeat(size / 2)}" x`],
+    ['strings', (size) => listOf(size / 6, '"\\n"')],
+    ['spaced', (size) => listOf(size / 4, ' 1 ')],
+  ];
+
+  test.each(SHAPES)('scanned: %s', (_, make) => {
+    expect(
+      exponentOf((size) => {
+        const text = make(size);
+        return () => scanJson(text, { maxNesting: Infinity, maxValues: Infinity });
+      }),
+    ).toBeLessThan(1.3);
+  });
+
+  test.each(SHAPES)('parsed or refused: %s', (_, make) => {
+    expect(
+      exponentOf((size) => {
+        const text = make(size);
+        return () => {
+          try {
+            parseJson(text);
+          } catch {
+            // it is no JSON
+          }
+        };
+      }),
+    ).toBeLessThan(1.3);
+  });
+
+  test.each(SHAPES.slice(6).filter(([name]) => !['digits', 'pairs'].includes(name)))(
+    'kept as a document: %s',
+    (_, make) => {
+      expect(
+        exponentOf((size) => {
+          const text = make(size);
+          return () => compactJson(text);
+        }),
+      ).toBeLessThan(1.3);
+    },
+  );
+
+  test('and no number of keys is looked at one by one', () => {
+    const exponent = exponentOf((size) => {
+      const changes = Object.fromEntries(many(size / 8, String).map((key) => [key, {}]));
+      return () => readInput(rerunBody, { changes }, 'body');
+    });
+    expect(exponent).toBeLessThan(1.3);
+  });
+});
+
+/** How the processor time of `run` grows from n to 4n, by medians; 0 where it is too small to tell. */
+function exponentOf(prepare: (size: number) => () => unknown): number {
+  const medianOf = (size: number): number => {
+    const run = prepare(size);
+    const costs = many(5, String).map(() => {
+      const begun = threadCpuUsage();
+      run();
+      const { user, system } = threadCpuUsage(begun);
+      return user + system;
+    });
+    return costs.sort((a, b) => a - b)[2] ?? 0;
+  };
+  const [once, , fourTimes] = [100_000, 200_000, 400_000].map(medianOf);
+  return (fourTimes ?? 0) < 8_000 ? 0 : Math.log((fourTimes ?? 0) / (once ?? 1)) / Math.log(4);
+}
