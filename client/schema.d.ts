@@ -1196,22 +1196,17 @@ export interface components {
     DesignInput: {
       name: string;
       description: string;
-      /** @default [] */
-      agents: components['schemas']['AgentInput'][];
-      /** @default [] */
-      pros: string[];
-      /** @default [] */
-      cons: string[];
+      agents?: components['schemas']['AgentInput'][];
+      pros?: string[];
+      cons?: string[];
       /** @default unknown */
       estimated_cost: string;
       /** @default medium */
       complexity: string;
       /** @default false */
       recommended: boolean;
-      /** @default null */
-      edges: components['schemas']['EdgeInput'][] | null;
-      /** @default [] */
-      source_hints: string[];
+      edges?: components['schemas']['EdgeInput'][] | null;
+      source_hints?: string[];
     };
     AgentInput: {
       name: string;
@@ -1228,8 +1223,7 @@ export interface components {
       retry_count: number;
       /** @default false */
       is_custom_role: boolean;
-      /** @default null */
-      output_schema: components['schemas']['OutputSchema'] | null;
+      output_schema?: components['schemas']['OutputSchema'] | null;
       /** @default false */
       approval: boolean;
       /** @default 604800 */
@@ -1239,9 +1233,6 @@ export interface components {
        * @enum {string}
        */
       on_approval_timeout: 'approve' | 'reject';
-    };
-    OutputSchemaProperties: {
-      [key: string]: components['schemas']['OutputSchema'];
     };
     OutputSchema: {
       type?:
@@ -1261,6 +1252,9 @@ export interface components {
       minimum?: number;
       maximum?: number;
       anyOf?: components['schemas']['OutputSchema'][];
+    };
+    OutputSchemaProperties: {
+      [key: string]: components['schemas']['OutputSchema'];
     };
     EdgeInput: {
       source: string;

@@ -1,13 +1,16 @@
 /** What one request may cost, whatever stands in its body, its path or its headers. */
 import { randomUUID } from 'node:crypto';
-import { threadCpuUsage } from 'node:process';
 import { gzipSync } from 'node:zlib';
 import { scanJson } from '../../api/bodies/json-scan.js';
 import { compactJson } from '../../api/bodies/json-document.js';
 import { parseJson } from '../../api/bodies/json.js';
 import { rerunBody } from '../../api/bodies/pipelines.js';
 import { readInput } from '../../api/bodies/problems.js';
+import { mountRoutes } from '../../api/mount.js';
+import { createRoutes } from '../../api/routes/index.js';
+import { answerUnrouted, createRouter, endpointOf } from '../../api/routing.js';
 import { startApiServer, type ApiServer, type Person } from '../support/api-server.js';
+import { expectLinear } from '../support/growth.js';
 
 let api: ApiServer;
 let person: Person;
@@ -186,62 +189,69 @@ describe('the cost of a text grows as the text does', () => {
   ];
 
   test.each(SHAPES)('scanned: %s', (_, make) => {
-    expect(
-      exponentOf((size) => {
-        const text = make(size);
-        return () => scanJson(text, { maxNesting: Infinity, maxValues: Infinity });
-      }),
-    ).toBeLessThan(1.3);
+    expectLinear((size) => {
+      const text = flat(make(size));
+      return () => scanJson(text, { maxNesting: Infinity, maxValues: Infinity });
+    });
   });
 
   test.each(SHAPES)('parsed or refused: %s', (_, make) => {
-    expect(
-      exponentOf((size) => {
-        const text = make(size);
-        return () => {
-          try {
-            parseJson(text);
-          } catch {
-            // it is no JSON
-          }
-        };
-      }),
-    ).toBeLessThan(1.3);
+    expectLinear((size) => {
+      const text = flat(make(size));
+      return () => {
+        try {
+          parseJson(text);
+        } catch {
+          // it is no JSON
+        }
+      };
+    });
   });
 
   test.each(SHAPES.slice(6).filter(([name]) => !['digits', 'pairs'].includes(name)))(
     'kept as a document: %s',
     (_, make) => {
-      expect(
-        exponentOf((size) => {
-          const text = make(size);
-          return () => compactJson(text);
-        }),
-      ).toBeLessThan(1.3);
+      expectLinear((size) => {
+        const text = flat(make(size));
+        return () => compactJson(text);
+      });
     },
   );
 
   test('and no number of keys is looked at one by one', () => {
-    const exponent = exponentOf((size) => {
+    expectLinear((size) => {
       const changes = Object.fromEntries(many(size / 8, String).map((key) => [key, {}]));
       return () => readInput(rerunBody, { changes }, 'body');
     });
-    expect(exponent).toBeLessThan(1.3);
   });
 });
 
-/** How the processor time of `run` grows from n to 4n, by medians; 0 where it is too small to tell. */
-function exponentOf(prepare: (size: number) => () => unknown): number {
-  const medianOf = (size: number): number => {
-    const run = prepare(size);
-    const costs = many(5, String).map(() => {
-      const begun = threadCpuUsage();
-      run();
-      const { user, system } = threadCpuUsage(begun);
-      return user + system;
-    });
-    return costs.sort((a, b) => a - b)[2] ?? 0;
-  };
-  const [once, , fourTimes] = [100_000, 200_000, 400_000].map(medianOf);
-  return (fourTimes ?? 0) < 8_000 ? 0 : Math.log((fourTimes ?? 0) / (once ?? 1)) / Math.log(4);
+describe('the cost of a path grows as the path does', () => {
+  const router = createRouter();
+  const deps: any = { config: { passwordCost: 4, temporalUiOrigins: [] } }; // no route is called
+  mountRoutes(router, createRoutes(deps), deps);
+
+  test.each([
+    ['slashes', '/'],
+    ['slashes and letters', '/a'],
+    ['hyphens', 'a-'],
+    ['dots', '../'],
+    ['escapes', '%41'],
+    ['broken escapes', '%'],
+    ['a known beginning', '/api/v1/pipelines'],
+  ])('%s', (_, part) => {
+    expectLinear((size) => {
+      const path = flat(`/${part.repeat(size / part.length)}x`);
+      const ctx: any = { path, method: 'GET', search: '', set: () => undefined };
+      return () => {
+        endpointOf(router, path);
+        void answerUnrouted(router)(ctx, () => Promise.resolve());
+      };
+    }, 32_768);
+  });
+});
+
+/** Not the rope that it was made as. */
+function flat(text: string): string {
+  return Buffer.from(text).toString();
 }
