@@ -4,6 +4,7 @@ import type { AppDeps } from './deps.js';
 import { mapErrors } from './middleware/errors.js';
 import { cors, securityHeaders } from './middleware/headers.js';
 import { httpMetrics } from './middleware/metrics.js';
+import { nameWork } from './middleware/name-work.js';
 import { requestId, requestLog } from './middleware/request-log.js';
 import { traceRequests } from './middleware/trace-requests.js';
 import type { RequestState } from './middleware/state.js';
@@ -19,6 +20,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
 
   const app = new Koa<RequestState>();
   app.use(requestId(deps.logger));
+  app.use(nameWork((path) => endpointOf(router, path)));
   app.use(
     traceRequests({
       tracing: deps.tracing,

@@ -8,6 +8,7 @@ import { requireNode } from '../config/node-version.js';
 import { createLogger, type Logger } from '../telemetry/logger.js';
 import { endFailed } from '../telemetry/process-end.js';
 import { startTracing } from '../telemetry/start-tracing.js';
+import { startWatchdog } from '../telemetry/watchdog.js';
 import { createApp } from './app.js';
 import { createHttpServer } from './http-server.js';
 import { securityHeadersOf } from './middleware/headers.js';
@@ -60,11 +61,20 @@ async function serve(config: Config, { parts, logger: log, stopAsked }: Service)
   const sockets = createSocketServer(parts.sockets);
   server.on('upgrade', sockets.handleUpgrade);
   const port = await listen(server, config);
+  const watchdog = startWatchdog({
+    name: 'api',
+    logLevel: config.logLevel,
+    limits: config.watchdog,
+    loops: ['main'],
+    registry: parts.app.metrics.registry,
+    logger: log,
+  });
   log.info('api ready', { host: config.host, port });
   const signal = await stopAsked;
   log.info('api stopping', { signal });
   parts.stopWaiting(); // blocking calls answer with what is known; their runs go on
   await Promise.all([sockets.close(), closeServer(server)]);
+  await watchdog.close();
 }
 
 async function closeServer(server: Server): Promise<void> {

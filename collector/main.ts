@@ -8,6 +8,7 @@ import { ConfigError } from '../config/environment.js';
 import { requireNode } from '../config/node-version.js';
 import { createLogger, type Logger } from '../telemetry/logger.js';
 import { endFailed } from '../telemetry/process-end.js';
+import { startWatchdog } from '../telemetry/watchdog.js';
 import { createApp } from './app.js';
 import { createParts } from './parts.js';
 
@@ -38,9 +39,18 @@ async function run(config: CollectorConfig, log: Logger): Promise<void> {
   const server = createServer((request, response) => void handle(request, response));
   try {
     const port = await listen(server, config);
+    const watchdog = startWatchdog({
+      name: 'collector',
+      logLevel: config.logLevel,
+      limits: config.watchdog,
+      loops: ['main'],
+      registry: parts.app.registry,
+      logger: log,
+    });
     log.info('collector ready', { host: config.host, port });
     log.info('collector stopping', { signal: await asked.promise });
     await drain(server, stopping);
+    await watchdog.close();
   } finally {
     parts.close(); // what stays open would keep the process from ending
   }

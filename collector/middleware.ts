@@ -7,6 +7,7 @@ import { inLogScope } from '../telemetry/log-scope.js';
 import type { Logger } from '../telemetry/logger.js';
 import { pathForLog } from '../telemetry/masking.js';
 import type { HttpMetrics } from '../telemetry/metrics.js';
+import { inWork } from '../telemetry/work-scope.js';
 
 const REQUEST_ID = /^[\w-]{1,64}$/;
 const TRACE_BYTES = 16;
@@ -27,7 +28,8 @@ export function observe({ logger, metrics, quietPaths, endpointOf }: ObserveOpti
     const traceId =
       spanIn(ctx.get('traceparent'))?.traceId ?? randomBytes(TRACE_BYTES).toString('hex');
     ctx.set('X-Request-ID', requestId);
-    await inLogScope({ requestId, traceId }, async () => {
+    const work = { work: 'request', method: ctx.method, route: endpointOf(ctx.path), requestId };
+    const answer = async (): Promise<void> => {
       const startedAt = performance.now();
       await answering(ctx, next, logger);
       const seconds = (performance.now() - startedAt) / 1_000;
@@ -41,7 +43,8 @@ export function observe({ logger, metrics, quietPaths, endpointOf }: ObserveOpti
         metrics.httpRequests.inc({ ...labels, status: String(status) });
         metrics.httpDuration.observe(labels, seconds);
       }
-    });
+    };
+    await inLogScope({ requestId, traceId }, () => inWork(work, answer));
   };
 }
 

@@ -8,11 +8,13 @@ import {
   peekEnvironment,
   port,
 } from './environment.js';
+import { WatchdogEnvironment, watchdogOf, type WatchdogConfig } from './watchdog-config.js';
 
 const KIBIBYTE = 1_024;
 const MAX_BYTES_LIMIT = 64 * KIBIBYTE * KIBIBYTE;
 
 const Environment = z.object({
+  ...WatchdogEnvironment.shape,
   REDIS_URL: z.string().min(1),
   LOG_LEVEL: logLevel,
   COLLECTOR_HOST: z.string().min(1).default('127.0.0.1'),
@@ -41,6 +43,7 @@ export interface CollectorConfig {
   readonly crawlTimeoutMs: number;
   /** Largest page, before and after decompression. */
   readonly maxBodyBytes: number;
+  readonly watchdog: WatchdogConfig;
 }
 
 /** @throws ConfigError */
@@ -55,5 +58,6 @@ export function loadCollectorConfig(env: NodeJS.ProcessEnv = peekEnvironment()):
     delayMs: parsed.COLLECTOR_DELAY_SECONDS * 1_000,
     crawlTimeoutMs: parsed.COLLECTOR_TIMEOUT_SECONDS * 1_000,
     maxBodyBytes: parsed.COLLECTOR_MAX_BYTES,
+    watchdog: watchdogOf(parsed),
   });
 }

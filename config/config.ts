@@ -22,6 +22,7 @@ import {
 import { originsOf, temporalUiOriginsOf } from './origins.js';
 import { auditKeyOf, encryptionKeysOf, secretKeyOf } from './secrets.js';
 import { TracesEnvironment, tracesOf, type TracesConfig } from './traces-config.js';
+import { WatchdogEnvironment, watchdogOf, type WatchdogConfig } from './watchdog-config.js';
 
 export { ConfigError } from './environment.js';
 
@@ -30,6 +31,7 @@ const DAY_SECONDS = 86_400;
 
 const Environment = z.object({
   ...TracesEnvironment.shape,
+  ...WatchdogEnvironment.shape,
   DATABASE_URL: z.string().min(1),
   REDIS_URL: z.string().min(1),
   TEMPORAL_ADDRESS: z.string().min(1),
@@ -154,6 +156,7 @@ export interface Config {
   readonly eventStreamMs: number;
   readonly retention: RetentionAges;
   readonly traces: TracesConfig;
+  readonly watchdog: WatchdogConfig;
 }
 
 export interface TemporalConfig {
@@ -234,6 +237,7 @@ function configOf(env: z.infer<typeof Environment>): Config {
     wsLeaseSeconds: env.WS_LEASE_SECONDS,
     eventStreamMs: env.EVENT_STREAM_SECONDS * 1_000,
     traces: tracesOf(env),
+    watchdog: watchdogOf(env),
     retention: {
       eventsDays: env.RETENTION_EVENTS_DAYS,
       runsDays: env.RETENTION_RUNS_DAYS,

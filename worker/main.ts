@@ -15,6 +15,7 @@ import { createLogger, type Logger } from '../telemetry/logger.js';
 import { endFailed } from '../telemetry/process-end.js';
 import { startTracing } from '../telemetry/start-tracing.js';
 import type { Tracing } from '../telemetry/tracing.js';
+import { startWatchdog } from '../telemetry/watchdog.js';
 import { BUNDLE_PATH } from './bundle.js';
 import { createParts, type Parts } from './parts.js';
 import { tryUntilStopped } from './patience.js';
@@ -66,8 +67,17 @@ async function work(
   { parts, logger: log, tracing, stopping }: Work,
 ): Promise<void> {
   let worker: Worker | null = null;
+  const { registry } = parts;
+  const watchdog = startWatchdog({
+    name: 'worker',
+    logLevel: config.logLevel,
+    limits: config.watchdog,
+    loops: ['main', 'workflow'],
+    registry,
+    logger: log,
+  });
   const page = await serveStatus(
-    { registry: parts.registry, isWorking: () => worker?.getState() === 'RUNNING' },
+    { registry, watchdog, isWorking: () => worker?.getState() === 'RUNNING' },
     { host: config.host, port: config.workerMetricsPort },
   );
   const attempt = async (): Promise<NativeConnection> => {
@@ -89,6 +99,7 @@ async function work(
     }
   } finally {
     await page.close();
+    await watchdog.close();
   }
 }
 

@@ -1,18 +1,21 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
+import type { Watchdog } from '../telemetry/watchdog.js';
 
 export interface StatusDeps {
   readonly registry: Registry;
   /** Whether tasks are being taken: not before Temporal has answered, nor while draining. */
   isWorking(): boolean;
+  /** Of the workflow thread; the main loop answers only while it is free itself. */
+  readonly watchdog: Pick<Watchdog, 'isHeld' | 'isLost'>;
 }
 
 type Page = Readonly<{ status: number; type: string; body: string }>;
 
 /**
- * A worker's only door, for those who watch it: `GET /metrics`, `/health` (it is alive), `/readyz`
- * (it takes tasks).
+ * A worker's only pages, for monitoring: `GET /metrics`, `/health` (it is alive), `/readyz`
+ * (it takes tasks, and its workflow thread is not held).
  *
  * @returns the port it listens on
  */
@@ -33,19 +36,29 @@ export async function serveStatus(
   return { port: portOf(server), close: () => closeServer(server) };
 }
 
-async function pageOf({ registry, isWorking }: StatusDeps, path = ''): Promise<Page> {
+async function pageOf(deps: StatusDeps, path = ''): Promise<Page> {
+  const { registry, watchdog } = deps;
   switch (path) {
     case '/metrics':
       return { status: 200, type: registry.contentType, body: await registry.metrics() };
     case '/health':
-      return jsonPage(200, { status: 'healthy' });
+      return watchdog.isLost()
+        ? jsonPage(503, { detail: 'The workflow thread is held' })
+        : jsonPage(200, { status: 'healthy' });
     case '/readyz':
-      return isWorking()
-        ? jsonPage(200, { status: 'ready' })
-        : jsonPage(503, { detail: 'Not ready: no tasks are taken' });
+      return readyPage(deps);
     default:
       return jsonPage(404, { detail: 'Not found' });
   }
+}
+
+function readyPage({ isWorking, watchdog }: StatusDeps): Page {
+  if (!isWorking()) {
+    return jsonPage(503, { detail: 'Not ready: no tasks are taken' });
+  }
+  return watchdog.isHeld()
+    ? jsonPage(503, { detail: 'Not ready: the workflow thread is held' })
+    : jsonPage(200, { status: 'ready' });
 }
 
 function jsonPage(status: number, body: object): Page {

@@ -14,7 +14,9 @@ import type { Tracing } from '../telemetry/tracing.js';
 import { readCodeVersion } from './bundle.js';
 import { createActivityInterceptor } from './interceptors/charge.js';
 import { createTraceInterceptor } from './interceptors/trace.js';
+import { board } from '../telemetry/work-scope.js';
 import { traceSinks } from './interceptors/trace-sinks.js';
+import { watchWorkflows } from './workflow-watch.js';
 
 export interface WorkerDeps {
   readonly connection: NativeConnection;
@@ -56,7 +58,7 @@ export async function connectWorker(options: TemporalOptions): Promise<NativeCon
 
 export async function createWorker(deps: WorkerDeps): Promise<Worker> {
   const code = await readCodeVersion(deps.bundlePath);
-  return Worker.create({
+  const worker = await Worker.create({
     ...WORKER_SETTINGS,
     identity: workerIdentityOf(code),
     connection: deps.connection,
@@ -72,10 +74,15 @@ export async function createWorker(deps: WorkerDeps): Promise<Worker> {
       ],
     },
     sinks: traceSinks(deps.tracing),
+    workflowThreadPoolSize: 1, // as by default; see workflow-watch.ts
     maxCachedWorkflows: deps.maxCachedWorkflows,
     maxConcurrentActivityTaskExecutions: deps.maxActivities,
     ...versioningOf(deps.temporal.workerVersion),
   });
+  if (!watchWorkflows(worker, board)) {
+    deps.logger.error('workflows cannot be watched with this release of the SDK');
+  }
+  return worker;
 }
 
 /**

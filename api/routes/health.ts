@@ -4,6 +4,7 @@ import { appendPage } from '../../telemetry/metrics.js';
 import type { AppDeps } from '../deps.js';
 import { DOCS_POLICY, viewDocs } from '../docs/page.js';
 import { pageSchema, textSchema } from '../openapi.js';
+import { stateOf } from '../readiness.js';
 import { defineRoute, type Route } from '../route.js';
 import { healthSchema, notReadySchema, readySchema } from '../views/health.js';
 
@@ -72,23 +73,6 @@ function readyRoute({ checks }: HealthDeps): Route {
         : { status: 503, body: { detail: `Not ready, down: ${down.join(', ')}`, parts } };
     },
   );
-}
-
-const CHECK_LIMIT_MS = 2_000;
-
-async function stateOf(check: () => Promise<void>): Promise<'up' | 'down'> {
-  const { promise: timeout, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    reject(new Error('no answer in time'));
-  }, CHECK_LIMIT_MS);
-  try {
-    await Promise.race([check(), timeout]);
-    return 'up';
-  } catch {
-    return 'down';
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function metricsRoute({ metrics, config, logger }: HealthDeps): Route {

@@ -32,7 +32,7 @@ function uiOriginsOf({ TEMPORAL_UI_PORT: port }: StartSettings): string {
 }
 
 const FOR_THE_COLLECTOR =
-  /^(?:PATH|HOME|TZ|LANG|LC_\w+|NODE_\w+|SSL_CERT_\w+|LOG_LEVEL|REDIS_URL|COLLECTOR_\w+)$/;
+  /^(?:PATH|HOME|TZ|LANG|LC_\w+|NODE_\w+|SSL_CERT_\w+|LOG_LEVEL|REDIS_URL|(?:COLLECTOR|WATCHDOG)_\w+)$/;
 
 /** Whoever reads strangers' pages is told no secret that it could tell them. */
 export function environmentFor(app: App, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {

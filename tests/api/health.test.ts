@@ -50,6 +50,47 @@ describe('/readyz', () => {
   });
 });
 
+describe('/readyz, while the loop is held for longer than a part may take,', () => {
+  const HELD_MS = 2_500;
+  const hold = () => {
+    for (const end = performance.now() + HELD_MS; performance.now() < end;) {
+      // held
+    }
+  };
+  const up = () => Promise.resolve();
+  /** Answers at once, over the network. */
+  const ask = async (url: string, signal?: AbortSignal) => {
+    const answered = fetch(url, { signal: signal ?? null });
+    setTimeout(hold, 50); // the question has left, the answer is not read yet
+    await answered;
+  };
+
+  test.each([
+    ['an answer that is there is read', () => undefined],
+    ['a client’s deadline that has passed is no answer', () => AbortSignal.timeout(1_000)],
+  ])('%s', async (_, limit) => {
+    const part = createServer((_request, response) => {
+      setTimeout(() => response.end(), 100);
+    });
+    await new Promise<void>((resolve) => part.listen(0, '127.0.0.1', resolve));
+    const { port } = part.address() as AddressInfo;
+    let asked = 0;
+    const redis = async () => {
+      asked += 1;
+      const url = `http://127.0.0.1:${port}/`;
+      await (asked === 1 ? ask(url, limit()) : fetch(url));
+    };
+    const server = await startApiServer({
+      deps: { checks: { postgres: up, redis, temporal: up } },
+    });
+    const { status } = await server.request('/readyz');
+    await server.close();
+    part.closeAllConnections();
+    await new Promise((resolve) => part.close(resolve));
+    expect(status).toBe(200);
+  });
+});
+
 describe('/metrics', () => {
   const page = async (server = api) => (await server.request('/metrics')).text();
 

@@ -13,6 +13,7 @@ test('the collector needs Redis, and nothing secret', () => {
     delayMs: 2_000,
     crawlTimeoutMs: 30_000,
     maxBodyBytes: 5 * 1_024 * 1_024,
+    watchdog: { heldMs: 5_000, exitMs: 60_000 },
   });
   expect(() => loadCollectorConfig({})).toThrow(ConfigError);
   expect(() => loadCollectorConfig({})).toThrow('REDIS_URL');

@@ -72,6 +72,13 @@ const CASES: Readonly<Record<string, Case>> = {
     quietAt: 15,
     firesAt: 25,
   },
+  AgentForgeProcessRestarts: {
+    series: {
+      [`process_start_time_seconds{${WORKER},instance="a"}`]: '100x9 700x4 960x20',
+    },
+    quietAt: 12,
+    firesAt: 16,
+  },
   AgentForgeApiSlow: {
     series: {
       ...slowFrom('http_request_duration_seconds', `${API},endpoint="/api/v1/stats"`, ['0.1', '5']),
@@ -83,6 +90,15 @@ const CASES: Readonly<Record<string, Case>> = {
     },
     quietAt: 10,
     firesAt: 30,
+  },
+  AgentForgeLoopHeld: {
+    series: {
+      [`agentforge_loop_held_total{${API},loop="main"}`]: '0x3 1x6 2x30', // of which one was short
+      [`agentforge_loop_held_seconds_count{${API},loop="main"}`]: '0x3 1x6 2x30',
+      [`agentforge_loop_held_seconds_bucket{${API},loop="main",le="5"}`]: '0x3 1x40',
+    },
+    quietAt: 9,
+    firesAt: 14,
   },
   AgentForgeWorkWaits: {
     series: slowFrom('activity_queue_seconds', `${WORKER},activity="runAgent"`, ['0.1', '30']),

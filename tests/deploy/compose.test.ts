@@ -124,11 +124,13 @@ describeWith(GO, 'docker-compose.yml', (go) => {
     const named = (file: string) =>
       [...readFileSync(file, 'utf8').matchAll(/^ {2}([A-Z][A-Z0-9_]+): /gm)].map(([, it]) => it);
     const passed = (names: string[]) => names.flatMap((it) => Object.keys(service(it).environment));
-    const missing = named('config/config.ts')
+    const ofAll = named('config/watchdog-config.ts');
+    const missing = [...named('config/config.ts'), ...ofAll]
       .filter((name) => !ways.some((way) => name?.match(way)))
       .filter((name) => !passed(['backend', 'worker']).includes(name ?? ''));
     expect(missing).toEqual([]);
-    expect(passed(['data-collector']).sort()).toEqual(named('config/collector-config.ts').sort());
+    const ofCollector = [...named('config/collector-config.ts'), ...ofAll];
+    expect(passed(['data-collector']).sort()).toEqual(ofCollector.sort());
   });
 
   describe('the processes that it describes, with exactly its environment', () => {

@@ -61,6 +61,9 @@ test('whatever stays is probed, has time to end, and is not taken away all at on
     expect([startupProbe, readinessProbe].every((probe) => probe?.httpGet)).toBe(true);
     expect(readinessProbe.httpGet.path).toBe('/readyz');
     expect(livenessProbe.httpGet.path).toMatch(/\/health$/); // no restart mends a server that is away
+    // a loop that is held for a moment fails no probe, one that is held for a minute the last of these
+    expect(readinessProbe.timeoutSeconds).toBeGreaterThanOrEqual(5);
+    expect(livenessProbe.periodSeconds * livenessProbe.failureThreshold).toBe(60);
     expect(workload.spec.template.spec.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(20);
     expect(budgets).toContain(workload.spec.template.metadata.labels.app);
   }

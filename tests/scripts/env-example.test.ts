@@ -17,6 +17,7 @@ test('.env.example names every variable that is read, and no other', () => {
   const sources = [
     'config/config.ts',
     'config/traces-config.ts',
+    'config/watchdog-config.ts',
     'config/collector-config.ts',
     'scripts/start/settings.ts',
   ];

@@ -5,7 +5,9 @@ import { z } from 'zod';
 import { parentIn, traceIn } from '../../temporal/trace-headers.js';
 import { inLogScope, logScope, type LogScope } from '../../telemetry/log-scope.js';
 import type { Logger } from '../../telemetry/logger.js';
+import type { Work } from '../../telemetry/loop-board.js';
 import type { SpanSpec, Tracing } from '../../telemetry/tracing.js';
+import { inWork } from '../../telemetry/work-scope.js';
 
 const id = z.string().optional().catch(undefined);
 const Ids = z.object({ userId: id, conversationId: id, pipelineId: id });
@@ -19,7 +21,7 @@ export function createTraceInterceptor(logger: Logger, tracing: Tracing): Activi
         ids = { ...idsOf(input.args[0]), ...traceIn(input.headers) };
         const { info } = Context.current();
         const span = { ...spanOf(info), parent: parentIn(input.headers) };
-        return inLogScope(ids, () =>
+        const run = () =>
           tracing.inSpan(span, async () => {
             const startedAt = performance.now();
             const { activityType: activity, attempt, isLocal } = info;
@@ -30,14 +32,24 @@ export function createTraceInterceptor(logger: Logger, tracing: Tracing): Activi
               const level = isLocal ? 'debug' : 'info';
               logger[level]('activity ended', { activity, attempt, durationMs });
             }
-          }),
-        );
+          });
+        return inLogScope(ids, () => inWork(workOf(info), run));
       },
     },
     outbound: {
       // the SDK tells of a failure when the scope has been left
       getLogAttributes: (input, next) => ({ ...next(input), ...ids, ...logScope() }),
     },
+  };
+}
+
+function workOf({ activityType, attempt, workflowType, workflowExecution }: Info): Work {
+  return {
+    work: 'activity',
+    activity: activityType,
+    attempt,
+    workflowType: workflowType ?? '',
+    workflowId: workflowExecution?.workflowId ?? '',
   };
 }
 
