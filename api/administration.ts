@@ -13,7 +13,7 @@ import type { Logger } from '../telemetry/logger.js';
 import type { RunLiveness } from '../temporal/run-liveness.js';
 import type { AppDeps, Release, WorkflowDoor } from './deps.js';
 
-export interface AdministrationDeps extends Pick<AppDeps, 'userGone'> {
+export interface AdministrationDeps extends Pick<AppDeps, 'userChanged'> {
   readonly db: Db;
   readonly logger: Logger;
   readonly workflows: Pick<WorkflowDoor, 'cancelPipeline' | 'releaseRun' | 'readLiveness'>;
@@ -44,7 +44,7 @@ export async function disableUser(
     await recordAdminAction(tx, { actorId: adminId, action: 'user:disable', subject, details });
   });
   deps.logger.info('user disabled', { adminId, userId });
-  await deps.userGone(userId);
+  await deps.userChanged(userId);
   const runs = await findUnendedRuns(deps.db, userId);
   const ended = await Promise.all(runs.map((pipelineId) => endRun(deps, { userId, pipelineId })));
   return { ended: ended.filter(Boolean).length, left: ended.filter((it) => !it).length };

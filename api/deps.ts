@@ -17,6 +17,7 @@ import type { RunLiveness } from '../temporal/run-liveness.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import type { Tracing } from '../telemetry/tracing.js';
+import type { CredentialWatch } from './credential-watch.js';
 import type { RunControl } from './run-control.js';
 import type { RateLimiter } from './rate-limiter.js';
 import type { Feeds } from './socket/feed.js';
@@ -126,8 +127,10 @@ export interface AppDeps {
   readonly tokens: Tokens;
   readonly workflows: WorkflowDoor;
   readonly decodePayloads: DecodePayloads;
-  /** Tells every process that a user may not be connected any more. */
-  readonly userGone: (userId: string) => Promise<void>;
+  /** Has every process look up what the user's open connections still may. */
+  readonly userChanged: (userId: string) => Promise<void>;
+  /** Notices what changes for connections while they are open. */
+  readonly watch: CredentialWatch;
   /** Tells every process that the user's vendor keys are not what they were. */
   readonly keyChanged: (userId: string) => Promise<void>;
   readonly checks: ReadinessChecks;

@@ -18,6 +18,7 @@ import type { Logger } from '../telemetry/logger.js';
 import { createMetrics, type Metrics } from '../telemetry/metrics.js';
 import type { Tracing } from '../telemetry/tracing.js';
 import type { AppDeps, AuditParts, ReadinessChecks, WorkflowDoor } from './deps.js';
+import { createCredentialWatch, type CredentialWatch } from './credential-watch.js';
 import { securityHeadersOf } from './middleware/headers.js';
 import { bucketOfUser } from './middleware/rate-limit.js';
 import { createRateLimiter, type RateLimiter } from './rate-limiter.js';
@@ -61,21 +62,23 @@ export async function createParts(
     logger,
   });
   const feeds = createFeeds(common);
+  const watch = createCredentialWatch(common);
   return {
     app: {
       ...{ db, redis, macs, limiter, logger, metrics, secretBox, tokens, workflows, config },
-      ...{ feeds, leases, tracing, stopping: stopping.signal },
+      ...{ feeds, leases, watch, tracing, stopping: stopping.signal },
       audit: auditPartsOf(config),
       decodePayloads: createRemoteDecoder(config.encryptionKeys),
-      userGone: bus.publishUserGone,
+      userChanged: bus.publishUserGone,
       keyChanged: bus.publishKeyChanged,
       checks: checksOf(common),
     },
-    sockets: socketDeps(common, { feeds, leases, limiter, tokens, workflows, metrics }),
+    sockets: socketDeps(common, { feeds, leases, watch, limiter, tokens, workflows, metrics }),
     stopWaiting: () => {
       stopping.abort();
     },
     async close() {
+      watch.close();
       feeds.close();
       await leases.close();
       await temporal.close();
@@ -131,12 +134,10 @@ function checksOf({ db, redis, temporal }: Common): ReadinessChecks {
   };
 }
 
-/** Like the leases themselves, a user's right to be connected is looked at anew. */
-const RENEWALS_PER_LEASE = 3;
-
 interface SocketParts {
   readonly feeds: Feeds;
   readonly leases: Leases;
+  readonly watch: CredentialWatch;
   readonly limiter: RateLimiter;
   readonly tokens: Tokens;
   readonly workflows: ChatDoor;
@@ -144,14 +145,13 @@ interface SocketParts {
 }
 
 function socketDeps(common: Common, parts: SocketParts): SocketServerDeps {
-  const { config, db, bus, logger, tracing } = common;
-  const { feeds, leases, limiter, tokens, workflows, metrics } = parts;
+  const { config, db, logger, tracing } = common;
+  const { feeds, leases, watch, limiter, tokens, workflows, metrics } = parts;
   return {
-    ...{ db, bus, feeds, leases, logger, tracing },
+    ...{ db, feeds, leases, watch, logger, tracing },
     headers: securityHeadersOf(config),
     readAccess: tokens.readAccess,
     sendMessage: workflows.sendMessage,
-    limits: { goneUsersMs: (config.wsLeaseSeconds * 1_000) / RENEWALS_PER_LEASE },
     metrics: {
       connectionOpened: () => {
         metrics.websocketConnections.inc();

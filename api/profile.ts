@@ -31,15 +31,17 @@ export async function changeProfile(
   }
   const compared = await checkPassword(deps, user, currentPassword);
   const hashedPassword = await deps.passwords.hash(newPassword);
-  return inTransaction(deps.db, async (tx) => {
+  const changed = await inTransaction(deps.db, async (tx) => {
     if (!(await isUnchanged(tx, compared))) {
       throw wrongPassword(); // changed by another session meanwhile
     }
     await requireCredential(tx, credentialOf(user));
-    const changed = await updateUser(tx, { id: user.id, displayName, hashedPassword });
+    const updated = await updateUser(tx, { id: user.id, displayName, hashedPassword });
     await revokeSessions(tx, { userId: user.id, except: user.sessionId });
-    return found(changed);
+    return found(updated);
   });
+  await deps.userChanged(user.id);
+  return changed;
 }
 
 /** Guessing here is limited like guessing at the sign-in. @returns the account as compared @throws InvalidInput */
@@ -67,7 +69,7 @@ function wrongPassword(): InvalidInput {
 
 /** @throws `invalid-input`, `not-found` */
 export async function changeRole(
-  { db, logger }: { db: SignInDeps['db']; logger: Logger },
+  { db, logger, userChanged }: Pick<SignInDeps, 'db' | 'userChanged'> & { logger: Logger },
   admin: SignedInUser,
   { userId, role }: { userId: string; role: Role },
 ): Promise<UserRow> {
@@ -78,6 +80,7 @@ export async function changeRole(
   if (changed === undefined) {
     throw new DomainError('not-found', 'User not found');
   }
+  await userChanged(changed.user.id);
   logger.info('role changed', { adminId: admin.id, userId, before: changed.before, after: role });
   return changed.user;
 }

@@ -11,6 +11,7 @@ import {
 } from '../db/users.js';
 import { inTransaction } from '../db/transactions.js';
 import { DomainError } from '../domain/errors.js';
+import type { UserId } from '../domain/ids.js';
 import { refuseDisabled } from './middleware/authenticate.js';
 import { takeAuthAttempt } from './middleware/rate-limit.js';
 import type { Passwords } from './passwords.js';
@@ -22,6 +23,8 @@ export interface SignInDeps {
   readonly tokens: Tokens;
   readonly passwords: Passwords;
   readonly limiter: RateLimiter;
+  /** Has every process look up what the user's open connections still may. */
+  readonly userChanged: (userId: UserId) => Promise<void>;
   readonly config: { readonly authRateLimit: number; readonly authRateWindowSeconds: number };
 }
 
@@ -94,6 +97,9 @@ export async function refresh(deps: SignInDeps, refreshToken: string): Promise<T
       return signPair(deps.tokens, rotation.user, { ...successor, familyId: rotation.familyId });
     case 'user-gone':
       throw new DomainError('not-authenticated', 'User not found');
+    case 'reused':
+      await deps.userChanged(userId);
+      throw new DomainError('not-authenticated', 'Invalid token');
     case 'refused':
       throw new DomainError('not-authenticated', 'Invalid token');
   }

@@ -25,6 +25,8 @@ export async function insertRefreshToken(db: Db, token: NewRefreshToken): Promis
 export type Rotation =
   | { kind: 'rotated'; user: UserRow; familyId: string }
   | { kind: 'refused' }
+  /** The token was used before; its family has ended now. */
+  | { kind: 'reused' }
   | { kind: 'user-gone' };
 
 /**
@@ -59,7 +61,7 @@ export async function rotateRefreshToken(
     }
     if (token.usedAt !== null) {
       await revokeFamily(tx, token.familyId);
-      return { kind: 'refused' };
+      return { kind: 'reused' };
     }
     await tx
       .updateTable('refreshTokens')

@@ -65,25 +65,6 @@ export async function userExists(db: Db, userId: UserId): Promise<boolean> {
   return user !== undefined;
 }
 
-/** Those of some users who have no account, none any more, or one that is shut. */
-export async function findGoneUsers(
-  db: Db,
-  userIds: readonly UserId[],
-): Promise<readonly UserId[]> {
-  if (userIds.length === 0) {
-    return [];
-  }
-  const known = await db
-    .selectFrom('users')
-    .select('id')
-    .where(sql<boolean>`id = any(${userIds}::uuid[])`)
-    .where('deletedAt', 'is', null)
-    .where('disabledAt', 'is', null)
-    .execute();
-  const ids = new Set(known.map(({ id }) => id));
-  return userIds.filter((id) => !ids.has(id));
-}
-
 /** The user's runs that have not ended. */
 export async function findUnendedRuns(db: Db, userId: UserId): Promise<readonly PipelineId[]> {
   const runs = await db

@@ -11,7 +11,7 @@ import { defineRoute, type Route } from '../route.js';
 import { apiKeySchema, newApiKeySchema, viewApiKey } from '../views/api-keys.js';
 import { error } from '../views/errors.js';
 
-export type ApiKeyDeps = Pick<AppDeps, 'db' | 'logger'>;
+export type ApiKeyDeps = Pick<AppDeps, 'db' | 'logger' | 'userChanged'>;
 
 const OWN = { tag: 'api-keys', auth: 'user' } as const;
 
@@ -60,7 +60,7 @@ function listRoute({ db }: ApiKeyDeps): Route {
   );
 }
 
-function deleteRoute({ db, logger }: ApiKeyDeps): Route {
+function deleteRoute({ db, logger, userChanged }: ApiKeyDeps): Route {
   return defineRoute(
     {
       ...OWN,
@@ -78,6 +78,7 @@ function deleteRoute({ db, logger }: ApiKeyDeps): Route {
       if (deleted === undefined) {
         throw new DomainError('not-found', 'API key not found');
       }
+      await userChanged(user.id);
       logger.info('api key deleted', { userId: user.id, keyId: deleted.id, keyName: deleted.name });
       return { status: 204, body: null };
     },

@@ -7,13 +7,15 @@ import { LIMITS } from '../../domain/permissions.js';
 import { lastEventId, pipelinePath, runEventsQuery } from '../bodies/pipelines.js';
 import type { AppDeps } from '../deps.js';
 import { openEventStream, type EventStreamWish } from '../event-stream.js';
+import { credentialOf } from '../middleware/authenticate.js';
 import { eventStreamSchema } from '../openapi.js';
-import { defineRoute, type Route } from '../route.js';
+import { defineRoute, type Route, type SignedInUser } from '../route.js';
+import type { Lease } from '../socket/leases.js';
 import { error } from '../views/errors.js';
 
 export type RunEventsDeps = Pick<
   AppDeps,
-  'db' | 'feeds' | 'leases' | 'metrics' | 'stopping' | 'config' | 'heartbeatMs'
+  'db' | 'feeds' | 'leases' | 'watch' | 'metrics' | 'stopping' | 'config' | 'heartbeatMs'
 >;
 
 /** Proxies end connections that are silent for a minute or so. */
@@ -63,13 +65,16 @@ export function createRunEventsRoutes(deps: RunEventsDeps): readonly Route[] {
             retryAfterSeconds: RETRY_AFTER_SECONDS,
           });
         }
-        const body = openCounted(deps, {
-          streamId: run.streamId,
-          pipelineId: run.pipelineId,
-          after: Math.max(startOf(run), Math.min(after, run.lastSeq)),
-          isExtended: query.events === 'extended',
-          onEnd: () => void lease.release(),
-        });
+        const body = openCounted(
+          deps,
+          { user, lease },
+          {
+            streamId: run.streamId,
+            pipelineId: run.pipelineId,
+            after: Math.max(startOf(run), Math.min(after, run.lastSeq)),
+            isExtended: query.events === 'extended',
+          },
+        );
         return { status: 200, body, headers: HEADERS };
       },
     ),
@@ -86,16 +91,41 @@ function startOf({ firstSeq, lastSeq }: RunStream): number {
   return firstSeq === null ? lastSeq : firstSeq - 1;
 }
 
-function openCounted(deps: RunEventsDeps, wish: EventStreamWish): Readable {
+/** Ends, too, when the caller's credential does, or when the caller's role leaves no room for it. */
+function openCounted(
+  deps: RunEventsDeps,
+  { user, lease }: { readonly user: SignedInUser; readonly lease: Lease },
+  wish: Omit<EventStreamWish, 'onEnd'>,
+): Readable {
   const { heartbeatMs = HEARTBEAT_MS, metrics, config } = deps;
+  const over = new AbortController();
+  let { role } = user;
   metrics.eventStreams.inc();
+  const stopWatching = deps.watch.add({
+    credential: credentialOf(user),
+    onEnded: () => {
+      over.abort();
+    },
+    onRole: (now) => {
+      if (now !== role) {
+        role = now;
+        void lease.keep(LIMITS[role].wsMaxConnections).then((isKept) => {
+          if (!isKept) {
+            over.abort();
+          }
+        });
+      }
+    },
+  });
+  const stopping = AbortSignal.any([deps.stopping, over.signal]);
   return openEventStream(
-    { ...deps, heartbeatMs, longestMs: config.eventStreamMs },
+    { ...deps, stopping, heartbeatMs, longestMs: config.eventStreamMs },
     {
       ...wish,
       onEnd: () => {
+        stopWatching();
         metrics.eventStreams.dec();
-        wish.onEnd();
+        void lease.release();
       },
     },
   );

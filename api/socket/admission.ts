@@ -1,5 +1,6 @@
 import { findChatAccess, type ChatAccess } from '../../db/chat-access.js';
 import type { Db } from '../../db/connect.js';
+import { checkCredential, type Credential } from '../../db/credentials.js';
 import { DomainError } from '../../domain/errors.js';
 import { isUuid, type ConversationId, type UserId } from '../../domain/ids.js';
 import { LIMITS, type Role } from '../../domain/permissions.js';
@@ -11,13 +12,15 @@ export interface AdmissionDeps {
   readonly db: Db;
   readonly leases: Leases;
   /** @throws DomainError `not-authenticated` for a token that does not open the socket */
-  readonly readAccess: (token: string) => Promise<{ readonly userId: UserId; readonly role: Role }>;
+  readonly readAccess: (token: string) => Promise<Omit<Credential, 'apiKeyId'>>;
   readonly logger: Logger;
 }
 
 export interface Admitted {
   readonly kind: 'admitted';
   readonly userId: UserId;
+  readonly credential: Credential;
+  /** As it was then; it may change while the connection is open. */
   readonly role: Role;
   readonly conversationId: ConversationId;
   /** Events after this `seq` are wanted. */
@@ -44,21 +47,23 @@ export async function admit(deps: AdmissionDeps, path: ChatPath): Promise<Admitt
   if (wish.token === '') {
     return refused('missing authentication token');
   }
-  const user = await readUser(deps, wish.token);
-  if ('kind' in user) {
-    return user;
+  const credential = await readCredential(deps, wish.token);
+  if ('kind' in credential) {
+    return credential;
   }
-  const access = await readChatAccess(deps, wish.conversationId, user.userId);
+  const { userId } = credential;
+  const access = await readChatAccess(deps, wish.conversationId, credential);
   if ('kind' in access) {
     return access;
   }
-  const lease = await deps.leases.acquire(user.userId, LIMITS[access.role].wsMaxConnections);
+  const lease = await deps.leases.acquire(userId, LIMITS[access.role].wsMaxConnections);
   if (lease === null) {
     return { kind: 'refused', code: 1013, reason: 'too many concurrent connections' };
   }
   return {
     kind: 'admitted',
-    userId: user.userId,
+    userId,
+    credential,
     role: access.role,
     conversationId: wish.conversationId,
     after: Math.min(wish.after ?? access.lastSeq, access.lastSeq),
@@ -87,10 +92,10 @@ function parseChatPath({ id, query }: ChatPath) {
   };
 }
 
-async function readUser(deps: AdmissionDeps, token: string): Promise<{ userId: UserId } | Refused> {
+async function readCredential(deps: AdmissionDeps, token: string): Promise<Credential | Refused> {
   try {
-    const { userId } = await deps.readAccess(token);
-    return isUuid(userId) ? { userId } : refused(BAD_TOKEN);
+    const { userId, sessionId, issuedAt } = await deps.readAccess(token);
+    return isUuid(userId) ? { userId, sessionId, apiKeyId: null, issuedAt } : refused(BAD_TOKEN);
   } catch (error) {
     return refused(error instanceof DomainError ? error.message : BAD_TOKEN);
   }
@@ -100,9 +105,15 @@ const BAD_TOKEN = 'invalid or expired token';
 async function readChatAccess(
   deps: AdmissionDeps,
   conversationId: ConversationId,
-  userId: UserId,
+  credential: Credential,
 ): Promise<ChatAccess | Refused> {
+  const { userId } = credential;
   try {
+    const checking = checkCredential(deps.db, credential);
+    const state = await withDeadline(checking, ACCESS_TIMEOUT_MS);
+    if (state.kind === 'ended' && state.why === 'session-ended') {
+      return refused('the session has ended');
+    }
     const finding = findChatAccess(deps.db, conversationId, userId);
     return (
       (await withDeadline(finding, ACCESS_TIMEOUT_MS)) ??

@@ -8,6 +8,7 @@ import { traceOfUuid } from '../../domain/traces.js';
 import { inLogScope } from '../../telemetry/log-scope.js';
 import type { Logger } from '../../telemetry/logger.js';
 import type { Tracing } from '../../telemetry/tracing.js';
+import type { CredentialWatch } from '../credential-watch.js';
 import type { Admitted } from './admission.js';
 import type { Feeds } from './feed.js';
 import { createInbox, type Inbox, type Incoming } from './inbox.js';
@@ -31,6 +32,7 @@ export interface ConnectionDeps {
   readonly sendMessage: SendMessage;
   /** The role limiter: one token per message. Without it, or if it fails, all may speak. */
   readonly takeToken?: TakeToken;
+  readonly watch: Pick<CredentialWatch, 'add'>;
   readonly limits: ConnectionLimits;
   readonly logger: Logger;
   readonly tracing: Tracing;
@@ -43,15 +45,14 @@ export interface ConnectionLimits {
   readonly maxQueuedMessages: number;
   /** Beyond this the client gets nothing more until it has taken what is on its way. */
   readonly maxBufferedBytes: number;
+  /** How long a client may take to answer a close. */
+  readonly closeTimeoutMs: number;
 }
 
 export interface Connection {
-  readonly userId: UserId;
   /** Pings the client; ends it if the ping before was not answered. */
   beat(): void;
   close(code: number, reason: string): void;
-  /** Closes and forgets what came over the socket and has not been sent on. */
-  drop(code: number, reason: string): void;
   terminate(): void;
   /** Resolves when the socket is closed and all that came over it is dealt with. */
   readonly ended: Promise<void>;
@@ -77,8 +78,9 @@ export function openConnection(
     onEvent: (event) => (admitted.isExtended || !isExtended(event) ? send(event) : true),
     onLive: admitted.isExtended ? send : undefined,
   });
+  const now: Rights = { ...admitted };
   const inbox = createInbox({
-    work: createTurnTaker(admitted, deps, async (content) => {
+    work: createTurnTaker(now, deps, async (content) => {
       outbox.send(viewGatewayError(content, new Date()));
       await outbox.whenRoom();
     }),
@@ -93,11 +95,17 @@ export function openConnection(
   const ended = Promise.withResolvers<undefined>();
   const pulse = createPulse(socket);
 
-  const stopReceiving = receiveFrames(socket, LIMITS[admitted.role].wsMaxMessageBytes, inbox);
+  const stopReceiving = receiveFrames(socket, now, inbox);
+  const stopWatching = followRights(deps.watch, now, (code, reason) => {
+    stopReceiving();
+    inbox.clear();
+    closeWithin(socket, { code, reason, timeoutMs: deps.limits.closeTimeoutMs });
+  });
   socket.on('error', (error) => {
     deps.logger.info('socket failed', { conversationId: admitted.conversationId, error });
   });
   socket.on('close', () => {
+    stopWatching();
     feed.close();
     void Promise.all([admitted.lease.release(), inbox.whenEmpty()]).then(() => {
       ended.resolve(undefined);
@@ -105,21 +113,61 @@ export function openConnection(
   });
 
   return {
-    userId: admitted.userId,
     beat: pulse.beat,
-    close: (code, reason) => {
-      close(socket, code, reason);
-    },
-    drop: (code, reason) => {
-      stopReceiving();
-      inbox.clear();
-      close(socket, code, reason);
-    },
+    close: close.bind(null, socket),
     terminate: () => {
       socket.terminate();
     },
     ended: ended.promise,
   };
+}
+
+/** What a connection may do by now. */
+interface Rights extends Omit<Admitted, 'role'> {
+  role: Role;
+}
+
+/** Source: contract, websocket §1.1: not with this token; not now. */
+const NOT_ALLOWED = 1008;
+const TRY_LATER = 1013;
+
+/** @param drop closes, and forgets what came over the socket and has not been sent on */
+function followRights(
+  watch: ConnectionDeps['watch'],
+  now: Rights,
+  drop: (code: number, reason: string) => void,
+): () => void {
+  return watch.add({
+    credential: now.credential,
+    onEnded: (reason) => {
+      drop(NOT_ALLOWED, reason);
+    },
+    onRole: (role) => {
+      if (role === now.role) {
+        return;
+      }
+      now.role = role;
+      void now.lease.keep(LIMITS[role].wsMaxConnections).then((isKept) => {
+        if (!isKept) {
+          drop(TRY_LATER, 'too many concurrent connections');
+        }
+      });
+    },
+  });
+}
+
+/** Ends it, too, where the client does not answer the close. */
+function closeWithin(
+  socket: WebSocket,
+  { code, reason, timeoutMs }: { code: number; reason: string; timeoutMs: number },
+): void {
+  close(socket, code, reason);
+  const deadline = setTimeout(() => {
+    socket.terminate();
+  }, timeoutMs);
+  socket.once('close', () => {
+    clearTimeout(deadline);
+  });
 }
 
 function close(socket: WebSocket, code: number, reason: string): void {
@@ -132,14 +180,14 @@ function close(socket: WebSocket, code: number, reason: string): void {
  *
  * @returns to be called when nothing more of it is to be taken
  */
-function receiveFrames(socket: WebSocket, maxBytes: number, inbox: Inbox): () => void {
+function receiveFrames(socket: WebSocket, now: Rights, inbox: Inbox): () => void {
   let isRefused = false;
   socket.on('message', (data) => {
     const frame = bytesOf(data);
     if (isRefused) {
       return;
     }
-    if (frame.byteLength > maxBytes) {
+    if (frame.byteLength > LIMITS[now.role].wsMaxMessageBytes) {
       isRefused = true;
       close(socket, 1009, 'message too big');
       return;
@@ -153,16 +201,16 @@ function receiveFrames(socket: WebSocket, maxBytes: number, inbox: Inbox): () =>
 
 /** @returns what to do with each frame in its turn */
 function createTurnTaker(
-  admitted: Admitted,
+  now: Rights,
   deps: ConnectionDeps,
   refuse: (content: string) => Promise<void>,
 ): (incoming: Incoming) => Promise<void> {
-  const { userId, role, conversationId } = admitted;
+  const { userId, conversationId } = now;
   let language: Language = 'en';
 
   async function secondsToWait(): Promise<number> {
     try {
-      const token = await deps.takeToken?.(userId, role);
+      const token = await deps.takeToken?.(userId, now.role);
       return token?.allowed === false ? Math.max(1, Math.ceil(token.retryAfterSeconds)) : 0;
     } catch (error) {
       deps.logger.warn('role limiter failed', { userId, error });
@@ -186,6 +234,7 @@ function createTurnTaker(
     }
     const messageId = randomUUID();
     const { content } = frame;
+    const { role } = now;
     const draft = { messageId, conversationId, userId, role, content, receivedAt };
     await inLogScope({ ...traceOfUuid(messageId), userId, conversationId }, async () => {
       const isAccepted = await offer(deps, draft);

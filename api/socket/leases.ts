@@ -7,6 +7,12 @@ import type { Logger } from '../../telemetry/logger.js';
 
 /** One connection's place among its user's connections. */
 export interface Lease {
+  /**
+   * Gives the place back if its user has more of them than `limit` by now.
+   *
+   * @returns false if it was given back
+   */
+  keep(limit: number): Promise<boolean>;
   release(): Promise<void>;
 }
 
@@ -37,29 +43,7 @@ export interface LeasesDeps {
 export function createLeases(deps: LeasesDeps): Leases {
   const life = `${encodeURIComponent(deps.gateway)} ${randomUUID()}`;
   const held = new Map<UserId, Set<string>>();
-
-  async function run(op: LeaseOp, userId: UserId, args: { member: string; limit: number }) {
-    return deps.redis.eval(
-      LEASE_SCRIPT,
-      1,
-      socketsKeyOf(userId),
-      op,
-      args.member,
-      args.limit,
-      deps.leaseSeconds * 1_000,
-      GATEWAY_KEYS,
-    );
-  }
-
-  /** @returns null while Redis is away */
-  async function askRedis(userId: UserId, member: string, limit: number): Promise<boolean | null> {
-    try {
-      return (await run('acquire', userId, { member, limit })) === 1;
-    } catch (error) {
-      deps.logger.warn('connections counted without redis', { userId, error });
-      return null;
-    }
-  }
+  const { run, ask } = createScript(deps);
 
   async function release(userId: UserId, member: string): Promise<void> {
     const members = held.get(userId);
@@ -70,6 +54,16 @@ export function createLeases(deps: LeasesDeps): Leases {
       held.delete(userId);
     }
     await run('release', userId, { member, limit: -1 }).catch(() => undefined); // it expires
+  }
+
+  async function keep(userId: UserId, member: string, limit: number): Promise<boolean> {
+    const isKept = await ask('keep', userId, { member, limit });
+    const others = (held.get(userId)?.size ?? 1) - 1;
+    if (isKept ?? hasRoom(others, limit)) {
+      return true;
+    }
+    await release(userId, member);
+    return false;
   }
 
   function renewAll(): void {
@@ -84,13 +78,16 @@ export function createLeases(deps: LeasesDeps): Leases {
   return {
     async acquire(userId, limit) {
       const member = `${life} ${randomUUID()}`;
-      const isGranted = await askRedis(userId, member, limit);
+      const isGranted = await ask('acquire', userId, { member, limit });
       const members = held.get(userId) ?? new Set(); // read and added to without a wait between
       if (!(isGranted ?? hasRoom(members.size, limit))) {
         return null;
       }
       held.set(userId, members.add(member));
-      return { release: () => release(userId, member) };
+      return {
+        keep: (newLimit) => keep(userId, member, newLimit),
+        release: () => release(userId, member),
+      };
     },
     async close() {
       clearInterval(renewal);
@@ -101,7 +98,39 @@ export function createLeases(deps: LeasesDeps): Leases {
   };
 }
 
-type LeaseOp = 'acquire' | 'renew' | 'release';
+function createScript({ redis, leaseSeconds, logger }: LeasesDeps) {
+  async function run(op: LeaseOp, userId: UserId, args: { member: string; limit: number }) {
+    return redis.eval(
+      LEASE_SCRIPT,
+      1,
+      socketsKeyOf(userId),
+      op,
+      args.member,
+      args.limit,
+      leaseSeconds * 1_000,
+      GATEWAY_KEYS,
+    );
+  }
+
+  return {
+    run,
+    /** @returns null while Redis is away */
+    async ask(
+      op: LeaseOp,
+      userId: UserId,
+      args: { member: string; limit: number },
+    ): Promise<boolean | null> {
+      try {
+        return (await run(op, userId, args)) === 1;
+      } catch (error) {
+        logger.warn('connections counted without redis', { userId, error });
+        return null;
+      }
+    },
+  };
+}
+
+type LeaseOp = 'acquire' | 'keep' | 'renew' | 'release';
 
 /** A gateway's current life is kept under this and its name, as long as its leases. */
 const GATEWAY_KEYS = 'agentforge:gateway:';
@@ -126,6 +155,9 @@ for _, other in ipairs(redis.call('zrange', KEYS[1], 0, -1)) do
   local otherGateway, otherLife = string.match(other, '^(%S+) (%S+)')
   local current = otherGateway and redis.call('get', gateways .. otherGateway)
   if not otherGateway or (current and current ~= otherLife) then redis.call('zrem', KEYS[1], other) end
+end
+if op == 'keep' and limit >= 0 and redis.call('zcard', KEYS[1]) > limit then
+  if redis.call('zrem', KEYS[1], member) == 1 then return 0 end
 end
 if op == 'acquire' and limit >= 0 and redis.call('zcard', KEYS[1]) >= limit then return 0 end
 redis.call('zadd', KEYS[1], now + lease, member)

@@ -14,13 +14,11 @@ import {
   type ConnectionLimits,
 } from './connection.js';
 import { withDeadline } from './deadline.js';
-import { watchGoneUsers, type GoneUsersDeps } from './gone-users.js';
 
 export interface SocketServerDeps
   extends
     AdmissionDeps,
-    Pick<ConnectionDeps, 'feeds' | 'sendMessage' | 'takeToken' | 'tracing'>,
-    Pick<GoneUsersDeps, 'bus'> {
+    Pick<ConnectionDeps, 'feeds' | 'sendMessage' | 'takeToken' | 'watch' | 'tracing'> {
   readonly limits?: Partial<SocketLimits>;
   /** On the answer to an upgrade that leads to no socket, as on every other. */
   readonly headers: Readonly<Record<string, string>>;
@@ -29,10 +27,6 @@ export interface SocketServerDeps
 
 export interface SocketLimits extends ConnectionLimits {
   readonly heartbeatMs: number;
-  /** How long a client may take to answer a close. */
-  readonly closeTimeoutMs: number;
-  /** How often PostgreSQL is asked for users who are deleted while they are connected. */
-  readonly goneUsersMs: number;
 }
 
 export const SOCKET_DEFAULTS: SocketLimits = {
@@ -41,7 +35,6 @@ export const SOCKET_DEFAULTS: SocketLimits = {
   maxBufferedBytes: 1_048_576,
   heartbeatMs: 30_000,
   closeTimeoutMs: 2_000,
-  goneUsersMs: 10_000,
 };
 
 export interface SocketServer {
@@ -94,7 +87,6 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
   }
 
   const heartbeat = startHeartbeat(connections, limits.heartbeatMs);
-  const goneUsers = dropGoneUsers(deps, connections, limits);
 
   return {
     handleUpgrade(request, socket, head) {
@@ -109,7 +101,6 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
     async close() {
       isClosing = true;
       clearInterval(heartbeat);
-      goneUsers.stop();
       await endAll([...connections], limits.closeTimeoutMs);
       server.close();
     },
@@ -153,36 +144,6 @@ async function endAll(connections: readonly Connection[], timeoutMs: number): Pr
   clearTimeout(impatience);
 }
 
-function dropGoneUsers(
-  deps: SocketServerDeps,
-  connections: ReadonlySet<Connection>,
-  { goneUsersMs, closeTimeoutMs }: SocketLimits,
-): { stop(): void } {
-  return watchGoneUsers({
-    ...deps,
-    everyMs: goneUsersMs,
-    users: () => [...new Set([...connections].map(({ userId }) => userId))],
-    onGone: (userId) => {
-      drop(
-        [...connections].filter((connection) => connection.userId === userId),
-        closeTimeoutMs,
-      );
-    },
-  });
-}
-
-function drop(connections: readonly Connection[], timeoutMs: number): void {
-  for (const connection of connections) {
-    connection.drop(USER_GONE.code, USER_GONE.reason);
-    const impatience = setTimeout(() => {
-      connection.terminate();
-    }, timeoutMs);
-    void connection.ended.then(() => {
-      clearTimeout(impatience);
-    });
-  }
-}
-
 interface Upgrade {
   readonly request: IncomingMessage;
   readonly socket: Duplex;
@@ -200,9 +161,6 @@ function completeUpgrade(server: WebSocketServer, upgrade: Upgrade): WebSocket |
 
 /** Source: RFC 6455 §7.4.1 */
 const GOING_AWAY = { code: 1001, reason: 'server is going away' };
-
-/** Source: contract, websocket §1.1: not with this token. */
-const USER_GONE = { code: 1008, reason: 'user not found' };
 
 /** Accepted, then closed: so that a client can tell "log in again" from "try later". */
 function refuse(

@@ -385,7 +385,7 @@ describe('the socket', () => {
       reason: 'conversation not found or access denied',
     });
     expect(foreign).toEqual(missing);
-    expect(foreign.statements).toHaveLength(1);
+    expect(foreign.statements).toHaveLength(2); // the session, then the conversation
   });
 
   test('closes for a malformed one without a look at the database', async () => {

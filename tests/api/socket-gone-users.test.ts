@@ -1,5 +1,5 @@
 /** Sockets of users who are deleted while they are connected. */
-import { watchGoneUsers } from '../../api/socket/gone-users.js';
+import { createCredentialWatch } from '../../api/credential-watch.js';
 import { connectDb } from '../../db/connect.js';
 import { closeAccount } from '../../db/user-deletion.js';
 import { silentLogger } from '../../telemetry/logger.js';
@@ -46,7 +46,7 @@ test('are closed on every process as soon as it is told, those of others are not
 
 test('are closed while Redis is away, by looking', async () => {
   const { proxy, url: redisUrl } = await startRedisProxy();
-  const gateway = await start({ redisUrl, limits: { goneUsersMs: 50 } });
+  const gateway = await start({ redisUrl, watchMs: 50 });
   const talk = await createTalk(testDb.db);
   const client = await opened(connectChat(gateway.url(talk)));
   await proxy.cut();
@@ -66,19 +66,22 @@ test('are closed when PostgreSQL is back, if it was away meanwhile', async () =>
   const { userId } = await createTalk(testDb.db);
   await closeAccount(testDb.db, userId, new Date());
   await proxy.cut();
-  const watch = watchGoneUsers({
+  const watch = createCredentialWatch({
     db,
     bus: { onUserGone: () => Promise.resolve(() => undefined) },
     logger: { ...silentLogger, warn: (event) => told.push(event) },
     everyMs: 20,
-    users: () => [userId],
-    onGone: (id) => gone.push(id),
   });
-  await until('it is told', () => told.includes('nobody knows who is gone, asking again'));
+  watch.add({
+    credential: { userId, sessionId: null, apiKeyId: null, issuedAt: new Date() },
+    onEnded: () => gone.push(userId),
+    onRole: () => undefined,
+  });
+  await until('it is logged', () => told.includes('credentials not checked, asking again'));
   expect(gone).toEqual([]);
   await proxy.restore();
   await until('it is noticed', () => gone.includes(userId));
-  watch.stop();
+  watch.close();
   await db.destroy();
   await proxy.close();
 });

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import type { Redis } from 'ioredis';
 import { createApp } from '../../api/app.js';
 import type { ApiConfig, AppDeps, WorkflowDoor } from '../../api/deps.js';
+import { createCredentialWatch } from '../../api/credential-watch.js';
 import { createHttpServer } from '../../api/http-server.js';
 import { securityHeadersOf } from '../../api/middleware/headers.js';
 import { createRateLimiter } from '../../api/rate-limiter.js';
@@ -108,6 +109,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     logger: silentLogger,
   });
   const feeds = createFeeds({ db, redis, macs: TEST_MACS, bus, logger: silentLogger });
+  const watch = createCredentialWatch({ db, bus, logger: silentLogger });
   const stopping = new AbortController();
   const written: string[] = [];
   const tokens = createTokens({
@@ -142,7 +144,8 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     tokens,
     workflows: door,
     decodePayloads: createRemoteDecoder([Buffer.alloc(32)]),
-    userGone: bus.publishUserGone,
+    userChanged: bus.publishUserGone,
+    watch,
     keyChanged: (userId) => {
       changedKeys.push(userId);
       return Promise.resolve();
@@ -203,6 +206,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
       server.close();
       server.closeAllConnections();
       await closed;
+      watch.close();
       feeds.close();
       await leases.close();
       await bus.close();

@@ -4,11 +4,13 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { securityHeadersOf } from '../../api/middleware/headers.js';
 import type { Redis } from 'ioredis';
+import { createCredentialWatch } from '../../api/credential-watch.js';
 import { createFeeds } from '../../api/socket/feed.js';
 import { createLeases } from '../../api/socket/leases.js';
 import type { OutgoingMessage } from '../../api/socket/send-message.js';
 import { createSocketServer, type SocketServerDeps } from '../../api/socket/server.js';
 import type { Db } from '../../db/connect.js';
+import type { Credential } from '../../db/credentials.js';
 import { appendEvents } from '../../db/events.js';
 import { DomainError } from '../../domain/errors.js';
 import type { StoredEvent } from '../../domain/events.js';
@@ -45,6 +47,8 @@ export type GatewayOptions = Partial<Omit<SocketServerDeps, 'db'>> & {
   readonly bus?: Bus;
   readonly redisUrl?: string;
   readonly leaseSeconds?: number;
+  /** How often credentials are looked up. */
+  readonly watchMs?: number;
   readonly name?: string;
 };
 
@@ -65,10 +69,17 @@ export async function startGateway(db: Db, options: GatewayOptions = {}): Promis
     ...{ db, bus, redis, macs: TEST_MACS },
     logger: options.logger ?? silentLogger,
   });
+  const watch = createCredentialWatch({
+    db,
+    bus,
+    logger: silentLogger,
+    everyMs: options.watchMs ?? 60_000, // what comes sooner comes by the bus
+  });
   const sockets = createSocketServer({
     db,
     feeds,
     leases,
+    watch,
     readAccess,
     sendMessage: (message) => {
       sent.push(message);
@@ -82,7 +93,6 @@ export async function startGateway(db: Db, options: GatewayOptions = {}): Promis
       connectionClosed: () => (connected -= 1),
     },
     ...options,
-    bus,
   });
   const http = createServer();
   http.on('upgrade', (request, socket, head) => {
@@ -100,6 +110,7 @@ export async function startGateway(db: Db, options: GatewayOptions = {}): Promis
       `ws://127.0.0.1:${port}/api/v1/ws/chat/${talk.id}?token=${talk.token}${query}`,
     close: async () => {
       await sockets.close();
+      watch.close();
       feeds.close();
       await leases.close();
       await bus.close();
@@ -109,6 +120,7 @@ export async function startGateway(db: Db, options: GatewayOptions = {}): Promis
     abandon: async () => {
       redis.disconnect();
       await sockets.close();
+      watch.close();
       feeds.close();
       await leases.close();
       await bus.close();
@@ -131,13 +143,13 @@ export function gatewaysOfTests(): typeof startGateway {
 }
 
 /** Tokens of these tests: `access:<user id>`. */
-function readAccess(token: string): Promise<{ userId: string; role: Role }> {
+function readAccess(token: string): Promise<Omit<Credential, 'apiKeyId'>> {
   const [kind = '', userId = ''] = token.split(':');
   if (kind === 'refresh') {
     return Promise.reject(new DomainError('not-authenticated', 'Invalid token type'));
   }
   return kind === 'access'
-    ? Promise.resolve({ userId, role: 'free' })
+    ? Promise.resolve({ userId, sessionId: null, issuedAt: new Date() })
     : Promise.reject(new DomainError('not-authenticated', 'Invalid token'));
 }
 
