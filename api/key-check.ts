@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
+import { z } from 'zod';
 import { keyCheckStart } from '../temporal/start-options.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { validateKeyWorkflow } from '../workflows/key-check.js';
@@ -7,6 +8,13 @@ import type { KeyValidation } from './deps.js';
 
 /** Source: contract, README decision 15: the answer waits for the check up to 15 s. */
 const CHECK_WAIT_MS = 15_000;
+
+/** An answer that is not ours is none. */
+const verdictSchema = z.object({
+  outcome: z.enum(['valid', 'invalid', 'unchecked']),
+  provider: z.string().nullable(),
+  models: z.array(z.string()),
+});
 
 /** Asks the worker to check a stored key; whatever is away, the key is kept "not checked yet". */
 export async function checkKey(
@@ -20,7 +28,7 @@ export async function checkKey(
         args: [order],
       }),
     );
-    const { outcome, provider, models } = verdict;
+    const { outcome, provider, models } = verdictSchema.parse(verdict);
     return { outcome, message: messageOf(outcome, provider), models };
   } catch (error) {
     deps.logger.warn('vendor key not checked', { keyId: order.keyId, error });

@@ -1,5 +1,6 @@
 /** A run that has ended as its bundle: records, history, and the code that decided it. */
 import type { PayloadCodec } from '@temporalio/common';
+import type { PayloadReader } from '../temporal/payload-codec.js';
 import type { RunRecords } from '../db/run-records.js';
 import { pipelineWorkflowId } from '../domain/ids.js';
 import { codeVersionIn, type CodeVersion } from '../temporal/code-version.js';
@@ -11,7 +12,7 @@ import { recordEntries } from './records.js';
 import type { Signer } from './signing.js';
 
 export interface ArchivingDeps {
-  readonly codec: PayloadCodec;
+  readonly codec: PayloadCodec & PayloadReader;
   readonly signer: Signer;
   /** The code of this process. */
   readonly code: CodeVersion;

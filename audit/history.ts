@@ -2,10 +2,11 @@
  * A workflow's history between Temporal's form and a bundle's: payloads opened and their texts to
  * be read as they are, byte for byte, so that the same history can be replayed from it.
  */
-import type { PayloadCodec } from '@temporalio/common';
+import type { Payload, PayloadCodec, WorkflowSerializationContext } from '@temporalio/common';
 import { historyToJSON, JSONToPayload, payloadToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { z } from 'zod';
 import { codePartOf } from '../temporal/code-version.js';
+import type { PayloadReader } from '../temporal/payload-codec.js';
 
 type History = Parameters<typeof historyToJSON>[0];
 type Node = Readonly<Record<string, unknown>>;
@@ -15,6 +16,9 @@ const eventsSchema = z.array(z.record(z.string(), z.unknown()));
 const payloadSchema = z.object({ metadata: z.record(z.string(), z.string()), data: z.string() });
 type PayloadNode = z.infer<typeof payloadSchema>;
 const historySchema = z.object({ events: eventsSchema });
+const startSchema = z.object({
+  workflowExecutionStartedEventAttributes: z.object({ workflowId: z.string().min(1) }),
+});
 
 /**
  * The events in protobuf's JSON. A payload of text has `text` in the place of its base64 `data`.
@@ -22,7 +26,7 @@ const historySchema = z.object({ events: eventsSchema });
  */
 export async function readableHistory(
   history: History,
-  codec: PayloadCodec,
+  codec: PayloadCodec & PayloadReader,
 ): Promise<readonly HistoryEvent[]> {
   const json: unknown = JSON.parse(historyToJSON(history));
   const { events } = historySchema.parse(json);
@@ -39,21 +43,66 @@ export function replayableHistory(events: readonly HistoryEvent[]): unknown {
 /** Each payload as it is when opened, by its place in the tree. */
 async function openPayloads(
   events: readonly HistoryEvent[],
-  codec: PayloadCodec,
+  codec: PayloadCodec & PayloadReader,
 ): Promise<ReadonlyMap<object, Node>> {
-  const sealed = new Map<object, PayloadNode>();
-  mapNodes(events, (node, source) => {
+  const context = contextOf(events);
+  const opened = new Map<object, Node>();
+  for (const event of events) {
+    const asked = payloadsIn(inputOf(event));
+    for (const [source, { metadata, data }] of payloadsIn(event)) {
+      const payload = JSONToPayload({ metadata, data });
+      const isAsked = asked.has(source) && context !== null;
+      const inClear = isAsked
+        ? await decodeOne(codec, payload, context)
+        : await codec.read(payload);
+      opened.set(source, { ...payloadToJSON(inClear) });
+    }
+  }
+  return opened;
+}
+
+/** As the worker saw it: what it refused must be refused when the history is replayed. */
+async function decodeOne(
+  codec: PayloadCodec,
+  payload: Payload,
+  context: WorkflowSerializationContext,
+): Promise<Payload> {
+  const [decoded = {}] = await codec.decode([payload], context);
+  return decoded;
+}
+
+function contextOf(events: readonly HistoryEvent[]): WorkflowSerializationContext | null {
+  const start = startSchema.safeParse(events[0]);
+  return start.success
+    ? {
+        type: 'workflow',
+        namespace: '',
+        workflowId: start.data.workflowExecutionStartedEventAttributes.workflowId,
+      }
+    : null;
+}
+
+function inputOf(event: HistoryEvent): unknown {
+  for (const attributes of [
+    event['workflowExecutionStartedEventAttributes'],
+    event['workflowExecutionSignaledEventAttributes'],
+  ]) {
+    if (typeof attributes === 'object' && attributes !== null) {
+      return Reflect.get(attributes, 'input');
+    }
+  }
+  return null;
+}
+
+function payloadsIn(part: unknown): ReadonlyMap<object, PayloadNode> {
+  const payloads = new Map<object, PayloadNode>();
+  mapNodes(part, (node, source) => {
     if (isPayload(node)) {
-      sealed.set(source, node);
+      payloads.set(source, node);
     }
     return node;
   });
-  const opened = new Map<object, Node>();
-  for (const [source, { metadata, data }] of sealed) {
-    const [payload = {}] = await codec.decode([JSONToPayload({ metadata, data })]);
-    opened.set(source, { ...payloadToJSON(payload) });
-  }
-  return opened;
+  return payloads;
 }
 
 type Change = (node: Node, source: object) => Node;

@@ -54,6 +54,8 @@ export type TraceSinks = {
 
 /** Temporal headers are stored in the open, so they carry ids only. */
 export const TRACE_HEADERS = { trace: 'traceparent', request: 'request-id' } as const;
+/** Longer than any id of ours: what is longer is not passed on. */
+export const MAX_HEADER_BYTES = 512;
 
 /** Source: W3C Trace Context §3.2.2. */
 const TRACEPARENT = /^[\da-f]{2}-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})(?:-.*)?$/;

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { Rejection } from '../domain/rejections.js';
 import type { FinalStatus } from '../domain/results.js';
 import type { RetentionKind } from '../domain/retention.js';
 
@@ -9,6 +10,8 @@ export interface ActivityMetrics {
   failed(activity: string): void;
   /** An attempt begins here and now. @returns to be called when it ends */
   begun(activity: string): () => void;
+  /** Something that came over Temporal was not ours, and was not obeyed. */
+  rejected(rejection: Rejection): void;
 }
 
 export interface WorkerMetrics extends ActivityMetrics {
@@ -86,7 +89,16 @@ function createActivityMetrics(registry: Registry): ActivityMetrics {
     labelNames: ['activity'],
     registers,
   });
+  const rejections = new Counter({
+    name: 'temporal_inputs_rejected_total',
+    help: 'What came over Temporal and was not obeyed, by kind and reason',
+    labelNames: ['kind', 'reason'],
+    registers,
+  });
   return {
+    rejected({ kind, reason }) {
+      rejections.inc({ kind, reason });
+    },
     queueLatency(activity, waitedMs) {
       queueSeconds.observe({ activity }, Math.max(0, waitedMs) / MS_PER_SECOND);
     },

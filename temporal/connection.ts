@@ -4,6 +4,7 @@ import type { DataConverter } from '@temporalio/common';
 import { silentTracing, type Tracing } from '../telemetry/tracing.js';
 import { createKeyRing } from './key-ring.js';
 import { createPayloadCodec } from './payload-codec.js';
+import { sealEmptyCalls } from './seal-empty-calls.js';
 import { traceClientCalls } from './trace-headers.js';
 
 /** Where Temporal is and how to speak to it; both the client and the worker need all of it. */
@@ -91,7 +92,7 @@ export async function connectTemporal(
     connection,
     namespace: options.namespace,
     dataConverter: createDataConverter(masters),
-    interceptors: { workflow: [traceClientCalls(tracing)] },
+    interceptors: { workflow: [traceClientCalls(tracing), sealEmptyCalls] },
   });
   return { client, connection, close: () => connection.close() };
 }

@@ -1,4 +1,11 @@
-import { createHash, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
+import {
+  createHash,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  timingSafeEqual,
+  type KeyObject,
+} from 'node:crypto';
 
 /** A derived key with the id that sealed payloads name. */
 export interface RingKey {
@@ -12,6 +19,12 @@ export interface KeyRing {
   /** Of all its keys, in their order. */
   readonly ids: readonly string[];
   find(id: string): RingKey | undefined;
+  /**
+   * What shows to those who have an older key only that the current one is of the same installation:
+   * while keys are changed, some processes seal with a key that others do not know yet.
+   */
+  readonly introductions: string;
+  isIntroduced(id: string, introductions: string): boolean;
 }
 
 const KEY_BYTES = 32;
@@ -27,7 +40,7 @@ const PAYLOADS = 'agentforge temporal payloads';
  */
 export function createKeyRing(masters: readonly Buffer[], purpose = PAYLOADS): KeyRing {
   const keys = masters.map((master) => deriveKey(master, purpose));
-  const [current] = keys;
+  const [current, ...older] = keys;
   if (current === undefined) {
     throw new RangeError('a key ring needs at least one key');
   }
@@ -35,7 +48,28 @@ export function createKeyRing(masters: readonly Buffer[], purpose = PAYLOADS): K
     current,
     ids: keys.map(({ id }) => id),
     find: (id) => keys.find((key) => key.id === id),
+    introductions: older.map((key) => introductionOf(current.id, key).toString('hex')).join(' '),
+    isIntroduced: (id, introductions) => {
+      const claims = introductions.slice(0, MAX_INTRODUCTIONS).split(' ');
+      const proofs = keys.map((key) => introductionOf(id, key));
+      return claims.some((claim) =>
+        proofs.some((proof) => isSame(Buffer.from(claim, 'hex'), proof)),
+      );
+    },
   };
+}
+
+/** Characters: more keys than anybody keeps. */
+const MAX_INTRODUCTIONS = 2_000;
+
+/** One more key derived from it, so that the key that seals does nothing else. */
+function introductionOf(id: string, { key }: RingKey): Buffer {
+  const own = hkdfSync('sha256', key, Buffer.alloc(0), 'agentforge introduces a key', KEY_BYTES);
+  return createHmac('sha256', Buffer.from(own)).update(id).digest();
+}
+
+function isSame(one: Buffer, other: Buffer): boolean {
+  return one.length === other.length && timingSafeEqual(one, other);
 }
 
 function deriveKey(master: Buffer, purpose: string): RingKey {

@@ -1,15 +1,21 @@
 /**
  * What Temporal stores of us: every payload gzipped where that helps, then sealed with
- * AES-256-GCM, naming the key that opens it. Headers and search attributes are not covered by
- * codecs, so they carry ids only.
+ * AES-256-GCM, naming the key that opens it, and inside the seal the workflow that it is for.
+ * Headers and search attributes are not covered by codecs, so they carry ids only.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gunzip, gunzipSync, gzip, gzipSync } from 'node:zlib';
-import type { Payload, PayloadCodec } from '@temporalio/common';
+import {
+  defaultPayloadConverter,
+  type Payload,
+  type PayloadCodec,
+  type SerializationContext,
+} from '@temporalio/common';
 import proto from '@temporalio/proto'; // CommonJS whose names Node cannot see
 import { DomainError } from '../domain/errors.js';
-import type { KeyRing, RingKey } from './key-ring.js';
+import type { RejectionReason, Rejected } from '../domain/rejections.js';
+import type { KeyRing } from './key-ring.js';
 
 const ENCODING = 'binary/encrypted';
 const NONCE_BYTES = 12;
@@ -23,19 +29,51 @@ const MAX_SYNC_BYTES = 65_536;
 /** Texts and lists of ids become 4 to 10 times smaller. */
 const MAX_RATIO = 8;
 
+/** Far above what Temporal stores of us: a payload is 2 MiB at most when it is sealed. */
+const MAX_PLAIN_BYTES = 67_108_864;
+
+/** In the metadata of a payload before it is sealed: releases up to 0.5.0 overlook it. */
+const WORKFLOW = 'agentforge-workflow';
+/** Beside the seal: see `KeyRing.introductions`. */
+const INTRODUCTIONS = 'encryption-key-introductions';
+
 const compressElsewhere = promisify(gzip);
 const decompressElsewhere = promisify(gunzip);
 const { Payload: WirePayload } = proto.temporal.api.common.v1;
 
-export function createPayloadCodec(ring: KeyRing): PayloadCodec {
+/** Opens payloads for people to read, where nothing is done that they say. */
+export interface PayloadReader {
+  /** What is not sealed comes back as it is. @throws where the key is missing or the bytes are not ours */
+  read(payload: Payload): Promise<Payload>;
+}
+
+/**
+ * What `decode` opens may be obeyed. The value of a payload that is not sealed, cannot be opened or
+ * was sealed for another workflow is a `Rejected`. It throws in one case only: the payload's key is
+ * a newer one of this installation, which this process gets with its next start.
+ */
+export function createPayloadCodec(ring: KeyRing): PayloadCodec & PayloadReader {
   return {
-    encode: (payloads) => Promise.all(payloads.map((payload) => seal(payload, ring.current))),
-    decode: (payloads) => Promise.all(payloads.map((payload) => open(payload, ring))),
+    encode: (payloads, context) =>
+      Promise.all(payloads.map((payload) => seal(payload, ring, context?.workflowId))),
+    decode: (payloads, context) =>
+      Promise.all(payloads.map((payload) => openOrReject(payload, { ring, context }))),
+    async read(payload) {
+      return isSealed(payload) ? (await open(payload, ring)).payload : payload;
+    },
   };
 }
 
-async function seal(payload: Payload, { id, key }: RingKey): Promise<Payload> {
-  const plain = WirePayload.encode(payload).finish();
+async function seal(
+  payload: Payload,
+  { current: { id, key }, introductions }: KeyRing,
+  workflowId: string | undefined,
+): Promise<Payload> {
+  const bound = workflowId === undefined ? payload : withWorkflow(payload, workflowId);
+  const plain = WirePayload.encode(bound).finish();
+  if (plain.length > MAX_PLAIN_BYTES) {
+    throw new DomainError('internal', `a payload of ${plain.length} bytes is not sealed`);
+  }
   const isLong = plain.length >= MIN_GZIP_BYTES;
   const packed = isLong ? await compress(plain) : plain;
   const nonce = randomBytes(NONCE_BYTES);
@@ -45,24 +83,51 @@ async function seal(payload: Payload, { id, key }: RingKey): Promise<Payload> {
     metadata: {
       encoding: bytesOf(ENCODING),
       'encryption-key-id': bytesOf(id),
+      ...(introductions === '' ? {} : { [INTRODUCTIONS]: bytesOf(introductions) }),
       ...(isLong ? { compression: bytesOf('gzip') } : {}),
     },
     data,
   };
 }
 
-async function open(payload: Payload, ring: KeyRing): Promise<Payload> {
-  const { metadata, data } = payload;
-  if (textOf(metadata?.['encoding']) !== ENCODING || data == null) {
-    return payload;
+interface Opening {
+  readonly ring: KeyRing;
+  readonly context: SerializationContext | undefined;
+}
+
+async function openOrReject(payload: Payload, { ring, context }: Opening): Promise<Payload> {
+  if (!isSealed(payload)) {
+    return rejected('unsealed', payload);
   }
-  const id = textOf(metadata?.['encryption-key-id']);
-  const ringKey = ring.find(id);
+  if (ring.find(keyIdOf(payload)) === undefined) {
+    if (ring.isIntroduced(keyIdOf(payload), textOf(payload.metadata?.[INTRODUCTIONS]))) {
+      throw missingKey(payload);
+    }
+    return rejected('unknown-key');
+  }
+  try {
+    const opened = await open(payload, ring);
+    const expected = context?.workflowId;
+    const isForeign =
+      opened.workflowId !== null && expected !== undefined && opened.workflowId !== expected;
+    return isForeign ? rejected('of-another-workflow', opened.payload) : opened.payload;
+  } catch {
+    return rejected('unreadable');
+  }
+}
+
+interface Opened {
+  readonly payload: Payload;
+  /** null: sealed by a release up to 0.5.0, or for none */
+  readonly workflowId: string | null;
+}
+
+async function open(payload: Payload, ring: KeyRing): Promise<Opened> {
+  const { metadata } = payload;
+  const data = payload.data ?? new Uint8Array();
+  const ringKey = ring.find(keyIdOf(payload));
   if (ringKey === undefined) {
-    throw new DomainError(
-      'internal',
-      `no key "${id}" for a stored payload: keep the old key in ENCRYPTION_KEY_PREVIOUS`,
-    );
+    throw missingKey(payload);
   }
   const nonce = data.subarray(0, NONCE_BYTES);
   const tag = data.subarray(data.length - TAG_BYTES);
@@ -73,7 +138,49 @@ async function open(payload: Payload, ring: KeyRing): Promise<Payload> {
   const sealed = data.subarray(NONCE_BYTES, data.length - TAG_BYTES);
   const packed = Buffer.concat([decipher.update(sealed), decipher.final()]);
   const isZipped = textOf(metadata?.['compression']) === 'gzip';
-  return WirePayload.decode(isZipped ? await decompress(packed) : packed);
+  const opened = WirePayload.decode(isZipped ? await decompress(packed) : packed);
+  const { [WORKFLOW]: workflow, ...others } = opened.metadata;
+  return {
+    payload: { metadata: others, data: opened.data },
+    workflowId: workflow === undefined ? null : textOf(workflow),
+  };
+}
+
+function withWorkflow({ metadata, data }: Payload, workflowId: string): Payload {
+  return { metadata: { ...metadata, [WORKFLOW]: bytesOf(workflowId) }, ...(data ? { data } : {}) };
+}
+
+/** Its original is kept where it can be read: what older releases decided on is replayed with it. */
+function rejected(reason: RejectionReason, original?: Payload): Payload {
+  const value: Rejected = { agentforgeRejected: reason, ...originalValue(original) };
+  return defaultPayloadConverter.toPayload(value);
+}
+
+function originalValue(original: Payload | undefined): { value?: unknown } {
+  if (original === undefined) {
+    return {};
+  }
+  try {
+    const value: unknown = defaultPayloadConverter.fromPayload<unknown>(original);
+    return textOf(original.metadata?.['encoding']).startsWith('json/') ? { value } : {};
+  } catch {
+    return {}; // of an encoding that the converter does not know, or no JSON
+  }
+}
+
+function isSealed({ metadata }: Payload): boolean {
+  return textOf(metadata?.['encoding']) === ENCODING;
+}
+
+function keyIdOf({ metadata }: Payload): string {
+  return textOf(metadata?.['encryption-key-id']);
+}
+
+function missingKey(payload: Payload): DomainError {
+  return new DomainError(
+    'internal',
+    `no key "${keyIdOf(payload).slice(0, 16)}" for a stored payload: keep the old key in ENCRYPTION_KEY_PREVIOUS`,
+  );
 }
 
 async function compress(plain: Uint8Array): Promise<Uint8Array> {
@@ -81,9 +188,10 @@ async function compress(plain: Uint8Array): Promise<Uint8Array> {
 }
 
 async function decompress(packed: Uint8Array): Promise<Uint8Array> {
+  const bound = { maxOutputLength: MAX_PLAIN_BYTES };
   return packed.length <= MAX_SYNC_BYTES / MAX_RATIO
-    ? gunzipSync(packed)
-    : decompressElsewhere(packed);
+    ? gunzipSync(packed, bound)
+    : decompressElsewhere(packed, bound);
 }
 
 function bytesOf(text: string): Uint8Array {

@@ -31,8 +31,7 @@ export function createRemoteDecoder(masters: readonly Buffer[]): DecodePayloads 
   const codec = createPayloadCodec(createKeyRing(masters));
   const open = async (sealed: JsonPayload): Promise<JsonPayload | null> => {
     try {
-      const [payload] = await codec.decode([payloadOf(sealed)]);
-      return payload === undefined ? null : jsonOf(payload);
+      return jsonOf(await codec.read(payloadOf(sealed)));
     } catch {
       return null; // an unknown key, or bytes that it has not sealed: never told apart
     }

@@ -2,6 +2,7 @@
 import { defaultPayloadConverter, type Headers } from '@temporalio/common';
 import type { WorkflowClientInterceptor } from '@temporalio/client';
 import {
+  MAX_HEADER_BYTES,
   TRACE_HEADERS,
   spanIn,
   traceparentOf,
@@ -69,7 +70,13 @@ export function parentIn(headers: Headers): SpanPlace | null {
 
 function textIn(headers: Headers, name: string): string | null {
   const payload = headers[name];
-  const text: unknown =
-    payload === undefined ? null : defaultPayloadConverter.fromPayload<unknown>(payload);
-  return typeof text === 'string' ? text : null;
+  if (payload === undefined || (payload.data?.length ?? 0) > MAX_HEADER_BYTES) {
+    return null;
+  }
+  try {
+    const text: unknown = defaultPayloadConverter.fromPayload<unknown>(payload);
+    return typeof text === 'string' ? text : null;
+  } catch {
+    return null; // headers are not sealed: anybody may have written them
+  }
 }

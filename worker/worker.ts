@@ -13,6 +13,7 @@ import type { Logger } from '../telemetry/logger.js';
 import type { Tracing } from '../telemetry/tracing.js';
 import { readCodeVersion } from './bundle.js';
 import { createActivityInterceptor } from './interceptors/charge.js';
+import { createRejectingInterceptor, rejectionSinks } from './interceptors/rejections.js';
 import { createTraceInterceptor } from './interceptors/trace.js';
 import { board } from '../telemetry/work-scope.js';
 import { traceSinks } from './interceptors/trace-sinks.js';
@@ -69,11 +70,12 @@ export async function createWorker(deps: WorkerDeps): Promise<Worker> {
     workflowBundle: { codePath: deps.bundlePath },
     interceptors: {
       activity: [
+        () => ({ inbound: createRejectingInterceptor(deps.metrics.rejected) }),
         () => createTraceInterceptor(deps.logger, deps.tracing),
         () => ({ inbound: createActivityInterceptor(deps.metrics) }),
       ],
     },
-    sinks: traceSinks(deps.tracing),
+    sinks: { ...traceSinks(deps.tracing), ...rejectionSinks(deps.metrics.rejected) },
     workflowThreadPoolSize: 1, // as by default; see workflow-watch.ts
     maxCachedWorkflows: deps.maxCachedWorkflows,
     maxConcurrentActivityTaskExecutions: deps.maxActivities,

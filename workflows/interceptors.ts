@@ -1,9 +1,11 @@
 /**
- * Carries the ids of a cause from what came in to all that it leads to, and into log lines. Only
- * headers are added: no command more or less, so that every history replays.
+ * Rejects what is not ours; then carries the ids of a cause from what came in to all that it leads
+ * to, and into log lines. Only headers are added: no command more or less, so that every history
+ * replays.
  */
 import type { Headers } from '@temporalio/common';
 import type { WorkflowInterceptors } from '@temporalio/workflow';
+import { rejectingInterceptor, screenActivation } from './rejections.js';
 import { causeHeaders, causeIds, inRun, keepCause } from './spans.js';
 
 /** Called by the SDK once per workflow run. */
@@ -13,7 +15,9 @@ export function interceptors(): WorkflowInterceptors {
     headers: { ...causeHeaders(), ...input.headers },
   });
   return {
+    internals: [{ activate: (input, next) => next(screenActivation(input)) }],
     inbound: [
+      rejectingInterceptor(),
       {
         execute(input, next) {
           const ids = idsOf(input.args[0]);

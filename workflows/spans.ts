@@ -6,6 +6,7 @@
 import { ApplicationFailure, defaultPayloadConverter, type Headers } from '@temporalio/common';
 import { ContinueAsNew, isCancellation, proxySinks, workflowInfo } from '@temporalio/workflow';
 import {
+  MAX_HEADER_BYTES,
   TRACE_HEADERS,
   idAttributes,
   spanIdOf,
@@ -125,14 +126,27 @@ function errorTypeOf(error: unknown): string | null {
 
 function tracesOf(headers: Headers): Headers {
   const names: readonly string[] = Object.values(TRACE_HEADERS);
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => names.includes(name)));
+  return Object.fromEntries(
+    Object.entries(headers).filter(
+      ([name]) => names.includes(name) && textIn(headers, name) !== '',
+    ),
+  );
 }
 
 function placeIn(headers: Headers): SpanPlace | null {
   return spanIn(textIn(headers, TRACE_HEADERS.trace));
 }
 
+/** Headers are not sealed, so that anybody may have written them. @returns '' for none of ours */
 function textIn(headers: Headers, name: string): string {
   const payload = headers[name];
-  return payload === undefined ? '' : String(defaultPayloadConverter.fromPayload<unknown>(payload));
+  if (payload === undefined || (payload.data?.length ?? 0) > MAX_HEADER_BYTES) {
+    return '';
+  }
+  try {
+    const text: unknown = defaultPayloadConverter.fromPayload<unknown>(payload);
+    return typeof text === 'string' ? text : '';
+  } catch {
+    return '';
+  }
 }

@@ -1,6 +1,7 @@
 /** The recorded histories of every released version, and their replay. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { Worker, type WorkflowBundleOption } from '@temporalio/worker';
+import { z } from 'zod';
 import { createDataConverter } from '../../temporal/connection.js';
 import { HISTORY_KEY } from './history-key.js';
 
@@ -24,7 +25,17 @@ const options = (workflowBundle: WorkflowBundleOption) => ({
 
 /** @throws DeterminismViolationError where the code would have done something else */
 export function replay(history: unknown, workflowBundle: WorkflowBundleOption): Promise<void> {
-  return Worker.runReplayHistory(options(workflowBundle), history);
+  return Worker.runReplayHistory(options(workflowBundle), history, workflowIdOf(history));
+}
+
+const startSchema = z.object({
+  workflowExecutionStartedEventAttributes: z.object({ workflowId: z.string() }),
+});
+
+/** Its payloads are sealed for it. */
+function workflowIdOf(history: unknown): string {
+  const { events } = z.object({ events: z.tuple([startSchema], z.unknown()) }).parse(history);
+  return events[0].workflowExecutionStartedEventAttributes.workflowId;
 }
 
 /** What replaying it threw; null: nothing. */
@@ -34,14 +45,14 @@ export type Replayed = readonly [recording: string, error: Error | null];
 export async function* replayRecordings(
   workflowBundle: WorkflowBundleOption,
 ): AsyncGenerator<Replayed> {
-  const histories = recordings.map((workflowId) => ({
-    workflowId,
-    history: readHistory(workflowId),
-  }));
-  for await (const { workflowId, error } of Worker.runReplayHistories(
+  const histories = recordings.map(readHistory);
+  const replays = Worker.runReplayHistories(
     options(workflowBundle),
-    histories,
-  )) {
-    yield [workflowId, error ?? null];
+    histories.map((history) => ({ workflowId: workflowIdOf(history), history })),
+  );
+  let index = 0; // they come in order
+  for await (const { error } of replays) {
+    yield [recordings[index] ?? '', error ?? null];
+    index += 1;
   }
 }

@@ -1,5 +1,10 @@
-import { randomBytes } from 'node:crypto';
-import { defaultPayloadConverter } from '@temporalio/common';
+import { createCipheriv, randomBytes } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
+import {
+  defaultPayloadConverter,
+  type Payload,
+  type SerializationContext,
+} from '@temporalio/common';
 import { createKeyRing } from '../../temporal/key-ring.js';
 import { createPayloadCodec } from '../../temporal/payload-codec.js';
 
@@ -41,7 +46,96 @@ test('an older key of the ring opens what it has sealed; a changed byte is notic
   expect(opened && defaultPayloadConverter.fromPayload(opened)).toBe('secret');
   const data = Uint8Array.from(sealed.data);
   data[data.length - 1] = (data.at(-1) ?? 0) ^ 1;
-  await expect(codec.decode([{ ...sealed, data }])).rejects.toThrow();
+  await expect(codec.read({ ...sealed, data })).rejects.toThrow();
   const stranger = createPayloadCodec(createKeyRing([randomBytes(32)]));
-  await expect(stranger.decode([sealed])).rejects.toThrow('ENCRYPTION_KEY_PREVIOUS');
+  await expect(stranger.read(sealed)).rejects.toThrow('ENCRYPTION_KEY_PREVIOUS');
+});
+
+describe('what is decoded to be obeyed', () => {
+  const json = (value: unknown): Payload => defaultPayloadConverter.toPayload(value);
+  const here = { type: 'workflow', namespace: 'default', workflowId: 'here' } as const;
+  const sealedHere = async (value: unknown): Promise<Payload> =>
+    (await codec.encode([json(value)], here))[0] ?? {};
+  const decoded = async (payload: Payload, context: SerializationContext = here, by = codec) => {
+    const [first = {}] = await by.decode([payload], context);
+    return defaultPayloadConverter.fromPayload(first);
+  };
+
+  test('is sealed for that workflow, and its parts', async () => {
+    const activity = { ...here, type: 'activity', isLocal: false } as const;
+    for (const context of [here, activity]) {
+      expect(await decoded(await sealedHere({ a: 1 }), context)).toEqual({ a: 1 });
+    }
+    expect(await decoded(await sealedHere(undefined))).toBeUndefined();
+  });
+
+  test('or was sealed by an older release, for none', async () => {
+    const [sealed = {}] = await codec.encode([json({ a: 1 })]);
+    expect(await decoded(sealed)).toEqual({ a: 1 });
+  });
+
+  test.each([
+    ['plain', () => Promise.resolve(json({ a: 1 })), 'unsealed'],
+    [
+      'plain and no JSON',
+      () =>
+        Promise.resolve({
+          metadata: { encoding: Buffer.from('json/plain') },
+          data: Buffer.from('{'),
+        }),
+      'unsealed',
+    ],
+    ['empty', () => Promise.resolve({}), 'unsealed'],
+    [
+      'of another workflow',
+      async () => (await codec.encode([json({ a: 1 })], { ...here, workflowId: 'there' }))[0] ?? {},
+      'of-another-workflow',
+    ],
+    [
+      'of a key of nobody',
+      async () =>
+        (await createPayloadCodec(createKeyRing([randomBytes(32)])).encode([json(1)]))[0] ?? {},
+      'unknown-key',
+    ],
+    ['cut', async () => ({ ...(await sealedHere(1)), data: Buffer.alloc(3) }), 'unreadable'],
+    [
+      'without data',
+      async () => ({ metadata: (await sealedHere(1)).metadata ?? {} }),
+      'unreadable',
+    ],
+    [
+      'said to be gzip',
+      async () => {
+        const sealed = await sealedHere(1);
+        return { ...sealed, metadata: { ...sealed.metadata, compression: Buffer.from('gzip') } };
+      },
+      'unreadable',
+    ],
+  ] as const)('is not: %s', async (_, make, reason) => {
+    expect(await decoded(await make())).toMatchObject({ agentforgeRejected: reason });
+  });
+
+  test('a text that gzip makes endless is not unpacked', async () => {
+    const bomb = gzipSync(Buffer.alloc(100_000_000));
+    const ring = createKeyRing([newKey]);
+    const nonce = randomBytes(12);
+    const cipher = createCipheriv('aes-256-gcm', ring.current.key, nonce);
+    const data = Buffer.concat([nonce, cipher.update(bomb), cipher.final(), cipher.getAuthTag()]);
+    const { metadata } = await sealedHere('x'.repeat(1_000));
+    expect(await decoded({ metadata: metadata ?? {}, data })).toMatchObject({
+      agentforgeRejected: 'unreadable',
+    });
+  });
+
+  test('while keys are changed, a process without the new one tries again later', async () => {
+    const old = createPayloadCodec(createKeyRing([oldKey]));
+    await expect(decoded(await sealedHere(1), here, old)).rejects.toThrow('ENCRYPTION_KEY');
+    const { metadata, data } = await sealedHere(1);
+    const forged = { ...metadata, 'encryption-key-id': Buffer.from('01234567') };
+    expect(
+      await decoded({ metadata: forged, data: data ?? Buffer.alloc(0) }, here, old),
+    ).toMatchObject({
+      agentforgeRejected: 'unknown-key',
+    });
+  });
 });

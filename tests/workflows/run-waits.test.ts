@@ -11,6 +11,7 @@ import type { Activities } from '../../activities/index.js';
 import type { AgentCall, AgentReceipt } from '../../activities/agents.js';
 import { nextUtcDay } from '../../domain/days.js';
 import type { Design } from '../../domain/designs.js';
+import { pipelineWorkflowId } from '../../domain/ids.js';
 import { checkGraph } from '../../domain/pipeline.js';
 import type { TemporalClient } from '../../temporal/connection.js';
 import type { PipelineView } from '../../workflows/pipeline.messages.js';
@@ -46,7 +47,7 @@ async function running(design: Design, meddle: Meddle, more: Partial<Opened> = {
   const taskQueue = `waits-${randomUUID()}`;
   const pipelineId = randomUUID();
   const told: string[] = [];
-  const handle = () => temporal.client.workflow.getHandle(pipelineId);
+  const handle = () => temporal.client.workflow.getHandle(pipelineWorkflowId(pipelineId));
   const { graph } = checked;
   const times = { timeoutMs: 60_000, modelTimeoutMs: 10_000 };
   const plain: Partial<Activities> = {
@@ -80,7 +81,7 @@ async function running(design: Design, meddle: Meddle, more: Partial<Opened> = {
     },
   });
   await temporal.client.workflow.start('pipelineWorkflow', {
-    ...{ workflowId: pipelineId, taskQueue, workflowTaskTimeout: '1s' },
+    ...{ workflowId: pipelineWorkflowId(pipelineId), taskQueue, workflowTaskTimeout: '1s' },
     args: [{ pipelineId, userId: randomUUID(), conversationId: null }],
   });
   return {
@@ -108,7 +109,7 @@ async function running(design: Design, meddle: Meddle, more: Partial<Opened> = {
     },
     async replay(): Promise<void> {
       const history = await handle().fetchHistory();
-      await Worker.runReplayHistory(STAGE_CODE, history);
+      await Worker.runReplayHistory(STAGE_CODE, history, handle().workflowId);
     },
   };
 }
@@ -179,7 +180,11 @@ test('a run that the day does not cover goes on a little after midnight (UTC), a
   expect(firesMs).toBeGreaterThanOrEqual(midnightMs + 5_000);
   expect(firesMs).toBeLessThanOrEqual(midnightMs + 40_000); // the task that starts it takes its time
   const replayed = (atMs: number) =>
-    Worker.runReplayHistory(STAGE_CODE, afterItsTimer(history, { atMs, scheduled: 'unparkRun' }));
+    Worker.runReplayHistory(
+      STAGE_CODE,
+      afterItsTimer(history, { atMs, scheduled: 'unparkRun' }),
+      run.handle.workflowId,
+    );
   await replayed(firesMs);
   await expect(replayed(midnightMs)).rejects.toThrow(DeterminismViolationError);
 });

@@ -1,0 +1,121 @@
+/** What our workflows are started and signalled with: nothing else is obeyed. */
+import { workflowInfo } from '@temporalio/workflow';
+import {
+  archiveWorkflowId,
+  discussionWorkflowId,
+  pipelineWorkflowId,
+  userDeletionWorkflowId,
+} from '../domain/ids.js';
+
+/** Whether the arguments look as our own calls do. */
+type Check = (args: readonly unknown[]) => boolean;
+
+interface Expected {
+  readonly start: Check;
+  readonly signals: Readonly<Record<string, Check>>;
+}
+
+/** Where the arguments say nothing; our own calls carry one to be sealed (temporal/connection.ts). */
+const isAnything: Check = () => true;
+const isNotice: Check = ([notice]) => areTexts(notice, ['pipelineId']);
+
+const EXPECTED: Readonly<Record<string, Expected>> = {
+  discussionWorkflow: {
+    start: ([input]) =>
+      areTexts(input, ['conversationId', 'userId', 'role']) &&
+      areNumbers(input, ['idleMs', 'maxHistoryEvents']) &&
+      isHere(discussionWorkflowId(textOf(input, 'conversationId'))),
+    signals: {
+      userMessage: ([message]) => areTexts(message, ['messageId', 'content', 'receivedAt']),
+      runAdmitted: isNotice,
+      pipelineEnded: isNotice,
+    },
+  },
+  pipelineWorkflow: {
+    start: ([input]) =>
+      areTexts(input, ['pipelineId', 'userId']) &&
+      isHere(pipelineWorkflowId(textOf(input, 'pipelineId'))),
+    signals: {
+      pauseRun: isAnything,
+      resumeRun: isAnything,
+      budgetChanged: isAnything,
+      slotGranted: isAnything,
+      approvalOffered: ([offer]) => areTexts(offer, ['node', 'offerId']),
+    },
+  },
+  deleteUserWorkflow: {
+    start: ([input]) =>
+      areTexts(input, ['userId']) &&
+      hasOnly(input, ['userId', 'runsMs', 'lookMs']) && // no other workflow's input
+      isHere(userDeletionWorkflowId(textOf(input, 'userId'))),
+    signals: {},
+  },
+  archiveWorkflow: {
+    start: ([input]) =>
+      (areTexts(input, ['pipelineId']) && isHere(archiveWorkflowId(textOf(input, 'pipelineId')))) ||
+      (areTexts(input, ['conversationId', 'userId', 'runId']) &&
+        isHere(archiveWorkflowId(textOf(input, 'runId')))),
+    signals: {},
+  },
+  validateKeyWorkflow: {
+    start: ([input]) =>
+      areTexts(input, ['userId', 'keyId']) &&
+      workflowInfo().workflowId.startsWith(`validate-key-${textOf(input, 'keyId')}-`),
+    signals: {},
+  },
+  archivesWorkflow: { start: isAnything, signals: { runsEnded: isAnything } },
+  retentionWorkflow: { start: isAnything, signals: {} },
+};
+
+/** They ask the record what there is to do; a schedule starts one of them with nothing to seal. */
+const WITHOUT_INPUT = ['archivesWorkflow', 'retentionWorkflow'];
+
+export function needsInput(workflowType: string): boolean {
+  return !WITHOUT_INPUT.includes(workflowType);
+}
+
+export function isExpectedStart(args: readonly unknown[]): boolean {
+  return expectedHere()?.start(args) ?? false;
+}
+
+export function knowsSignal(name: string): boolean {
+  return Object.hasOwn(expectedHere()?.signals ?? {}, name);
+}
+
+export function isExpectedSignal(name: string, args: readonly unknown[]): boolean {
+  return knowsSignal(name) && (expectedHere()?.signals[name]?.(args) ?? false);
+}
+
+function expectedHere(): Expected | undefined {
+  const { workflowType } = workflowInfo();
+  return Object.hasOwn(EXPECTED, workflowType) ? EXPECTED[workflowType] : undefined;
+}
+
+function isHere(workflowId: string): boolean {
+  return workflowInfo().workflowId === workflowId;
+}
+
+function areTexts(value: unknown, names: readonly string[]): boolean {
+  return names.every((name) => typeof fieldOf(value, name) === 'string');
+}
+
+function areNumbers(value: unknown, names: readonly string[]): boolean {
+  return names.every((name) => Number.isFinite(fieldOf(value, name)));
+}
+
+function hasOnly(value: unknown, names: readonly string[]): boolean {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    Object.keys(value).every((name) => names.includes(name))
+  );
+}
+
+function textOf(value: unknown, name: string): string {
+  const text = fieldOf(value, name);
+  return typeof text === 'string' ? text : '';
+}
+
+function fieldOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
+}

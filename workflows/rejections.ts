@@ -1,0 +1,137 @@
+/**
+ * What reaches a workflow and is not obeyed. Who reaches Temporal can start, signal, query and
+ * answer; only our own processes can seal. Nothing rejected stops a workflow: a start fails, a signal
+ * is dropped, a query, an update or an activity's result becomes a failure.
+ */
+import { ApplicationFailure, defaultPayloadConverter, type Payload } from '@temporalio/common';
+import {
+  log,
+  patched,
+  proxySinks,
+  workflowInfo,
+  type ActivateInput,
+  type WorkflowInboundCallsInterceptor,
+} from '@temporalio/workflow';
+import {
+  rejectionOf,
+  valueOf,
+  type Rejection,
+  type RejectionReason,
+  type RejectionSinks,
+} from '../domain/rejections.js';
+import { isExpectedSignal, isExpectedStart, knowsSignal, needsInput } from './expected.js';
+
+/** Older releases obeyed: what they decided stays decided when it is replayed. */
+const REJECTING = '2026-12-01-sealed-payloads-only';
+/** Names come from anybody. */
+const MAX_NAME = 80;
+
+const { rejections } = proxySinks<RejectionSinks>();
+type Job = NonNullable<ActivateInput['activation']['jobs']>[number];
+
+export function rejectingInterceptor(): WorkflowInboundCallsInterceptor {
+  return {
+    execute(input, next) {
+      const { workflowType } = workflowInfo();
+      const isWithout = input.args.length === 0 && !needsInput(workflowType);
+      const reason = isWithout ? null : reasonAgainst(input.args, isExpectedStart);
+      if (reason === null) {
+        return next(input);
+      }
+      if (!patched(REJECTING)) {
+        return next({ ...input, args: input.args.map(valueOf) });
+      }
+      return Promise.reject(reject({ kind: 'start', reason }, workflowType));
+    },
+    handleSignal(input, next) {
+      const { signalName, args } = input;
+      const reason = reasonAgainst(args, (those) => isExpectedSignal(signalName, those));
+      if (reason === null) {
+        return next(input);
+      }
+      if (!patched(REJECTING)) {
+        return next({ ...input, args: args.map(valueOf) });
+      }
+      reject({ kind: 'signal', reason }, signalName);
+      return Promise.resolve();
+    },
+    handleQuery(input, next) {
+      const reason = firstRejection(input.args);
+      return reason === null
+        ? next(input)
+        : Promise.reject(reject({ kind: 'query', reason }, input.queryName));
+    },
+    handleUpdate(input, next) {
+      const reason = reasonAgainst(input.args, () => true);
+      return reason === null
+        ? next(input)
+        : Promise.reject(reject({ kind: 'update', reason }, input.name));
+    },
+  };
+}
+
+/**
+ * Before a workflow sees what has happened: signals that it has no handler for would be kept for as
+ * long as it lives, and a result that is not ours must not look like one.
+ */
+export function screenActivation({ activation, batchIndex }: ActivateInput): ActivateInput {
+  for (const job of activation.jobs ?? []) {
+    failRejectedResult(job);
+  }
+  activation.jobs = (activation.jobs ?? []).filter(isHandled);
+  return { activation, batchIndex };
+}
+
+function isHandled({ signalWorkflow }: Job): boolean {
+  const name = signalWorkflow?.signalName;
+  if (name == null || knowsSignal(name)) {
+    return true;
+  }
+  reject({ kind: 'signal', reason: 'unexpected' }, name);
+  return false;
+}
+
+function failRejectedResult({ resolveActivity }: Job): void {
+  const result = resolveActivity?.result;
+  const payload = result?.completed?.result;
+  const reason = payload == null ? null : reasonIn(payload);
+  if (result == null || reason === null) {
+    return;
+  }
+  const { message } = reject({ kind: 'result', reason }, 'activity');
+  result.completed = null;
+  result.failed = {
+    failure: { message, applicationFailureInfo: { type: REJECTED, nonRetryable: true } },
+  };
+}
+
+/** What the codec has put in a payload's place is JSON. */
+function reasonIn(payload: Payload): RejectionReason | null {
+  const value: unknown = defaultPayloadConverter.fromPayload<unknown>(payload);
+  return rejectionOf(value);
+}
+
+function reasonAgainst(
+  args: readonly unknown[],
+  isExpected: (args: readonly unknown[]) => boolean,
+): RejectionReason | null {
+  if (args.length === 0) {
+    return 'missing';
+  }
+  return firstRejection(args) ?? (isExpected(args) ? null : 'unexpected');
+}
+
+function firstRejection(args: readonly unknown[]): RejectionReason | null {
+  return args.map(rejectionOf).find((reason) => reason !== null) ?? null;
+}
+
+const REJECTED = 'rejected';
+
+function reject(rejection: Rejection, name: string): ApplicationFailure {
+  const { kind, reason } = rejection;
+  log.warn('rejected', { kind, reason, name: name.slice(0, MAX_NAME) });
+  if (!workflowInfo().unsafe.isReplaying) {
+    rejections.rejected(rejection);
+  }
+  return ApplicationFailure.nonRetryable(`rejected (${kind}: ${reason})`, REJECTED);
+}
