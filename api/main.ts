@@ -2,7 +2,7 @@
  * The API process: builds its dependencies from the environment, serves HTTP and WebSocket until
  * SIGTERM, lets what is under way end, and releases everything in reverse order.
  */
-import type { Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import { ConfigError, loadConfig, type Config } from '../config/config.js';
 import { requireNode } from '../config/node-version.js';
 import { createLogger, type Logger } from '../telemetry/logger.js';
@@ -14,6 +14,7 @@ import { createHttpServer } from './http-server.js';
 import { securityHeadersOf } from './middleware/headers.js';
 import { createParts, type ApiParts } from './parts.js';
 import { createSocketServer } from './socket/server.js';
+import { createTemporalUiServer } from './temporal-ui/server.js';
 
 requireNode();
 
@@ -54,12 +55,11 @@ interface Service {
 /** Listens until it is told to stop, and lets what is under way end. */
 async function serve(config: Config, { parts, logger: log, stopAsked }: Service): Promise<void> {
   const handle = createApp(parts.app).callback();
-  const server = createHttpServer(
-    (request, response) => void handle(request, response),
-    securityHeadersOf(config),
-  );
+  const api: RequestListener = (request, response) => void handle(request, response);
+  const server = createHttpServer(api, securityHeadersOf(config));
   const sockets = createSocketServer(parts.sockets);
   server.on('upgrade', sockets.handleUpgrade);
+  const temporalUi = await listenForTemporalUi(config, { parts, logger: log, api });
   const port = await listen(server, config);
   const watchdog = startWatchdog({
     name: 'api',
@@ -73,8 +73,23 @@ async function serve(config: Config, { parts, logger: log, stopAsked }: Service)
   const signal = await stopAsked;
   log.info('api stopping', { signal });
   parts.stopWaiting(); // blocking calls answer with what is known; their runs go on
-  await Promise.all([sockets.close(), closeServer(server)]);
+  await Promise.all([sockets.close(), ...[server, ...temporalUi].map(closeServer)]);
   await watchdog.close();
+}
+
+/** @returns its server, where it is to be shown */
+async function listenForTemporalUi(
+  { temporalUi, temporalUiOrigins: origins, host }: Config,
+  how: { readonly parts: ApiParts; readonly logger: Logger; readonly api: RequestListener },
+): Promise<readonly Server[]> {
+  if (temporalUi === null) {
+    return [];
+  }
+  const { upstream, port } = temporalUi;
+  const { db, tokens } = how.parts.app;
+  const server = createTemporalUiServer({ ...how, ...{ db, tokens, upstream, origins } });
+  await listen(server, { host, port });
+  return [server];
 }
 
 async function closeServer(server: Server): Promise<void> {
@@ -96,7 +111,10 @@ function nextStopSignal(): Promise<NodeJS.Signals> {
   });
 }
 
-async function listen(server: Server, { host, port }: Config): Promise<number> {
+async function listen(
+  server: Server,
+  { host, port }: Pick<Config, 'host' | 'port'>,
+): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, resolve);

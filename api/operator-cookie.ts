@@ -1,31 +1,41 @@
 /**
- * The cookie that lets an administrator's Temporal Web UI have payloads decoded: it knows no other
- * way to say who asks. Scripts cannot read it, other sites cannot send it, and nothing else takes it.
+ * The cookies that let an administrator's Temporal Web UI be seen and have payloads decoded: it knows
+ * no other way to say who asks. Scripts cannot read them, other sites cannot send them, and nothing
+ * else takes them.
  */
 import { OPERATOR_SECONDS } from './tokens.js';
 
 export const OPERATOR_COOKIE = 'agentforge_operator';
 /** No other path of this host, nor a server on another port of it, is sent the cookie. */
 const COOKIE_PATH = '/api/v1/codec';
+/** Of those who have signed in on the Web UI's own origin: there, it lets all of the Web UI be seen. */
+const TEMPORAL_UI_COOKIE = 'agentforge_temporal_ui';
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i;
 
-/** @param host as the request names it: browsers keep no secure cookie of a plain connection */
-export function operatorCookie(token: string, host: string): string {
-  return cookieOf(token, { host, maxAgeSeconds: OPERATOR_SECONDS });
+export interface CookiePlace {
+  /** As the request names it: browsers keep no secure cookie of a plain connection. */
+  readonly host: string;
+  readonly temporalUiOrigins: readonly string[];
 }
 
-export function withoutOperatorCookie(host: string): string {
-  return cookieOf('', { host, maxAgeSeconds: 0 });
+export function operatorCookie(token: string, place: CookiePlace): string {
+  return cookieOf(token, place, OPERATOR_SECONDS);
+}
+
+export function withoutOperatorCookie(place: CookiePlace): string {
+  return cookieOf('', place, 0);
 }
 
 function cookieOf(
   value: string,
-  { host, maxAgeSeconds }: { host: string; maxAgeSeconds: number },
+  { host, temporalUiOrigins }: CookiePlace,
+  maxAgeSeconds: number,
 ): string {
+  const isTemporalUi = temporalUiOrigins.some((origin) => new URL(origin).host === host);
   const attributes = [
-    `${OPERATOR_COOKIE}=${value}`,
+    `${isTemporalUi ? TEMPORAL_UI_COOKIE : OPERATOR_COOKIE}=${value}`,
     `Max-Age=${maxAgeSeconds}`,
-    `Path=${COOKIE_PATH}`,
+    `Path=${isTemporalUi ? '/' : COOKIE_PATH}`,
     'HttpOnly',
     'SameSite=Strict',
     ...(LOOPBACK.test(host) ? [] : ['Secure']),
@@ -35,8 +45,25 @@ function cookieOf(
 
 /** @param header of a request @returns null without a value */
 export function readOperatorCookie(header: string): string | null {
-  const pairs = header.split(';').map((pair) => pair.trim());
-  const found = pairs.find((pair) => pair.startsWith(`${OPERATOR_COOKIE}=`));
-  const value = found?.slice(OPERATOR_COOKIE.length + 1) ?? '';
-  return value === '' ? null : value;
+  const pairs = pairsOf(header);
+  const values = [TEMPORAL_UI_COOKIE, OPERATOR_COOKIE].map((name) =>
+    pairs.find((pair) => pair.startsWith(`${name}=`))?.slice(name.length + 1),
+  );
+  return values.find((value) => value !== undefined && value !== '') ?? null;
+}
+
+/** What of a request's cookies is not ours. */
+export function withoutOperatorCookies(header: string): string {
+  const isOurs = (pair: string): boolean =>
+    [TEMPORAL_UI_COOKIE, OPERATOR_COOKIE].some((name) => pair.startsWith(`${name}=`));
+  return pairsOf(header)
+    .filter((pair) => !isOurs(pair))
+    .join('; ');
+}
+
+function pairsOf(header: string): readonly string[] {
+  return header
+    .split(';')
+    .map((pair) => pair.trim())
+    .filter((pair) => pair !== '');
 }

@@ -1,4 +1,4 @@
-/** The page on which an administrator lets their Temporal Web UI read payloads. */
+/** The page on which administrators sign in to the Temporal Web UI, and let it read payloads. */
 import { createHash } from 'node:crypto';
 import { html, trusted } from './docs/html.js';
 import { STYLE } from './docs/style.js';
@@ -14,7 +14,8 @@ output { display: block; margin-top: 1rem; min-height: 1.5rem; }
 const SCRIPT = `
 const form = document.querySelector('form');
 const said = document.querySelector('output');
-document.querySelector('#endpoint').textContent = new URL('.', location.href).href.replace(/\\/$/, '');
+const next = new URLSearchParams(location.search).get('next') ?? '';
+const isHere = /^\\/(?![/\\\\])/.test(next);
 const post = (path, headers, body) =>
   fetch(path, { method: 'POST', headers: { 'Content-Type': 'application/json', ...headers }, body });
 const detailOf = async (answer) => {
@@ -26,7 +27,9 @@ const signIn = async () => {
   if (!login.ok) return detailOf(login);
   const { access_token: token } = await login.json();
   const session = await post('session', { Authorization: 'Bearer ' + token });
-  return session.ok ? 'Signed in for eight hours. You can close this page.' : detailOf(session);
+  if (!session.ok) return detailOf(session);
+  if (isHere) location.replace(next);
+  return 'Signed in for eight hours. ' + (isHere ? 'The Web UI opens …' : 'You can close this page.');
 };
 form.addEventListener('submit', async (event) => {
   event.preventDefault();
@@ -57,12 +60,15 @@ export function viewSignIn(): string {
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <title>AgentForge: read payloads in the Temporal Web UI</title>
+        <title>AgentForge: sign in to the Temporal Web UI</title>
         ${trusted(`<style>${FORM_STYLE}</style>`)}
       </head>
       <body>
-        <h1>Read payloads in the Temporal Web UI</h1>
-        <p>For administrators. Without this, and for everybody else, they stay ciphertext.</p>
+        <h1>Temporal Web UI</h1>
+        <p>
+          For administrators (<code>npm run user:role -- ada@example.com admin</code> makes the
+          first one): payloads are readable for them, and for no others.
+        </p>
         <form>
           <label>E-mail <input name="email" type="email" autocomplete="username" required /></label>
           <label
@@ -73,11 +79,6 @@ export function viewSignIn(): string {
           <button id="out" type="button">Sign out</button>
         </form>
         <output role="status"></output>
-        <p>
-          Once per browser: in the Web UI, open the codec settings (the glasses at the top right),
-          choose your browser's setting, enter <code id="endpoint"></code> as the endpoint, and
-          include cross-origin credentials. Open the Web UI under the same host name as this page.
-        </p>
         ${trusted(`<script>${SCRIPT}</script>`)}
       </body>
     </html>`.html;

@@ -19,7 +19,7 @@ import {
   readEnvironment,
   requestsPerMinute,
 } from './environment.js';
-import { originsOf, temporalUiOriginsOf } from './origins.js';
+import { originsOf, temporalUiOf } from './origins.js';
 import { auditKeyOf, encryptionKeysOf, secretKeyOf } from './secrets.js';
 import { TracesEnvironment, tracesOf, type TracesConfig } from './traces-config.js';
 import { WatchdogEnvironment, watchdogOf, type WatchdogConfig } from './watchdog-config.js';
@@ -61,6 +61,8 @@ const Environment = z.object({
   LOG_LEVEL: logLevel,
   CORS_ORIGINS: z.string().default('http://localhost:3000'),
   TEMPORAL_UI_ORIGINS: z.string().default(''),
+  TEMPORAL_UI_UPSTREAM: optional,
+  TEMPORAL_UI_PORT: port.default(8233),
   TRUSTED_PROXY_COUNT: count.default(0),
   PASSWORD_COST: z.coerce.number().int().min(10).max(16).default(12),
   AUTH_RATE_LIMIT: count.default(5),
@@ -128,6 +130,8 @@ export interface Config {
   readonly corsOrigins: readonly string[];
   /** Pages of these may have payloads decoded, for administrators. */
   readonly temporalUiOrigins: readonly string[];
+  /** The Web UI that the API shows to administrators, and where; null: none. */
+  readonly temporalUi: { readonly upstream: string; readonly port: number } | null;
   readonly trustedProxyCount: number;
   /** bcrypt's: one more takes twice the time. Source of the default: contract, security §2. */
   readonly passwordCost: number;
@@ -212,7 +216,7 @@ function configOf(env: z.infer<typeof Environment>): Config {
     debug: env.DEBUG,
     logLevel: env.LOG_LEVEL,
     corsOrigins: originsOf('CORS_ORIGINS', env.CORS_ORIGINS),
-    temporalUiOrigins: temporalUiOriginsOf(env.TEMPORAL_UI_ORIGINS),
+    ...temporalUiOf(env),
     trustedProxyCount: env.TRUSTED_PROXY_COUNT,
     passwordCost: env.PASSWORD_COST,
     authRateLimit: env.AUTH_RATE_LIMIT,

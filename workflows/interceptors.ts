@@ -15,7 +15,13 @@ export function interceptors(): WorkflowInterceptors {
     headers: { ...causeHeaders(), ...input.headers },
   });
   return {
-    internals: [{ activate: (input, next) => next(screenActivation(input)) }],
+    internals: [
+      {
+        activate(input, next) {
+          next(screenActivation(input));
+        },
+      },
+    ],
     inbound: [
       rejectingInterceptor(),
       {

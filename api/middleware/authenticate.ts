@@ -43,13 +43,14 @@ async function findCaller(
   const bearer = ctx.get('Authorization');
   const cookie = operators === null ? null : readOperatorCookie(ctx.get('Cookie'));
   if (bearer === '' && cookie !== null && operators?.origins.includes(ctx.get('Origin')) === true) {
-    return userOfCookie({ db, tokens }, cookie);
+    return userOfOperatorCookie({ db, tokens }, cookie);
   }
   const { userId, sessionId, issuedAt } = await tokens.readAccess(bearerOf(bearer));
   return userOfToken(db, { userId, sessionId, apiKeyId: null, issuedAt });
 }
 
-async function userOfCookie(
+/** @throws `not-authenticated` */
+export async function userOfOperatorCookie(
   { db, tokens }: AuthenticateDeps,
   token: string,
 ): Promise<SignedInUser> {

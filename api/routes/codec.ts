@@ -11,12 +11,12 @@ import { OPERATOR_SECONDS } from '../tokens.js';
 import { decodedSchema } from '../views/codec.js';
 import { error } from '../views/errors.js';
 
-export type CodecDeps = Pick<AppDeps, 'db' | 'tokens' | 'decodePayloads' | 'logger'>;
+export type CodecDeps = Pick<AppDeps, 'db' | 'tokens' | 'decodePayloads' | 'logger' | 'config'>;
 
 const TAG = { tag: 'operation' } as const;
 
 export function createCodecRoutes(deps: CodecDeps): readonly Route[] {
-  return [decodeRoute(deps), signInPageRoute(), signInRoute(deps), signOutRoute()];
+  return [decodeRoute(deps), signInPageRoute(), signInRoute(deps), signOutRoute(deps)];
 }
 
 /** Source: temporalio/samples-go, codec-server/protocol.md; nobody is given `encode`. */
@@ -67,7 +67,7 @@ function signInPageRoute(): Route {
 }
 
 /** Nobody else's page can ask for it: it takes a token that only a sign-in gives. */
-function signInRoute({ db, tokens }: CodecDeps): Route {
+function signInRoute({ db, tokens, config: { temporalUiOrigins } }: CodecDeps): Route {
   return defineRoute(
     {
       ...TAG,
@@ -98,13 +98,15 @@ function signInRoute({ db, tokens }: CodecDeps): Route {
       return {
         status: 204,
         body: null,
-        headers: { 'Set-Cookie': operatorCookie(token, header('Host')) },
+        headers: {
+          'Set-Cookie': operatorCookie(token, { host: header('Host'), temporalUiOrigins }),
+        },
       };
     },
   );
 }
 
-function signOutRoute(): Route {
+function signOutRoute({ config: { temporalUiOrigins } }: CodecDeps): Route {
   return defineRoute(
     {
       ...TAG,
@@ -117,7 +119,7 @@ function signOutRoute(): Route {
     ({ header }) => ({
       status: 204,
       body: null,
-      headers: { 'Set-Cookie': withoutOperatorCookie(header('Host')) },
+      headers: { 'Set-Cookie': withoutOperatorCookie({ host: header('Host'), temporalUiOrigins }) },
     }),
   );
 }

@@ -14,7 +14,7 @@ import { loadSecrets } from './secrets.js';
 import { STOPPING } from './stopping.js';
 import { findTemporalPrograms } from './temporal-programs.js';
 import type { TemporalServerOptions } from './temporal-server.js';
-import { startTemporal, type TemporalOptions } from './temporal.js';
+import { startTemporal, type TemporalOptions, type TemporalUiPlace } from './temporal.js';
 
 export type Part = 'postgres' | 'redis' | 'temporal';
 
@@ -34,9 +34,9 @@ export interface EmbeddedOptions {
     readonly postgres?: number;
     readonly redis?: number;
     readonly temporal?: number;
-    /** null: without Web UI */
-    readonly temporalUi: number | null;
   };
+  /** Absent: Temporal without its Web UI. */
+  readonly temporalUi?: TemporalUiPlace;
   readonly durability?: {
     readonly postgres: boolean;
     readonly temporal: TemporalOptions['synchronous'];
@@ -45,7 +45,6 @@ export interface EmbeddedOptions {
   readonly redisDatabases?: number;
   /** Present: Temporal's real server, on the PostgreSQL started here, in place of the dev server. */
   readonly realTemporal?: Pick<TemporalServerOptions, 'dynamicConfigFile'> | undefined;
-  readonly codecEndpoint?: string | undefined;
   readonly say: (line: string) => void;
 }
 
@@ -54,6 +53,7 @@ export interface Embedded {
   readonly databaseUrl: string | null;
   readonly redisUrl: string | null;
   readonly temporalAddress: string | null;
+  /** Of the Web UI itself: for the API alone. */
   readonly temporalUiUrl: string | null;
   readonly servers: ReadonlyMap<Part, ServerProcess>;
   readonly logFiles: readonly string[];
@@ -141,7 +141,6 @@ async function requirePorts({ ports }: EmbeddedOptions): Promise<void> {
     POSTGRES_PORT: ports.postgres,
     REDIS_PORT: ports.redis,
     TEMPORAL_PORT: ports.temporal,
-    TEMPORAL_UI_PORT: ports.temporal === undefined ? null : ports.temporalUi,
   };
   for (const [variable, port] of Object.entries(variables)) {
     if (port != null) {
@@ -190,24 +189,29 @@ async function startChosenTemporal(place: Place, options: EmbeddedOptions): Prom
   }
   return startTemporal({
     ...place,
-    uiPort: options.ports.temporalUi,
+    ui: options.temporalUi ?? null,
     program: await findTool(TEMPORAL_TOOL, place.tools),
     synchronous: options.durability?.temporal ?? 'NORMAL',
-    codecEndpoint: options.codecEndpoint,
   });
 }
 
 type Addresses = Pick<Embedded, 'databaseUrl' | 'redisUrl' | 'temporalAddress' | 'temporalUiUrl'>;
 
 /** Where the parts are that are started here, whether or not they run now. */
-export function addressesOf({ home, ports }: Pick<EmbeddedOptions, 'home' | 'ports'>): Addresses {
-  const { postgres, redis, temporal, temporalUi } = ports;
+export function addressesOf({
+  home,
+  ports,
+  temporalUi,
+}: Pick<EmbeddedOptions, 'home' | 'ports' | 'temporalUi'>): Addresses {
+  const { postgres, redis, temporal } = ports;
   const password = postgres === undefined ? '' : loadSecrets(home).postgresPassword;
   return {
     databaseUrl: postgres === undefined ? null : postgresAddress({ port: postgres, password }),
     redisUrl: redis === undefined ? null : `redis://${LOCAL_HOST}:${redis}/0`,
     temporalAddress: temporal === undefined ? null : `${LOCAL_HOST}:${temporal}`,
     temporalUiUrl:
-      temporal === undefined || temporalUi === null ? null : `http://${LOCAL_HOST}:${temporalUi}`,
+      temporal === undefined || temporalUi === undefined
+        ? null
+        : `http://${temporalUi.host}:${temporalUi.port}`,
   };
 }

@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { SEARCH_ATTRIBUTES } from '../../domain/search-attributes.js';
-import { acceptsConnections, LOCAL_HOST } from './ports.js';
+import { acceptsConnections, findFreePort, LOCAL_HOST } from './ports.js';
 import { startServer, type ServerProcess } from './process.js';
 import { STOPPING } from './stopping.js';
 
@@ -11,13 +12,30 @@ export interface TemporalOptions {
   readonly program: string;
   readonly port: number;
   /** null: no Web UI */
-  readonly uiPort: number | null;
+  readonly ui: TemporalUiPlace | null;
   /** Where the server shows what it measures; absent: at a port of its own choice. */
   readonly metricsPort?: number;
   /** `FULL` survives a power cut; `NORMAL` (twice as fast) survives any crash of a process. */
   readonly synchronous: 'FULL' | 'NORMAL' | 'OFF';
-  /** Where the Web UI has payloads decoded. */
-  readonly codecEndpoint?: string | undefined;
+}
+
+/** Where the Web UI itself listens, which asks nobody for a password: behind the API, which does. */
+export interface TemporalUiPlace {
+  readonly host: string;
+  readonly port: number;
+}
+
+const MAX_OCTET = 254;
+
+/**
+ * Another one at each start, and on Linux on another loopback address, too: so that no web page that
+ * somebody visits can know it.
+ */
+export async function findTemporalUiPlace(): Promise<TemporalUiPlace> {
+  const octet = (): number => randomInt(1, MAX_OCTET);
+  const isLinux = process.platform === 'linux'; // elsewhere only 127.0.0.1 is there
+  const host = isLinux ? `127.${octet()}.${octet()}.${octet()}` : LOCAL_HOST;
+  return { host, port: await findFreePort() };
 }
 
 /** The dev server polls its queues 20 times a second by default, which every workflow task waits for. */
@@ -29,6 +47,7 @@ const DYNAMIC_CONFIG = [
   'matching.enableFairness=true',
   'matching.numTaskqueueReadPartitions=1',
   'matching.numTaskqueueWritePartitions=1',
+  'frontend.httpAllowedHosts=[]', // the HTTP API cannot be switched off: it answers under no name
 ];
 /** For how long closed histories are kept. */
 export const RETENTION = '720h';
@@ -49,8 +68,10 @@ export async function startTemporal(options: TemporalOptions): Promise<ServerPro
 }
 
 function serverArguments(options: TemporalOptions): readonly string[] {
-  const ui = options.uiPort === null ? ['--headless'] : ['--ui-port', String(options.uiPort)];
-  const codec = options.codecEndpoint ? ['--ui-codec-endpoint', options.codecEndpoint] : [];
+  const ui =
+    options.ui === null
+      ? ['--headless']
+      : ['--ui-ip', options.ui.host, '--ui-port', String(options.ui.port)];
   const metrics =
     options.metricsPort === undefined ? [] : ['--metrics-port', String(options.metricsPort)];
   const pragmas = ['journal_mode=WAL', `synchronous=${options.synchronous}`];
@@ -58,7 +79,6 @@ function serverArguments(options: TemporalOptions): readonly string[] {
   return [
     ...['server', 'start-dev', '--ip', LOCAL_HOST, '--port', String(options.port)],
     ...ui,
-    ...codec,
     ...metrics,
     ...['--db-filename', join(options.home, 'temporal.db'), '--log-level', 'warn'],
     ...pragmas.flatMap((pragma) => ['--sqlite-pragma', pragma]),

@@ -53,7 +53,6 @@ export async function startTemporary(options: TemporaryOptions): Promise<Tempora
       postgres: await findFreePort(),
       redis: await findFreePort(),
       temporal: await findFreePort(),
-      temporalUi: null,
     },
     realTemporal: isReal ? { dynamicConfigFile: DYNAMIC_CONFIG_FILE } : undefined,
   });

@@ -39,26 +39,20 @@ async function takePictures(): Promise<void> {
   }
 }
 
-/** As the sign-in page tells people to. */
+/** The Web UI leads to the sign-in page, and that one back. */
 async function signIn(
   page: Page,
-  { apiUrl, uiUrl }: StartedProduct,
+  { uiUrl }: StartedProduct,
   { email, password }: Somebody,
 ): Promise<void> {
-  await page.goto(`${apiUrl}/api/v1/codec/sign-in`);
+  await page.goto(uiUrl);
   await page.until('the form', `document.querySelector('form')`);
+  await keep(page, 'sign-in');
   await page.evaluate(`
     document.querySelector('[name=email]').value = ${JSON.stringify(email)};
     document.querySelector('[name=password]').value = ${JSON.stringify(password)};
     document.querySelector('form').requestSubmit()`);
-  await page.until('that one is signed in', text('Signed in'));
-  await keep(page, 'sign-in');
-  await page.goto(uiUrl);
-  await page.until('the Web UI', `location.origin === ${JSON.stringify(uiUrl)}`);
-  await page.evaluate(`
-    localStorage.setItem('overrideRemoteCodecConfiguration', 'true');
-    localStorage.setItem('endpoint', ${JSON.stringify(JSON.stringify(`${apiUrl}/api/v1/codec`))});
-    localStorage.setItem('includeCredentials', 'true');`);
+  await page.until('the Web UI', `location.pathname.startsWith('/namespaces')`);
 }
 
 async function openRun(page: Page, { uiUrl }: StartedProduct, id: string): Promise<void> {
@@ -76,10 +70,6 @@ function told(words: string): string {
   const frames = `[...document.querySelectorAll('iframe')]`;
   const shown = `(frame.contentDocument?.body?.innerText ?? '')`;
   return `${frames}.some((frame) => ${shown}.includes(${JSON.stringify(words)}))`;
-}
-
-function text(words: string): string {
-  return `document.body.innerText.includes(${JSON.stringify(words)})`;
 }
 
 const WHOLE = { x: 240, y: 20, width: 1_000, height: 540 };

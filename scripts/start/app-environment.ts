@@ -6,7 +6,7 @@ import type { StartSettings } from './settings.js';
 /** What our processes are told: what the user has set wins, the rest is ours. */
 export function environmentOf(
   settings: StartSettings,
-  embedded: Pick<Embedded, 'databaseUrl' | 'redisUrl' | 'temporalAddress'>,
+  embedded: Pick<Embedded, 'databaseUrl' | 'redisUrl' | 'temporalAddress' | 'temporalUiUrl'>,
 ): NodeJS.ProcessEnv {
   const secrets = loadSecrets(settings.home);
   const metricsPort = String(settings.WORKER_METRICS_PORT);
@@ -21,14 +21,10 @@ export function environmentOf(
     REDIS_URL: embedded.redisUrl ?? '',
     TEMPORAL_ADDRESS: embedded.temporalAddress ?? '',
     DATA_COLLECTOR_URL: collectorUrl(settings) ?? '',
-    TEMPORAL_UI_ORIGINS: embedded.temporalAddress === null ? '' : uiOriginsOf(settings),
+    TEMPORAL_UI_PORT: String(settings.TEMPORAL_UI_PORT),
+    TEMPORAL_UI_UPSTREAM: embedded.temporalUiUrl ?? '',
     ...settings.env,
   };
-}
-
-/** However the page was opened; it can only be signed in under the name that the API has, too. */
-function uiOriginsOf({ TEMPORAL_UI_PORT: port }: StartSettings): string {
-  return ['127.0.0.1', 'localhost'].map((host) => `http://${host}:${port}`).join(',');
 }
 
 const FOR_THE_COLLECTOR =

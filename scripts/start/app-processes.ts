@@ -49,9 +49,9 @@ export function apiUrl(settings: StartSettings): string {
   return urlOf(settings.HOST, settings.PORT);
 }
 
-/** What the Temporal Web UI asks to decode payloads, for administrators. */
-export function codecUrl(settings: StartSettings): string {
-  return `${apiUrl(settings)}/api/v1/codec`;
+/** Where this machine reaches the Temporal Web UI that is started here, behind the API. */
+export function temporalUiUrl(settings: StartSettings): string {
+  return urlOf(settings.HOST, settings.TEMPORAL_UI_PORT);
 }
 
 /** Where this machine reaches the data collector; null: it is not ours. */

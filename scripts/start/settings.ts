@@ -16,8 +16,6 @@ const Environment = z.object({
   DATA_COLLECTOR_URL: address,
   TEMPORAL_PORT: port.default(7233),
   TEMPORAL_UI_PORT: port.default(8233),
-  TEMPORAL_UI_CODEC_ENDPOINT: address,
-  TEMPORAL_UI_ORIGINS: address,
   TEMPORAL_SQLITE_SYNCHRONOUS: z.enum(['FULL', 'NORMAL', 'OFF']).default('NORMAL'),
   POSTGRES_PORT: port.default(5433),
   REDIS_PORT: port.default(6380),

@@ -11,16 +11,17 @@ import {
 import { boundLogs } from '../embedded/logs.js';
 import { requireFreePort } from '../embedded/ports.js';
 import type { ServerProcess } from '../embedded/process.js';
+import { findTemporalUiPlace } from '../embedded/temporal.js';
 import { environmentFor, environmentOf } from './app-environment.js';
 import {
   apiUrl,
   APPS,
   appsOf,
-  codecUrl,
   collectorUrl,
   endLeftoverApps,
   logFileOf,
   startApp,
+  temporalUiUrl,
   type App,
 } from './app-processes.js';
 import { echoErrors } from './echo-errors.js';
@@ -63,7 +64,7 @@ export function createSupervisor(settings: StartSettings, say: (line: string) =>
     async start() {
       await clearGround(settings);
       say('Starting PostgreSQL, Redis and Temporal …');
-      const servers = await startEmbedded(embeddedOptions(settings, say));
+      const servers = await startEmbedded(await embeddedOptions(settings, say));
       embedded = servers;
       [...servers.servers].forEach((entry) => {
         watchPart(entry, servers);
@@ -93,14 +94,11 @@ export function createSupervisor(settings: StartSettings, say: (line: string) =>
   };
 }
 
-async function welcome(
-  settings: StartSettings,
-  { temporalUiUrl: temporalUi }: Embedded,
-): Promise<readonly string[]> {
+async function welcome(settings: StartSettings, embedded: Embedded): Promise<readonly string[]> {
   return describeAddresses({
     api: apiUrl(settings),
     collector: collectorUrl(settings),
-    temporalUi,
+    temporalUi: embedded.temporalUiUrl === null ? null : temporalUiUrl(settings),
     logs: join(settings.home, 'logs'),
   });
 }
@@ -111,18 +109,21 @@ async function clearGround(settings: StartSettings): Promise<void> {
   await endLeftoverServers(settings.home);
   await requireFreePort('PORT', settings.PORT, settings.HOST);
   await requireFreePort('WORKER_METRICS_PORT', settings.WORKER_METRICS_PORT);
+  if (!settings.TEMPORAL_ADDRESS) {
+    await requireFreePort('TEMPORAL_UI_PORT', settings.TEMPORAL_UI_PORT, settings.HOST);
+  }
   if (appsOf(settings).includes('collector')) {
     await requireFreePort('COLLECTOR_PORT', settings.COLLECTOR_PORT, settings.COLLECTOR_HOST);
   }
 }
 
-function embeddedOptions(settings: StartSettings, say: (line: string) => void) {
+async function embeddedOptions(settings: StartSettings, say: (line: string) => void) {
   const { home } = settings;
   return {
     home,
     ports: embeddedPorts(settings),
+    temporalUi: await findTemporalUiPlace(),
     durability: { postgres: true, temporal: settings.TEMPORAL_SQLITE_SYNCHRONOUS },
-    codecEndpoint: settings.TEMPORAL_UI_CODEC_ENDPOINT ?? codecUrl(settings),
     say,
   };
 }

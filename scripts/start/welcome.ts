@@ -27,7 +27,10 @@ export async function describeAddresses(addresses: Addresses): Promise<readonly 
     `  Metrics           ${metrics}`,
     ...(temporalUi === null
       ? []
-      : [`  Temporal Web UI   ${temporalUi}`, `  … made readable   ${api}/api/v1/codec/sign-in`]),
+      : [
+          `  Temporal Web UI   ${temporalUi}`,
+          '                    sign in as an administrator; the first one: npm run user:role -- <email> admin',
+        ]),
     `  Logs              ${logs}`,
     '',
     'Try this (signs up, opens a conversation, says something; then type your answers):',

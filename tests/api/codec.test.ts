@@ -201,7 +201,7 @@ describe('the cookie of an administrator', () => {
   test.each(['localhost.evil.example', 'api.example.com', '10.0.0.1:8000'])(
     'is for secure connections alone at %s',
     (host) => {
-      expect(operatorCookie('x', host)).toMatch(/; Secure$/);
+      expect(operatorCookie('x', { host, temporalUiOrigins: [] })).toMatch(/; Secure$/);
     },
   );
 

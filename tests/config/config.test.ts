@@ -46,6 +46,14 @@ const SETTINGS: readonly (readonly [string, string, object])[] = [
   ['SECRET_KEY', SECRET, { secretKey: SECRET }],
   ['DEBUG', 'true', { debug: true }],
   ['TEMPORAL_UI_ORIGINS', 'http://ui:8233', { temporalUiOrigins: ['http://ui:8233'] }],
+  [
+    'TEMPORAL_UI_UPSTREAM',
+    'http://temporal-ui:8080',
+    {
+      temporalUi: { upstream: 'http://temporal-ui:8080', port: 8_233 },
+      temporalUiOrigins: ['http://127.0.0.1:8233', 'http://localhost:8233', 'http://[::1]:8233'],
+    },
+  ],
   ['TRUSTED_PROXY_COUNT', '2', { trustedProxyCount: 2 }],
   ['PASSWORD_COST', '14', { passwordCost: 14 }],
   ['AUTH_RATE_LIMIT', '1000', { authRateLimit: 1_000 }],
@@ -116,6 +124,15 @@ test.each(['*', 'http://ui:8233/', 'ui:8233', '["http://ui", "nonsense"]'])(
   'TEMPORAL_UI_ORIGINS may not be %s',
   (text) => {
     expect(() => loadConfig({ ...ENV, TEMPORAL_UI_ORIGINS: text })).toThrow('TEMPORAL_UI_ORIGINS');
+  },
+);
+
+test.each(['temporal-ui:8080', 'http://ui/path', 'ftp://ui'])(
+  'TEMPORAL_UI_UPSTREAM may not be %s',
+  (text) => {
+    expect(() => loadConfig({ ...ENV, TEMPORAL_UI_UPSTREAM: text })).toThrow(
+      'TEMPORAL_UI_UPSTREAM',
+    );
   },
 );
 

@@ -67,7 +67,7 @@ describeWith(GO, 'docker-compose.yml', (go) => {
 
   test('opens ports to this machine alone', () => {
     const ports = Object.values(project.services).flatMap((it) => it.ports);
-    expect(ports.map(({ target }) => target).sort()).toEqual([3000, 8000, 8080, 9090]);
+    expect(ports.map(({ target }) => target).sort()).toEqual([3000, 8000, 8233, 9090]);
     expect(ports.every(({ host_ip: address }) => address === '127.0.0.1')).toBe(true);
   });
 
@@ -135,16 +135,16 @@ describeWith(GO, 'docker-compose.yml', (go) => {
 
   describe('the processes that it describes, with exactly its environment', () => {
     let place: TestDb;
-    let ports: Record<'backend' | 'worker' | 'sdk' | 'collector', string>;
+    let ports: Record<'backend' | 'worker' | 'sdk' | 'collector' | 'ui', string>;
     const running = new Map<string, ProductProcess>();
 
     beforeAll(async () => {
       place = await createTestDb();
       await emptied(place);
-      const [backend, worker, sdk, collector] = await Promise.all(
-        Array.from({ length: 4 }, async () => String(await findFreePort())),
+      const [backend, worker, sdk, collector, ui] = await Promise.all(
+        Array.from({ length: 5 }, async () => String(await findFreePort())),
       );
-      ports = { backend, worker, sdk, collector } as typeof ports;
+      ports = { backend, worker, sdk, collector, ui } as typeof ports;
     });
     afterAll(async () => {
       await Promise.all([...running.values()].map((it) => it.stop()));
@@ -164,6 +164,7 @@ describeWith(GO, 'docker-compose.yml', (go) => {
         .replace('//worker:', '//127.0.0.1:')
         .replace(/\b8000\b/, ports.backend)
         .replace(/\b8001\b/, ports.collector)
+        .replace(/\b8233\b/, ports.ui)
         .replace(/\b9464\b/, ports.worker)
         .replace(/\b9465\b/, ports.sdk);
     }

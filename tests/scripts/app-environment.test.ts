@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { environmentFor, environmentOf } from '../../scripts/start/app-environment.js';
-import { appsOf, codecUrl, collectorUrl } from '../../scripts/start/app-processes.js';
+import { appsOf, collectorUrl, temporalUiUrl } from '../../scripts/start/app-processes.js';
 import { settingsOf } from '../../scripts/start/settings.js';
 
 const home = mkdtempSync(join(tmpdir(), 'agentforge-environment-'));
@@ -14,6 +14,7 @@ const EMBEDDED = {
   databaseUrl: 'postgresql://here/agentforge',
   redisUrl: 'redis://here/0',
   temporalAddress: 'here:7233',
+  temporalUiUrl: 'http://127.1.2.3:20000',
 };
 
 function told(env: Record<string, string>) {
@@ -54,11 +55,14 @@ test('the collector is told what it needs, and no secret', () => {
   expect(environmentFor('worker', env)).toBe(env);
 });
 
-test('the Temporal Web UI that is started here may have payloads decoded', () => {
-  const { settings, env } = told({ TEMPORAL_UI_PORT: '8234', PORT: '8010' });
-  expect(env['TEMPORAL_UI_ORIGINS']).toBe('http://127.0.0.1:8234,http://localhost:8234');
-  expect(codecUrl(settings)).toBe('http://127.0.0.1:8010/api/v1/codec');
+test('the API shows the Temporal Web UI that is started here', () => {
+  const { settings, env } = told({ TEMPORAL_UI_PORT: '8234' });
+  expect(env).toMatchObject({
+    TEMPORAL_UI_PORT: '8234',
+    TEMPORAL_UI_UPSTREAM: 'http://127.1.2.3:20000',
+  });
+  expect(temporalUiUrl(settings)).toBe('http://127.0.0.1:8234');
   expect(told({ TEMPORAL_UI_ORIGINS: 'http://ui' }).env['TEMPORAL_UI_ORIGINS']).toBe('http://ui');
-  const elsewhere = environmentOf(settings, { ...EMBEDDED, temporalAddress: null });
-  expect(elsewhere['TEMPORAL_UI_ORIGINS']).toBe('');
+  const elsewhere = environmentOf(settings, { ...EMBEDDED, temporalUiUrl: null });
+  expect(elsewhere['TEMPORAL_UI_UPSTREAM']).toBe('');
 });

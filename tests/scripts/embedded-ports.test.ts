@@ -1,7 +1,7 @@
 import { embeddedPorts } from '../../scripts/start/embedded-ports.js';
 import { settingsOf } from '../../scripts/start/settings.js';
 
-const OURS = { postgres: 5433, redis: 6380, temporal: 7233, temporalUi: 8233 };
+const OURS = { postgres: 5433, redis: 6380, temporal: 7233 };
 
 test.each([
   ['nothing', OURS],

@@ -30,7 +30,7 @@ async function start(): Promise<Embedded> {
     await findFreePort(),
     await findFreePort(),
   ];
-  const ports = { postgres, redis, temporal, temporalUi: null };
+  const ports = { postgres, redis, temporal };
   running = await startEmbedded({ home, toolsDir, ports, say: () => undefined });
   return running;
 }
@@ -97,7 +97,7 @@ test('the database listens to those who know the password only', async () => {
 });
 
 test('a part without a port is not started, and has no address', async () => {
-  const ports = { redis: await findFreePort(), temporalUi: await findFreePort() };
+  const ports = { redis: await findFreePort() };
   const alone = join(parent, 'alone');
   const only = await startEmbedded({ home: alone, toolsDir, ports, say: () => undefined });
   try {

@@ -1,6 +1,7 @@
 /** The HTTP API on a free port, with real PostgreSQL and Redis and a fake door to Temporal. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Redis } from 'ioredis';
 import { createApp } from '../../api/app.js';
@@ -39,6 +40,8 @@ export interface ApiServer {
   /** The fake door; tests replace its functions. */
   readonly door: WorkflowDoor;
   readonly changedKeys: string[];
+  /** Serves requests of another server's, too. */
+  readonly handle: RequestListener;
   request(path: string, init?: RequestInit): Promise<Response>;
   /** Sends JSON to a path below `/api/v1`. */
   send(method: string, path: string, options?: SendOptions): Promise<Answer>;
@@ -157,11 +160,9 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     ...options.deps,
     config: { ...CONFIG, ...options.config },
   });
-  const handle = app.callback();
-  const server = createHttpServer(
-    (request, response) => void handle(request, response),
-    securityHeadersOf({ ...CONFIG, ...options.config }),
-  );
+  const answer = app.callback();
+  const handle: RequestListener = (request, response) => void answer(request, response);
+  const server = createHttpServer(handle, securityHeadersOf({ ...CONFIG, ...options.config }));
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
@@ -190,6 +191,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     },
     door,
     changedKeys,
+    handle,
     lines: () => written.map((line) => JSON.parse(line) as Record<string, unknown>),
     request: (path, init) => fetch(`${url}${path}`, init),
     send,

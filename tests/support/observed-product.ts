@@ -88,7 +88,7 @@ async function startObservedTemporal(options: {
   const how = { toolsDir: TOOLS, say: () => undefined };
   if (chosenTemporal() === 'dev') {
     const program = await findTool(TEMPORAL_TOOL, how);
-    const server = await startTemporal({ ...options, program, uiPort: null, synchronous: 'OFF' });
+    const server = await startTemporal({ ...options, program, ui: null, synchronous: 'OFF' });
     return { server, dropDatabases: () => Promise.resolve() };
   }
   const databases = `observed_${randomUUID().replaceAll('-', '')}`;

@@ -31,7 +31,7 @@ export function createRejectingInterceptor(count: CountRejection): ActivityInbou
 }
 
 function reasonAgainst(args: readonly unknown[]): RejectionReason | null {
-  if (Context.current().info.workflowExecution === undefined) {
+  if (!Context.current().info.inWorkflow) {
     return 'unexpected';
   }
   return args.length === 0
