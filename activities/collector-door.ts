@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { CollectedPage, CollectorProblem } from '../domain/collector-texts.js';
 import { DomainError } from '../domain/errors.js';
+import { toStorableJson } from '../domain/storable-text.js';
 import { traceparentOf } from '../domain/traces.js';
 import { logScope, outgoingSpan } from '../telemetry/log-scope.js';
 
@@ -136,7 +137,7 @@ function readAnswer<T>(schema: z.ZodType<T>, text: string): T {
 
 function jsonOf(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(toStorableJson(text)); // a page may hold anything
   } catch {
     return undefined;
   }

@@ -2,7 +2,7 @@
 import { sql } from 'kysely';
 import type { StoredEvent } from '../domain/events.js';
 import type { StepId } from '../domain/ids.js';
-import { findStepOrThrow, storableStep, type AgentStep, type NewAgentStep } from './agent-steps.js';
+import { findStepOrThrow, type AgentStep, type NewAgentStep } from './agent-steps.js';
 import type { Db, Tx } from './connect.js';
 import { appending, storedEventOf, type EventEntry, type EventStep } from './events.js';
 
@@ -34,7 +34,7 @@ export async function storeEnd(
   const insertion = db
     .insertInto('agentSteps')
     .values({
-      ...storableStep(end),
+      ...end,
       seq: sql<number | null>`(select seq from said)`,
       cost: sql<string>`(select usd from spent)`,
       fields: fieldsWith(cost, fields),

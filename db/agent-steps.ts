@@ -99,12 +99,6 @@ export async function noteCollectorCall(db: Db, pipelineId: PipelineId): Promise
     .execute();
 }
 
-/** PostgreSQL's text holds no NUL; models and web pages do now and then. */
-export function storableStep<T extends Pick<NewAgentStep, 'content' | 'error'>>(step: T): T {
-  const error = step.error?.replaceAll('\0', '') ?? null;
-  return { ...step, content: step.content.replaceAll('\0', ''), error };
-}
-
 /** What a run's agents have made so far, in order of completion; late ones left out. */
 export async function loadPriorResults(
   db: Db | Tx,

@@ -1,6 +1,7 @@
 import { parseCondition, type Condition } from './conditions.js';
 import type { AgentSpec, Design, EdgeSpec } from './designs.js';
 import type { Language } from './languages.js';
+import { comparable } from './storable-text.js';
 
 export type NodeKind =
   'collector' | 'analyzer' | 'validator' | 'synthesizer' | 'reporter' | 'custom' | 'approval';
@@ -105,18 +106,18 @@ function chainOf(agents: readonly AgentSpec[]): Graph {
 
 /** `a`, `a`, `a` → `a`, `a_1`, `a_2`; a suffix that is another agent's own name is left out. */
 function uniqueNamesOf(agents: readonly AgentSpec[]): readonly string[] {
-  const taken = new Set(agents.map(({ name }) => name));
+  const taken = new Set(agents.map(({ name }) => comparable(name)));
   const seen = new Set<string>();
   return agents.map(({ name }) => {
-    if (!seen.has(name)) {
-      seen.add(name);
+    if (!seen.has(comparable(name))) {
+      seen.add(comparable(name));
       return name;
     }
     let suffix = 1;
-    while (taken.has(`${name}_${suffix}`)) {
+    while (taken.has(comparable(`${name}_${suffix}`))) {
       suffix += 1;
     }
-    taken.add(`${name}_${suffix}`);
+    taken.add(comparable(`${name}_${suffix}`));
     return `${name}_${suffix}`;
   });
 }
@@ -150,7 +151,8 @@ function checkExplicit(
   if (problem !== null) {
     return unbuildable(language, problem);
   }
-  const outgoing = new Map<string, GraphEdge[]>(agents.map(({ name }) => [name, []]));
+  const spelled = new Map(agents.map(({ name }) => [comparable(name), name]));
+  const outgoing = new Map<string, GraphEdge[]>(agents.map(({ name }) => [comparable(name), []]));
   for (const edge of edges) {
     const condition = edge.condition === null ? null : parseCondition(edge.condition);
     if (condition?.kind === 'invalid') {
@@ -159,10 +161,15 @@ function checkExplicit(
         ko: `조건을 읽을 수 없습니다 (${condition.reason})`,
       });
     }
-    outgoing.get(edge.source)?.push({ target: edge.target, condition });
+    const target = spelled.get(comparable(edge.target)) ?? edge.target;
+    outgoing.get(comparable(edge.source))?.push({ target, condition });
   }
   const nodes = agents.map((agent, position) =>
-    nodeOf(agent, { node: agent.name, position, outgoing: outgoing.get(agent.name) ?? [] }),
+    nodeOf(agent, {
+      node: agent.name,
+      position,
+      outgoing: outgoing.get(comparable(agent.name)) ?? [],
+    }),
   );
   return acyclic({ nodes, mode: 'explicit' }, language);
 }
@@ -170,17 +177,17 @@ function checkExplicit(
 function findNameProblem(agents: readonly AgentSpec[], edges: readonly EdgeSpec[]): Texts | null {
   const names = new Set<string>();
   for (const { name } of agents) {
-    if (names.has(name)) {
+    if (names.has(comparable(name))) {
       return {
         en: `duplicate agent name "${name}": edges need unique names`,
         ko: `에이전트 이름이 중복됩니다 (duplicate agent name "${name}")`,
       };
     }
-    names.add(name);
+    names.add(comparable(name));
   }
   const unknown = edges
     .flatMap(({ source, target }) => [source, target])
-    .find((name) => !names.has(name));
+    .find((name) => !names.has(comparable(name)));
   return unknown === undefined
     ? null
     : {

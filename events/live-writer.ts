@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { timestampOf, type AgentStartedEvent } from '../domain/events.js';
 import type { StreamId } from '../domain/ids.js';
+import { toStorableText } from '../domain/storable-text.js';
 import type { Logger } from '../telemetry/logger.js';
 import { MAX_PIECE_CHARACTERS } from './live-messages.js';
 import {
@@ -82,7 +83,7 @@ class Reply {
   }
 
   slice(from: number, to: number): string {
-    return this.text.slice(from, to).toWellFormed(); // as UTF-8 keeps it
+    return toStorableText(this.text.slice(from, to)); // as the reply is stored in the end
   }
 }
 

@@ -1,5 +1,6 @@
 import { DomainError } from '../domain/errors.js';
-import type { ProviderName } from '../domain/models.js';
+import type { ModelReply, ProviderName } from '../domain/models.js';
+import { toStorable } from '../domain/storable-text.js';
 import type { Logger } from '../telemetry/logger.js';
 import { OPEN_GATES, type Gates } from './gates.js';
 import { silentMetrics, type ModelMetrics } from './metrics.js';
@@ -93,13 +94,14 @@ export function createRouter(deps: RouterDeps): Router {
   };
 }
 
-/** Sends without charging anybody: for key checks and tests. */
-export function sendPlainly(
+/** Sends without charging anybody: for key checks and tests. Each reply is read here. */
+export async function sendPlainly(
   { provider, key, call, request, signal }: PlannedTurn,
   onDelta?: TakeText,
-) {
+): Promise<ModelReply> {
   const { timeoutMs } = request;
-  return provider.complete(call, { apiKey: key.apiKey, signal, timeoutMs, onDelta });
+  const options = { apiKey: key.apiKey, signal, timeoutMs, onDelta };
+  return toStorable(await provider.complete(call, options));
 }
 
 interface Order {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { scoreOf } from '../../domain/critique-rules.js';
 import type { Critique, Design } from '../../domain/designs.js';
+import { toStorableText } from '../../domain/storable-text.js';
 import { answerSchema } from './structured.js';
 
 const AskedCritiques = z.strictObject({
@@ -60,5 +61,5 @@ function inOrderOf(
 }
 
 function plain(name: string): string {
-  return name.normalize('NFKC').trim().toLowerCase();
+  return toStorableText(name).normalize('NFKC').trim().toLowerCase();
 }

@@ -2,9 +2,10 @@ import { z } from 'zod';
 import { designInjection } from '../../domain/agent-prompts.js';
 import { withEvidentAims } from '../../domain/design-aims.js';
 import { checkDesigns, withOneRecommendation } from '../../domain/design-rules.js';
+import { toStorableDesigns } from '../../domain/design-names.js';
 import { AGENT_DEFAULTS, type Design } from '../../domain/designs.js';
 import type { Language } from '../../domain/languages.js';
-import { checkGraph } from '../../domain/pipeline.js';
+import { checkGraph, MAX_AGENTS } from '../../domain/pipeline.js';
 import { answerSchema } from './structured.js';
 
 const AskedDesigns = z.strictObject({
@@ -64,11 +65,16 @@ interface DesignsOrder {
   readonly language: Language;
 }
 
+/** One from each agent to each other. */
+const MAX_EDGES = MAX_AGENTS * (MAX_AGENTS - 1);
+/** More than are asked for, few enough to be looked through. */
+const MAX_DESIGNS = 10;
+
 const AnsweredDesign = z.object({
   name: words(255).min(1).default('Unnamed Design'),
   description: words(4_000).default(''),
-  agents: z.array(Agent).default([]),
-  edges: z.nullable(z.array(Edge)).default(null),
+  agents: z.array(Agent).max(MAX_AGENTS).default([]),
+  edges: z.nullable(z.array(Edge).max(MAX_EDGES)).default(null),
   pros: points,
   cons: points,
   estimated_cost: words(100).default('unknown'),
@@ -86,9 +92,9 @@ export function designsAnswer({
   language,
 }: DesignsOrder): z.ZodType<readonly Design[]> {
   return z
-    .object({ designs: z.array(AnsweredDesign) })
+    .object({ designs: z.array(AnsweredDesign).max(MAX_DESIGNS) })
     .transform(({ designs }) =>
-      designs.map((design) => ({ ...design, source_hints: [...sourceHints] })),
+      toStorableDesigns(designs.map((design) => ({ ...design, source_hints: [...sourceHints] }))),
     )
     .superRefine((designs, context) => {
       problemsOf(designs).forEach((problem) => {

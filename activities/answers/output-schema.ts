@@ -1,6 +1,7 @@
 import { Validator, type OutputUnit, type Schema } from '@cfworker/json-schema';
 import { z } from 'zod';
 import type { OutputSchema } from '../../domain/output-schema.js';
+import { toStorableJson } from '../../domain/storable-text.js';
 import { parseAnswer, unfenced, unusable, type Answer, type Problem } from './structured.js';
 
 /** Gives our own schema the checker's type. */
@@ -13,30 +14,19 @@ const SHORT_CHARACTERS = 20_000;
  * Checks an agent's answer. The checker interprets the schema: one that a user wrote must not become
  * code of ours.
  *
- * @returns the answer's JSON text, without a fence round it
+ * @returns the answer's JSON text, without a fence round it; all its texts can be stored
  */
 export function readBySchema(schema: OutputSchema, text: string): Answer<string> {
-  const json = parseAnswer(text);
+  const answer = toStorableJson(unfenced(text)).trim();
+  const json = parseAnswer(answer);
   if (json.kind === 'unusable') {
     return json;
   }
   const stopsAtFirst = text.length > SHORT_CHARACTERS;
   const copy = CheckedSchema.parse(structuredClone(schema)); // the checker writes into it
-  const problems = problemsIn(json.value, new Validator(copy, '2020-12', stopsAtFirst));
-  return problems.length === 0
-    ? { kind: 'answer', value: unfenced(text).trim() }
-    : unusable(problems);
-}
-
-function problemsIn(value: unknown, validator: Validator): readonly Problem[] {
-  try {
-    return problemsOf(validator.validate(value).errors);
-  } catch (error) {
-    if (error instanceof URIError) {
-      return [{ path: [], message: 'has a name that is no Unicode text' }]; // half a surrogate pair
-    }
-    throw error;
-  }
+  const { errors } = new Validator(copy, '2020-12', stopsAtFirst).validate(json.value);
+  const problems = problemsOf(errors);
+  return problems.length === 0 ? { kind: 'answer', value: answer } : unusable(problems);
 }
 
 /** Errors that only say that there is another one further in. */

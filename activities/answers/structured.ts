@@ -1,5 +1,7 @@
 /** Reads a model's structured answer: fences unwrapped, JSON parsed, zod checked. */
 import { z } from 'zod';
+import { previewOf } from '../../domain/previews.js';
+import { toStorable } from '../../domain/storable-text.js';
 import type { AnswerSchema } from '../../llm/model.js';
 
 export type Answer<T> =
@@ -12,7 +14,10 @@ export const MAX_ANSWER_CHARACTERS = 500_000;
 const MAX_PROBLEMS = 10;
 const MAX_PROBLEM_CHARACTERS = 300;
 
-/** @returns `unusable` for text that is no JSON, or JSON of another shape */
+/**
+ * @param schema of a shallow document; its texts are made storable here
+ * @returns `unusable` for text that is no JSON, or JSON of another shape
+ */
 export function readAnswer<T>(schema: z.ZodType<T>, text: string): Answer<T> {
   const json = parseAnswer(text);
   if (json.kind === 'unusable') {
@@ -20,7 +25,7 @@ export function readAnswer<T>(schema: z.ZodType<T>, text: string): Answer<T> {
   }
   const parsed = schema.safeParse(json.value);
   return parsed.success
-    ? { kind: 'answer', value: parsed.data }
+    ? { kind: 'answer', value: toStorable(parsed.data) }
     : unusable(parsed.error.issues.map(({ path, message }) => ({ path, message })));
 }
 
@@ -62,7 +67,7 @@ export function unusable(
 ): Extract<Answer<never>, { problems: unknown }> {
   const told = problems.slice(0, MAX_PROBLEMS).map(({ path, message }) => {
     const where = path.map(String).join('.') || 'the whole';
-    return `${where}: ${message}`.slice(0, MAX_PROBLEM_CHARACTERS);
+    return previewOf(toStorable(`${where}: ${message}`), MAX_PROBLEM_CHARACTERS);
   });
   return { kind: 'unusable', problems: told };
 }

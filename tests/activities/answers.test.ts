@@ -227,3 +227,72 @@ describe('an answer in a fence', () => {
     });
   });
 });
+
+test('names that cannot be stored are mended, and edges follow them', () => {
+  const named = (name: string) => ({ ...agent, name });
+  const edges = [
+    { source: 'a\ud83d', target: 'b\0' },
+    { source: 'a\ude00', target: 'b\0' },
+  ];
+  const agents = [named('a\ud83d'), named('a\ude00'), named('b\0')];
+  const [first] = read({ designs: [plain('Speed', { agents, edges }), ...THREE.slice(1)] }) ?? [];
+  expect(first?.agents.map(({ name }) => name)).toEqual(['a\ufffd', 'a\ufffd_1', 'b\ufffd']);
+  expect(first?.edges?.map(({ source, target }) => [source, target])).toEqual([
+    ['a\ufffd', 'b\ufffd'],
+    ['a\ufffd_1', 'b\ufffd'],
+  ]);
+});
+
+test('whatever strings a design holds, what is read of it can be stored', () => {
+  const texts = fc
+    .array(fc.oneof(fc.nat(0xff_ff), fc.constantFrom(0, 0xd8_3d, 0xde_00)), { maxLength: 8 })
+    .map((codes) => `x${String.fromCharCode(...codes)}`);
+  const agents = fc.array(
+    fc.record({ name: texts, role: texts, llm_model: texts, description: texts }),
+    { minLength: 1, maxLength: 20 },
+  );
+  const design = fc.record({ name: texts, description: texts, agents, pros: fc.array(texts) });
+  fc.assert(
+    fc.property(fc.array(design, { minLength: 3, maxLength: 3 }), (answered) => {
+      const found = read({ designs: answered });
+      const json = JSON.stringify(found);
+      expect(json).not.toMatch(/\\u0000|\\ud[89a-f]/i);
+      found?.forEach(({ agents: made }, at) => {
+        expect(made).toHaveLength(answered[at]?.agents.length ?? 0);
+      });
+    }),
+  );
+});
+
+test.each([
+  ['a name of a megabyte', { ...plain('x'.repeat(1_000_000)) }],
+  ['ten thousand agents', plain('Speed', { agents: Array.from({ length: 10_000 }, () => agent) })],
+  [
+    'ten thousand edges',
+    plain('Speed', { edges: Array(10_000).fill({ source: 'a', target: 'b' }) }),
+  ],
+  ['text for a number', plain('Speed', { recommended: 'yes' })],
+])('a design with %s is no answer', (_, odd) => {
+  expect(read({ designs: [odd, ...THREE.slice(1)] })).toBeNull();
+});
+
+test('a critique finds its design whose name was mended', () => {
+  const shown = designs.map((it, at) => (at === 0 ? { ...it, name: 'Fast\ufffd' } : it));
+  const critiques = shown.map(({ name }, at) => ({
+    design_name: at === 0 ? 'Fast\ud83d' : name,
+    overall_score: 1e308,
+    weaknesses: ['\0'],
+  }));
+  const found = readAnswer(critiquesAnswer(shown), JSON.stringify({ critiques }));
+  expect(found).toMatchObject({
+    kind: 'answer',
+    value: [{ design_name: 'Fast\ufffd', weaknesses: ['\ufffd'] }, {}, {}],
+  });
+});
+
+test('an intent is mended at any depth', () => {
+  const answer = { task: 'a\ud83d', source_hints: ['\0'], clarification_questions: ['\ude00?'] };
+  expect(readAnswer(IntentAnswer, JSON.stringify(answer))).toMatchObject({
+    value: { task: 'a\ufffd', source_hints: ['\ufffd'], clarification_questions: ['\ufffd?'] },
+  });
+});

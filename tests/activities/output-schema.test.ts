@@ -143,3 +143,8 @@ test('a schema is not changed by being used', () => {
   expect(problemsOf(schema, '{"field": null}')).toEqual([]);
   expect(JSON.stringify(schema)).toBe('{"type":"object","properties":{"field":{"type":"null"}}}');
 });
+
+test('names and texts of an answer can be stored, at any depth', () => {
+  const read = readBySchema({ type: 'object' }, String.raw`{"a\ud83d":[{"__proto__":"\u0000"}]}`);
+  expect(read).toEqual({ kind: 'answer', value: '{"a\ufffd":[{"__proto__":"\ufffd"}]}' });
+});

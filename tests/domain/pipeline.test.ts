@@ -132,3 +132,24 @@ test('names that every object knows as properties are plain names', () => {
   const graph = graphOf(designOf(agents, { edges }));
   expect([...ancestorsOf(graph, 'toString')].sort()).toEqual(['__proto__', 'constructor']);
 });
+
+const NFC = 'café';
+const NFD = NFC.normalize('NFD');
+
+function edgeOf(source: string, target: string) {
+  return { source, target, condition: null };
+}
+
+test('an edge finds its agents however their letters are composed; names stay as typed', () => {
+  const graph = graphOf(designOf([NFC, 'b'], { edges: [edgeOf(NFD, 'b')] }));
+  expect(graph.nodes[0]).toMatchObject({ node: NFC, outgoing: [{ target: 'b' }] });
+  const other = graphOf(designOf(['b', NFD], { edges: [edgeOf('b', NFC)] }));
+  expect(other.nodes[0]?.outgoing).toMatchObject([{ target: NFD }]);
+});
+
+test('two spellings of one name are a duplicate', () => {
+  reasonsOf(designOf([NFC, NFD, 'b'], { edges: [edgeOf(NFC, 'b')] })).forEach((reason) => {
+    expect(reason).toContain('duplicate');
+  });
+  expect(graphOf(designOf([NFC, NFD])).nodes.map(({ node }) => node)).toEqual([NFC, `${NFD}_1`]);
+});
