@@ -10,7 +10,8 @@ export type RunOutcome =
   | { readonly kind: 'cancelled' }
   /** The design is no graph. */
   | { readonly kind: 'unbuildable'; readonly reason: string }
-  | { readonly kind: 'internal' };
+  /** An error of ours. */
+  | { readonly kind: 'internal'; readonly why?: 'no-progress' };
 
 export interface FinishedRun {
   readonly designName: string;
@@ -108,7 +109,7 @@ function errorOf({ agents, outcome, durationSeconds, language }: FinishedRun): s
     case 'unbuildable':
       return texts.unbuildable(outcome.reason);
     case 'internal':
-      return texts.internal;
+      return outcome.why === undefined ? texts.internal : texts.stuck;
     case 'cancelled':
     case 'ended': {
       const stopped = outcome.kind === 'ended' ? outcome.stopped : undefined;
@@ -127,6 +128,8 @@ interface ResultTexts {
   /** Of agents that had ended before their run was. */
   readonly kept: string;
   readonly internal: string;
+  /** Of a run that nothing could have moved on. */
+  readonly stuck: string;
   failed(error: string | null): string;
   timedOut(seconds: number): string;
   unbuildable(reason: string): string;
@@ -140,6 +143,7 @@ const TEXTS: Readonly<Record<Language, ResultTexts>> = {
     cancelled: 'The pipeline was cancelled. What had finished before is kept.',
     kept: 'What had finished before is kept.',
     internal: 'The pipeline failed because of an internal error.',
+    stuck: 'The pipeline failed because of an internal error: it could make no progress.',
     failed: (error) => `The pipeline failed${error === null ? '.' : `: ${error}`}`,
     timedOut: (seconds) => `The pipeline timed out after ${seconds} seconds`,
     unbuildable: (reason) => `The pipeline could not be built: ${reason}`,
@@ -155,6 +159,7 @@ const TEXTS: Readonly<Record<Language, ResultTexts>> = {
     cancelled: '파이프라인 실행이 취소되었습니다. 그전에 끝난 결과는 보관됩니다.',
     kept: '그전에 끝난 결과는 보관됩니다.',
     internal: '내부 오류로 파이프라인 실행에 실패했습니다 (internal error).',
+    stuck: '내부 오류로 파이프라인이 더 진행될 수 없어 실패했습니다 (internal error).',
     failed: (error) => `파이프라인 실행에 실패했습니다${error === null ? '.' : `: ${error}`}`,
     timedOut: (seconds) =>
       `파이프라인 실행 시간이 초과되었습니다 (timed out after ${seconds} seconds)`,

@@ -25,6 +25,7 @@ import {
   type PipelineInput,
   type PipelineView,
 } from './pipeline.messages.js';
+import { describeError, NoProgress } from './failures.js';
 import { finalDetailsOf } from './pipeline-details.js';
 import { runGraph } from './run-graph.js';
 import { openInbox, type RunInbox } from './run-inbox.js';
@@ -84,8 +85,10 @@ async function runWithinLimits(run: OpenRun, inbox: RunInbox): Promise<RunOutcom
     if (isCancellation(error)) {
       return clock.isTimeUp ? { kind: 'timeout' } : { kind: 'cancelled' };
     }
-    log.error('run failed', { pipelineId: run.pipelineId, error: String(error) });
-    return { kind: 'internal' };
+    log.error('run failed', { pipelineId: run.pipelineId, ...describeError(error) });
+    return error instanceof NoProgress
+      ? { kind: 'internal', why: 'no-progress' }
+      : { kind: 'internal' };
   } finally {
     clock.stop();
   }

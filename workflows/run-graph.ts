@@ -14,6 +14,7 @@ import {
   RUN_LIMITS,
   startRun,
   stopReasonOf,
+  type NodeState,
   type StopReason,
 } from '../domain/pipeline-run.js';
 import type { ActiveClock } from './active-clock.js';
@@ -23,7 +24,8 @@ import { detailsOf } from './pipeline-details.js';
 import { viewOf, type RunProgress } from './pipeline-view.js';
 import { pipelineQuery } from './pipeline.messages.js';
 import type { RunInbox } from './run-inbox.js';
-import { waitForWork } from './run-waits.js';
+import { NoProgress } from './failures.js';
+import { isStuck, waitForWork } from './run-waits.js';
 import { canBegin, hasNews, isUnderWay, takeNews, type RunWork } from './run-work.js';
 
 /** @returns why nodes were left that a taken branch leads to; null if none were */
@@ -69,6 +71,9 @@ async function interpret(work: RunWork): Promise<void> {
       if (isUnderWay(work) && patched(ONLY_IDLE)) {
         continue; // what has woken it was taken back before it could look
       }
+      if (isStuck(work)) {
+        throw new NoProgress(`the run can make no progress: ${openNodesOf(progress).join(', ')}`);
+      }
       if ((await waitForWork(work)) === 'ended') {
         return;
       }
@@ -76,6 +81,14 @@ async function interpret(work: RunWork): Promise<void> {
     takeNews(work);
   }
   await takeLastDecisions(work);
+}
+
+/** Nodes that have begun and not ended, with their states. */
+function openNodesOf({ run, state }: RunProgress): readonly string[] {
+  const isOpen = (it: NodeState | undefined): boolean => it === 'running' || it === 'approving';
+  return run.graph.nodes.flatMap(({ node }, at) =>
+    isOpen(state.nodes[at]) ? [`${node} is ${state.nodes[at] ?? ''}`] : [],
+  );
 }
 
 /** Runs that ended before this may have left out of account what was just being recorded. */

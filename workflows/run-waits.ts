@@ -7,7 +7,7 @@ import { waits } from './activity-proxies.js';
 import { isInForce } from './budget-hold.js';
 import { detailsOf } from './pipeline-details.js';
 import type { RunProgress } from './pipeline-view.js';
-import { awaitsPerson, takeNews, type RunWork } from './run-work.js';
+import { awaitsPerson, isUnderWay, takeNews, type RunWork } from './run-work.js';
 
 /** A slot that nobody hands on is asked for again after this long: the owner's row may be stale. */
 const SLOT_PATIENCE_MS = 600_000;
@@ -43,6 +43,14 @@ export async function waitForWork(work: RunWork): Promise<'work' | 'ended'> {
       });
     }
   }
+}
+
+/**
+ * Whether nothing will ever move the run on, once it has no news and nothing to begin: it is not done,
+ * nothing is under way, and no decision, budget or signal is waited for.
+ */
+export function isStuck(work: RunWork): boolean {
+  return work.progress.waitingFor === null && reasonOf(work) === null && !isUnderWay(work);
 }
 
 function reasonOf(work: RunWork): WaitReason | null {

@@ -1,3 +1,4 @@
+import { patched } from '@temporalio/workflow';
 import type { RunInbox } from './run-inbox.js';
 import {
   awaitedNodes,
@@ -7,11 +8,13 @@ import {
   recordEnd,
   recordRejection,
   stop,
+  type RunState,
 } from '../domain/pipeline-run.js';
 import type { ActiveClock } from './active-clock.js';
 import type { NodeCalls, NodeEnd } from './agent-node.js';
 import type { Approvals, Decided } from './approvals.js';
 import { holdForBudget, isInForce } from './budget-hold.js';
+import { failNow } from './failures.js';
 import type { RunProgress } from './pipeline-view.js';
 
 /** What a run works with while its graph is interpreted. */
@@ -58,24 +61,35 @@ export function takeNews({ progress, inbox, calls, approvals }: RunWork): void {
 function takeDecision(progress: RunProgress, { node, decision }: Decided): void {
   const { graph } = progress.run;
   if (decision.kind === 'approved') {
-    progress.state = recordApproval(graph, progress.state, node);
+    move(progress, node, recordApproval(graph, progress.state, node));
     return;
   }
-  progress.state = recordRejection(graph, progress.state, decision.receipt);
+  move(progress, node, recordRejection(graph, progress.state, decision.receipt));
   progress.receipts.set(node, decision.receipt);
 }
 
 function takeEnd(progress: RunProgress, inbox: RunInbox, end: NodeEnd): void {
   const { graph } = progress.run;
   if (end.kind === 'deferred') {
-    progress.state = recordDeferral(graph, progress.state, end.node);
+    move(progress, end.node, recordDeferral(graph, progress.state, end.node));
     progress.hold = isInForce(progress.hold, inbox) ? progress.hold : holdForBudget(end);
     return;
   }
-  progress.state = recordEnd(graph, progress.state, end.receipt);
+  move(progress, end.receipt.node, recordEnd(graph, progress.state, end.receipt));
   progress.receipts.set(end.receipt.node, end.receipt);
   progress.spentUsd += end.receipt.costUsd;
   if (end.receipt.errorCode === 'over-budget') {
     progress.state = stop(progress.state, 'over-budget');
   }
+}
+
+/** Runs that passed over such an end before this do so again: `isStuck` ends them. */
+const UNFIT_ENDS = '2026-12-unfit-ends';
+
+/** @throws `internal` where what has ended or was decided fits no node: waiting on would be for ever */
+function move(progress: RunProgress, node: string, state: RunState): void {
+  if (state === progress.state && patched(UNFIT_ENDS)) {
+    failNow('internal', `an end of "${node}" fits no node that waits for one`);
+  }
+  progress.state = state;
 }

@@ -17,8 +17,8 @@ export const STAGE_CODE = {
 
 export interface WorkflowStage {
   readonly temporal: TemporalClient;
-  /** Not running yet. */
-  workerOf(taskQueue: string, activities: object): Promise<Worker>;
+  /** Not running yet. @param code of other workflows than the built ones */
+  workerOf(taskQueue: string, activities: object, code?: string): Promise<Worker>;
   close(): Promise<void>;
 }
 
@@ -28,8 +28,12 @@ export async function openWorkflowStage(): Promise<WorkflowStage> {
   const connection = await NativeConnection.connect({ address });
   return {
     temporal,
-    workerOf: (taskQueue, activities) =>
-      Worker.create({ ...STAGE_CODE, connection, namespace, taskQueue, activities }),
+    workerOf: (taskQueue, activities, code) =>
+      Worker.create({
+        ...STAGE_CODE,
+        ...(code === undefined ? {} : { workflowBundle: { code } }),
+        ...{ connection, namespace, taskQueue, activities },
+      }),
     async close() {
       await connection.close();
       await temporal.close();

@@ -16,6 +16,7 @@ import { checkGraph } from '../../domain/pipeline.js';
 import type { TemporalClient } from '../../temporal/connection.js';
 import type { PipelineView } from '../../workflows/pipeline.messages.js';
 import { agentOf, designOf, edgesOf } from '../support/designs.js';
+import { bundleMutant } from '../support/mutants.js';
 import { until } from '../support/until.js';
 import { openWorkflowStage, STAGE_CODE, type WorkflowStage } from '../support/workflow-stage.js';
 import { afterItsTimer, timerOf } from '../support/told-histories.js';
@@ -39,7 +40,11 @@ type Handle = ReturnType<TemporalClient['client']['workflow']['getHandle']>;
 type Meddle = (run: { told: readonly string[]; handle: () => Handle }) => Partial<Activities>;
 
 /** A run whose records answer at once, but for those that the test has meddled with. */
-async function running(design: Design, meddle: Meddle, more: Partial<Opened> = {}) {
+async function running(
+  design: Design,
+  meddle: Meddle,
+  { code, ...more }: Partial<Opened> & { readonly code?: string } = {},
+) {
   const checked = checkGraph(design);
   if (checked.kind !== 'graph') {
     throw new Error(checked.reason);
@@ -72,7 +77,7 @@ async function running(design: Design, meddle: Meddle, more: Partial<Opened> = {
       },
     ]),
   );
-  const worker = await stage.workerOf(taskQueue, activities);
+  const worker = await stage.workerOf(taskQueue, activities, code);
   const work = worker.run();
   workers.push({
     async stop() {
@@ -234,4 +239,59 @@ test('a rejection that is recorded while another one ends the run is taken into 
   expect((await run.ended()).at(-1)).toBe('closeRun');
   expect(outcomes).toEqual([{ kind: 'ended' }]); // nothing was left that could have been started
   await run.replay();
+});
+
+/** How a run has ended, as its record is told. */
+async function outcomeOf(design: Design, meddle: Partial<Activities>, code?: string) {
+  const outcomes: unknown[] = [];
+  const more = code === undefined ? {} : { code };
+  const meddling = () => ({
+    ...meddle,
+    closeRun({ pipelineId, outcome }: Parameters<Activities['closeRun']>[0]) {
+      outcomes.push(outcome);
+      return Promise.resolve({ pipelineId, status: 'failed' as const, totalCostUsd: 0 });
+    },
+  });
+  const run = await running(design, meddling, more);
+  expect((await run.ended()).at(-1)).toBe('closeRun');
+  if (code === undefined) {
+    await run.replay();
+  }
+  return outcomes;
+}
+
+test.each([
+  ['of no node', { node: 'ghost' }],
+  ['of a node that has not begun', { node: 'last' }],
+])('an end %s ends the run as an error of ours, and the worker goes on', async (_, other) => {
+  const design = designOf(['first', 'last']);
+  const runAgent = (call: AgentCall) => Promise.resolve({ ...receiptOf(call), ...other });
+  expect(await outcomeOf(design, { runAgent })).toEqual([{ kind: 'internal' }]);
+  expect(await outcomeOf(design, {})).toEqual([{ kind: 'ended' }]); // by the same process
+});
+
+test('a rejection of no node ends the run as an error of ours', async () => {
+  const receipt = { ...receiptOf({ node: 'ghost' }), status: 'failed' } as const;
+  const outcomes = await outcomeOf(GATED, {
+    askForApproval: () => Promise.resolve({ deadlineMs: Date.now() }),
+    takeDecision: () => Promise.resolve({ kind: 'rejected', receipt }),
+  });
+  expect(outcomes).toEqual([{ kind: 'internal' }]);
+});
+
+test('an agent that throws what it should not ends its run as an error of ours', async () => {
+  const runAgent = () => Promise.reject(ApplicationFailure.nonRetryable('ours', 'internal'));
+  expect(await outcomeOf(designOf(['first']), { runAgent })).toEqual([{ kind: 'internal' }]);
+});
+
+test('a run that nothing can move on says so and ends, where it once held up all others', async () => {
+  const code = await bundleMutant({
+    title: 'an end of no node is passed over, as it was before',
+    file: 'run-work.ts',
+    from: 'if (state === progress.state && patched(UNFIT_ENDS))',
+    to: 'if (false)',
+  });
+  const runAgent = (call: AgentCall) => Promise.resolve({ ...receiptOf(call), node: 'ghost' });
+  const outcomes = await outcomeOf(designOf(['first', 'last']), { runAgent }, code);
+  expect(outcomes).toEqual([{ kind: 'internal', why: 'no-progress' }]);
 });
