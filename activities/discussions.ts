@@ -21,8 +21,8 @@ import type { UserMessage } from '../workflows/discussion.messages.js';
 
 /** The records of a discussion: one short transaction each, safe to repeat. */
 export interface DiscussionActivities {
-  /** The state after the last turn, for a revival. */
-  loadDiscussion(call: { conversationId: ConversationId }): Promise<{ talk: Talk | null }>;
+  /** The state after the last turn, for a revival, or where what was carried over cannot be read. */
+  loadDiscussion(call: LoadDiscussionCall): Promise<LoadedDiscussion>;
   /**
    * Stores and echoes a message, counts its conversation once against the day's discussions, and
    * plans what it leads to. The plan is made here so that history records it: the words that
@@ -35,6 +35,18 @@ export interface DiscussionActivities {
   saveTalk(call: TurnCall & { readonly talk: Talk }): Promise<void>;
   /** Admits a run and stores its `plan_generated` in one transaction, or says why not. */
   admitPlan(call: AdmitPlanCall): Promise<PlanAdmission>;
+}
+
+export interface LoadDiscussionCall {
+  readonly conversationId: ConversationId;
+  /** Why the state that was carried over cannot be read. */
+  readonly problem?: string;
+}
+
+export interface LoadedDiscussion {
+  readonly talk: Talk | null;
+  /** Of a stored state that cannot be read; `talk` is null then. */
+  readonly lostVersion?: number;
 }
 
 interface TurnCall {
@@ -58,6 +70,8 @@ export interface EndTurnCall extends TurnCall {
   readonly messageId: MessageId;
   readonly events: readonly StreamEvent[];
   readonly talk: Talk;
+  /** The error of ours that the events apologise for. */
+  readonly mistake?: string;
 }
 
 export interface AdmitPlanCall extends TurnCall {
@@ -77,18 +91,22 @@ export interface DiscussionDeps {
   readonly keySources: KeySources;
   newId(): string;
   publish(streamId: string, events: readonly StoredEvent[]): void;
+  /** An error of ours was met. */
+  countMistake(where: string): void;
   /** Keeps the session view that connecting and reading use. */
   showSession(discussion: TurnCall, talk: Talk, lastSeq: number): void;
 }
 
 export function createDiscussionActivities(deps: DiscussionDeps): DiscussionActivities {
   return {
-    async loadDiscussion({ conversationId }) {
-      const row = await readDiscussion(deps.db, conversationId);
-      return { talk: row?.talk ?? null };
-    },
+    loadDiscussion: (call) => load(deps, call),
     beginTurn: (call) => begin(deps, call),
     async endTurn(call) {
+      if (call.mistake !== undefined) {
+        const { conversationId, messageId, mistake } = call;
+        deps.countMistake('turn');
+        log.error('a turn failed by a mistake of ours', { conversationId, messageId, mistake });
+      }
       const events = await repeatVictim(() => storeAnswer(deps, deps.db, call));
       announce(deps, call, events);
     },
@@ -104,6 +122,36 @@ export function createDiscussionActivities(deps: DiscussionDeps): DiscussionActi
       return admitted;
     },
   };
+}
+
+async function load(
+  deps: DiscussionDeps,
+  { conversationId, problem }: LoadDiscussionCall,
+): Promise<LoadedDiscussion> {
+  if (problem !== undefined) {
+    reportLoss(deps, { conversationId, kept: 'in its workflow', problem });
+  }
+  const row = await readDiscussion(deps.db, conversationId);
+  if (row?.problem == null) {
+    return { talk: row?.talk ?? null };
+  }
+  reportLoss(deps, { conversationId, kept: 'in the database', problem: row.problem });
+  return { talk: null, lostVersion: row.version };
+}
+
+function reportLoss(
+  { countMistake }: DiscussionDeps,
+  loss: {
+    readonly conversationId: ConversationId;
+    readonly kept: string;
+    readonly problem: string;
+  },
+): void {
+  countMistake('discussion-state');
+  log.error('the state of a discussion cannot be read', {
+    ...loss,
+    error: new Error(loss.problem),
+  });
 }
 
 async function begin(deps: DiscussionDeps, call: BeginTurnCall): Promise<TurnBeginning> {
@@ -125,8 +173,24 @@ async function begin(deps: DiscussionDeps, call: BeginTurnCall): Promise<TurnBeg
   const names = talk.designs.map(({ name }) => name);
   const language = languageOf(message.content, talk.language, names);
   return counted === 'ok'
-    ? { kind: 'begun', language, plan: planOf(call, ground) }
+    ? { kind: 'begun', language, plan: planSafely(deps, call, ground) }
     : { kind: 'refused', language };
+}
+
+/** The message is taken, so that a mistake of ours has to be answered as well. */
+function planSafely(deps: DiscussionDeps, call: BeginTurnCall, ground: TurnGround): TurnPlan {
+  try {
+    return planOf(call, ground);
+  } catch (error) {
+    const { conversationId, message } = call;
+    deps.countMistake('turn');
+    log.error('a turn could not be planned', {
+      conversationId,
+      messageId: message.messageId,
+      error,
+    });
+    return { kind: 'say', what: 'processing-failed' };
+  }
 }
 
 /** Every later turn than the first goes on without waiting for the user's lock. */

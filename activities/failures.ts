@@ -2,7 +2,7 @@
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { DomainError, type ErrorCode } from '../domain/errors.js';
 import { adviceOf } from '../domain/failure-advice.js';
-import { isLasting } from '../domain/outages.js';
+import { isNotMigrated, natureOf } from '../domain/outages.js';
 
 /** Failures that may pass by themselves. */
 const RETRIED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -22,12 +22,14 @@ export function isRetried(code: ErrorCode): boolean {
  * Cancellation stays cancellation; everything else becomes an `ApplicationFailure` whose type is
  * an `ErrorCode` and whose message is advice of ours: the error's own words stay in the log.
  *
- * @param options `isBookkeeping`: a record that must be written whatever happens, so that even a
- *   mistake of ours (a schema that is not migrated yet) is waited out and nothing accepted is lost.
+ * Only work that waits for a store that is away is repeated without limit.
+ *
+ * @param options `isBookkeeping`: a record that must be written, so that a schema that is not migrated
+ *   yet is waited for; `attempt`: 1, 2 … of this activity
  */
 export function toApplicationFailure(
   error: unknown,
-  { isBookkeeping = false } = {},
+  { isBookkeeping = false, attempt = 1 }: FailureOptions = {},
 ): ApplicationFailure | CancelledFailure {
   if (error instanceof ApplicationFailure || error instanceof CancelledFailure) {
     return error;
@@ -38,9 +40,37 @@ export function toApplicationFailure(
   if (isAbort(error)) {
     return new CancelledFailure('cancelled');
   }
-  return isLasting(error) && !isBookkeeping
+  return isFinal(error, { isBookkeeping, attempt })
     ? ApplicationFailure.nonRetryable(adviceOf('internal'), 'internal')
     : ApplicationFailure.retryable(adviceOf('unavailable'), 'unavailable');
+}
+
+export interface FailureOptions {
+  readonly isBookkeeping?: boolean;
+  readonly attempt?: number;
+}
+
+/** Tries of an error of unknown nature: some minutes. */
+export const UNKNOWN_TRIES = 20;
+
+function isFinal(error: unknown, { isBookkeeping, attempt }: Required<FailureOptions>): boolean {
+  switch (natureOf(error)) {
+    case 'away':
+      return false;
+    case 'mistake':
+      return !(isBookkeeping && isNotMigrated(error));
+    case 'unknown':
+      return attempt >= UNKNOWN_TRIES;
+  }
+}
+
+/** Whether a failure says that we have made a mistake: it goes into the log as an error. */
+export function isMistake(failure: unknown): boolean {
+  return (
+    failure instanceof ApplicationFailure &&
+    failure.nonRetryable === true &&
+    failure.type === ('internal' satisfies ErrorCode)
+  );
 }
 
 /** The error as a failure that Temporal retries, not before `delayMs` from now. */

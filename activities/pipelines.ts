@@ -1,11 +1,21 @@
+import { log } from '@temporalio/activity';
 import { checkGraph, type Graph } from '../domain/pipeline.js';
+import { DomainError } from '../domain/errors.js';
 import type { StoredEvent } from '../domain/events.js';
 import type { PipelineId } from '../domain/ids.js';
+import { isNotMigrated, natureOf } from '../domain/outages.js';
 import type { FinalStatus } from '../domain/results.js';
 import type { RunOutcome } from '../domain/result-rules.js';
 import type { Db } from '../db/connect.js';
 import type { EventStep } from '../db/events.js';
-import { closeRun, openRun, readRunById, type StoredRun } from '../db/pipelines.js';
+import {
+  closeRun,
+  openRun,
+  readRunById,
+  type ClosedRun,
+  type RunClosing,
+  type StoredRun,
+} from '../db/pipelines.js';
 import { inTransaction, repeatVictim } from '../db/transactions.js';
 
 /** The records of a run: short transactions, safe to repeat. */
@@ -74,6 +84,8 @@ export interface PipelineDeps {
   tellSlotGranted(pipelineId: PipelineId): Promise<void>;
   /** Orders the archives of runs that have ended; never fails. */
   wantArchives(): void;
+  /** An error of ours ended a run. */
+  countMistake(where: string): void;
   countRun(end: { status: FinalStatus; durationSeconds: number }): void;
 }
 
@@ -135,14 +147,32 @@ function openingOf(run: StoredRun, deps: PipelineDeps): RunOpening {
   };
 }
 
+/** A result that cannot be stored must not keep its run, and its user's slot, for ever. */
+async function closeOrForce({ db }: PipelineDeps, closing: RunClosing): Promise<ClosedRun> {
+  try {
+    return await inTransaction(db, (tx) => closeRun(tx, closing));
+  } catch (error) {
+    if (error instanceof DomainError || natureOf(error) !== 'mistake' || isNotMigrated(error)) {
+      throw error;
+    }
+    const { pipelineId } = closing;
+    log.error('the result of a run cannot be stored: it ends without', { pipelineId, error });
+    const bare: RunClosing = { ...closing, outcome: { kind: 'internal' }, isBare: true };
+    return inTransaction(db, (tx) => closeRun(tx, bare));
+  }
+}
+
 async function close(deps: PipelineDeps, call: CloseRunCall): Promise<RunEnd> {
   const { pipelineId, outcome, onlyPending = false } = call;
-  const closed = await inTransaction(deps.db, (tx) =>
-    closeRun(tx, { pipelineId, outcome, onlyPending, now: deps.now() }),
-  );
+  const closing = { pipelineId, outcome, onlyPending, now: deps.now() };
+  const closed = await closeOrForce(deps, closing);
   const { result, events, conversationId, userId } = closed;
   deps.publish(conversationId ?? pipelineId, events);
   if (closed.kind === 'closed') {
+    if (outcome.kind === 'internal') {
+      deps.countMistake('run');
+      log.error('a run ended by a mistake of ours', { pipelineId, outcome });
+    }
     deps.countRun({ status: result.status, durationSeconds: result.total_duration });
   }
   if (closed.kind !== 'left-running') {

@@ -14,7 +14,7 @@ import {
  * after its last turn, else from that, which is then kept in Redis again. For showing only: nothing
  * decides on it.
  *
- * @returns null before the first answer
+ * @returns null before the first answer, and for a state that cannot be read
  */
 export async function readSession(
   { db, ...store }: SessionStore & { readonly db: Db },
@@ -29,8 +29,8 @@ export async function readSession(
   }
   const seq = await lastSeq(db, conversationId); // first: an old state never gets a newer seq
   const discussion = await readDiscussion(db, conversationId);
-  if (discussion === undefined) {
-    return null;
+  if (discussion?.talk == null) {
+    return null; // or unreadable: its next turn says so
   }
   const { userId, talk } = discussion;
   const { state, round } = talk.machine;

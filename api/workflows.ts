@@ -125,7 +125,7 @@ async function runConfirmed(
     throw new DomainError('not-found', 'Conversation not found');
   }
   const discussion = await readDiscussion(deps.db, conversationId);
-  const talk = discussion?.talk;
+  const talk = discussion?.talk ?? null;
   if (talk?.machine.state !== 'plan' || talk.selected === null) {
     throw new DomainError('nothing-confirmed', 'No design has been confirmed in this conversation');
   }

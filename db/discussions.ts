@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { ConversationId, PipelineId, UserId } from '../domain/ids.js';
+import { readTalk } from '../domain/stored-talk.js';
 import type { Talk } from '../domain/talk.js';
 import type { Db, Tx } from './connect.js';
 
@@ -31,15 +32,30 @@ export function savingDiscussion({ conversationId, userId, talk }: StoredDiscuss
     returning conversation_id`;
 }
 
+export interface KeptDiscussion extends Omit<StoredDiscussion, 'talk'> {
+  /** null: what is stored cannot be read. */
+  readonly talk: Talk | null;
+  /** Why it cannot be read. */
+  readonly problem: string | null;
+  readonly version: number;
+}
+
 export async function readDiscussion(
   db: Db,
   conversationId: ConversationId,
-): Promise<StoredDiscussion | undefined> {
-  return db
+): Promise<KeptDiscussion | undefined> {
+  const row = await db
     .selectFrom('discussions')
-    .select(['conversationId', 'userId', 'talk'])
+    .select(['conversationId', 'userId', 'version', 'talk'])
     .where('conversationId', '=', conversationId)
     .executeTakeFirst();
+  if (row === undefined) {
+    return undefined;
+  }
+  const stored = readTalk(row.talk);
+  return stored.kind === 'talk'
+    ? { ...row, talk: stored.talk, problem: null }
+    : { ...row, talk: null, problem: stored.problem };
 }
 
 /** Of the state after the last turn; null before the first one. */
@@ -57,7 +73,7 @@ export async function readTalkVersion(
 
 /** What the record says of a conversation when one of its turns begins. */
 export interface TurnGround {
-  /** The state after the last turn. */
+  /** The state after the last turn; null also where it cannot be read. */
   readonly talk: Talk | null;
   /** Whether the turn's answer is stored. */
   readonly isAnswered: boolean;
@@ -100,9 +116,14 @@ export async function readTurnGround(
   }
   const { talk, countedOn, seq, activeRun } = ground;
   return {
-    talk,
+    talk: talk === null ? null : talkIn(talk),
     isAnswered: seq !== null,
     isCounted: countedOn !== null,
     isRunActive: activeRun !== null,
   };
+}
+
+function talkIn(stored: unknown): Talk | null {
+  const read = readTalk(stored);
+  return read.kind === 'talk' ? read.talk : null;
 }

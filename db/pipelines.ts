@@ -6,6 +6,7 @@ import type { StoredEvent } from '../domain/events.js';
 import { isUuid, type ConversationId, type PipelineId, type UserId } from '../domain/ids.js';
 import type { Language } from '../domain/languages.js';
 import { resultOf, type RunOutcome } from '../domain/result-rules.js';
+import { readStoredDesign } from '../domain/stored-designs.js';
 import {
   isFinal,
   WAIT_DETAILS,
@@ -120,7 +121,12 @@ async function lockRun(tx: Tx, pipelineId: PipelineId): Promise<RunRecord> {
   if (run === undefined) {
     throw new DomainError('not-found', `pipeline ${pipelineId} does not exist`);
   }
-  return run;
+  return readable(run);
+}
+
+/** The run with its design as the present release knows it. */
+export function readable<Run extends Pick<RunRecord, 'design' | 'designName'>>(run: Run): Run {
+  return { ...run, design: readStoredDesign(run.design, run.designName) };
 }
 
 export function languageOfRun(run: Pick<RunRecord, 'language'>): Language {
@@ -132,6 +138,8 @@ export interface RunClosing {
   readonly outcome: RunOutcome;
   /** Leave a run alone that has begun. */
   readonly onlyPending?: boolean;
+  /** Leave what its agents have made out of the result. */
+  readonly isBare?: boolean;
   readonly now: Date;
 }
 
@@ -172,11 +180,11 @@ export async function closeRun(tx: Tx, closing: RunClosing): Promise<ClosedRun> 
 }
 
 async function resultOfRun(tx: Tx, run: RunRecord, closing: RunClosing): Promise<PipelineResult> {
-  const { outcome, now } = closing;
+  const { outcome, now, isBare = false } = closing;
   const durationMs = run.startedAt === null ? 0 : now.getTime() - run.startedAt.getTime();
   return resultOf({
     designName: run.design.name,
-    agents: await loadPriorResults(tx, run.id),
+    agents: isBare ? [] : await loadPriorResults(tx, run.id),
     outcome,
     durationSeconds: Math.max(0, durationMs / 1_000),
     language: languageOfRun(run),
@@ -227,7 +235,7 @@ export async function readRunById(db: Db | Tx, pipelineId: PipelineId): Promise<
     .selectAll()
     .where('id', '=', isUuid(pipelineId) ? pipelineId : NO_ID)
     .executeTakeFirst();
-  return run ?? null;
+  return run === undefined ? null : readable(run);
 }
 
 const OPEN_RUN_COLUMNS = [

@@ -3,6 +3,7 @@ import { sql, type Selectable } from 'kysely';
 import type { PipelineId, StepId } from '../domain/ids.js';
 import { PRIOR_COLUMNS, type PriorStep } from './agent-steps.js';
 import type { Db } from './connect.js';
+import { readable } from './pipelines.js';
 import type { PipelineExecutionsTable } from './schema.js';
 
 /** Amounts as text: numbers of JSON are not exact. */
@@ -43,5 +44,5 @@ export async function readStepTask(
     return null;
   }
   const { hasEnded, hasReply, steps, ...run } = task;
-  return { run, hasEnded, hasReply, steps };
+  return { run: readable(run), hasEnded, hasReply, steps };
 }

@@ -1,5 +1,15 @@
 import type { Language } from './languages.js';
 
+/** Answers that change nothing. */
+export type Remark =
+  | 'pipeline-running'
+  | 'nothing-running'
+  | 'nothing-to-run'
+  | 'no-design'
+  | 'try-again-hint'
+  | 'state-lost'
+  | 'processing-failed';
+
 /**
  * What the discussion says to its user. Clients look for `몇 가지 질문`, `설계안` and `보안 위험` in
  * the Korean texts. Source: contract, websocket §3.
@@ -34,12 +44,7 @@ export interface DiscussionTexts {
   /** How a refused run is tried again; follows the reason. */
   readonly tryAgainHint: string;
   /** The answers to a message that changes nothing. */
-  readonly remarks: Readonly<
-    Record<
-      'pipeline-running' | 'nothing-running' | 'nothing-to-run' | 'no-design' | 'try-again-hint',
-      string
-    >
-  >;
+  readonly remarks: Readonly<Record<Remark, string>>;
   /** The `clarification` that begins a discussion anew. */
   readonly restarted: { readonly content: string; readonly question: string };
 }
@@ -85,6 +90,9 @@ const KO: DiscussionTexts = {
     'nothing-to-run': KO_ERRORS.nothingToRun,
     'no-design': KO_ERRORS.noDesign,
     'try-again-hint': `파이프라인이 아직 실행되지 않았어요. ${KO_TRY_AGAIN}`,
+    'state-lost':
+      '이 대화의 진행 상태를 읽을 수 없어서 처음부터 다시 시작해요. 주고받은 메시지는 그대로 있어요. 원하는 작업을 다시 말씀해 주세요.',
+    'processing-failed': KO_ERRORS.processingFailed,
   },
   restarted: {
     content: '처음부터 다시 시작할게요. 몇 가지 질문이 있어요.',
@@ -134,6 +142,9 @@ const EN: DiscussionTexts = {
     'nothing-to-run': EN_ERRORS.nothingToRun,
     'no-design': EN_ERRORS.noDesign,
     'try-again-hint': `The pipeline has not been started. ${EN_TRY_AGAIN}`,
+    'state-lost':
+      'How far this discussion had come could not be read, so it begins anew. Your messages are kept. Please tell me again what you want done.',
+    'processing-failed': EN_ERRORS.processingFailed,
   },
   restarted: {
     content: 'We start over. I have a question first.',

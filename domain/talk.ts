@@ -9,7 +9,7 @@ import {
   type DiscussionState,
   type Machine,
 } from './discussion.js';
-import { discussionTexts } from './discussion-texts.js';
+import { discussionTexts, type Remark } from './discussion-texts.js';
 import type { MessageId, PipelineId } from './ids.js';
 import type { Language } from './languages.js';
 import { emptyMemory, type Memory } from './memory.js';
@@ -20,6 +20,8 @@ import { refusalText, type Refusal } from './refusals.js';
  * stored after each turn, so it stays small: texts of messages are named by id, never held.
  */
 export interface Talk {
+  /** Which form the state has; what is read has the present one (domain/stored-talk.ts). */
+  readonly form: number;
   /** Grows with each stored state, so that an older one never replaces a newer one. */
   readonly version: number;
   readonly machine: Machine;
@@ -36,7 +38,12 @@ export interface Talk {
   readonly memory: Memory;
   /** The last messages taken, so that a repeated signal is recognised. */
   readonly recentIds: readonly MessageId[];
+  /** The state before could not be read, and the user does not know yet. */
+  readonly isLost: boolean;
 }
+
+/** Raised where a field changes its meaning; what only is added needs a default. */
+export const TALK_FORM = 1;
 
 export type TalkRun =
   | { readonly kind: 'admitted'; readonly pipelineId: PipelineId; readonly ended: boolean }
@@ -49,6 +56,7 @@ const MAX_TEXT_IDS = 10;
 
 export function startTalk(language: Language): Talk {
   return {
+    form: TALK_FORM,
     version: 0,
     machine: startMachine(),
     language,
@@ -61,7 +69,13 @@ export function startTalk(language: Language): Talk {
     run: null,
     memory: emptyMemory(),
     recentIds: [],
+    isLost: false,
   };
+}
+
+/** A fresh discussion in the place of one whose state cannot be read; `version` is of that one. */
+export function startAfterLoss(version: number): Talk {
+  return { ...startTalk('en'), version, isLost: true };
 }
 
 /** A fresh discussion that keeps the old agreements and the memory of messages taken. */
@@ -133,10 +147,6 @@ export type TurnPlan =
   | { readonly kind: 'restart' }
   | Saying;
 
-/** Answers that change nothing. */
-export type Remark =
-  'pipeline-running' | 'nothing-running' | 'nothing-to-run' | 'no-design' | 'try-again-hint';
-
 export interface Saying {
   readonly kind: 'say';
   readonly what: Remark;
@@ -152,6 +162,9 @@ export function remarkText({ what, refusal }: Saying, language: Language): strin
 }
 
 export function planTurn(talk: Talk, text: string, isRunActive: boolean): TurnPlan {
+  if (talk.isLost) {
+    return { kind: 'say', what: 'state-lost' };
+  }
   return (
     planControlWord(talk, text, isRunActive) ??
     (isRunActive ? { kind: 'say', what: 'pipeline-running' } : planByState(talk, text))

@@ -8,6 +8,8 @@ export interface ActivityMetrics {
   /** @param waitedMs from scheduling to start, milliseconds */
   queueLatency(activity: string, waitedMs: number): void;
   failed(activity: string): void;
+  /** An error of ours ended it. @param where an activity, a turn, a state, or a run */
+  mistake(where: string): void;
   /** An attempt begins here and now. @returns to be called when it ends */
   begun(activity: string): () => void;
   /** Something that came over Temporal was not ours, and was not obeyed. */
@@ -83,6 +85,12 @@ function createActivityMetrics(registry: Registry): ActivityMetrics {
     labelNames: ['activity'],
     registers,
   });
+  const mistakes = new Counter({
+    name: 'internal_errors_total',
+    help: 'Errors of ours that ended an activity, a turn or a run',
+    labelNames: ['where'],
+    registers,
+  });
   const running = new Gauge({
     name: 'activities_running',
     help: 'Activity attempts under way in this worker',
@@ -104,6 +112,9 @@ function createActivityMetrics(registry: Registry): ActivityMetrics {
     },
     failed(activity) {
       failures.inc({ activity });
+    },
+    mistake(where) {
+      mistakes.inc({ where });
     },
     begun(activity) {
       running.inc({ activity });

@@ -106,9 +106,7 @@ async function assemble(
     now: () => new Date(),
     newId: randomUUID,
     providers: Object.values(modelParts.providers),
-    countFallback: metrics.rulesAnswered,
-    countRun: metrics.runEnded,
-    countRemoved: metrics.outlived,
+    ...countersFor(metrics),
     ...createPipelineDoor(client),
     tellDiscussion: async (run) =>
       door.tellRunEnded({ ...run, role: await readRole(db, run.userId) }),
@@ -130,6 +128,16 @@ async function assemble(
       stopHearing();
       await release({ temporal, redis, bus, db });
     },
+  };
+}
+
+/** What activities count, under the names that they know. */
+function countersFor(metrics: WorkerMetrics) {
+  return {
+    countFallback: metrics.rulesAnswered,
+    countMistake: metrics.mistake,
+    countRun: metrics.runEnded,
+    countRemoved: metrics.outlived,
   };
 }
 

@@ -2,9 +2,16 @@
  * Archives one run in Temporal of a discussion: waits until its workflow has closed, which no workflow
  * sees of itself. Runs of pipelines had one each up to 0.4.0; theirs go on, and are replayed.
  */
-import { continueAsNew, setCurrentDetails, sleep, workflowInfo } from '@temporalio/workflow';
+import {
+  continueAsNew,
+  setCurrentDetails,
+  setWorkflowOptions,
+  sleep,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { ArchiveSubject } from '../domain/archives.js';
 import { archives } from './activity-proxies.js';
+import { MISTAKES } from './failures.js';
 
 export type ArchiveInput = ArchiveSubject & {
   /** How long it waits before it asks again, for the first time. Default: 250 ms. */
@@ -34,6 +41,8 @@ export async function archiveWorkflow(input: ArchiveInput): Promise<'archived' |
     }
   }
 }
+
+setWorkflowOptions({ failureExceptionTypes: MISTAKES }, archiveWorkflow);
 
 function archive(subject: ArchiveSubject) {
   if ('pipelineId' in subject) {

@@ -4,12 +4,14 @@ import {
   continueAsNew,
   setCurrentDetails,
   setHandler,
+  setWorkflowOptions,
   sleep,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { ArchiveSlice } from '../activities/run-archives.js';
 import { archives } from './activity-proxies.js';
 import { runsEndedSignal } from './archives.messages.js';
+import { MISTAKES } from './failures.js';
 
 /** Before it looks again after those whose workflow has not closed; each wait is twice as long. */
 const FIRST_WAIT_MS = 250;
@@ -41,6 +43,8 @@ export async function archivesWorkflow(): Promise<void> {
     await keepHistoryShort();
   }
 }
+
+setWorkflowOptions({ failureExceptionTypes: MISTAKES }, archivesWorkflow);
 
 /** @returns how many cannot be archived yet */
 async function lookThrough(): Promise<number> {

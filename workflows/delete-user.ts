@@ -7,11 +7,13 @@ import {
   continueAsNew,
   log,
   setCurrentDetails,
+  setWorkflowOptions,
   sleep,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { UserId } from '../domain/ids.js';
 import { upkeep } from './activity-proxies.js';
+import { MISTAKES } from './failures.js';
 
 export interface DeleteUserInput {
   readonly userId: UserId;
@@ -28,6 +30,8 @@ const LOOK_MS = 1_000;
 export async function deleteUserWorkflow(input: DeleteUserInput): Promise<void> {
   await CancellationScope.nonCancellable(() => deleteUser(input));
 }
+
+setWorkflowOptions({ failureExceptionTypes: MISTAKES }, deleteUserWorkflow);
 
 async function deleteUser(input: DeleteUserInput): Promise<void> {
   const { userId } = input;

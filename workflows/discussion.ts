@@ -7,12 +7,15 @@ import {
   condition,
   continueAsNew,
   isCancellation,
+  log,
   patched,
   setCurrentDetails,
   setHandler,
+  setWorkflowOptions,
   workflowInfo,
 } from '@temporalio/workflow';
-import { startTalk, withRunEnded, type Talk } from '../domain/talk.js';
+import { readTalk, type StoredTalk } from '../domain/stored-talk.js';
+import { startAfterLoss, startTalk, withRunEnded, type Talk } from '../domain/talk.js';
 import { records } from './activity-proxies.js';
 import { detailsOf } from './discussion-details.js';
 import { viewOf } from './discussion-view.js';
@@ -26,6 +29,7 @@ import {
   type UserMessage,
   type WaitingWork,
 } from './discussion.messages.js';
+import { describeError, MISTAKES } from './failures.js';
 import { IDLE, IdleClock } from './idle-clock.js';
 import { startAdmittedRun } from './runs.js';
 import { followCause } from './spans.js';
@@ -40,7 +44,8 @@ interface Inbox {
 
 export async function discussionWorkflow(input: DiscussionInput): Promise<void> {
   const inbox = inboxOf(input.waiting ?? { messages: [], admitted: [], ended: [] });
-  let talk: Talk = input.talk ?? startTalk('en');
+  const carried = input.talk === undefined ? null : readTalk(input.talk);
+  let talk = carried?.kind === 'talk' ? carried.talk : startTalk('en');
   setHandler(userMessageSignal, (message) => void inbox.messages.push(message));
   setHandler(runAdmittedSignal, (notice) => void inbox.admitted.push(notice));
   setHandler(pipelineEndedSignal, (notice) => void inbox.ended.push(notice));
@@ -50,8 +55,8 @@ export async function discussionWorkflow(input: DiscussionInput): Promise<void> 
     setCurrentDetails(detailsOf(input, { talk, waitingMessages, workingSince }));
   };
   await CancellationScope.nonCancellable(async () => {
-    if (input.talk === undefined) {
-      talk = (await records.loadDiscussion(input)).talk ?? talk;
+    if (carried?.kind !== 'talk') {
+      talk = await load(input, carried);
     }
   });
   show(null);
@@ -67,6 +72,24 @@ export async function discussionWorkflow(input: DiscussionInput): Promise<void> 
     }
   }
 }
+
+/** What is stored, else a fresh state, which says so where there was one that cannot be read. */
+async function load(
+  { conversationId }: DiscussionInput,
+  carried: Extract<StoredTalk, { kind: 'unreadable' }> | null,
+): Promise<Talk> {
+  const problem = carried === null ? {} : { problem: carried.problem };
+  const loaded = await records.loadDiscussion({ conversationId, ...problem });
+  const stored = loaded.talk === null ? null : readTalk(loaded.talk);
+  if (stored?.kind === 'talk') {
+    return stored.talk;
+  }
+  const isNew = stored === null && carried === null && loaded.lostVersion === undefined;
+  const versions = [loaded.lostVersion, stored?.version, carried?.version];
+  return isNew ? startTalk('en') : startAfterLoss(Math.max(0, ...versions.map((it) => it ?? 0)));
+}
+
+setWorkflowOptions({ failureExceptionTypes: MISTAKES }, discussionWorkflow);
 
 function inboxOf({ messages, admitted, ended }: WaitingWork): Inbox {
   return { messages: [...messages], admitted: [...admitted], ended: [...ended] };
@@ -118,10 +141,24 @@ async function work(input: DiscussionInput, before: Talk, inbox: Inbox): Promise
   }
   for (const notice of inbox.admitted.splice(0)) {
     followCause(notice.pipelineId);
-    talk = await startAdmittedRun(input, talk, notice.pipelineId);
+    talk = await startSafely(input, talk, notice);
   }
   const message = inbox.messages.shift();
   return message === undefined ? talk : takeTurn(input, talk, message);
+}
+
+/** A run that cannot be taken keeps no message from its answer: the reconciler names it again. */
+async function startSafely(
+  input: DiscussionInput,
+  talk: Talk,
+  { pipelineId }: RunNotice,
+): Promise<Talk> {
+  try {
+    return await startAdmittedRun(input, talk, pipelineId);
+  } catch (error) {
+    log.error('an admitted run was not taken', { pipelineId, ...describeError(error) });
+    return talk;
+  }
 }
 
 function isEmpty(inbox: Inbox): boolean {

@@ -1,5 +1,6 @@
 import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
 import type { ErrorCode } from '../domain/errors.js';
+import { UnreadableJson } from '../domain/stored-json.js';
 
 /** A run that nothing can move on: an error of ours in its graph or in what an agent has handed back. */
 export class NoProgress extends Error {
@@ -11,7 +12,19 @@ export function failNow(code: ErrorCode, message: string): never {
   throw ApplicationFailure.nonRetryable(message, code);
 }
 
-/** For a log line: an activity's failure is told with what has caused it. */
+/**
+ * A mistake of ours in a workflow's own code ends the workflow with a failure that says so. As a task
+ * that fails it would be repeated for ever, and hold up what waits for the workflow. Code that does
+ * not fit its history is left to Temporal, and to a release that fits.
+ */
+export const MISTAKES = [TypeError, RangeError, ReferenceError, SyntaxError, UnreadableJson];
+
+/** Whether an activity failed by a mistake of ours (activities/failures.ts). */
+export function isMistake(cause: unknown): boolean {
+  return cause instanceof ApplicationFailure && cause.type === ('internal' satisfies ErrorCode);
+}
+
+/** Fields of a log line; an activity's failure names its cause. */
 export function describeError(error: unknown): { readonly error: string; readonly stack?: string } {
   if (!(error instanceof Error)) {
     return { error: String(error) };

@@ -1,5 +1,7 @@
+import { setWorkflowOptions } from '@temporalio/workflow';
 import type { UserId } from '../domain/ids.js';
 import { keyChecks } from './activity-proxies.js';
+import { MISTAKES } from './failures.js';
 
 export interface KeyCheckInput {
   readonly userId: UserId;
@@ -11,3 +13,5 @@ export async function validateKeyWorkflow(input: KeyCheckInput) {
   const summary = `ask the vendor about key ${input.keyId}`;
   return keyChecks.checkKey.executeWithOptions({ summary }, [input]);
 }
+
+setWorkflowOptions({ failureExceptionTypes: MISTAKES }, validateKeyWorkflow);

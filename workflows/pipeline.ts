@@ -4,6 +4,7 @@
  */
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import {
+  ActivityFailure,
   CancellationScope,
   CancelledFailure,
   getCurrentDetails,
@@ -25,7 +26,7 @@ import {
   type PipelineInput,
   type PipelineView,
 } from './pipeline.messages.js';
-import { describeError, NoProgress } from './failures.js';
+import { describeError, isMistake, MISTAKES, NoProgress } from './failures.js';
 import { finalDetailsOf } from './pipeline-details.js';
 import { runGraph } from './run-graph.js';
 import { openInbox, type RunInbox } from './run-inbox.js';
@@ -33,15 +34,7 @@ import { openInbox, type RunInbox } from './run-inbox.js';
 export async function pipelineWorkflow(input: PipelineInput): Promise<PipelineEnd> {
   const inbox = openInbox();
   setHandler(pipelineQuery, () => NOT_OPEN);
-  const opened = await CancellationScope.nonCancellable(() =>
-    records.openRun({ pipelineId: input.pipelineId }),
-  );
-  const outcome: RunOutcome =
-    opened.kind === 'open'
-      ? await runWithinLimits({ ...input, ...opened }, inbox)
-      : opened.kind === 'unbuildable'
-        ? { kind: 'unbuildable', reason: opened.reason }
-        : { kind: 'ended' };
+  const outcome = await openAndRun(input, inbox);
   const end = await CancellationScope.nonCancellable(() =>
     records.closeRun({ pipelineId: input.pipelineId, outcome }),
   );
@@ -61,8 +54,12 @@ export async function pipelineWorkflow(input: PipelineInput): Promise<PipelineEn
  * would refuse whatever the run does under such an option.
  */
 setWorkflowOptions(
-  () =>
-    workflowInfo().currentDeploymentVersion?.deploymentName ? { versioningBehavior: 'PINNED' } : {},
+  () => ({
+    failureExceptionTypes: MISTAKES,
+    ...(workflowInfo().currentDeploymentVersion?.deploymentName
+      ? { versioningBehavior: 'PINNED' as const }
+      : {}),
+  }),
   pipelineWorkflow,
 );
 
@@ -70,6 +67,31 @@ const NOT_OPEN: PipelineView = { designName: '', nodes: [], costUsd: 0, waitingF
 
 const STATUS = defineSearchAttributeKey('AgentForgeStatus', SearchAttributeType.KEYWORD);
 const COST_USD = defineSearchAttributeKey('AgentForgeCostUsd', SearchAttributeType.DOUBLE);
+
+async function openAndRun(input: PipelineInput, inbox: RunInbox): Promise<RunOutcome> {
+  const opened = await CancellationScope.nonCancellable(() =>
+    records.openRun({ pipelineId: input.pipelineId }),
+  ).catch(withoutOpening);
+  switch (opened.kind) {
+    case 'open':
+      return runWithinLimits({ ...input, ...opened }, inbox);
+    case 'unbuildable':
+      return { kind: 'unbuildable', reason: opened.reason };
+    case 'already-ended':
+      return { kind: 'ended' };
+    case 'internal':
+      return { kind: 'internal' };
+  }
+}
+
+/** A run that cannot be opened ends as one of ours; one that is gone has nothing to end. */
+function withoutOpening(error: unknown): { readonly kind: 'internal' } {
+  if (error instanceof ActivityFailure && isMistake(error.cause)) {
+    log.error('run not opened', describeError(error));
+    return { kind: 'internal' };
+  }
+  throw error;
+}
 
 /** Runs the graph until it is done, its time is up, or somebody cancels it. */
 async function runWithinLimits(run: OpenRun, inbox: RunInbox): Promise<RunOutcome> {

@@ -1,35 +1,77 @@
 /** The nightly removal of what has outlived its age; how old that is, the activity knows. */
-import { continueAsNew, log, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
+import {
+  continueAsNew,
+  isCancellation,
+  log,
+  setCurrentDetails,
+  setWorkflowOptions,
+  workflowInfo,
+} from '@temporalio/workflow';
 import { RETENTION_KINDS, type RetentionKind } from '../domain/retention.js';
+import type { Pruning } from '../activities/retention.js';
 import { upkeep } from './activity-proxies.js';
+import { describeError, failNow, MISTAKES } from './failures.js';
 
 /** Carried over continue-as-new; a night begins with neither. */
 export interface RetentionInput {
   readonly left: readonly RetentionKind[];
   readonly removed: Removed;
+  /** Kinds of which something cannot be removed: a mistake of ours. */
+  readonly failed?: readonly RetentionKind[];
 }
 
 export type Removed = Readonly<Partial<Record<RetentionKind, number>>>;
 
+const TONIGHT: RetentionInput = { left: RETENTION_KINDS, removed: {} };
 const MAX_HISTORY_EVENTS = 200;
 
-/** @returns how many of each kind were removed; kinds of which nothing was are left out */
+/**
+ * @returns how many of each kind were removed; kinds of which nothing was are left out
+ * @throws `internal` at the end where a kind could not be removed: it keeps no other from it
+ */
 export async function retentionWorkflow(input?: RetentionInput): Promise<Removed> {
-  const left = [...(input?.left ?? RETENTION_KINDS)];
-  let removed = input?.removed ?? {};
+  const { left: kinds, removed: before, failed: lost = [] } = input ?? TONIGHT;
+  const [left, failed] = [[...kinds], [...lost]];
+  let removed = before;
   for (let kind = left[0]; kind !== undefined; kind = left[0]) {
-    const slice = await upkeep.prune.executeWithOptions({ summary: `remove ${kind}` }, [{ kind }]);
+    const slice = await prune(kind);
     removed = withMore(removed, kind, slice.removed);
     if (slice.isDone) {
       left.shift();
     }
+    if (slice.isBroken) {
+      failed.push(kind);
+    }
     setCurrentDetails(detailsOf(removed, left));
     if (left.length > 0 && historyIsLong()) {
-      await continueAsNew<typeof retentionWorkflow>({ left, removed });
+      await continueAsNew<typeof retentionWorkflow>({ left, removed, failed });
     }
   }
+  failIfAny(failed);
   log.info('retention ended', { removed });
   return removed;
+}
+
+setWorkflowOptions({ failureExceptionTypes: MISTAKES }, retentionWorkflow);
+
+function failIfAny(failed: readonly RetentionKind[]): void {
+  if (failed.length > 0) {
+    failNow('internal', `could not remove all ${failed.join(', ')}: look into the worker's log`);
+  }
+}
+
+/** `isBroken`: it fails for good, and is done with for tonight. */
+async function prune(kind: RetentionKind): Promise<Pruning & { readonly isBroken: boolean }> {
+  try {
+    const slice = await upkeep.prune.executeWithOptions({ summary: `remove ${kind}` }, [{ kind }]);
+    return { ...slice, isBroken: false };
+  } catch (error) {
+    if (isCancellation(error)) {
+      throw error;
+    }
+    log.error('retention failed', { kind, ...describeError(error) });
+    return { removed: 0, isDone: true, isBroken: true };
+  }
 }
 
 function withMore(removed: Removed, kind: RetentionKind, rows: number): Removed {

@@ -14,6 +14,8 @@ export interface Turn extends DiscussionInput {
 export interface TurnEnd {
   readonly talk: Talk;
   readonly events: readonly StreamEvent[] | null;
+  /** The error of ours that the events apologise for. */
+  readonly mistake?: string;
 }
 
 export function sayError(talk: Talk, content: string, validEvents?: readonly string[]): TurnEnd {

@@ -1,9 +1,11 @@
 /** One turn: a message goes in, its events come out, stored in one transaction with the state. */
-import { log } from '@temporalio/workflow';
+import { isCancellation, log } from '@temporalio/workflow';
+import { readTalk } from '../domain/stored-talk.js';
 import { beginAnew, remarkText, remember, type Talk, type TurnPlan } from '../domain/talk.js';
 import { discussionTexts } from '../domain/discussion-texts.js';
 import { records } from './activity-proxies.js';
 import type { DiscussionInput, UserMessage } from './discussion.messages.js';
+import { describeError } from './failures.js';
 import { cancelRun, startIfPending } from './runs.js';
 import { inTurn } from './spans.js';
 import { recordOf, sayError, type Turn, type TurnEnd } from './turn-answer.js';
@@ -18,7 +20,43 @@ export async function takeTurn(
   const { messageId } = message;
   return before.recentIds.includes(messageId)
     ? before
-    : inTurn(messageId, () => takeNewTurn(input, before, message));
+    : inTurn(messageId, () => takeSafely(input, before, message));
+}
+
+/** Also where a turn cannot be recorded, its message is done with, and the next one is taken. */
+async function takeSafely(
+  input: DiscussionInput,
+  before: Talk,
+  message: UserMessage,
+): Promise<Talk> {
+  try {
+    return await takeNewTurn(input, before, message);
+  } catch (error) {
+    if (isCancellation(error)) {
+      throw error;
+    }
+    return apologise(input, before, { message, error });
+  }
+}
+
+async function apologise(
+  input: DiscussionInput,
+  before: Talk,
+  { message, error }: { readonly message: UserMessage; readonly error: unknown },
+): Promise<Talk> {
+  const { conversationId, userId } = input;
+  const { messageId } = message;
+  const told = describeError(error);
+  log.error('turn failed', { conversationId, messageId, ...told });
+  const talk = remember(before, messageId);
+  const { events } = sayError(talk, discussionTexts(talk.language).errors.processingFailed);
+  try {
+    const answer = { conversationId, userId, messageId, events: events ?? [], talk };
+    await records.endTurn({ ...answer, mistake: told.error });
+  } catch (second) {
+    log.error('a turn has no answer', { conversationId, messageId, ...describeError(second) });
+  }
+  return talk;
 }
 
 async function takeNewTurn(
@@ -31,7 +69,7 @@ async function takeNewTurn(
   const begun = await records.beginTurn({ conversationId, userId, message, talk: before });
   switch (begun.kind) {
     case 'taken-before':
-      return takeUp(input, begun.talk ?? remember(before, messageId));
+      return takeUp(input, storedOr(begun.talk, remember(before, messageId)));
     case 'conversation-gone':
       return remember(before, messageId);
     case 'refused':
@@ -43,11 +81,19 @@ async function takeNewTurn(
           ? await answer(turn, talk, begun.plan)
           : sayError(talk, discussionTexts(begun.language).errors.discussionsPerDay);
       if (end.events !== null) {
-        await records.endTurn({ ...recordOf(turn), events: end.events, talk: end.talk });
+        const { events, mistake } = end;
+        const failure = mistake === undefined ? {} : { mistake };
+        await records.endTurn({ ...recordOf(turn), events, talk: end.talk, ...failure });
       }
       return end.talk;
     }
   }
+}
+
+/** It was read by a worker that may be of another release. */
+function storedOr(stored: unknown, fallback: Talk): Talk {
+  const read = stored === null ? null : readTalk(stored);
+  return read?.kind === 'talk' ? read.talk : fallback;
 }
 
 /** Goes on from a state that was stored by an attempt which this history does not know of. */
@@ -64,8 +110,11 @@ async function answer(turn: Turn, talk: Talk, plan: TurnPlan): Promise<TurnEnd> 
   try {
     return await carryOut(plan, turn, talk);
   } catch (error) {
-    log.error('turn failed', { conversationId: turn.conversationId, error: String(error) });
-    return sayError(talk, discussionTexts(talk.language).errors.processingFailed);
+    const { conversationId } = turn;
+    const told = describeError(error);
+    log.error('turn failed', { conversationId, messageId: turn.message.messageId, ...told });
+    const end = sayError(talk, discussionTexts(talk.language).errors.processingFailed);
+    return { ...end, mistake: told.error };
   }
 }
 
@@ -91,7 +140,7 @@ function carryOut(plan: TurnPlan, turn: Turn, talk: Talk): Promise<TurnEnd> | Tu
     case 'restart':
       return restart(turn, talk);
     case 'say':
-      return sayError(talk, remarkText(plan, talk.language));
+      return sayError({ ...talk, isLost: false }, remarkText(plan, talk.language));
   }
 }
 

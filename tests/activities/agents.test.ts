@@ -350,11 +350,6 @@ test('a suspicious custom prompt is not used, and the result says so', async () 
   expect((await listSteps(own.db, pipelineId))[0]?.content).toContain('default prompt');
 });
 
-test('a text with NUL characters can be stored', async () => {
-  const { run } = await startedRun(designOf(['a']), [{ content: 'a\0b' }]);
-  expect((await run('a', 0)).preview).toBe('ab');
-});
-
 test('an agent that fails shows what its calls may have cost', async () => {
   const slow = new DomainError('model-timeout', 'raw words of a vendor');
   const design = designOf([agentOf('a', { retry_count: 1 })]);

@@ -243,7 +243,7 @@ test('names that cannot be stored are mended, and edges follow them', () => {
   ]);
 });
 
-test('whatever strings a design holds, what is read of it can be stored', () => {
+test('what is read of a design can be stored, with any strings in it', () => {
   const texts = fc
     .array(fc.oneof(fc.nat(0xff_ff), fc.constantFrom(0, 0xd8_3d, 0xde_00)), { maxLength: 8 })
     .map((codes) => `x${String.fromCharCode(...codes)}`);

@@ -1,7 +1,13 @@
 import { adviceOf } from '../../domain/failure-advice.js';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import { isRetried, retryLater, toApplicationFailure } from '../../activities/failures.js';
+import {
+  isRetried,
+  retryLater,
+  toApplicationFailure,
+  UNKNOWN_TRIES,
+} from '../../activities/failures.js';
 import { DomainError, type ErrorCode } from '../../domain/errors.js';
+import { UnreadableJson } from '../../domain/stored-json.js';
 
 function failureOf(error: unknown): ApplicationFailure {
   const failure = toApplicationFailure(error);
@@ -70,9 +76,43 @@ test.each([
   expect(failureOf(error).cause).toBeUndefined();
 });
 
-test('nothing is final for bookkeeping: a database that is not migrated yet is waited for', () => {
+test('a database that is not migrated yet is waited for by bookkeeping', () => {
   const failure = toApplicationFailure(withCode('42P01'), { isBookkeeping: true });
   expect(failure).toMatchObject({ type: 'unavailable', nonRetryable: false });
+});
+
+test.each([
+  ['a bug', new TypeError('x')],
+  ['too much recursion', new RangeError('Maximum call stack size exceeded')],
+  ["a bug that Node's own parts have found", Object.assign(new TypeError('x'), { code: 'ERR_X' })],
+  ['a violated constraint', withCode('23505')],
+  ['a text that cannot be stored', withCode('22021')],
+  ['a state of ours that cannot be read', new UnreadableJson('talk.machine is not an object')],
+])('%s is final for bookkeeping too', (_, error) => {
+  const failure = toApplicationFailure(error, { isBookkeeping: true });
+  expect(failure).toMatchObject({ type: 'internal', nonRetryable: true });
+});
+
+test.each([
+  ['a refused connection', withCode('ECONNREFUSED')],
+  ['a read-only server', withCode('25006')],
+  ['a failed serialization', withCode('40001')],
+  ['a statement that took too long', withCode('57014')],
+  ['a full disk', withCode('53100')],
+  ['a server that starts', withCode('57P03')],
+  ['Temporal that is away', new Error('x', { cause: Object.assign(new Error('y'), { code: 14 }) })],
+  ['a wait that was too long', new DOMException('x', 'TimeoutError')],
+])('%s is waited for, however long', (_, error) => {
+  const failure = toApplicationFailure(error, { isBookkeeping: true, attempt: 10_000 });
+  expect(failure).toMatchObject({ type: 'unavailable', nonRetryable: false });
+});
+
+test('an error of unknown nature is tried for some minutes', () => {
+  const odd = new Error('something odd');
+  const failureAt = (attempt: number) =>
+    toApplicationFailure(odd, { isBookkeeping: true, attempt });
+  expect(failureAt(UNKNOWN_TRIES - 1)).toMatchObject({ type: 'unavailable', nonRetryable: false });
+  expect(failureAt(UNKNOWN_TRIES)).toMatchObject({ type: 'internal', nonRetryable: true });
 });
 
 test('a failure that is one already stays the same', () => {

@@ -25,6 +25,7 @@ beforeAll(async () => {
     tellSlotGranted: () => Promise.resolve(),
     wantArchives: () => undefined,
     countRun: () => undefined,
+    countMistake: () => undefined,
   });
 });
 beforeEach(() => {

@@ -130,7 +130,7 @@ test('designs that are shown together keep names of their own', () => {
   ]);
 });
 
-test('a design with edges is the same graph, whatever its names hold', () => {
+test('a design with edges is the same graph, with any units in its names', () => {
   fc.assert(
     fc.property(fc.uniqueArray(units, { minLength: 2, maxLength: 20 }), (names) => {
       const edges = names.slice(1).map((name, at) => edge(names[at] ?? '', name));

@@ -119,6 +119,12 @@ test("an answer is settled with the vendor's usage, at a reservation that covers
   expect(reply.costUsd).toBeGreaterThan(0);
 });
 
+test('a text that cannot be stored is mended as it is read', async () => {
+  vendors.setBehaviour(() => ({ kind: 'answer', text: 'a\0b \ud83d and \ude00' }));
+  const { models } = metered();
+  expect((await ask(models)).content).toBe('a\ufffdb \ufffd and \ufffd');
+});
+
 test('a stored reply is found and nobody is asked', async () => {
   const { models, rows } = metered();
   const first = await ask(models);

@@ -46,6 +46,7 @@ export async function startLiveRun(place: RunPlace): Promise<LiveRun> {
     tellDiscussion: () => Promise.resolve(),
     tellSlotGranted: () => Promise.resolve(),
     countRun: () => undefined,
+    countMistake: () => undefined,
     wantArchives: () => undefined,
   });
 

@@ -241,7 +241,7 @@ test('a rejection that is recorded while another one ends the run is taken into 
   await run.replay();
 });
 
-/** How a run has ended, as its record is told. */
+/** The outcomes with which a run has been closed. */
 async function outcomeOf(design: Design, meddle: Partial<Activities>, code?: string) {
   const outcomes: unknown[] = [];
   const more = code === undefined ? {} : { code };

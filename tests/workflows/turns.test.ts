@@ -1,6 +1,7 @@
 /** Turns of the real workflow on the real records, where what the outside does in between matters. */
 import { randomUUID } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
 import { createDiscussionActivities, type DiscussionDeps } from '../../activities/discussions.js';
 import { readDiscussion, saveDiscussion } from '../../db/discussions.js';
 import { readEvents } from '../../db/events.js';
@@ -26,6 +27,7 @@ const DEBATE: Talk = {
 };
 
 let own: TestDb;
+const mistakes: string[] = [];
 beforeAll(async () => {
   own = await createTestDb();
 });
@@ -35,6 +37,7 @@ afterAll(() => own.drop());
 async function discussing(
   meddle: (records: Records) => Partial<Records>,
   critique: () => object = () => ({ critiques: [], by: 'rules' }),
+  stored?: unknown,
 ) {
   const stage = await openWorkflowStage();
   const { temporal } = stage;
@@ -44,6 +47,13 @@ async function discussing(
   await own.db
     .transaction()
     .execute((tx) => saveDiscussion(tx, { conversationId, userId: user.id, talk: DEBATE }));
+  if (stored !== undefined) {
+    await own.db
+      .updateTable('discussions')
+      .set({ talk: JSON.stringify(stored) })
+      .where('conversationId', '=', conversationId)
+      .execute();
+  }
   const records = createDiscussionActivities(depsOf());
   const worker = await stage.workerOf(taskQueue, {
     ...records,
@@ -92,6 +102,7 @@ function depsOf(): DiscussionDeps {
     keySources: { serverKeys: false, simulated: true, readableSeals: [] },
     newId: randomUUID,
     publish: () => undefined,
+    countMistake: (where) => void mistakes.push(where),
     showSession: () => undefined,
   };
 }
@@ -182,4 +193,109 @@ test('operators see how a discussion stands, and what is possible next', async (
     pipelineId: null,
   });
   await discussion.stop();
+});
+
+const typesAfter = (discussion: Awaited<ReturnType<typeof discussing>>, count: number) =>
+  until(`there are ${count} events`, async () => {
+    const events = await discussion.events();
+    return events.length >= count ? events : null;
+  });
+
+test('a state of an older form is gone on with', async () => {
+  const { form: _form, isLost: _lost, recentIds: _ids, memory: _memory, ...older } = DEBATE;
+  const discussion = await discussing(() => ({}), undefined, older);
+  await discussion.send('make it cheaper');
+  expect((await typesAfter(discussion, 2)).map(({ type }) => type)).toEqual([
+    'user_message_received',
+    'critique_complete',
+  ]);
+  await discussion.stop();
+});
+
+test.each([
+  ['make it cheaper', /begins anew/],
+  ['더 저렴하게 해 주세요', /처음부터 다시/],
+])(
+  'a state that cannot be read is answered, and the discussion begins anew: %s',
+  async (...row) => {
+    const [content, answer] = row;
+    mistakes.splice(0);
+    const discussion = await discussing(() => ({}), undefined, { machine: 7, designs: {} });
+    await discussion.send(content);
+    expect(await typesAfter(discussion, 2)).toMatchObject([
+      { type: 'user_message_received' },
+      { type: 'error', content: expect.stringMatching(answer), state: 'understand' },
+    ]);
+    expect(mistakes).toEqual(['discussion-state']);
+    await discussion.send('Compare three podcast apps');
+    expect((await typesAfter(discussion, 4)).at(-1)).toMatchObject({ type: 'clarification' });
+    expect(await discussion.talk()).toMatchObject({
+      isLost: false,
+      machine: { state: 'understand' },
+    });
+    expect((await discussion.messages()).map(({ role }) => role)).toEqual([
+      'user',
+      'user',
+      'assistant',
+    ]);
+    await discussion.stop();
+  },
+);
+
+const ours = () => ApplicationFailure.nonRetryable('a mistake of ours', 'internal');
+
+test('a turn that cannot begin is answered, and the next one is taken', async () => {
+  let isBroken = true;
+  mistakes.splice(0);
+  const discussion = await discussing((records) => ({
+    beginTurn: (call) => (isBroken ? Promise.reject(ours()) : records.beginTurn(call)),
+  }));
+  await discussion.send('make it cheaper');
+  expect(await typesAfter(discussion, 1)).toMatchObject([
+    { type: 'error', content: expect.stringMatching(/went wrong/), state: 'debate' },
+  ]);
+  expect(mistakes).toEqual(['turn']);
+  isBroken = false;
+  await discussion.send('make it cheaper');
+  expect((await typesAfter(discussion, 3)).at(-1)).toMatchObject({ type: 'critique_complete' });
+  await discussion.stop();
+});
+
+test('an answer that cannot be stored is apologised for, and the next message is answered', async () => {
+  let refusals = 1;
+  const discussion = await discussing((records) => ({
+    async endTurn(call) {
+      refusals -= 1;
+      await (refusals >= 0 ? Promise.reject(ours()) : records.endTurn(call));
+    },
+  }));
+  await discussion.send('make it cheaper');
+  expect((await typesAfter(discussion, 2)).at(-1)).toMatchObject({
+    type: 'error',
+    state: 'debate',
+  });
+  await discussion.send('make it cheaper');
+  expect((await typesAfter(discussion, 4)).at(-1)).toMatchObject({ type: 'critique_complete' });
+  await discussion.stop();
+});
+
+test('a mistake in planning a turn becomes its answer', async () => {
+  mistakes.splice(0);
+  const user = await createTestUser(own.db);
+  const conversationId = await createTestConversation(own.db, user.id);
+  const { beginTurn } = createDiscussionActivities(depsOf());
+  const talk = { ...DEBATE, machine: undefined as any };
+  const message = {
+    messageId: randomUUID(),
+    content: 'cheaper',
+    receivedAt: '2026-11-30T12:00:00Z',
+  };
+  const begun = await new MockActivityEnvironment().run(() =>
+    beginTurn({ conversationId, userId: user.id, message, talk }),
+  );
+  expect(begun).toEqual({
+    ...{ kind: 'begun', language: 'en' },
+    plan: { kind: 'say', what: 'processing-failed' },
+  });
+  expect(mistakes).toEqual(['turn']);
 });

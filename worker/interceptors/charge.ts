@@ -3,10 +3,9 @@
  * (so that a lost worker and a cancellation are noticed), metrics, and one translation of errors.
  */
 import { Context, log } from '@temporalio/activity';
-import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { ActivityInboundCallsInterceptor } from '@temporalio/worker';
 import { z } from 'zod';
-import { toApplicationFailure } from '../../activities/failures.js';
+import { isMistake, toApplicationFailure } from '../../activities/failures.js';
 import { RUN_WAIT_RECORDS } from '../../activities/run-waits.js';
 import type { Charge } from '../../domain/costs.js';
 import { chargeScope } from '../../llm/charge-scope.js';
@@ -43,12 +42,14 @@ export function createActivityInterceptor(
         const charge = chargeOf(input.args[0], context);
         return await (charge === null ? next(input) : chargeScope.run(charge, () => next(input)));
       } catch (error) {
-        metrics.failed(info.activityType);
-        if (!(error instanceof ApplicationFailure || error instanceof CancelledFailure)) {
-          log.warn('activity attempt failed', { activity: info.activityType, error });
+        const { activityType: activity, attempt } = info;
+        metrics.failed(activity);
+        const isBookkeeping = info.isLocal || RUN_WAIT_RECORDS.includes(activity);
+        const failure = toApplicationFailure(error, { isBookkeeping, attempt });
+        if (failure !== error) {
+          tell(metrics, failure, { activity, attempt, error });
         }
-        const isBookkeeping = info.isLocal || RUN_WAIT_RECORDS.includes(info.activityType);
-        throw toApplicationFailure(error, { isBookkeeping });
+        throw failure;
       } finally {
         ended();
         if (beat !== null) {
@@ -57,6 +58,20 @@ export function createActivityInterceptor(
       }
     },
   };
+}
+
+/** Logs our mistakes as errors, with their stack. */
+function tell(
+  metrics: ActivityMetrics,
+  failure: unknown,
+  fields: { readonly activity: string; readonly attempt: number; readonly error: unknown },
+): void {
+  if (isMistake(failure)) {
+    metrics.mistake(fields.activity);
+    log.error('activity failed for good: a mistake of ours', fields);
+  } else {
+    log.warn('activity attempt failed', fields);
+  }
 }
 
 function chargeOf(argument: unknown, { info }: Context): Charge | null {
