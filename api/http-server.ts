@@ -1,6 +1,12 @@
 /** Node's HTTP server as the API needs it, for requests and for sockets. */
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
+import {
+  HTTP_LIMITS,
+  limitConnections,
+  serverOptionsOf,
+  type HttpLimits,
+} from '../telemetry/http-limits.js';
 import { refuseConnection } from './bare-refusal.js';
 
 /**
@@ -10,9 +16,11 @@ import { refuseConnection } from './bare-refusal.js';
 export function createHttpServer(
   handle: RequestListener,
   headers: Readonly<Record<string, string>>,
+  limits: HttpLimits = HTTP_LIMITS,
 ): Server {
   const answering = new WeakSet<Duplex>();
-  const server = createServer({ shouldUpgradeCallback: isWebSocket }, (request, response) => {
+  const options = { ...serverOptionsOf(limits), shouldUpgradeCallback: isWebSocket };
+  const server = createServer(options, (request, response) => {
     answering.add(request.socket);
     response.once('close', () => answering.delete(request.socket));
     response.once('finish', () => {
@@ -20,6 +28,7 @@ export function createHttpServer(
     });
     handle(request, response);
   });
+  limitConnections(server, limits);
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (socket.writable && !answering.has(socket)) {
       refuseConnection(socket, { status: STATUS[error.code ?? ''] ?? 400, headers });

@@ -6,6 +6,7 @@ import { createServer, type Server } from 'node:http';
 import { loadCollectorConfig, type CollectorConfig } from '../config/collector-config.js';
 import { ConfigError } from '../config/environment.js';
 import { requireNode } from '../config/node-version.js';
+import { HTTP_LIMITS, limitConnections, serverOptionsOf } from '../telemetry/http-limits.js';
 import { createLogger, type Logger } from '../telemetry/logger.js';
 import { endFailed } from '../telemetry/process-end.js';
 import { startWatchdog } from '../telemetry/watchdog.js';
@@ -36,7 +37,10 @@ async function run(config: CollectorConfig, log: Logger): Promise<void> {
   const stopping = new AbortController();
   const parts = createParts(config, { logger: log, stopping: stopping.signal });
   const handle = createApp(parts.app).callback();
-  const server = createServer((request, response) => void handle(request, response));
+  const server = createServer(serverOptionsOf(HTTP_LIMITS), (request, response) => {
+    void handle(request, response);
+  });
+  limitConnections(server, HTTP_LIMITS);
   try {
     const port = await listen(server, config);
     const watchdog = startWatchdog({

@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
+import { limitConnections, serverOptionsOf, STATUS_LIMITS } from '../telemetry/http-limits.js';
 import type { Watchdog } from '../telemetry/watchdog.js';
 
 export interface StatusDeps {
@@ -23,12 +24,13 @@ export async function serveStatus(
   deps: StatusDeps,
   { host, port }: { host: string; port: number },
 ): Promise<{ port: number; close(): Promise<void> }> {
-  const server = createServer((request, response) => {
+  const server = createServer(serverOptionsOf(STATUS_LIMITS), (request, response) => {
     pageOf(deps, request.url).then(
       ({ status, type, body }) => response.writeHead(status, { 'content-type': type }).end(body),
       () => response.writeHead(500).end(),
     );
   });
+  limitConnections(server, STATUS_LIMITS);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, resolve);

@@ -50,7 +50,7 @@ export interface ConnectionLimits {
 }
 
 export interface Connection {
-  /** Pings the client; ends it if the ping before was not answered. */
+  /** Pings the client; ends it if the ping before was not answered, even if it is not read now. */
   beat(): void;
   close(code: number, reason: string): void;
   terminate(): void;
@@ -268,7 +268,8 @@ function createPulse(socket: WebSocket) {
   });
   return {
     beat: () => {
-      if (isAwaitingPong && !socket.isPaused) {
+      // a paused one, too: its pong is not read, but who says that there is one
+      if (isAwaitingPong) {
         socket.terminate();
         return;
       }

@@ -1,6 +1,7 @@
 /** Clients that do not speak as they should, or vanish: nothing of them stays behind. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { WebSocket } from 'ws';
 import { securityHeadersOf } from '../../api/middleware/headers.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { connectChat, type ChatClient } from '../support/chat-client.js';
@@ -187,4 +188,33 @@ test('while the server ends, nobody gets in', async () => {
   await Promise.all([once(socket, 'close'), once(lingering, 'close'), ending]);
   expect(heard()).toMatch(/^HTTP\/1\.1 503 /);
   expectAnError(heard());
+});
+
+test('one that answers no pings is closed, also while it is not read because its messages wait', async () => {
+  const { promise: held, resolve: letGo } = Promise.withResolvers<undefined>();
+  const gateway = await start({
+    limits: { closeTimeoutMs: 50, maxQueuedMessages: 1, heartbeatMs: 50 },
+    sendMessage: () => held,
+  });
+  const talk = await createTalk(testDb.db);
+  const socket = new WebSocket(gateway.url(talk), { autoPong: false });
+  await once(socket, 'open');
+  socket.on('error', () => undefined);
+  for (const content of ['one', 'two', 'three', 'four']) {
+    socket.send(JSON.stringify({ content }));
+  }
+  await until('it is closed', () => gateway.connected() === 0);
+  letGo(undefined);
+  socket.terminate();
+});
+
+test('one that answers pings and is read stays', async () => {
+  const gateway = await start({ limits: { closeTimeoutMs: 50, heartbeatMs: 50 } });
+  const talk = await createTalk(testDb.db);
+  const socket = new WebSocket(gateway.url(talk));
+  let pings = 0;
+  socket.on('ping', () => (pings += 1));
+  await until('it was asked often', () => pings >= 5);
+  expect(gateway.connected()).toBe(1);
+  socket.terminate();
 });
