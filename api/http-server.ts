@@ -9,6 +9,11 @@ import {
 } from '../telemetry/http-limits.js';
 import { refuseConnection } from './bare-refusal.js';
 
+export interface ServerLimits extends HttpLimits {
+  /** Of all headers of a request, its address included. Default: Node's own. */
+  readonly maxHeaderBytes?: number;
+}
+
 /**
  * @param handle answers every request that Node can read
  * @param headers are on the answers to those that it cannot read, too
@@ -16,10 +21,14 @@ import { refuseConnection } from './bare-refusal.js';
 export function createHttpServer(
   handle: RequestListener,
   headers: Readonly<Record<string, string>>,
-  limits: HttpLimits = HTTP_LIMITS,
+  { maxHeaderBytes, ...limits }: ServerLimits = HTTP_LIMITS,
 ): Server {
   const answering = new WeakSet<Duplex>();
-  const options = { ...serverOptionsOf(limits), shouldUpgradeCallback: isWebSocket };
+  const options = {
+    ...serverOptionsOf(limits),
+    ...(maxHeaderBytes === undefined ? {} : { maxHeaderSize: maxHeaderBytes }),
+    shouldUpgradeCallback: isWebSocket,
+  };
   const server = createServer(options, (request, response) => {
     answering.add(request.socket);
     response.once('close', () => answering.delete(request.socket));

@@ -7,7 +7,7 @@ export type RejectionReason =
 /** Stands in the place of a payload's value: so the codec never throws, and who gets it decides. */
 export interface Rejected {
   readonly agentforgeRejected: RejectionReason;
-  /** The value all the same, as releases up to 0.5.0 took it; absent where it cannot be read. */
+  /** The value, which releases up to 0.5.0 took; absent where it cannot be read. */
   readonly value?: unknown;
 }
 

@@ -1,7 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { workflowInfo } from '@temporalio/workflow';
 
-/** Without it, the task of a workflow of a name that nobody knows would be repeated for ever. */
+/** Without it, the task of a workflow of an unknown type would be repeated for ever. */
 export function unknownWorkflow(): Promise<never> {
   const { workflowType } = workflowInfo();
   return Promise.reject(

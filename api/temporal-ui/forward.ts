@@ -44,8 +44,9 @@ const NOT_PASSED_ON = [
   'forwarded',
   'expect',
 ];
-/** Ours are stricter; and nobody on another origin may read an answer. */
-const NOT_PASSED_BACK = /^(?:access-control-.*|x-frame-options|strict-transport-security)$/;
+/** Ours are stricter, and no other origin may read an answer. */
+const NOT_PASSED_BACK =
+  /^(?:access-control-.*|x-frame-options|x-content-type-options|referrer-policy|strict-transport-security)$/;
 
 type Headers = IncomingMessage['headers'];
 

@@ -6,6 +6,7 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'n
 import type { Db } from '../../db/connect.js';
 import { DomainError } from '../../domain/errors.js';
 import { mayDo } from '../../domain/permissions.js';
+import { HTTP_LIMITS } from '../../telemetry/http-limits.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { createHttpServer } from '../http-server.js';
 import { userOfOperatorCookie } from '../middleware/authenticate.js';
@@ -35,27 +36,32 @@ const OF_THE_API = [
   'POST /api/v1/codec/decode',
 ];
 
+/** The Web UI shows Markdown in frames of its own. */
 const HEADERS = {
-  'X-Frame-Options': 'DENY',
+  'X-Frame-Options': 'SAMEORIGIN',
   'X-Content-Type-Options': 'nosniff',
   'Referrer-Policy': 'same-origin',
   'Content-Security-Policy':
-    "frame-ancestors 'none'; base-uri 'self'; object-src 'none'; form-action 'self'",
+    "frame-ancestors 'self'; base-uri 'self'; object-src 'none'; form-action 'self'",
   'Cross-Origin-Resource-Policy': 'same-origin',
   'Cross-Origin-Opener-Policy': 'same-origin',
 };
 
-const REQUEST_TIMEOUT_MS = 60_000;
+const LIMITS = {
+  ...HTTP_LIMITS,
+  maxConnections: 200,
+  /** That Markdown is part of the frame's address: a run of 100 agents, each letter escaped. */
+  maxHeaderBytes: 262_144,
+};
 
 export function createTemporalUiServer(deps: TemporalUiDeps): Server {
-  const server = createHttpServer((request, response) => {
+  const handle: RequestListener = (request, response) => {
     void serve(deps, request, response).catch((error: unknown) => {
       deps.logger.error('temporal web ui: request failed', { error });
       answer(response, { status: 503, headers: HEADERS, detail: 'Not available now' });
     });
-  }, HEADERS);
-  server.requestTimeout = REQUEST_TIMEOUT_MS;
-  return server;
+  };
+  return createHttpServer(handle, HEADERS, LIMITS);
 }
 
 async function serve(
@@ -122,7 +128,7 @@ async function permissionOf(deps: TemporalUiDeps, cookies: string): Promise<Perm
   }
 }
 
-/** People are led to the sign-in page and back; programs are told. */
+/** People are led to the sign-in page and back; programs get a status. */
 function refuse(
   request: IncomingMessage,
   response: ServerResponse,

@@ -19,7 +19,7 @@ export interface TemporalOptions {
   readonly synchronous: 'FULL' | 'NORMAL' | 'OFF';
 }
 
-/** Where the Web UI itself listens, which asks nobody for a password: behind the API, which does. */
+/** Where the Web UI itself listens, which has no login: the API stands before it. */
 export interface TemporalUiPlace {
   readonly host: string;
   readonly port: number;

@@ -46,7 +46,7 @@ beforeAll(async () => {
   const named = [...origins, 'https://temporal.example.com'];
   api = await startApiServer({ config: { temporalUiOrigins: named } });
   admin = await register('admin');
-  upstream = createServer((request, response) => {
+  upstream = createServer({ maxHeaderSize: 262_144 }, (request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
@@ -96,7 +96,7 @@ async function register(role: 'free' | 'admin'): Promise<Person> {
   return person;
 }
 
-/** Plain HTTP: `fetch` lets nobody choose the Host. */
+/** Plain HTTP: `fetch` chooses the Host itself. */
 async function ask(
   path: string,
   { method = 'GET', body, ...headers }: Record<string, string> = {},
@@ -145,7 +145,7 @@ test('its own names are taken, in any letters', async () => {
   }
 });
 
-test('people who have not signed in are led to the sign-in page, programs are told', async () => {
+test('people who have not signed in are led to the sign-in page, programs get a status', async () => {
   const page = await ask('/namespaces/default/workflows?query=a');
   expect(page).toMatchObject({ status: 302 });
   expect(page.headers.location).toBe(
@@ -164,7 +164,7 @@ test.each(['garbage', 'a.b.c'])('the cookie "%s" is none', async (value) => {
   expect((await ask('/', { Cookie: `agentforge_temporal_ui=${value}` })).status).toBe(302);
 });
 
-test('nobody but administrators gets in, and only while they are', async () => {
+test('administrators alone get in, and only while they are', async () => {
   const person = await register('admin');
   const Cookie = await signedIn(person);
   const status = async () => (await ask('/', { Cookie })).status;
@@ -208,7 +208,7 @@ test('people may come by a link, pages of others may read nothing', async () => 
   expect((await ask('/api/v1/x', { ...own, method: 'POST', body: '{}' })).status).toBe(200);
 });
 
-test('its pages are told to have payloads decoded on their own origin', async () => {
+test('its pages have payloads decoded on their own origin', async () => {
   const Cookie = await signedIn();
   for (const [Host, origin] of [
     [`localhost:${port}`, `http://localhost:${port}`],
@@ -281,8 +281,11 @@ test('answers come back with strict headers', async () => {
   const { headers, text } = await ask('/', { Cookie: await signedIn() });
   expect(text).toBe('<html>the Web UI</html>');
   expect(headers['set-cookie']).toEqual(['_csrf=1; Path=/', 'b=2']);
-  expect(headers).toMatchObject({ 'x-frame-options': 'DENY', 'x-content-type-options': 'nosniff' });
-  expect(headers['content-security-policy']).toContain("frame-ancestors 'none'");
+  expect(headers).toMatchObject({
+    'x-frame-options': 'SAMEORIGIN',
+    'x-content-type-options': 'nosniff',
+  });
+  expect(headers['content-security-policy']).toContain("frame-ancestors 'self'");
   expect(headers).not.toHaveProperty('access-control-allow-origin');
   expect(headers).not.toHaveProperty('x-private');
 });
@@ -299,6 +302,13 @@ test('what is too large is not passed on, and a Web UI that is away is said so',
   expect(large.status).toBe(413);
   expect(await ask('/hang-up', { Cookie })).toMatchObject({ status: 502 });
   expect((await ask('/', { Cookie })).status).toBe(200);
+});
+
+test('a page of Markdown, which its address holds, is shown in a frame of the Web UI', async () => {
+  const path = `/render?content=${'%EA%B0%80'.repeat(10_000)}`;
+  const own = { 'Sec-Fetch-Site': 'same-origin', 'Sec-Fetch-Dest': 'iframe' };
+  expect((await ask(path, { Cookie: await signedIn(), ...own })).status).toBe(200);
+  expect(seen[0]?.url).toBe(path);
 });
 
 test.each(['http://evil.example/', '*'])('the target %s is refused', async (path) => {

@@ -254,7 +254,7 @@ describe('a signal', () => {
     expect(await saidIn(id)).toEqual(['help me', 'a shop for tea']);
   });
 
-  test('of a name that nobody knows, or with headers of nobody, stops nothing', async () => {
+  test('of an unknown name, or with headers that are none, stops nothing', async () => {
     const { id, chat, workflowId } = await conversing();
     const handle = stranger.workflow.getHandle(workflowId);
     for (const name of ['noSuchSignal', '__temporal_noSuchSignal', 'toString', 'pauseRun']) {

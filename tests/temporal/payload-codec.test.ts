@@ -92,7 +92,7 @@ describe('what is decoded to be obeyed', () => {
       'of-another-workflow',
     ],
     [
-      'of a key of nobody',
+      'of an unknown key',
       async () =>
         (await createPayloadCodec(createKeyRing([randomBytes(32)])).encode([json(1)]))[0] ?? {},
       'unknown-key',

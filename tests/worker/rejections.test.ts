@@ -24,7 +24,7 @@ test.each([
     'unreadable',
   ],
   ['nothing', [], {}, 'missing'],
-  ['a start by itself', [{ userId: 'u' }], { inWorkflow: false }, 'unexpected'],
+  ['a start alone', [{ userId: 'u' }], { inWorkflow: false }, 'unexpected'],
 ])('%s is rejected, for good', async (_, args, info, reason) => {
   const counted: Rejection[] = [];
   const work = jest.fn(() => Promise.resolve());
