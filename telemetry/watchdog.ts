@@ -8,6 +8,7 @@ import { Worker } from 'node:worker_threads';
 import { Counter, Histogram, type Registry } from 'prom-client';
 import type { Logger } from './logger.js';
 import type { Loop } from './loop-board.js';
+import { watchStrayErrors } from './stray-errors.js';
 import {
   WORK_READER,
   type WatchdogLimits,
@@ -47,6 +48,7 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
   const { limits, loops, logger } = options;
   const metrics = createLoopMetrics(options);
   const stopBeating = startBeating();
+  const letErrorsGo = watchStrayErrors(options);
   const thread = startThread(options);
   thread.on('message', metrics.hear);
   thread.on('error', (error) => {
@@ -63,6 +65,7 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
     async close() {
       stopBeating();
       await thread.terminate();
+      letErrorsGo();
     },
   };
 }

@@ -131,6 +131,11 @@ const CASES: Readonly<Record<string, Case>> = {
     quietAt: 9,
     firesAt: 25,
   },
+  AgentForgeStrayErrors: {
+    series: { [`agentforge_stray_errors_total{${API},instance="a"}`]: '0x9 1x30' },
+    quietAt: 9,
+    firesAt: 14,
+  },
   AgentForgeRunsFail: {
     series: {
       [`pipeline_executions_total{${WORKER},status="completed"}`]: '0+1x60',

@@ -38,7 +38,7 @@ function holdFile(): string {
   return join(home, randomUUID());
 }
 
-type Order = Readonly<{ loop: 'main' | 'workflow'; at?: string; ms?: number }>;
+type Order = Readonly<{ loop: 'main' | 'workflow'; at?: string; ms?: number; stray?: string }>;
 
 function hold(file: string, order: Order): void {
   writeFileSync(file, JSON.stringify({ ms: HOLD_MS, ...order }));
@@ -185,6 +185,41 @@ test('a process that was stopped and goes on was not held', async () => {
   await new Promise((resolve) => setTimeout(resolve, 1_000)); // several of the watchdog's steps
   expect(linesOf(api, 'loop held')).toEqual([]);
   expect(api.child.exitCode).toBeNull();
+});
+
+test('a process whose output is not read any more ends', async () => {
+  const api = await product.startApi({ WATCHDOG_EXIT_SECONDS: '3' });
+  api.child.stdout?.pause();
+  const ask = () =>
+    fetch(`${api.url}/${'a'.repeat(4_000)}`, { signal: AbortSignal.timeout(5_000) });
+  await until('its writing is held', () =>
+    ask().then(
+      () => false,
+      () => true,
+    ),
+  );
+  await until('it ends', () => api.child.signalCode === 'SIGKILL');
+  api.child.stdout?.resume();
+});
+
+test('a rejection that no code waits for is logged and counted, and ends nothing', async () => {
+  const file = holdFile();
+  const api = await product.startApi({ HOLD_FILE: file });
+  hold(file, { loop: 'main', stray: 'rejection' });
+  const { error } = await api.sees('promise rejected, and no code waits for it');
+  expect(error).toMatchObject({ message: 'a stray rejection', stack: expect.any(String) });
+  const { text } = await pageAt(api.url, '/metrics');
+  expect(text).toContain('agentforge_stray_errors_total 1');
+  expect((await pageAt(api.url, '/readyz')).status).toBe(200);
+});
+
+test('an exception that is not caught is logged, and ends the process with exit code 1', async () => {
+  const file = holdFile();
+  const api = await product.startApi({ HOLD_FILE: file });
+  hold(file, { loop: 'main', stray: 'exception' });
+  expect(await api.ended()).toBe(1);
+  const [line] = linesOf(api, 'exception not caught: the process ends, to be started again');
+  expect(line).toMatchObject({ level: 'error', error: { message: 'a stray exception' } });
 });
 
 test('a process that a debugger may stop is not watched', async () => {

@@ -28,7 +28,21 @@ function hold({ ms }) {
   }
 }
 
+/** For `{"loop": "main", "stray": "rejection"}`, or `exception`: an error that no code waits for. */
+function strayError() {
+  const stray = orderFor('main')?.stray;
+  if (stray !== undefined) {
+    rmSync(file);
+    const error = new Error(`a stray ${stray}`);
+    if (stray === 'exception') {
+      throw error;
+    }
+    void Promise.reject(error);
+  }
+}
+
 if (isMainThread) {
+  setInterval(strayError, 100).unref();
   performance.now = () => {
     const order = orderFor('main');
     if (order !== null && new Error('here').stack?.includes(`/${order.at}.`)) {
