@@ -15,6 +15,8 @@ export interface Place {
   readonly temporalAddress: string;
   /** What every process is told by its environment. */
   readonly env: Readonly<Record<string, string>>;
+  /** The built files that are run; absent: those of this checkout. */
+  readonly dist?: string;
   /** The servers whose processor time is to be shown; none where others use them too. */
   readonly watched: readonly Watched[];
 }

@@ -8,10 +8,12 @@ import type { Place } from './place.js';
 
 type Env = Readonly<Record<string, string>>;
 
+/** A process with pages. */
 export interface Api extends ServerProcess {
   /** `http://127.0.0.1:<port>` */
   readonly url: string;
 }
+export type Worker = Api;
 
 const ROOT = resolve(import.meta.dirname, '..');
 const HOOKS = join(ROOT, 'tests/support/typescript-hooks.mjs');
@@ -23,7 +25,7 @@ export async function startApi(place: Place): Promise<Api> {
   const url = `http://127.0.0.1:${port}`;
   const server = await start(place, {
     name: 'api',
-    args: ['--enable-source-maps', join(ROOT, 'dist/api/main.js')],
+    args: entryOf(place, 'api'),
     env: { ...place.env, PORT: String(port) },
     isReady: () => answersOk(`${url}/readyz`),
   });
@@ -31,18 +33,30 @@ export async function startApi(place: Place): Promise<Api> {
 }
 
 /** @param name of its log; one that no other process of the place has */
-export async function startWorker(
-  place: Place,
-  env: Env = {},
-  name = 'worker',
-): Promise<ServerProcess> {
+export async function startWorker(place: Place, env: Env = {}, name = 'worker'): Promise<Worker> {
   const port = await findFreePort();
-  return start(place, {
+  const server = await start(place, {
     name,
-    args: ['--enable-source-maps', join(ROOT, 'dist/worker/main.js')],
+    args: entryOf(place, 'worker'),
     env: { ...place.env, ...env, WORKER_METRICS_PORT: String(port) },
     isReady: () => acceptsConnections(port),
   });
+  return { ...server, url: `http://127.0.0.1:${port}` };
+}
+
+export async function startCollector(place: Place, port: number): Promise<Api> {
+  const url = `http://127.0.0.1:${port}`;
+  const server = await start(place, {
+    name: 'collector',
+    args: entryOf(place, 'collector'),
+    env: { ...place.env, COLLECTOR_PORT: String(port) },
+    isReady: () => answersOk(`${url}/readyz`),
+  });
+  return { ...server, url };
+}
+
+function entryOf({ dist }: Place, app: string): readonly string[] {
+  return ['--enable-source-maps', join(dist ?? join(ROOT, 'dist'), app, 'main.js')];
 }
 
 /** @param taskQueue its own, beside the product's */

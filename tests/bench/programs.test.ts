@@ -1,5 +1,7 @@
 /** Small ones of `npm run bench:*`, so that they are there when somebody wants to run them. */
 import { benchFairness } from '../../bench/fairness.js';
+import { benchHostile, PRESENT } from '../../bench/hostile.js';
+import { INPUTS } from '../../bench/hostile/inputs.js';
 import { benchPipelines } from '../../bench/pipeline.js';
 import { benchTurns } from '../../bench/turn.js';
 import { benchPlace, type BenchPlace } from '../support/bench-place.js';
@@ -47,4 +49,21 @@ test('a run beside another user’s crowd is measured', async () => {
   for (const way of ['alone', ...ways]) {
     expect(numbersOf(report, way)[0]).toBeGreaterThan(0);
   }
+});
+
+test('what another user feels of a hostile input is measured', async () => {
+  const inputs = INPUTS.filter(({ name }) => name.startsWith('a sign-in'));
+  const report = await benchHostile(bench.place, { builds: [PRESENT], inputs });
+  const row =
+    report
+      .join('\n')
+      .split('\n')
+      .at(-1)
+      ?.split('|')
+      .map((cell) => cell.trim()) ?? [];
+  expect(row[1]).toMatch(/^a sign-in/);
+  for (const measured of row.slice(3, 6)) {
+    expect(measured).toMatch(/^[\d.]+ \/ [\d.]+$/);
+  }
+  expect(row[9]).toMatch(/^4\d\d,/);
 });
