@@ -13,6 +13,7 @@ import { readRun } from '../db/pipelines.js';
 import { findRunsOnBudget } from '../db/slots.js';
 import { DomainError } from '../domain/errors.js';
 import { pipelineWorkflowId, type PipelineId, type UserId } from '../domain/ids.js';
+import { previewOf } from '../domain/previews.js';
 import { isFinal, type PipelineStatusView } from '../domain/results.js';
 import type { Logger } from '../telemetry/logger.js';
 import {
@@ -95,7 +96,7 @@ async function tell(
     return null;
   }
   requireOpen(view);
-  await signal(deps, pipelineId, (run) => run.signal(what.name));
+  await signal(deps, view.pipeline_id, (run) => run.signal(what.name));
   return view;
 }
 
@@ -106,18 +107,19 @@ function requireOpen({ status }: PipelineStatusView): void {
 }
 
 async function offer(deps: RunControlDeps, order: OfferOrder): Promise<ApprovalRow> {
-  const { pipelineId, node, userId } = order;
-  const view = await readRun(deps.db, userId, pipelineId);
+  const { node, userId } = order;
+  const view = await readRun(deps.db, userId, order.pipelineId);
   if (view === null) {
     throw new DomainError('not-found', 'Pipeline run not found');
   }
   requireOpen(view);
+  const pipelineId = view.pipeline_id; // as it is stored, however it was asked for
   const asked = await findApproval(deps.db, { pipelineId, node });
   if (asked?.state !== 'wanted') {
     throw nothingToApprove(node, asked);
   }
   const id = randomUUID();
-  await insertOffer(deps.db, { ...order, id });
+  await insertOffer(deps.db, { ...order, pipelineId, id });
   await signal(deps, pipelineId, (run) => run.signal(approvalOfferedSignal, { node, offerId: id }));
   const approval = await untilDecided(deps.db, order);
   if (approval.state !== 'wanted' && approval.offerId !== id) {
@@ -128,7 +130,7 @@ async function offer(deps: RunControlDeps, order: OfferOrder): Promise<ApprovalR
 
 function nothingToApprove(node: string, asked: ApprovalRow | null): DomainError {
   const how = asked === null ? 'does not wait for an approval' : `is ${asked.state} already`;
-  return new DomainError('nothing-to-approve', `The node "${node}" ${how}`);
+  return new DomainError('nothing-to-approve', `The node "${previewOf(node)}" ${how}`);
 }
 
 async function untilDecided(db: Db, key: OfferOrder): Promise<ApprovalRow> {

@@ -160,6 +160,6 @@ async function cancelPipeline(
   if (isFinal(view.status)) {
     return { kind: 'already-ended', view };
   }
-  await endRun(deps, pipelineId);
+  await endRun(deps, view.pipeline_id); // as it is stored, however it was asked for
   return { kind: 'asked', view };
 }

@@ -68,15 +68,45 @@ export interface ApprovalOffer {
   readonly comment: string | null;
 }
 
-/** Keeps what the owner says; its texts reach the run by this row's id alone. */
+/** Of one node; what a run is proved by shall not grow with each try. */
+const MAX_OFFERS = 10;
+
+/**
+ * Keeps what the owner says; its texts reach the run by this row's id alone. Of those that were
+ * not taken the oldest go: their owner has said something else since.
+ */
 export async function insertOffer(db: Db, offer: ApprovalOffer): Promise<void> {
+  const { pipelineId, node } = offer;
   await db
-    .insertInto('approvalOffers')
-    .values({
-      ...offer,
-      input: offer.input?.replaceAll('\0', '') ?? null,
-      comment: offer.comment?.replaceAll('\0', '') ?? null,
-    })
+    .with('kept', (kept) =>
+      kept
+        .insertInto('approvalOffers')
+        .values({
+          ...offer,
+          input: offer.input?.replaceAll('\0', '') ?? null,
+          comment: offer.comment?.replaceAll('\0', '') ?? null,
+        })
+        .returning('id'),
+    )
+    .deleteFrom('approvalOffers')
+    .where('id', 'in', (older) =>
+      older
+        .selectFrom('approvalOffers')
+        .select('id')
+        .where('pipelineId', '=', pipelineId)
+        .where('node', '=', node)
+        .orderBy('createdAt', 'desc')
+        .orderBy('id')
+        .offset(MAX_OFFERS - 1),
+    )
+    .where('id', 'not in', (taken) =>
+      taken
+        .selectFrom('approvals')
+        .select('offerId')
+        .where('pipelineId', '=', pipelineId)
+        .where('offerId', 'is not', null)
+        .$narrowType<{ offerId: string }>(),
+    )
     .execute();
 }
 

@@ -115,6 +115,15 @@ test('a run whose workflow lives is asked to end, and ends as its workflow says'
   expect(await readRunById(db, pipelineId)).toMatchObject({ status: 'running' });
 });
 
+test('a run that is named in capitals is the one that is cancelled, paused and resumed', async () => {
+  const { userId, pipelineId } = await run({ opened: true, workflow: 'running' });
+  const capitals = pipelineId.toUpperCase();
+  await door.pauseRun(userId, capitals);
+  await door.resumeRun(userId, capitals);
+  await door.cancelPipeline(userId, capitals);
+  expect(await eventsOf(pipelineId)).toEqual(['pauseRun', 'resumeRun', 'cancel']);
+});
+
 describe('a run that queues for its slot', () => {
   async function queued(): Promise<Made> {
     const made = await run({ opened: true, workflow: 'running' });
