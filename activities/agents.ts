@@ -52,6 +52,8 @@ export interface AgentReceipt {
 export interface AgentDeps extends Omit<AgentWorkDeps, 'collector'> {
   /** `DATA_COLLECTOR_URL` */
   readonly collectorUrl: string;
+  /** Absent or null: it asks for none. */
+  readonly collectorSecret?: string | null;
   /** Private hosts that collectors may read all the same; default: none. */
   readonly collectorAllowed?: readonly AllowedAddress[];
   publish(streamId: StreamId, events: readonly StoredEvent[]): void;
@@ -60,6 +62,7 @@ export interface AgentDeps extends Omit<AgentWorkDeps, 'collector'> {
 export function createAgentActivities(deps: AgentDeps): AgentActivities {
   const collector = createCollector({
     baseUrl: deps.collectorUrl,
+    secret: deps.collectorSecret ?? null,
     allowed: deps.collectorAllowed ?? [],
   });
   return {

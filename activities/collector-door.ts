@@ -15,6 +15,8 @@ export type CollectOutcome =
 export interface DoorOptions {
   /** `DATA_COLLECTOR_URL` */
   readonly baseUrl: string;
+  /** `COLLECTOR_SECRET`; absent or null: the collector asks for none. */
+  readonly secret?: string | null;
   /** Per request. Source: contract, pipeline §4. */
   readonly timeoutMs?: number;
 }
@@ -55,13 +57,14 @@ export interface Question {
 export type Door = <T>(schema: z.ZodType<T>, question: Question) => Promise<T>;
 
 export function doorTo(
-  { baseUrl, timeoutMs = TIMEOUT_MS }: DoorOptions,
+  { baseUrl, secret = null, timeoutMs = TIMEOUT_MS }: DoorOptions,
   cancel: AbortSignal,
 ): Door {
   const root = `${baseUrl.replace(/\/+$/, '')}/api/v1/collections`;
+  const credentials = secret === null ? {} : { authorization: `Bearer ${secret}` };
   return async (schema, question) => {
     const signal = AbortSignal.any([cancel, AbortSignal.timeout(timeoutMs)]);
-    const request = { ...requestOf(question), signal };
+    const request = { ...requestOf(question, credentials), signal };
     const text = await answerOf(`${root}${question.path}`, request).catch((error: unknown) => {
       throw meaningOf(error, cancel);
     });
@@ -69,9 +72,9 @@ export function doorTo(
   };
 }
 
-function requestOf({ body }: Question): RequestInit {
+function requestOf({ body }: Question, credentials: Record<string, string>): RequestInit {
   const redirect = 'manual'; // the collector has no reason to send us elsewhere
-  const headers = causeHeaders();
+  const headers = { ...credentials, ...causeHeaders() };
   if (body === undefined) {
     return { method: 'GET', redirect, headers };
   }

@@ -1,14 +1,16 @@
-/** The data collector over HTTP. It has no doors: whoever reaches it may use it. */
+/** The data collector over HTTP. */
 import { STATUS_CODES } from 'node:http';
 import Koa from 'koa';
 import type { Logger } from '../telemetry/logger.js';
 import type { HttpMetrics } from '../telemetry/metrics.js';
+import { refuseStrangers, type CallerRules } from './callers.js';
 import { observe } from './middleware.js';
 import { createRoutes, QUIET_PATHS, type RouteDeps } from './routes.js';
 
 export interface AppDeps extends RouteDeps {
   readonly logger: Logger;
   readonly metrics: HttpMetrics;
+  readonly callers: Omit<CallerRules, 'openPaths'>;
 }
 
 /** One label for everything that no route serves. */
@@ -31,6 +33,7 @@ export function createApp(deps: AppDeps): Koa {
       ctx.status = status;
     }
   });
+  app.use(refuseStrangers({ ...deps.callers, openPaths: QUIET_PATHS }));
   app.use(router.routes());
   app.use(router.allowedMethods());
   app.on('error', (error: Error) => {

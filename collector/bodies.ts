@@ -8,11 +8,14 @@ const NO_OBJECT = 'Input should be a valid dictionary or object to extract field
 export const newCollectionBody = z.object(
   {
     url: z
-      .string('Input should be a valid string')
+      .string({
+        error: ({ input }) =>
+          input === undefined ? 'Field required' : 'Input should be a valid string',
+      })
       .trim()
       .max(MAX_URL_LENGTH, `String should have at most ${MAX_URL_LENGTH} characters`)
-      .nullish()
-      .transform((url) => (url === '' ? null : (url ?? null))),
+      .nullable() // as the contract has it: a caller may say that there is none
+      .transform((url) => (url === '' ? null : url)),
     source_type: z
       .enum(SOURCE_TYPES, `Input should be ${SOURCE_TYPES.map((it) => `'${it}'`).join(' or ')}`)
       .default('web'),

@@ -29,6 +29,8 @@ export interface Collections {
 export interface Wanted {
   readonly url: string | null;
   readonly sourceType: SourceType;
+  /** The address that asks. */
+  readonly caller: string;
 }
 
 export interface CollectedData {
@@ -84,7 +86,7 @@ export function createCollections(deps: CollectionDeps): Collections {
 }
 
 async function create(
-  { url, sourceType }: Wanted,
+  { url, sourceType, caller }: Wanted,
   { store, guard, metrics, now, newId }: CollectionDeps,
 ): Promise<Outcome<Collection>> {
   const refusal = url === null ? null : await refusalOf(url, guard);
@@ -102,7 +104,7 @@ async function create(
     error: null,
     title: null,
   };
-  await store.add(collection);
+  await store.add(collection, caller);
   return done(collection);
 }
 

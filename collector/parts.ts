@@ -1,6 +1,7 @@
 /** What a collector is made of, wired once; `close` releases it. */
 import { randomUUID } from 'node:crypto';
 import type { CollectorConfig } from '../config/collector-config.js';
+import { isLoopbackAddress } from '../domain/loopback-hosts.js';
 import { createCollectionMetrics } from '../telemetry/collector-metrics.js';
 import type { Logger } from '../telemetry/logger.js';
 import { createHttpMetrics, createRegistry } from '../telemetry/metrics.js';
@@ -51,6 +52,7 @@ export function createParts(
   return {
     app: {
       collections: createCollections({ ...working, now, newId: randomUUID }),
+      callers: { secret: config.secret, isLoopback: isLoopbackAddress(config.host) },
       registry,
       metrics: createHttpMetrics(registry),
       checkStore: () => askRedis(redis.ping()),

@@ -51,7 +51,8 @@ function addCollections(router: Router, { collections, stopping }: RouteDeps): v
       return;
     }
     const { url, source_type: sourceType } = parsed.data;
-    const outcome = await collections.create({ url, sourceType });
+    const caller = ctx.req.socket.remoteAddress ?? 'unknown';
+    const outcome = await collections.create({ url, sourceType, caller });
     if (outcome.kind === 'blocked') {
       refuse(ctx, [{ field: 'url', msg: `Value error, ${outcome.reason}` }]);
       return;
@@ -77,6 +78,10 @@ const BODY_LIMIT = '64kb';
 function readBody(): Middleware {
   const read = bodyParser({ enableTypes: ['json'], jsonStrict: false, jsonLimit: BODY_LIMIT });
   return async (ctx, next) => {
+    if (ctx.is('json', '+json') === false || ctx.get('Content-Type') === '') {
+      tell(ctx, 415, 'Only application/json is read'); // a page may send all others anywhere
+      return;
+    }
     try {
       await read(ctx, () => Promise.resolve());
     } catch (error) {

@@ -9,7 +9,8 @@ import { Collection } from './collection.js';
 import { askRedis } from './redis.js';
 
 export interface Store {
-  add(collection: Collection): Promise<void>;
+  /** @param caller whose own oldest ones go first where they have too many */
+  add(collection: Collection, caller: string): Promise<void>;
   /** null: unknown, or too old */
   find(id: string): Promise<Found | null>;
   /** Empty unless the collection is completed. */
@@ -42,11 +43,14 @@ export interface StoreDeps {
   readonly now: () => Date;
   readonly keepMs?: number;
   readonly maxCollections?: number;
+  readonly maxPerCaller?: number;
 }
 
 const KEEP_MS = 24 * 60 * 60 * 1_000;
 /** With texts of at most 100,000 characters (reading.ts) well below 1 GiB. */
 const MAX_COLLECTIONS = 2_000;
+/** So that no caller pushes out what others have collected. */
+const MAX_PER_CALLER = 1_000;
 /** Longer than any collection takes: 20 s for its turn and 30 s for its crawl. */
 const HOLD_MS = 60_000;
 const BY_AGE = 'collector:collections';
@@ -59,17 +63,24 @@ return 0
 `;
 
 export function createStore(deps: StoreDeps): Store {
-  const { redis, now, keepMs = KEEP_MS, maxCollections = MAX_COLLECTIONS } = deps;
+  const { redis, now, keepMs = KEEP_MS } = deps;
+  const { maxCollections = MAX_COLLECTIONS, maxPerCaller = MAX_PER_CALLER } = deps;
   const write = async (collection: Collection, text?: string): Promise<void> => {
     const key = keyOf(collection.id);
     const fields = { state: JSON.stringify(collection), ...(text === undefined ? {} : { text }) };
     await transact(redis.multi().hset(key, fields).pexpire(key, keepMs));
   };
   return {
-    async add(collection) {
+    async add(collection, caller) {
+      const { id } = collection;
+      const ofCaller = callerKeyOf(caller);
       await write(collection);
-      await askRedis(redis.zadd(BY_AGE, now().getTime(), collection.id));
-      await forgetOldest(redis, maxCollections);
+      const at = now().getTime();
+      await transact(
+        redis.multi().zadd(BY_AGE, at, id).zadd(ofCaller, at, id).pexpire(ofCaller, keepMs),
+      );
+      await forgetOldest(redis, ofCaller, maxPerCaller);
+      await forgetOldest(redis, BY_AGE, maxCollections);
     },
     async find(id) {
       const reading = redis.multi().hget(keyOf(id), 'state').exists(holdKeyOf(id));
@@ -113,12 +124,18 @@ async function transact(transaction: ReturnType<Redis['multi']>): Promise<readon
   return results.map(([, result]) => result);
 }
 
-async function forgetOldest(redis: Redis, maxCollections: number): Promise<void> {
-  const excess = (await askRedis(redis.zcard(BY_AGE))) - maxCollections;
+/** @param list of all collections, or of a caller's */
+async function forgetOldest(redis: Redis, list: string, most: number): Promise<void> {
+  const excess = (await askRedis(redis.zcard(list))) - most;
   if (excess > 0) {
-    const popped = await askRedis(redis.zpopmin(BY_AGE, excess));
+    const popped = await askRedis(redis.zpopmin(list, excess));
     const ids = popped.filter((_, at) => at % 2 === 0); // each is followed by its age
-    await askRedis(redis.unlink(...ids.map(keyOf)));
+    await transact(
+      redis
+        .multi()
+        .unlink(...ids.map(keyOf))
+        .zrem(BY_AGE, ...ids),
+    );
   }
 }
 
@@ -129,6 +146,10 @@ function parseState(state: string): Collection | null {
 
 function keyOf(id: string): string {
   return `collector:collection:${id}`;
+}
+
+function callerKeyOf(caller: string): string {
+  return `collector:caller:${caller}`;
 }
 
 function holdKeyOf(id: string): string {

@@ -1,8 +1,9 @@
-/** The environment of the data collector: it needs, and is given, none of the product's secrets. */
+/** The environment of the data collector: of the product's secrets it is given its own alone. */
 import { z } from 'zod';
 import type { AllowedAddress } from '../domain/allowed-addresses.js';
 import {
   allowedAddresses,
+  collectorSecret,
   logLevel,
   parseEnvironment,
   peekEnvironment,
@@ -19,6 +20,7 @@ const Environment = z.object({
   LOG_LEVEL: logLevel,
   COLLECTOR_HOST: z.string().min(1).default('127.0.0.1'),
   COLLECTOR_PORT: port.default(8001),
+  COLLECTOR_SECRET: collectorSecret,
   COLLECTOR_ALLOW_ADDRESSES: allowedAddresses,
   COLLECTOR_DELAY_SECONDS: z.coerce.number().min(0).max(10).default(2),
   COLLECTOR_TIMEOUT_SECONDS: z.coerce.number().positive().max(30).default(30),
@@ -35,6 +37,8 @@ export interface CollectorConfig {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly host: string;
   readonly port: number;
+  /** What its callers have to know; null: anyone who reaches it may use it. */
+  readonly secret: string | null;
   /** Private hosts that may be read all the same. */
   readonly allowed: readonly AllowedAddress[];
   /** Between two requests to one domain, of all collectors together. */
@@ -54,6 +58,7 @@ export function loadCollectorConfig(env: NodeJS.ProcessEnv = peekEnvironment()):
     logLevel: parsed.LOG_LEVEL,
     host: parsed.COLLECTOR_HOST,
     port: parsed.COLLECTOR_PORT,
+    secret: parsed.COLLECTOR_SECRET ?? null,
     allowed: parsed.COLLECTOR_ALLOW_ADDRESSES,
     delayMs: parsed.COLLECTOR_DELAY_SECONDS * 1_000,
     crawlTimeoutMs: parsed.COLLECTOR_TIMEOUT_SECONDS * 1_000,

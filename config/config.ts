@@ -8,6 +8,7 @@ import { LIMITS, type Role } from '../domain/permissions.js';
 import type { RetentionAges } from '../domain/retention.js';
 import {
   allowedAddresses,
+  collectorSecret,
   ConfigError,
   count,
   flag,
@@ -84,6 +85,7 @@ const Environment = z.object({
   MODEL_CALLS_PER_KEY: z.coerce.number().int().min(1).default(8),
   MODELS_FILE: optional,
   DATA_COLLECTOR_URL: z.string().min(1).default('http://data-collector:8001'),
+  COLLECTOR_SECRET: collectorSecret,
   COLLECTOR_ALLOW_ADDRESSES: allowedAddresses,
   DB_POOL_SIZE: z.coerce.number().int().min(1).default(5),
   DB_MAX_OVERFLOW: count.default(10),
@@ -146,6 +148,8 @@ export interface Config {
   };
   readonly models: ModelsConfig;
   readonly collectorUrl: string;
+  /** What the collector asks its callers for; null: nothing. */
+  readonly collectorSecret: string | null;
   /** Private hosts that collectors may read all the same. */
   readonly collectorAllowed: readonly AllowedAddress[];
   readonly pipelineTimeoutMs: number;
@@ -233,6 +237,7 @@ function configOf(env: z.infer<typeof Environment>): Config {
     },
     models: modelsOf(env),
     collectorUrl: env.DATA_COLLECTOR_URL,
+    collectorSecret: env.COLLECTOR_SECRET ?? null,
     collectorAllowed: env.COLLECTOR_ALLOW_ADDRESSES,
     pipelineTimeoutMs: env.PIPELINE_TIMEOUT_SECONDS * 1_000,
     modelCallTimeoutMs: env.MODEL_CALL_TIMEOUT_SECONDS * 1_000,

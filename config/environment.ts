@@ -13,6 +13,12 @@ export const requestsPerMinute = z.coerce.number().int().min(-1);
 export const optional = z.string().trim().optional();
 export const logLevel = z.enum(['debug', 'info', 'warn', 'error']).default('info');
 
+/** Of collectors and of those who ask them. A header carries it, so it is printable ASCII. */
+export const collectorSecret = z
+  .string()
+  .regex(/^[\x21-\x7e]{16,512}$/, 'at least 16 printable characters (openssl rand -hex 32)')
+  .optional();
+
 /** Of collectors and of those who ask them: both have to allow the same. */
 export const allowedAddresses = z
   .string()

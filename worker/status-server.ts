@@ -1,6 +1,7 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
+import { isFromPage, isLoopbackAddress, isLoopbackHost } from '../domain/loopback-hosts.js';
 import { limitConnections, serverOptionsOf, STATUS_LIMITS } from '../telemetry/http-limits.js';
 import type { Watchdog } from '../telemetry/watchdog.js';
 
@@ -25,7 +26,7 @@ export async function serveStatus(
   { host, port }: { host: string; port: number },
 ): Promise<{ port: number; close(): Promise<void> }> {
   const server = createServer(serverOptionsOf(STATUS_LIMITS), (request, response) => {
-    pageOf(deps, request.url).then(
+    answerTo(deps, request, isLoopbackAddress(host)).then(
       ({ status, type, body }) => response.writeHead(status, { 'content-type': type }).end(body),
       () => response.writeHead(500).end(),
     );
@@ -36,6 +37,23 @@ export async function serveStatus(
     server.listen(port, host, resolve);
   });
   return { port: portOf(server), close: () => closeServer(server) };
+}
+
+/** Asked by machines that watch it: never by a page in a browser, nor by another name than its own. */
+async function answerTo(
+  deps: StatusDeps,
+  { method, url, headers }: IncomingMessage,
+  isLoopback: boolean,
+): Promise<Page> {
+  if (isLoopback && !isLoopbackHost(headers.host ?? '')) {
+    return jsonPage(421, { detail: 'This host is not served here' });
+  }
+  if (isFromPage({ origin: headers.origin, fetchSite: [headers['sec-fetch-site']].flat()[0] })) {
+    return jsonPage(403, { detail: 'Pages may not ask a worker' });
+  }
+  return method === 'GET' || method === 'HEAD'
+    ? pageOf(deps, url)
+    : jsonPage(405, { detail: 'Method Not Allowed' });
 }
 
 async function pageOf(deps: StatusDeps, path = ''): Promise<Page> {

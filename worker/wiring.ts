@@ -47,9 +47,12 @@ export function limitsOf(config: Config): { idleMs: number; maxHistoryEvents: nu
 
 /** What activities are told of the environment, under the same names. */
 export function settingsOf(config: Config) {
-  const { collectorUrl, collectorAllowed, pipelineTimeoutMs, modelCallTimeoutMs, retention } =
-    config;
-  return { collectorUrl, collectorAllowed, pipelineTimeoutMs, modelCallTimeoutMs, retention };
+  const { collectorUrl, collectorSecret, collectorAllowed } = config;
+  const { pipelineTimeoutMs, modelCallTimeoutMs, retention } = config;
+  return {
+    ...{ collectorUrl, collectorSecret, collectorAllowed },
+    ...{ pipelineTimeoutMs, modelCallTimeoutMs, retention },
+  };
 }
 
 /** Which keys pay: what admission asks of the record, and a discussion's call of a user. */

@@ -1,6 +1,6 @@
 /**
  * One pass over a JSON text, before anything is made of it: where it stops being JSON, how deep it
- * is nested, how many values it has. Its cost is that of the text's length, whatever the text is.
+ * is nested, how many values it has. Its cost depends on the text's length alone.
  */
 
 export interface JsonBounds {

@@ -8,7 +8,7 @@ import { InvalidInput } from './problems.js';
 const MAX_NESTING = 500;
 /** The largest design that can run, with an output schema for each of its agents, has half of it. */
 const MAX_VALUES = 50_000;
-/** Whatever the document, one cannot name so many by hand. */
+/** Of the outermost object: a form has a few. */
 const MAX_MEMBERS = 1_000;
 
 /** @throws InvalidInput: whose field is the character offset of the first mistake, or `unknown` */

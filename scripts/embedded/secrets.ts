@@ -14,6 +14,8 @@ const Secrets = z.object({
 export type Secrets = z.infer<typeof Secrets> & {
   /** 32 bytes in base64; signs archives. */
   readonly auditSigningKey: string;
+  /** What the embedded data collector asks the worker for. */
+  readonly collectorSecret: string;
 };
 
 export function secretsFileOf(home: string): string {
@@ -36,7 +38,11 @@ export function loadSecrets(home: string): Secrets {
     read: readAuditKey,
     make: () => randomBytes(KEY_BYTES).toString('base64'),
   });
-  return { ...secrets, auditSigningKey };
+  const collectorSecret = readOnce(home, join(home, 'collector-secret'), {
+    read: (file) => readText(file)?.trim() ?? null,
+    make: () => randomBytes(KEY_BYTES).toString('hex'),
+  });
+  return { ...secrets, auditSigningKey, collectorSecret };
 }
 
 const KEY_BYTES = 32;

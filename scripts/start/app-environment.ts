@@ -23,6 +23,7 @@ export function environmentOf(
     DATA_COLLECTOR_URL: collectorUrl(settings) ?? '',
     TEMPORAL_UI_PORT: String(settings.TEMPORAL_UI_PORT),
     TEMPORAL_UI_UPSTREAM: embedded.temporalUiUrl ?? '',
+    COLLECTOR_SECRET: collectorUrl(settings) === null ? '' : secrets.collectorSecret,
     ...settings.env,
   };
 }

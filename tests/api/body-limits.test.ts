@@ -1,4 +1,4 @@
-/** What one request may cost, whatever stands in its body, its path or its headers. */
+/** Bounds of what one request may cost: by its body, its path and its headers. */
 import { randomUUID } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { scanJson } from '../../api/bodies/json-scan.js';

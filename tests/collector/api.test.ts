@@ -103,7 +103,7 @@ test('a crawl that failed may be tried again', async () => {
 });
 
 test('a collection without a url cannot be collected', async () => {
-  const id = await created({});
+  const id = await created({ url: null });
   expect((await service.ask('GET', at(id, 'compliance'))).body).toMatchObject({
     status: 'unchecked',
     robots_allowed: false,
@@ -158,8 +158,14 @@ test.each<[string, unknown, string, RegExp]>([
   ['a number as url', { url: 1 }, 'url', /valid string/],
   ['a long url', { url: `http://a.example/${'x'.repeat(2_050)}` }, 'url', /2048/],
   ['a url that is none', { url: 'no address' }, 'url', /^Value error, /],
-  ['an unknown type', { source_type: 'ftp' }, 'source_type', /'web' or 'api' or 'pdf' or 'file'/],
-  ['options that are none', { options: 'none' }, 'options', /valid dictionary/],
+  ['no url', {}, 'url', /^Field required$/],
+  [
+    'an unknown type',
+    { url: null, source_type: 'ftp' },
+    'source_type',
+    /'web' or 'api' or 'pdf' or 'file'/,
+  ],
+  ['options that are none', { url: null, options: 'none' }, 'options', /valid dictionary/],
   ['a list', [], 'unknown', /dictionary/],
   ['a text', 'text', 'unknown', /dictionary/],
 ])('%s is 422, told by field', async (_, body, field, msg) => {

@@ -73,11 +73,27 @@ test('beyond a number the oldest collections go', async () => {
   const store = createStore({ redis, now, maxCollections: 3 });
   const ids = Array.from({ length: 5 }, () => randomUUID());
   for (const id of ids) {
-    await store.add(emptyCollection(id));
+    await store.add(emptyCollection(id), '192.0.2.1');
   }
   const found = await Promise.all(ids.map((id) => store.find(id)));
   expect(found.map((it) => it !== null)).toEqual([false, false, true, true, true]);
   expect(await redis.zcard('collector:collections')).toBe(3);
+});
+
+test('a caller that collects without end pushes out its own collections alone', async () => {
+  await redis.flushdb();
+  let time = Date.now();
+  const now = () => new Date((time += 1));
+  const store = createStore({ redis, now, maxCollections: 5, maxPerCaller: 3 });
+  const [real, ...flood] = Array.from({ length: 20 }, () => randomUUID());
+  await store.add(emptyCollection(real ?? ''), '192.0.2.1');
+  for (const id of flood) {
+    await store.add(emptyCollection(id), '192.0.2.2');
+  }
+  expect(await store.find(real ?? '')).not.toBeNull();
+  expect(await redis.zcard('collector:collections')).toBe(4);
+  const keys = await redis.keys('*');
+  expect(keys.filter((key) => !key.startsWith('collector:'))).toEqual([]);
 });
 
 test('what an older release has stored is unknown, not an error', async () => {
@@ -179,7 +195,7 @@ test('while Redis is away everything is a clear 503, and goes on when it is back
   const id = await checked(service, '/page');
   await proxy.cut();
   const answers = await Promise.all([
-    service.ask('POST', '/api/v1/collections', {}),
+    service.ask('POST', '/api/v1/collections', { url: null }),
     service.ask('GET', at(id, 'status')),
     service.ask('GET', at(id, 'compliance')),
     service.ask('POST', at(id, 'collect')),

@@ -3,11 +3,12 @@ import { ConfigError, loadConfig } from '../../config/config.js';
 
 const ENV = { REDIS_URL: 'redis://redis:6379/0' };
 
-test('the collector needs Redis, and nothing secret', () => {
+test('the collector needs Redis, and of what is secret its own alone', () => {
   expect(loadCollectorConfig(ENV)).toEqual({
     redisUrl: 'redis://redis:6379/0',
     logLevel: 'info',
     host: '127.0.0.1',
+    secret: null,
     port: 8_001,
     allowed: [],
     delayMs: 2_000,

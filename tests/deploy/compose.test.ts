@@ -20,6 +20,7 @@ const SECRETS = {
   SECRET_KEY: randomBytes(32).toString('hex'),
   ENCRYPTION_KEY: randomBytes(32).toString('base64'),
   AUDIT_SIGNING_KEY: randomBytes(32).toString('base64'),
+  COLLECTOR_SECRET: randomBytes(32).toString('hex'),
   POSTGRES_PASSWORD: randomBytes(24).toString('hex'),
   TEMPORAL_POSTGRES_PASSWORD: randomBytes(24).toString('hex'),
 };

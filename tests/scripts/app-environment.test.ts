@@ -26,6 +26,8 @@ test('the worker asks the collector that is started here', () => {
   const { settings, env } = told({ COLLECTOR_PORT: '8101' });
   expect(appsOf(settings)).toEqual(['collector', 'worker', 'api']);
   expect(env['DATA_COLLECTOR_URL']).toBe('http://127.0.0.1:8101');
+  expect(env['COLLECTOR_SECRET']).toMatch(/^[0-9a-f]{64}$/);
+  expect(environmentFor('collector', env)['COLLECTOR_SECRET']).toBe(env['COLLECTOR_SECRET']);
   expect(collectorUrl(told({ COLLECTOR_HOST: '0.0.0.0' }).settings)).toBe('http://127.0.0.1:8001');
   expect(collectorUrl(told({ COLLECTOR_HOST: '::1' }).settings)).toBe('http://[::1]:8001');
 });
@@ -34,10 +36,11 @@ test('with a collector elsewhere none is started here', () => {
   const { settings, env } = told({ DATA_COLLECTOR_URL: 'http://collector.example' });
   expect(appsOf(settings)).toEqual(['worker', 'api']);
   expect(env['DATA_COLLECTOR_URL']).toBe('http://collector.example');
+  expect(env['COLLECTOR_SECRET']).toBe(''); // ours is nothing to a stranger's
   expect(collectorUrl(settings)).toBeNull();
 });
 
-test('the collector is told what it needs, and no secret', () => {
+test('the collector is told what it needs, and no secret but its own', () => {
   const { env } = told({
     PATH: '/bin',
     OPENAI_API_KEY: 'sk-secret',
@@ -46,6 +49,7 @@ test('the collector is told what it needs, and no secret', () => {
     NODE_EXTRA_CA_CERTS: '/ca.pem',
   });
   expect(environmentFor('collector', env)).toEqual({
+    COLLECTOR_SECRET: env['COLLECTOR_SECRET'],
     PATH: '/bin',
     LOG_LEVEL: 'debug',
     COLLECTOR_DELAY_SECONDS: '1',

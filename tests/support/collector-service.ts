@@ -79,11 +79,15 @@ export async function startCollectorService({
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const ask: CollectorService['ask'] = async (method, path, body) => {
+    const secret = env['COLLECTOR_SECRET'];
     const response = await fetch(`${baseUrl}${path}`, {
       method,
       redirect: 'manual',
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      headers: { 'content-type': 'application/json' },
+      headers: {
+        'content-type': 'application/json',
+        ...(secret === undefined ? {} : { authorization: `Bearer ${secret}` }),
+      },
     });
     const text = await response.text();
     const isJson = response.headers.get('content-type')?.includes('json') === true;
