@@ -9,6 +9,7 @@ import { checkGraph, type Graph } from '../domain/pipeline.js';
 import {
   changedDesign,
   compareRuns,
+  inSpellingOf,
   reusableNodes,
   type ComparedRun,
   type NodeComparison,
@@ -28,13 +29,14 @@ export interface RerunPlan {
 export async function planRerun(
   db: Db,
   { userId, pipelineId }: { userId: UserId; pipelineId: string },
-  order: RerunOrder,
+  wanted: RerunOrder,
 ): Promise<RerunPlan> {
   const run = await readOwnRun(db, userId, pipelineId);
   if (!isFinal(run.status)) {
     throw new DomainError('run-not-ended', 'The run has not ended; cancel it or wait for its end');
   }
   const graph = graphOf(run);
+  const order = graph === null ? wanted : inSpellingOf(graph, wanted);
   requireNodes(graph, order);
   const steps = await listSteps(db, run.id);
   const answered = new Map(steps.map(({ node, status }) => [node, status]));

@@ -2,6 +2,7 @@
 import type { AgentSpec, Design } from './designs.js';
 import type { Graph } from './pipeline.js';
 import type { AgentResult, AgentStatus } from './results.js';
+import { comparable } from './storable-text.js';
 
 export type AgentChanges = Readonly<Partial<Omit<AgentSpec, 'name'>>>;
 
@@ -10,6 +11,16 @@ export interface RerunOrder {
   readonly from: string | null;
   /** By node. */
   readonly changes: ReadonlyMap<string, AgentChanges>;
+}
+
+/** The order with nodes spelled as the graph spells them; those that it does not have stay. */
+export function inSpellingOf(graph: Graph, { from, changes }: RerunOrder): RerunOrder {
+  const spelled = new Map(graph.nodes.map(({ node }) => [comparable(node), node]));
+  const nodeOf = (name: string): string => spelled.get(comparable(name)) ?? name;
+  return {
+    from: from === null ? null : nodeOf(from),
+    changes: new Map([...changes].map(([name, change]) => [nodeOf(name), change])),
+  };
 }
 
 /** The design with the changed agents; nodes that are none are left to the caller to refuse. */

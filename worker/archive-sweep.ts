@@ -52,9 +52,10 @@ const BATCH = 20;
 
 /**
  * Nothing of ours tells when a discussion continues as new or falls asleep, so Temporal is asked.
- * A look that fails, or finds more than one round may order, is repeated in the next.
+ * A look that fails, or finds more than one round may order, is repeated in the next. An order that
+ * fails keeps no other from its turn, and rests for a while.
  *
- * @returns a round of it; several processes at once do no harm
+ * @returns a round of it; several processes at once do no harm; it throws what failed, in the end
  */
 export function createDiscussionSweep({ db, listClosed, startArchive }: DiscussionSweepDeps) {
   const ordered = new Map<string, number>();
@@ -66,9 +67,18 @@ export function createDiscussionSweep({ db, listClosed, startArchive }: Discussi
     forgetOld(ordered, now);
     const since = lookedAt === null ? now.getTime() - FIRST_LOOK_MS : lookedAt - LATE_MS;
     const runs = await findMissing(db, listClosed(new Date(since)), ordered);
+    const failures: unknown[] = [];
     for (const run of runs.slice(0, BATCH)) {
-      await startArchive(run);
-      ordered.set(run.runId, now.getTime());
+      try {
+        await startArchive(run);
+        ordered.set(run.runId, now.getTime());
+      } catch (error) {
+        failures.push(error);
+        ordered.set(run.runId, now.getTime() - AGAIN_MS + LOOK_MS);
+      }
+    }
+    if (failures.length > 0) {
+      throw new AggregateError(failures, `${failures.length} archives could not be ordered`);
     }
     lookedAt = runs.length > BATCH ? lookedAt : now.getTime();
   };

@@ -70,8 +70,14 @@ function sweeping(
     startArchive: (run) => startArchive(client, run, taskQueue),
   });
   return async (now) => {
-    await sweepRuns(now);
-    await client.withDeadline(Date.now() + LIST_TIMEOUT_MS, () => sweepDiscussions(now));
+    const swept = await Promise.allSettled([
+      sweepRuns(now),
+      client.withDeadline(Date.now() + LIST_TIMEOUT_MS, () => sweepDiscussions(now)),
+    ]);
+    const failure = swept.find(({ status }) => status === 'rejected');
+    if (failure?.status === 'rejected') {
+      throw failure.reason; // each has had its turn
+    }
   };
 }
 

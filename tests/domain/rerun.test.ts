@@ -1,5 +1,5 @@
 import { checkGraph, type Graph } from '../../domain/pipeline.js';
-import { changedDesign, compareRuns, reusableNodes } from '../../domain/rerun.js';
+import { changedDesign, compareRuns, inSpellingOf, reusableNodes } from '../../domain/rerun.js';
 import type { AgentResult } from '../../domain/results.js';
 import { designOf, edgesOf } from '../support/designs.js';
 
@@ -96,5 +96,25 @@ test('two runs are compared node by node', () => {
     left: null,
     right: { content: 'x' },
     same_output: false,
+  });
+});
+
+test('nodes of an order are found however their letters are composed', () => {
+  const typed = 'caf\u00e9';
+  const graph = graphOf(designOf([typed, 'b']));
+  const other = typed.normalize('NFD');
+  const order = {
+    from: other,
+    changes: new Map([
+      [other, { temperature: 0 }],
+      ['c', {}],
+    ]),
+  };
+  expect(inSpellingOf(graph, order)).toEqual({
+    from: typed,
+    changes: new Map([
+      [typed, { temperature: 0 }],
+      ['c', {}],
+    ]),
   });
 });

@@ -55,7 +55,7 @@ describe('of discussions', () => {
   function looking(closed: readonly Closed[]) {
     const started: string[] = [];
     const looks: Date[] = [];
-    const fault = { isAway: false };
+    const fault: { isAway: boolean; of?: string } = { isAway: false };
     const sweep = createDiscussionSweep({
       db,
       async *listClosed(since) {
@@ -66,7 +66,10 @@ describe('of discussions', () => {
           throw new Error('Temporal is away');
         }
       },
-      startArchive: ({ runId, userId }) => Promise.resolve(void started.push(`${runId} ${userId}`)),
+      startArchive: ({ runId, userId }) =>
+        runId === fault.of
+          ? Promise.reject(new Error('broken'))
+          : Promise.resolve(void started.push(`${runId} ${userId}`)),
     });
     return { started, looks, fault, sweep };
   }
@@ -99,6 +102,22 @@ describe('of discussions', () => {
     expect(started).toHaveLength(22); // those that are being made are left alone
     await sweep(at(10)); // all is ordered: nothing to look for
     expect(looks).toHaveLength(2);
+  });
+
+  test('one that cannot be ordered keeps no other from its archive, and is tried again', async () => {
+    const { id: userId } = await createTestUser(db);
+    const conversationId = await createTestConversation(db, userId);
+    const runs = Array.from({ length: 3 }, () => ({ conversationId, runId: randomUUID() }));
+    const { started, fault, sweep } = looking(runs);
+    const broken = runs[0]?.runId ?? '';
+    fault.of = broken;
+    await expect(sweep(START)).rejects.toThrow('1 archives could not be ordered');
+    expect(started).toHaveLength(2);
+    await sweep(at(5)); // it rests
+    delete fault.of;
+    await sweep(at(66));
+    expect(started).toContain(`${broken} ${userId}`);
+    expect(started).toHaveLength(3);
   });
 
   test('the first look goes back far, the next ones a little; a look that failed is repeated', async () => {
