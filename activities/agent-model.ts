@@ -3,8 +3,8 @@ import { Context, log } from '@temporalio/activity';
 import { promptFor } from '../domain/agent-prompts.js';
 import { complexityOfModel } from '../domain/complexity.js';
 import { numericFieldsOf } from '../domain/conditions.js';
-import type { Ledger } from '../domain/costs.js';
-import type { AgentSpec } from '../domain/designs.js';
+import type { Ledger, StepFailures } from '../domain/costs.js';
+import { AGENT_DEFAULTS, type AgentSpec } from '../domain/designs.js';
 import { DomainError, type ErrorCode } from '../domain/errors.js';
 import { repairStepOf, type StepId } from '../domain/ids.js';
 import type { ChargedReply } from '../domain/models.js';
@@ -28,7 +28,7 @@ import { priorsAmong } from '../db/prior-results.js';
 export interface AskDeps {
   readonly db: Db;
   readonly models: Models;
-  readonly ledger: Pick<Ledger, 'findReply' | 'countFailedPasses'>;
+  readonly ledger: Pick<Ledger, 'findReply' | 'readFailures'>;
   readonly beginReply?: CompleteOptions['beginReply'];
 }
 
@@ -121,6 +121,7 @@ function spentOn(asked: readonly Asked[]) {
     provider: last?.provider ?? null,
     model: last?.model ?? null,
     fallbackFrom: last?.fallbackFrom ?? null,
+    truncated: last?.finish === 'length',
   };
 }
 
@@ -131,24 +132,41 @@ function attemptsOf({ retry_count }: AgentSpec): number {
 
 async function ask(deps: AskDeps, task: AgentTask, question: Question): Promise<Asked> {
   const { cancellationSignal: signal, info } = Context.current();
-  const { stepId, request } = question;
+  const { stepId } = question;
   const isFirst = info.attempt === 1 && task.call.round === undefined;
-  const passes = isFirst ? 0 : await deps.ledger.countFailedPasses(stepId);
+  const failures = isFirst ? NO_FAILURES : await deps.ledger.readFailures(stepId);
   // an attempt that was lost may have been the last one; unless its reply has arrived
-  if (passes >= attemptsOf(task.agent) && (await deps.ledger.findReply(stepId)) === null) {
-    return { kind: 'failed', code: 'attempts-exhausted', passes };
+  if (failures.passes >= attemptsOf(task.agent) && (await deps.ledger.findReply(stepId)) === null) {
+    return exhausted(failures);
   }
   try {
     const { beginReply } = deps;
     const isNew = isFirst && stepId === task.call.stepId && !task.hasReply;
+    const maxTokens = capOf(task.agent, failures.emptyAnswers);
+    const request = { ...question.request, maxTokens };
     const reply = await deps.models.complete(request, { signal, stepId, beginReply, isNew });
-    return { kind: 'replied', reply, passes: passes + 1 };
+    return { kind: 'replied', reply, passes: failures.passes + 1 };
   } catch (error) {
     if (signal.aborted) {
       throw new DomainError('cancelled', 'the agent was cancelled', { cause: error });
     }
-    return settleFailure(deps, task, { stepId, passes, error });
+    return settleFailure(deps, task, { stepId, passes: failures.passes, error });
   }
+}
+
+const NO_FAILURES: StepFailures = { passes: 0, emptyAnswers: 0, isLastEmpty: false };
+
+function exhausted({ passes, isLastEmpty }: StepFailures): Asked {
+  return { kind: 'failed', code: isLastEmpty ? 'model-empty' : 'attempts-exhausted', passes };
+}
+
+/** Every listed model writes at least four times the default. */
+const MAX_CAP_FACTOR = 4;
+
+/** An answer without a text may have reached its cap; only one that nobody asked for is raised. */
+function capOf(agent: AgentSpec, emptyAnswers: number): number {
+  const isOurs = agent.max_tokens_named !== true && agent.max_tokens === AGENT_DEFAULTS.max_tokens;
+  return agent.max_tokens * (isOurs ? Math.min(MAX_CAP_FACTOR, 2 ** emptyAnswers) : 1);
 }
 
 function requestOf(
@@ -181,9 +199,20 @@ function requestOf(
 }
 
 /** Failures of a model that count against `retry_count`. */
-const COUNTED: readonly ErrorCode[] = ['model-unavailable', 'model-rate-limited', 'model-timeout'];
+const COUNTED: readonly ErrorCode[] = [
+  'model-unavailable',
+  'model-rate-limited',
+  'model-timeout',
+  'model-empty',
+];
 /** A vendor was asked, and will never answer. */
-const REFUSED: readonly ErrorCode[] = ['model-key-refused', 'model-request-invalid'];
+const REFUSED: readonly ErrorCode[] = [
+  'model-key-refused',
+  'model-credit-exhausted',
+  'model-region-refused',
+  'model-blocked',
+  'model-request-invalid',
+];
 /** No agent's doing: the run itself is broken. */
 const BROKEN_RUN: readonly ErrorCode[] = ['internal', 'not-found', 'cancelled'];
 const MAX_WAIT_MS = 30_000;
@@ -208,9 +237,9 @@ async function settleFailure(
   if (!COUNTED.includes(code)) {
     throw code === 'model-on-hold' ? retryLater(error, ON_HOLD_MS) : error;
   }
-  const failed = await ledger.countFailedPasses(stepId);
-  if (failed >= attemptsOf(agent)) {
-    return { kind: 'failed', code: 'attempts-exhausted', passes: failed };
+  const failures = await ledger.readFailures(stepId);
+  if (failures.passes >= attemptsOf(agent)) {
+    return exhausted(failures);
   }
-  throw retryLater(error, Math.min(MAX_WAIT_MS, 1_000 * 2 ** failed));
+  throw retryLater(error, Math.min(MAX_WAIT_MS, 1_000 * 2 ** failures.passes));
 }

@@ -58,6 +58,8 @@ export interface AgentOutcome {
   /** As in `AgentResult`. */
   readonly attempts: number;
   readonly fallbackFrom: string | null;
+  /** The answer is not complete. */
+  readonly truncated: boolean;
   /** Numeric fields of the agent's own answer. */
   readonly answered: Readonly<Record<string, number>>;
 }
@@ -69,6 +71,7 @@ export const NOTHING_MADE = {
   model: null,
   attempts: 0,
   fallbackFrom: null,
+  truncated: false,
   answered: {},
 } as const;
 

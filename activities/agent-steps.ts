@@ -13,7 +13,7 @@ export function streamOf({ conversationId, pipelineId }: RunOfStep): StreamId {
 /** The `agent_completed` event of an agent's end, and where it goes. */
 export function announcementOf(
   run: RunOfStep,
-  { node, agentName, status, durationSeconds }: AgentEnd,
+  { node, agentName, status, durationSeconds, truncated }: AgentEnd,
 ): Announcement {
   const { pipelineId, conversationId } = run;
   return {
@@ -29,6 +29,7 @@ export function announcementOf(
         duration: durationSeconds,
         pipeline_id: pipelineId,
         node,
+        ...(truncated === true ? { truncated: true as const } : {}),
       },
     },
   };

@@ -9,6 +9,7 @@ const RETRIED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'model-unavailable',
   'model-rate-limited',
   'model-timeout',
+  'model-empty',
   'model-on-hold',
   'collector-failed',
   'unavailable',

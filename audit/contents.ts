@@ -71,6 +71,8 @@ const node = z.object({
   model: z.string().nullable(),
   attempts: z.number().nullable(),
   fallback_from: z.string().nullable(),
+  /** Absent in bundles of releases before 0.6.0. */
+  truncated: z.boolean().optional(),
   tokens_used: z.number(),
   cost: money,
   duration_seconds: z.number(),

@@ -81,6 +81,7 @@ function nodeOf(records: RunRecords, step: AgentStep): DataOf<'node'> {
     model: step.model,
     attempts: step.attempts,
     fallback_from: step.fallbackFrom,
+    truncated: step.truncated,
     tokens_used: step.tokensUsed,
     cost: step.cost,
     duration_seconds: step.durationSeconds,

@@ -1217,8 +1217,7 @@ export interface components {
       custom_prompt: string | null;
       /** @default 0.7 */
       temperature: number;
-      /** @default 4096 */
-      max_tokens: number;
+      max_tokens?: number;
       /** @default 3 */
       retry_count: number;
       /** @default false */
@@ -1302,6 +1301,8 @@ export interface components {
       model?: string | null;
       attempts?: number | null;
       fallback_from?: string | null;
+      /** @constant */
+      truncated?: true;
     };
     ExecuteDirectBody:
       | {

@@ -81,7 +81,7 @@ function usdOf(cost: StepCost) {
     ? sql<string>`${cost}::numeric`
     : sql<string>`(
         select coalesce(sum(cost), 0) from cost_ledger
-        where step_id = any(${cost.of}::text[]) and (state = 'settled' or error_code is not null)
+        where step_id = any(${cost.of}::text[]) and (state in ('settled', 'estimated') or error_code is not null)
       )`;
 }
 

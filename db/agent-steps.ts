@@ -12,6 +12,7 @@ export type NewAgentStep = Insertable<AgentStepsTable>;
 export const PRIOR_COLUMNS = [
   ...(['node', 'seq', 'agentName', 'role', 'content', 'status', 'error', 'reusedFrom'] as const),
   ...(['tokensUsed', 'durationSeconds', 'provider', 'model', 'attempts', 'fallbackFrom'] as const),
+  'truncated',
 ] as const;
 
 /** What later agents may be told of one that has ended. */
@@ -123,5 +124,6 @@ export function resultOfStep(step: PriorStep): AgentResult {
     model: step.model,
     attempts: step.attempts,
     fallback_from: step.fallbackFrom,
+    ...(step.truncated ? { truncated: true } : {}),
   };
 }

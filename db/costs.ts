@@ -7,11 +7,11 @@
  */
 import { randomUUID } from 'node:crypto';
 import { sql, type RawBuilder } from 'kysely';
-import type { CallEstimate, Charge, Ledger, Reservation } from '../domain/costs.js';
+import type { CallEstimate, Charge, Ledger, Reservation, StepFailures } from '../domain/costs.js';
 import { utcDay } from '../domain/days.js';
 import { DomainError } from '../domain/errors.js';
 import type { StepId, UserId } from '../domain/ids.js';
-import type { ChargedReply, ModelReply, ProviderName } from '../domain/models.js';
+import type { ChargedReply, ModelReply, ProviderName, Usage } from '../domain/models.js';
 import { dailyLimitUsd, ROLES } from '../domain/permissions.js';
 import type { Db } from './connect.js';
 import { findReply, replyOf, type ReplyRow } from './model-replies.js';
@@ -25,8 +25,11 @@ export function createLedger(db: Db, clock: () => Date): Ledger {
     settle: (charge, call) => repeatVictim(() => settle(db, charge, { ...call, now: clock() })),
     release: (callId, outcome) =>
       repeatVictim(() => release(db, callId, { ...outcome, now: clock() })),
+    settleFailure: (callId, outcome) =>
+      repeatVictim(() => settleFailure(db, callId, { ...outcome, now: clock() })),
     leaveUnknown: (callId, outcome) => leaveUnknown(db, callId, { ...outcome, now: clock() }),
-    countFailedPasses: (stepId) => countFailedPasses(db, stepId),
+    failPass: (callId) => failPass(db, callId),
+    readFailures: (stepId) => readFailures(db, stepId),
   };
 }
 
@@ -49,7 +52,6 @@ interface SettledCall {
 
 interface Outcome {
   readonly errorCode: string;
-  readonly passFailed: boolean;
   readonly now: Date;
 }
 
@@ -213,9 +215,8 @@ async function settle(db: Db, charge: Charge, call: SettledCall): Promise<Charge
   const { promptTokens, completionTokens } = reply.usage;
   const { rows } = await sql<ReplyRow>`
     with ${closingOf(callId, {
-      cost: sql`(${promptTokens}::numeric * input_usd_per_million
-        + ${completionTokens}::numeric * output_usd_per_million) * 0.000001`,
-      set: sql`state = 'settled', prompt_tokens = ${promptTokens}::integer,
+      cost: priceOfUsage(reply.usage),
+      set: sql`state = ${reply.isEstimated === true ? 'estimated' : 'settled'}, prompt_tokens = ${promptTokens}::integer,
         completion_tokens = ${completionTokens}::integer, request_id = ${reply.requestId},
         closed_at = ${now}::timestamptz`,
     })}
@@ -246,10 +247,30 @@ async function release(db: Db, callId: string, outcome: Outcome): Promise<void> 
   await sql`
     with ${closingOf(callId, {
       cost: sql`0`,
-      set: sql`state = 'released', error_code = ${outcome.errorCode},
-        pass_failed = ${outcome.passFailed}, closed_at = ${outcome.now}::timestamptz`,
+      set: sql`state = 'released', error_code = ${outcome.errorCode}, closed_at = ${outcome.now}::timestamptz`,
     })}
     select from closed`.execute(db);
+}
+
+async function settleFailure(
+  db: Db,
+  callId: string,
+  { usage, errorCode, now }: Outcome & { readonly usage: Usage },
+): Promise<void> {
+  await sql`
+    with ${closingOf(callId, {
+      cost: priceOfUsage(usage),
+      set: sql`state = 'settled', error_code = ${errorCode},
+        prompt_tokens = ${usage.promptTokens}::integer,
+        completion_tokens = ${usage.completionTokens}::integer, closed_at = ${now}::timestamptz`,
+    })}
+    select from closed`.execute(db);
+}
+
+/** At the prices that the call was reserved at. */
+function priceOfUsage({ promptTokens, completionTokens }: Usage) {
+  return sql`(${promptTokens}::numeric * input_usd_per_million
+    + ${completionTokens}::numeric * output_usd_per_million) * 0.000001`;
 }
 
 interface Closing {
@@ -290,7 +311,6 @@ async function leaveUnknown(db: Db, callId: string, outcome: Outcome): Promise<v
     .set({
       state: 'unknown',
       errorCode: outcome.errorCode,
-      passFailed: outcome.passFailed,
       closedAt: outcome.now,
     })
     .where('id', '=', callId)
@@ -298,14 +318,18 @@ async function leaveUnknown(db: Db, callId: string, outcome: Outcome): Promise<v
     .execute();
 }
 
-async function countFailedPasses(db: Db, stepId: StepId): Promise<number> {
-  const { failed } = await db
-    .selectFrom('costLedger')
-    .select((eb) => eb.fn.countAll<number>().as('failed'))
-    .where('stepId', '=', stepId)
-    .where('passFailed', '=', true)
-    .executeTakeFirstOrThrow();
-  return failed;
+async function failPass(db: Db, callId: string): Promise<void> {
+  await db.updateTable('costLedger').set({ passFailed: true }).where('id', '=', callId).execute();
+}
+
+async function readFailures(db: Db, stepId: StepId): Promise<StepFailures> {
+  const { rows } = await sql<StepFailures>`
+    select count(*) filter (where pass_failed)::integer as passes,
+      count(*) filter (where error_code = 'model-empty')::integer as empty_answers,
+      coalesce((array_agg(error_code order by created_at desc) filter (where pass_failed))[1]
+        = 'model-empty', false) as is_last_empty
+    from cost_ledger where step_id = ${stepId}`.execute(db);
+  return rows[0] ?? { passes: 0, emptyAnswers: 0, isLastEmpty: false };
 }
 
 /**

@@ -201,6 +201,8 @@ export interface AgentStepsTable {
   /** null: it ended before they were counted. */
   attempts: number | null;
   fallbackFrom: string | null;
+  /** Its answer is not complete, mostly because it reached the token limit. */
+  truncated: Generated<boolean>;
   errorCode: ErrorCode | null;
   /** What conditions of edges may look at. */
   fields: JSONColumnType<Record<string, number>, string | undefined>;
@@ -261,7 +263,8 @@ export interface CostLedgerTable {
   date: string;
   provider: ProviderName;
   model: string;
-  state: 'reserved' | 'settled' | 'released' | 'unknown';
+  /** `estimated`: the vendor answered and stated no usage, so the reservation stays charged. */
+  state: 'reserved' | 'settled' | 'estimated' | 'released' | 'unknown';
   /** What is charged now: the reservation, the settled cost, or 0 once released. */
   cost: Money;
   reserved: Money;

@@ -50,6 +50,22 @@ const TEXTS: Readonly<Partial<Record<ErrorCode, Texts>>> & { readonly internal: 
     en: 'the LLM provider refused the API key',
     ko: 'LLM 제공자가 API 키를 거부했습니다',
   },
+  'model-credit-exhausted': {
+    en: "the API key's account at the LLM provider has no credit left",
+    ko: 'LLM 제공자 계정의 크레딧이 소진되었습니다',
+  },
+  'model-region-refused': {
+    en: 'the LLM provider does not serve the region of this server',
+    ko: 'LLM 제공자가 이 서버의 지역을 지원하지 않습니다',
+  },
+  'model-blocked': {
+    en: 'a firewall or proxy on the way to the LLM provider blocked the call',
+    ko: 'LLM 제공자로 가는 경로의 방화벽 또는 프록시가 호출을 차단했습니다',
+  },
+  'model-empty': {
+    en: 'failed after {attempts} attempt(s), because the model answered without a text',
+    ko: '모델이 텍스트 없이 응답하여 {attempts}회 시도 후 실패했습니다 (failed after {attempts} attempt(s))',
+  },
   'model-request-invalid': {
     en: 'the LLM provider does not accept this request',
     ko: 'LLM 제공자가 이 요청을 받아들이지 않았습니다',

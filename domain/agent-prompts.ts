@@ -177,7 +177,9 @@ function safeTextOf(text: string): string {
 
 function block(prior: AgentResult, language: Language): string {
   const failed = prior.status === 'failed' ? ', failed' : '';
-  const context = `Output of ${oneLine(prior.agent_name)} (${oneLine(prior.role)}${failed}):`;
+  const truncated = prior.truncated === true ? ', incomplete: it was cut at its token limit' : '';
+  const state = `${oneLine(prior.role)}${failed}${truncated}`;
+  const context = `Output of ${oneLine(prior.agent_name)} (${state}):`;
   return isolate(prior.content, { tag: 'agent_output', language, context });
 }
 

@@ -1,5 +1,5 @@
 import type { StepId, UserId } from './ids.js';
-import type { ChargedReply, ModelReply, ProviderName } from './models.js';
+import type { ChargedReply, ModelReply, ProviderName, Usage } from './models.js';
 
 /**
  * Who pays for the current step, opened by the worker's inbound interceptor and read by the
@@ -45,15 +45,35 @@ export interface Ledger {
    * Also marks this step's calls of earlier attempts that are still open as `unknown`.
    */
   reserve(charge: Charge, estimate: CallEstimate): Promise<Reservation | { kind: 'over-budget' }>;
-  /** Replaces the reservation by the vendor's usage and stores the reply, in one transaction. */
+  /**
+   * Replaces the reservation by the reply's usage and stores the reply, in one transaction. A reply
+   * whose vendor stated no usage is `estimated`, never `settled`.
+   */
   settle(
     charge: Charge,
     call: { callId: string; reply: ModelReply; fallbackFrom: ProviderName | null; calls: number },
   ): Promise<ChargedReply>;
   /** Gives the reservation back: the vendor answered with an error and bills nothing. */
-  release(callId: string, outcome: { errorCode: string; passFailed: boolean }): Promise<void>;
-  /** Keeps the reservation charged: nobody knows whether the vendor bills the call. */
-  leaveUnknown(callId: string, outcome: { errorCode: string; passFailed: boolean }): Promise<void>;
-  /** Passes of this step that failed retryably so far; counts against `retry_count`. */
-  countFailedPasses(stepId: StepId): Promise<number>;
+  release(callId: string, outcome: FailedCall): Promise<void>;
+  /** Replaces the reservation by what the vendor stated for an answer that is no reply. */
+  settleFailure(callId: string, outcome: FailedCall & { readonly usage: Usage }): Promise<void>;
+  /** Keeps the reservation charged: nothing says whether the vendor bills the call. */
+  leaveUnknown(callId: string, outcome: FailedCall): Promise<void>;
+  /** Counts the pass that ended with this call as a failed attempt of its step. */
+  failPass(callId: string): Promise<void>;
+  /** What has failed of this step so far. */
+  readFailures(stepId: StepId): Promise<StepFailures>;
+}
+
+export interface FailedCall {
+  readonly errorCode: string;
+}
+
+export interface StepFailures {
+  /** Passes that failed retryably; counts against `retry_count`. */
+  readonly passes: number;
+  /** Calls that were answered without a text. */
+  readonly emptyAnswers: number;
+  /** Whether the last failed pass ended with such an answer. */
+  readonly isLastEmpty: boolean;
 }

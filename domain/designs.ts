@@ -17,6 +17,8 @@ export interface AgentSpec {
   readonly temperature: number;
   /** 1–16384 */
   readonly max_tokens: number;
+  /** The user named `max_tokens`, so it is never raised. */
+  readonly max_tokens_named?: true;
   /** 0–10; 0 and 1 both mean one attempt. */
   readonly retry_count: number;
   readonly is_custom_role: boolean;

@@ -23,6 +23,9 @@ export type ErrorCode =
   | 'nothing-to-approve'
   // a model call that will not succeed if repeated
   | 'model-key-refused'
+  | 'model-credit-exhausted'
+  | 'model-region-refused'
+  | 'model-blocked'
   | 'model-request-invalid'
   | 'model-refused'
   | 'model-unpriced'
@@ -35,6 +38,7 @@ export type ErrorCode =
   | 'model-unavailable'
   | 'model-rate-limited'
   | 'model-timeout'
+  | 'model-empty'
   // nobody was asked yet: a vendor rests, or the key's calls are all in use
   | 'model-on-hold'
   | 'collector-failed'

@@ -84,6 +84,8 @@ export type PipelineEvent =
       readonly pipeline_id: PipelineId;
       /** Its key in the graph; absent in events of before 0.3. */
       readonly node?: string;
+      /** As in `AgentResult`. */
+      readonly truncated?: true;
     }
   | {
       readonly type: 'pipeline_failed';

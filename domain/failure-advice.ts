@@ -18,6 +18,12 @@ const ADVICE: Readonly<Partial<Record<ErrorCode, string>>> = {
     'Put the old ENCRYPTION_KEY into ENCRYPTION_KEY_PREVIOUS, or let the user register the key again: the stored vendor keys were sealed with another one.',
   'model-key-refused':
     'Let the user replace the vendor key, or look at its account: the vendor refuses it.',
+  'model-credit-exhausted':
+    "Let the key's owner top up the account at the vendor: it has no credit left.",
+  'model-region-refused':
+    'Let the workers call from another region: the vendor does not serve this one.',
+  'model-blocked':
+    'Look at the proxy or firewall between the workers and the vendor: a page of it refused the call.',
   'model-request-invalid':
     'Look at the model and its limits: the vendor refuses the request as invalid.',
   'model-refused': "Let the user say it otherwise: the vendor's safety policy withheld the answer.",
@@ -38,6 +44,7 @@ const ADVICE: Readonly<Partial<Record<ErrorCode, string>>> = {
     'Nothing to do yet: the vendor does not answer properly; tried again by itself.',
   'model-rate-limited': 'Nothing to do yet: the vendor asks to wait; tried again by itself.',
   'model-timeout': 'Nothing to do yet: the vendor did not answer in time; tried again by itself.',
+  'model-empty': 'Nothing to do yet: the model answered without a text; it is tried again.',
   'model-on-hold':
     'Nothing to do yet: the allowed vendors rest after failures, or the key has all its calls in use; tried again by itself.',
   unavailable:

@@ -21,7 +21,9 @@ export interface ModelReply {
   /** The model that answered, where the vendor names it: an alias is answered by a version. */
   readonly responseModel?: string | undefined;
   readonly usage: Usage;
-  /** `length`: cut at the token limit; `refused`: the vendor's safety policy withheld the text. */
+  /** The vendor stated no usage: `usage` is the upper bound that was reserved. */
+  readonly isEstimated?: boolean;
+  /** `length`: not complete, mostly cut at the token limit; `refused`: the vendor's safety policy withheld the text. */
   readonly finish: 'stop' | 'length' | 'refused';
   /** The vendor's id of the request, for questions to the vendor. */
   readonly requestId: string | null;

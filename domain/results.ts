@@ -27,6 +27,8 @@ export interface AgentResult {
   readonly attempts?: number | null;
   /** The vendor of first choice, where another one had to answer. */
   readonly fallback_from?: string | null;
+  /** The answer is not complete, mostly because it reached the token limit; absent where it is. */
+  readonly truncated?: true;
 }
 
 /** How a run can end. */

@@ -1,51 +1,54 @@
 import type Anthropic from '@anthropic-ai/sdk';
 import type { MessageCreateParamsBase } from '@anthropic-ai/sdk/resources/messages';
 import { z } from 'zod';
-import type { ModelReply } from '../domain/models.js';
 import { strictSchemaOf } from './answer-schema.js';
-import type { CallOptions, ModelCall, Provider, TakeText } from './model.js';
-import {
-  QUIET_SDK,
-  baseUrlOf,
-  callVendor,
-  checkVendorKey,
-  clamp,
-  readVendorStream,
-} from './vendor-call.js';
+import type { CallOptions, ModelCall, Provider, ProviderReply, TakeText } from './model.js';
+import { readAnswer, tellText, toReplyIfEnded } from './provider-stream.js';
+import { QUIET_SDK, baseUrlOf, callVendor, checkVendorKey, clamp } from './vendor-call.js';
 import { isReasoningModel } from './registry.js';
-import { unusableReply } from './vendor-errors.js';
 
-const Reply = z.object({
-  model: z.string().optional().catch(undefined),
-  content: z.array(z.object({ type: z.string(), text: z.string().optional() })),
-  stop_reason: z.string().nullish(),
-  usage: z.object({
-    input_tokens: z.number(),
-    output_tokens: z.number(),
-    cache_creation_input_tokens: z.number().nullish(),
-    cache_read_input_tokens: z.number().nullish(),
-  }),
-});
-
-/** One event of a stream; those of other kinds have none of these fields. */
-const StreamEvent = z
+const Usage = z
   .object({
-    type: z.string(),
-    message: z
-      .object({ model: z.string().optional().catch(undefined), usage: z.looseObject({}) })
-      .optional(),
-    content_block: z.object({ text: z.string().optional() }).optional(),
-    delta: z.object({ text: z.string().optional(), stop_reason: z.string().nullish() }).optional(),
-    usage: z.looseObject({}).optional(),
+    input_tokens: z.unknown().optional(),
+    output_tokens: z.unknown().optional(),
+    cache_creation_input_tokens: z.unknown().optional(),
+    cache_read_input_tokens: z.unknown().optional(),
   })
-  .transform(({ type, message, content_block, delta, usage }) => ({
-    model: message?.model,
-    text: content_block?.text ?? delta?.text ?? '',
-    isBlock: content_block !== undefined,
-    stopReason: delta?.stop_reason ?? null,
-    usage: { ...message?.usage, ...usage },
-    isEnd: type === 'message_stop',
-  }));
+  .nullish()
+  .catch(null);
+
+const Block = z
+  .object({
+    type: z.string().optional().catch(undefined),
+    text: z.string().optional().catch(undefined),
+  })
+  .nullish()
+  .catch(null);
+
+/** A message, or one event of a stream: anything may be missing, and what is odd says nothing. */
+const Document = z.object({
+  type: z.string().optional().catch(undefined),
+  model: z.string().optional().catch(undefined),
+  content: z
+    .union([z.string(), z.array(Block)])
+    .nullish()
+    .catch(null),
+  stop_reason: z.string().nullish().catch(null),
+  message: z
+    .object({ model: z.string().optional().catch(undefined), usage: Usage })
+    .nullish()
+    .catch(null),
+  content_block: Block,
+  delta: z
+    .object({
+      type: z.string().optional().catch(undefined),
+      text: z.string().optional().catch(undefined),
+      stop_reason: z.string().nullish().catch(null),
+    })
+    .nullish()
+    .catch(null),
+  usage: Usage,
+});
 
 /** Source: contract, pipeline §7. */
 const CHECKED_WITH = 'claude-haiku-4-5-20251001';
@@ -69,14 +72,9 @@ export function createAnthropic(config: { baseUrl?: string | undefined } = {}): 
     complete: async (call, options) => {
       const Sdk = await loadSdk();
       return callVendor('anthropic', options, async (signal) => {
-        const [client, params] = [clientFor(Sdk, options), paramsOf(call)];
-        if (options.onDelta === undefined) {
-          const { data, request_id } = await send(client, params, signal);
-          return replyOf(call, data, request_id ?? null);
-        }
-        const { data, request_id } = await sendForStream(client, params, signal);
-        const whole = await readStream(data, options.onDelta);
-        return replyOf(call, whole, request_id ?? null);
+        const body = { ...paramsOf(call), ...(options.onDelta ? { stream: true } : {}) };
+        const response = await send(clientFor(Sdk, options), body, signal);
+        return replyOf(call, response, options.onDelta);
       });
     },
     checkKey: async (options) => {
@@ -84,7 +82,11 @@ export function createAnthropic(config: { baseUrl?: string | undefined } = {}): 
       return checkVendorKey('anthropic', options, async (signal) => {
         const smallest = { role: 'user' as const, content: 'ping' };
         const params = { model: CHECKED_WITH, max_tokens: 1, messages: [smallest] };
-        await send(clientFor(Sdk, options), params, signal);
+        const response = await send(clientFor(Sdk, options), params, signal);
+        const { error } = await readAnswer('anthropic', response, () => undefined);
+        if (error !== null) {
+          throw error;
+        }
         return MODELS_OF_A_VALID_KEY;
       });
     },
@@ -92,40 +94,10 @@ export function createAnthropic(config: { baseUrl?: string | undefined } = {}): 
 }
 
 /** As `messages.create` sends it, which also prints a warning per call for ageing models. */
-function send(client: Anthropic, body: Params, signal: AbortSignal) {
-  return client.post<unknown>('/v1/messages', { body, signal }).withResponse();
+function send(client: Anthropic, body: Params, signal: AbortSignal): Promise<Response> {
+  return client.post<unknown>('/v1/messages', { body, signal }).asResponse();
 }
 
-function sendForStream(client: Anthropic, params: Params, signal: AbortSignal) {
-  const body = { ...params, stream: true };
-  return client
-    .post<AsyncIterable<unknown>>('/v1/messages', { body, signal, stream: true })
-    .withResponse();
-}
-
-/** @returns the whole message, as it comes without a stream. @throws `model-unavailable` */
-async function readStream(stream: AsyncIterable<unknown>, onDelta: TakeText): Promise<unknown> {
-  const events = await readVendorStream(
-    'anthropic',
-    { events: stream, schema: StreamEvent },
-    onDelta,
-  );
-  if (events.at(-1)?.isEnd !== true) {
-    throw unusableReply('anthropic'); // it ended in the middle
-  }
-  // the counts of the end replace those of the start, where it gives them
-  const counts = events.flatMap(({ usage }) => Object.entries(usage));
-  return {
-    model: events.find(({ model }) => model !== undefined)?.model,
-    content: events
-      .filter(({ text, isBlock }) => isBlock || text !== '')
-      .map(({ text }) => ({ type: 'text', text })),
-    stop_reason: events.findLast(({ stopReason }) => stopReason !== null)?.stopReason,
-    usage: Object.fromEntries(counts.filter(([, count]) => count !== null)),
-  };
-}
-
-/** The SDK's types no longer know `temperature`; the API takes it for models that do not reason. */
 type Params = Omit<MessageCreateParamsBase, 'stream'> & { readonly temperature?: number };
 
 function paramsOf(call: ModelCall): Params {
@@ -148,37 +120,78 @@ function paramsOf(call: ModelCall): Params {
   };
 }
 
-function replyOf(call: ModelCall, data: unknown, requestId: string | null): ModelReply {
-  const parsed = Reply.safeParse(data);
-  if (!parsed.success) {
-    throw unusableReply('anthropic');
-  }
-  const { content, stop_reason, usage } = parsed.data;
-  const finish = finishOf(stop_reason);
-  if (content.length === 0 && finish === 'stop') {
-    throw unusableReply('anthropic');
-  }
-  const text = content.map((block) => (block.type === 'text' ? (block.text ?? '') : '')).join('');
+/** @throws ModelCallError `model-unavailable`, `model-empty` */
+async function replyOf(
+  call: ModelCall,
+  response: Response,
+  onDelta: TakeText | undefined,
+): Promise<ProviderReply> {
+  const read = await readAnswer('anthropic', response, (document) => {
+    tellText(onDelta, eventOf(document).text);
+  });
+  const events = read.documents.map(eventOf);
+  const finishReason = events.findLast((event) => event.stopReason !== null)?.stopReason ?? null;
+  const answer = {
+    text: events.map(({ text }) => text).join(''),
+    finishReason,
+    isRefused: false,
+    usage: usageOf(events),
+    responseModel: events.find(({ model }) => model !== undefined)?.model,
+    requestId: response.headers.get('request-id'),
+  };
+  const isEnded = finishReason !== null || events.some((event) => event.isEnd);
+  return toReplyIfEnded('anthropic', call, { read, answer, isEnded });
+}
+
+type Event = ReturnType<typeof eventOf>;
+
+const NOTHING: z.infer<typeof Document> = {};
+
+function eventOf(document: unknown) {
+  const read = Document.safeParse(document).data ?? NOTHING;
+  const { type, message, delta, content } = read;
   return {
-    content: finish === 'refused' ? '' : text,
-    provider: 'anthropic',
-    model: call.model,
-    responseModel: parsed.data.model,
-    usage: {
-      promptTokens:
-        usage.input_tokens +
-        (usage.cache_creation_input_tokens ?? 0) +
-        (usage.cache_read_input_tokens ?? 0),
-      completionTokens: usage.output_tokens,
-    },
-    finish,
-    requestId,
+    model: message?.model ?? read.model,
+    text: textOf(read),
+    stopReason: delta?.stop_reason ?? read.stop_reason ?? null,
+    start: message?.usage,
+    usage: read.usage,
+    isEnd: type === 'message_stop' || content != null,
   };
 }
 
-function finishOf(reason: string | null | undefined): ModelReply['finish'] {
-  if (reason === 'refusal') {
-    return 'refused';
+function textOf({ type, content, content_block, delta }: z.infer<typeof Document>): string {
+  if (typeof content === 'string') {
+    return content;
   }
-  return reason === 'max_tokens' || reason === 'model_context_window_exceeded' ? 'length' : 'stop';
+  switch (type) {
+    case 'content_block_start':
+      return textOfBlock(content_block);
+    case 'content_block_delta':
+      return delta?.type === undefined || delta.type === 'text_delta' ? (delta?.text ?? '') : '';
+    default:
+      return (content ?? []).map(textOfBlock).join('');
+  }
+}
+
+function textOfBlock(block: z.infer<typeof Block>): string {
+  return block?.type === 'text' ? (block.text ?? '') : '';
+}
+
+/**
+ * A stream states its input when it starts, and again at its end or not; what it has written counts
+ * at its end only. Later events may state 0 for what they do not know.
+ */
+function usageOf(events: readonly Event[]) {
+  const stated = events
+    .flatMap(({ start, usage }) => [start, usage])
+    .filter((each) => each != null);
+  const last = (name: keyof (typeof stated)[number]) =>
+    stated.findLast((usage) => usage[name] != null && usage[name] !== 0)?.[name] ??
+    stated.find((usage) => usage[name] != null)?.[name];
+  return {
+    prompt: last('input_tokens'),
+    morePrompt: [last('cache_creation_input_tokens'), last('cache_read_input_tokens')],
+    completion: events.findLast(({ usage }) => usage?.output_tokens != null)?.usage?.output_tokens,
+  };
 }

@@ -35,6 +35,11 @@ const Model = z.strictObject({
   successor: modelId.nullable().default(null),
   /** Thinks before it answers: takes no temperature. */
   reasons: z.boolean().default(false),
+  /**
+   * Thoughts that the vendor counts into the cap of an answer, in tokens: asked for beside what the
+   * answer may take, and reserved with it. 0: the model does not think, or does not count them so.
+   */
+  thinkingTokens: z.int().min(0).max(32_768).default(0),
   note: z.string().optional(),
 });
 

@@ -8,7 +8,7 @@ import type { Place, Places } from './places.js';
 import { ModelCallError, isRetryable } from './vendor-errors.js';
 
 export interface Gates {
-  /** Asks whether the key's vendor may be asked now. Whoever is let through has to go, or turn. */
+  /** Asks whether the key's vendor may be asked now; if so, the caller must call `go`. */
   knock(key: PayingKey): Promise<Knock>;
 }
 
@@ -24,8 +24,6 @@ export interface Way {
    *   meanwhile; `cancelled`; what `call` throws
    */
   go<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T>;
-  /** Makes no call. */
-  turn(): Promise<void>;
 }
 
 export interface GatesDeps {
@@ -59,12 +57,10 @@ export const OPEN_GATES: Gates = {
 
 const OPEN_WAY: Way = {
   go: (call) => call(),
-  turn: () => Promise.resolve(),
 };
 
 function wayOf(deps: GatesDeps, line: Line, entry: Granted): Way {
   return {
-    turn: () => entry.leave(NOTHING),
     async go(call, signal) {
       const place = await takePlace(deps, line, { entry, signal });
       try {
@@ -120,6 +116,9 @@ async function callThrough<T>(entry: Granted, call: () => Promise<T>): Promise<T
 
 /** Only what a vendor did, or failed to do, says something of it. */
 function outcomeOf(error: unknown): CallOutcome {
+  if (error instanceof ModelCallError && error.code === 'model-empty') {
+    return { kind: 'answered' };
+  }
   if (isRetryable(error)) {
     return { kind: 'failed', askedMs: (error.retryAfterSeconds ?? 0) * 1_000 };
   }

@@ -1,55 +1,57 @@
-import {
-  GoogleGenerativeAI,
-  type GenerateContentRequest,
-  type ResponseSchema,
-} from '@google/generative-ai';
+import type { GenerateContentRequest, ResponseSchema } from '@google/generative-ai';
 import { z } from 'zod';
-import type { ModelReply } from '../domain/models.js';
 import { googleSchemaOf } from './answer-schema.js';
-import type { CallOptions, ModelCall, Provider, TakeText } from './model.js';
-import {
-  MODELS_NAMED,
-  callVendor,
-  checkVendorKey,
-  clamp,
-  readVendorStream,
-  withoutSlash,
-} from './vendor-call.js';
+import type { CallOptions, ModelCall, Provider, ProviderReply, TakeText } from './model.js';
+import { thinkingTokensOf } from './registry.js';
+import { readAnswer, tellText, toReplyIfEnded } from './provider-stream.js';
+import { MODELS_NAMED, callVendor, checkVendorKey, clamp, withoutSlash } from './vendor-call.js';
 import { unusableReply } from './vendor-errors.js';
 
 const DEFAULT_BASE_URL = 'https://generativelanguage.googleapis.com';
 
-const Reply = z.object({
+const Part = z
+  .object({
+    text: z.string().optional().catch(undefined),
+    thought: z.boolean().optional().catch(undefined),
+  })
+  .nullish()
+  .catch(null);
+
+/** An answer, or one event of a stream: anything may be missing, and what is odd says nothing. */
+const Document = z.object({
   candidates: z
     .array(
-      z.object({
-        content: z
-          .object({
-            parts: z
-              .array(z.object({ text: z.string().optional(), thought: z.boolean().optional() }))
-              .optional(),
-          })
-          .optional(),
-        finishReason: z.string().optional(),
-      }),
+      z
+        .object({
+          content: z
+            .object({ parts: z.array(Part).nullish().catch(null) })
+            .nullish()
+            .catch(null),
+          finishReason: z.string().nullish().catch(null),
+        })
+        .nullish()
+        .catch(null),
     )
-    .optional(),
-  promptFeedback: z.object({ blockReason: z.string().optional() }).optional(),
-  usageMetadata: z.object({
-    promptTokenCount: z.number().default(0),
-    candidatesTokenCount: z.number().default(0),
-    /** Billed as output. */
-    thoughtsTokenCount: z.number().default(0),
-  }),
-  responseId: z.string().optional(),
+    .nullish()
+    .catch(null),
+  promptFeedback: z
+    .object({ blockReason: z.string().nullish().catch(null) })
+    .nullish()
+    .catch(null),
+  usageMetadata: z
+    .object({
+      promptTokenCount: z.unknown().optional(),
+      toolUsePromptTokenCount: z.unknown().optional(),
+      candidatesTokenCount: z.unknown().optional(),
+      /** Billed as output. */
+      thoughtsTokenCount: z.unknown().optional(),
+      totalTokenCount: z.unknown().optional(),
+    })
+    .nullish()
+    .catch(null),
+  responseId: z.string().nullish().catch(null),
   modelVersion: z.string().optional().catch(undefined),
 });
-
-/** One event of a stream, like a reply in which anything may still be missing. */
-const Chunk = Reply.extend({ usageMetadata: z.looseObject({}).optional() }).transform((chunk) => ({
-  ...chunk,
-  text: textOf(chunk),
-}));
 
 /** Gives our own schema the SDK's type. */
 const GoogleSchema = z.custom<ResponseSchema>((value) => typeof value === 'object');
@@ -69,44 +71,38 @@ export function createGoogle(config: { baseUrl?: string | undefined } = {}): Pro
     name: 'google',
     complete: (call, options) =>
       callVendor('google', options, async (signal) => {
-        const model = new GoogleGenerativeAI(options.apiKey).getGenerativeModel(
-          { model: call.model },
-          { baseUrl },
-        );
-        if (options.onDelta === undefined) {
-          const { response } = await model.generateContent(requestOf(call), { signal });
-          return replyOf(call, response);
-        }
-        const { stream, response } = await model.generateContentStream(requestOf(call), { signal });
-        response.catch(() => undefined); // it fails as the stream does
-        return replyOf(call, await readStream(stream, options.onDelta));
+        const response = await send(baseUrl, call, { ...options, signal });
+        return replyOf(call, response, options.onDelta);
       }),
     checkKey: (options) =>
       checkVendorKey('google', options, (signal) => listModels(baseUrl, options, signal)),
   };
 }
 
-/** @returns the whole answer, as it comes without a stream. @throws `model-unavailable` */
-async function readStream(chunks: AsyncIterable<unknown>, onDelta: TakeText): Promise<unknown> {
-  const events = await readVendorStream('google', { events: chunks, schema: Chunk }, onDelta);
-  const reasons = events.flatMap(({ candidates }) => candidates?.[0]?.finishReason ?? []);
-  const isBlocked = events.some((event) => event.promptFeedback?.blockReason !== undefined);
-  if (reasons.length === 0 && !isBlocked) {
-    throw unusableReply('google'); // it ended in the middle
+/** The SDK reads its own spelling of server-sent events only, so it lends its types alone. */
+async function send(
+  baseUrl: string,
+  call: ModelCall,
+  { apiKey, signal, onDelta }: CallOptions,
+): Promise<Response> {
+  const method = onDelta === undefined ? 'generateContent' : 'streamGenerateContent?alt=sse';
+  const model = encodeURIComponent(call.model);
+  const response = await fetch(`${baseUrl}/v1beta/models/${model}:${method}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-goog-api-key': apiKey },
+    body: JSON.stringify(requestOf(call)),
+    redirect: 'error',
+    signal,
+  });
+  if (!response.ok) {
+    throw await failureOf(response);
   }
-  const content = { parts: events.map(({ text }) => ({ text })) };
-  // each event counts all tokens so far
-  const counts = events.flatMap(({ usageMetadata = {} }) => Object.entries(usageMetadata));
-  return {
-    promptFeedback: events.find(({ promptFeedback }) => promptFeedback)?.promptFeedback,
-    candidates: [{ content, finishReason: reasons.at(-1) }],
-    usageMetadata: Object.fromEntries(counts),
-    responseId: events.find(({ responseId }) => responseId)?.responseId,
-    modelVersion: events.find(({ modelVersion }) => modelVersion)?.modelVersion,
-  };
+  return response;
 }
 
+/** `thinkingConfig` is younger than the package's types. */
 function requestOf(call: ModelCall): GenerateContentRequest {
+  const thinkingBudget = thinkingTokensOf(call.model);
   const system = call.messages.filter(({ role }) => role === 'system');
   return {
     contents: call.messages
@@ -124,7 +120,8 @@ function requestOf(call: ModelCall): GenerateContentRequest {
           },
         }),
     generationConfig: {
-      maxOutputTokens: call.maxTokens,
+      maxOutputTokens: call.maxTokens + thinkingBudget,
+      ...(thinkingBudget === 0 ? {} : { thinkingConfig: { thinkingBudget } }),
       temperature: clamp(call.temperature, [0, 2]),
       ...(call.answer === undefined
         ? {}
@@ -136,48 +133,66 @@ function requestOf(call: ModelCall): GenerateContentRequest {
   };
 }
 
-/** Why Google withholds a text. Source: ai.google.dev, `FinishReason`. */
-const WITHHELD = new Set([
-  'SAFETY',
-  'RECITATION',
-  'LANGUAGE',
-  'BLOCKLIST',
-  'PROHIBITED_CONTENT',
-  'SPII',
-]);
+/** @throws ModelCallError `model-unavailable`, `model-empty` */
+async function replyOf(
+  call: ModelCall,
+  response: Response,
+  onDelta: TakeText | undefined,
+): Promise<ProviderReply> {
+  const read = await readAnswer('google', response, (document) => {
+    tellText(onDelta, eventOf(document).text);
+  });
+  const events = read.documents.map(eventOf);
+  const finishReason =
+    events.findLast((event) => event.finishReason !== null)?.finishReason ?? null;
+  const isRefused = events.some(({ isBlocked }) => isBlocked);
+  const answer = {
+    text: events.map(({ text }) => text).join(''),
+    finishReason,
+    isRefused,
+    usage: usageOf(events),
+    responseModel: events.find(({ model }) => model !== undefined)?.model,
+    requestId: events.find(({ id }) => id !== null)?.id ?? null,
+  };
+  const isWhole = !read.isStream && events.some(({ isCandidate }) => isCandidate);
+  const isEnded = finishReason !== null || isRefused || read.isDone || isWhole;
+  return toReplyIfEnded('google', call, { read, answer, isEnded });
+}
 
-function replyOf(call: ModelCall, response: unknown): ModelReply {
-  const { success, data } = Reply.safeParse(response);
-  if (!success || (data.candidates?.[0] ?? data.promptFeedback?.blockReason) === undefined) {
-    throw unusableReply('google');
-  }
-  const finish = finishOf(data);
+type Event = ReturnType<typeof eventOf>;
+
+const NOTHING: z.infer<typeof Document> = {};
+
+function eventOf(document: unknown) {
+  const read = Document.safeParse(document).data ?? NOTHING;
+  const candidate = read.candidates?.[0];
   return {
-    content: finish === 'refused' ? '' : textOf(data),
-    provider: 'google',
-    model: call.model,
-    responseModel: data.modelVersion,
-    usage: {
-      promptTokens: data.usageMetadata.promptTokenCount,
-      completionTokens:
-        data.usageMetadata.candidatesTokenCount + data.usageMetadata.thoughtsTokenCount,
-    },
-    finish,
-    requestId: data.responseId ?? null,
+    text: textOf(candidate?.content?.parts ?? []),
+    isCandidate: candidate != null,
+    finishReason: candidate?.finishReason ?? null,
+    isBlocked: read.promptFeedback?.blockReason != null,
+    usage: read.usageMetadata,
+    model: read.modelVersion,
+    id: read.responseId ?? null,
   };
 }
 
-function finishOf({ candidates, promptFeedback }: z.infer<typeof Reply>): ModelReply['finish'] {
-  const reason = candidates?.[0]?.finishReason ?? '';
-  if (promptFeedback?.blockReason !== undefined || WITHHELD.has(reason)) {
-    return 'refused';
-  }
-  return reason === 'MAX_TOKENS' ? 'length' : 'stop';
+function textOf(parts: readonly z.infer<typeof Part>[]): string {
+  return parts.map((part) => (part?.thought === true ? '' : (part?.text ?? ''))).join('');
 }
 
-function textOf({ candidates }: Pick<z.infer<typeof Reply>, 'candidates'>): string {
-  const parts = candidates?.[0]?.content?.parts ?? [];
-  return parts.map(({ text, thought }) => (thought === true ? '' : (text ?? ''))).join('');
+/** Each event counts all tokens so far, or leaves a count out. */
+function usageOf(events: readonly Event[]) {
+  const stated = events.map(({ usage }) => usage).filter((usage) => usage != null);
+  const last = (name: keyof (typeof stated)[number]) =>
+    stated.findLast((usage) => usage[name] != null)?.[name];
+  return {
+    prompt: last('promptTokenCount'),
+    morePrompt: [last('toolUsePromptTokenCount')],
+    completion: last('candidatesTokenCount'),
+    moreCompletion: [last('thoughtsTokenCount')],
+    total: last('totalTokenCount'),
+  };
 }
 
 /** The SDK cannot list models. */
@@ -199,14 +214,47 @@ async function listModels(baseUrl: string, { apiKey }: CallOptions, signal: Abor
     .map(({ name }) => name.replace(/^models\//, ''));
 }
 
-const Failure = z.object({ error: z.object({ details: z.array(z.unknown()).default([]) }) });
+const Failure = z.object({
+  error: z.looseObject({
+    details: z.array(z.unknown()).optional().catch(undefined),
+    message: z.string().optional().catch(undefined),
+    status: z.string().optional().catch(undefined),
+  }),
+});
 
-/** In the SDK's own form, so that one place sorts both. */
+/** No error that explains itself is longer. */
+const MAX_FAILURE_BYTES = 65_536;
+
+/** In the form of the SDKs, so that one place sorts all errors. */
 async function failureOf(response: Response) {
-  const body = Failure.safeParse(await response.json().catch(() => null));
-  const errorDetails = body.success ? body.data.error.details : [];
-  return Object.assign(new Error('google refused to list models'), {
+  const body = Failure.safeParse(parseJson(await readStart(response)));
+  return Object.assign(new Error('google answered with an error'), {
     status: response.status,
-    errorDetails,
+    headers: response.headers,
+    errorDetails: body.success ? (body.data.error.details ?? []) : [],
+    error: body.success ? body.data.error : undefined,
   });
+}
+
+async function readStart(response: Response): Promise<string> {
+  const body: ReadableStreamDefaultReader<Uint8Array> | undefined = response.body?.getReader();
+  const decoder = new TextDecoder();
+  const pieces: string[] = [];
+  let bytes = 0;
+  let read = await body?.read();
+  while (read?.value !== undefined && bytes < MAX_FAILURE_BYTES) {
+    bytes += read.value.length;
+    pieces.push(decoder.decode(read.value, { stream: true }));
+    read = await body?.read();
+  }
+  await body?.cancel();
+  return pieces.join('');
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }

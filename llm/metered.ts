@@ -9,12 +9,12 @@ import type { StepId } from '../domain/ids.js';
 import type { ChargedReply, ModelReply } from '../domain/models.js';
 import { chargeScope } from './charge-scope.js';
 import { silentMetrics, type ModelMetrics } from './metrics.js';
-import type { ModelRequest, PayingKey, TakeText } from './model.js';
+import type { ModelCall, ModelRequest, PayingKey, ProviderReply, TakeText } from './model.js';
 import { persist, type PersistenceDeps } from './persistence.js';
-import { priceOf } from './registry.js';
+import { priceOf, thinkingTokensOf } from './registry.js';
 import { sendPlainly, type Router, type PassTurn } from './router.js';
 import { promptTokensBound } from './token-estimate.js';
-import { ModelCallError, isRetryable } from './vendor-errors.js';
+import { ModelCallError, type Billing } from './vendor-errors.js';
 
 export interface Models {
   /**
@@ -66,15 +66,26 @@ export function createMeteredModels(deps: MeteredDeps): Models {
         return stored;
       }
       const keys = await deps.findKeys(charge, { simulated: request.simulated });
+      let lastCallId: string | null = null;
+      const onReserved = (callId: string) => {
+        lastCallId = callId;
+      };
       return deps.router.complete(request, keys, {
         signal,
-        send: (turn) => sendCharged({ ...deps, beginReply }, charge, turn),
+        send: (turn) => sendCharged({ ...deps, beginReply, onReserved }, charge, turn),
+        failPass: async () => {
+          const callId = lastCallId;
+          if (callId !== null) {
+            await persist(deps, () => deps.ledger.failPass(callId));
+          }
+        },
       });
     },
   };
 }
 
-type SendingDeps = MeteredDeps & Pick<CompleteOptions, 'beginReply'>;
+type SendingDeps = MeteredDeps &
+  Pick<CompleteOptions, 'beginReply'> & { readonly onReserved: (callId: string) => void };
 
 async function sendCharged(
   deps: SendingDeps,
@@ -88,6 +99,7 @@ async function sendCharged(
     (deps.metrics ?? silentMetrics).retried({ provider: turn.provider.name });
   }
   const reservation = await reserve(deps, charge, turn);
+  deps.onReserved(reservation.callId);
   const startedAt = performance.now();
   const reply = await sendReserved(deps, turn, reservation);
   const seconds = (performance.now() - startedAt) / 1_000;
@@ -110,6 +122,7 @@ async function sendCharged(
 async function reserve(deps: MeteredDeps, charge: Charge, turn: PassTurn): Promise<Reservation> {
   const { call } = turn;
   const price = priceOf(call.model);
+  const thinking = thinkingTokensOf(call.model);
   if (price === null) {
     throw new DomainError('model-unpriced', `the model ${call.model} has no known price`);
   }
@@ -117,8 +130,8 @@ async function reserve(deps: MeteredDeps, charge: Charge, turn: PassTurn): Promi
     provider: turn.provider.name,
     model: call.model,
     promptTokens: promptTokensBound(call),
-    maxTokens: call.maxTokens,
-    minTokens: Math.min(MIN_TOKENS, call.maxTokens),
+    maxTokens: call.maxTokens + thinking,
+    minTokens: Math.min(MIN_TOKENS, call.maxTokens) + thinking,
     inputUsdPerMillion: price.inputUsdPerMillion,
     outputUsdPerMillion: price.outputUsdPerMillion,
     callNumber: turn.number,
@@ -131,35 +144,57 @@ async function reserve(deps: MeteredDeps, charge: Charge, turn: PassTurn): Promi
   return reservation;
 }
 
-/** Whatever goes wrong, the reservation is given back or kept as of unknown outcome. */
+/** Whatever goes wrong, the reservation is settled, given back, or kept as of unknown outcome. */
 async function sendReserved(
   deps: SendingDeps,
   turn: PassTurn,
-  { callId, maxTokens }: Reservation,
+  reservation: Reservation,
 ): Promise<ModelReply> {
+  const { callId } = reservation;
+  const maxTokens = reservation.maxTokens - thinkingTokensOf(turn.call.model);
   try {
-    return await sendPlainly({ ...turn, call: { ...turn.call, maxTokens } }, deps.beginReply?.());
+    const call = { ...turn.call, maxTokens };
+    const reply = await sendPlainly({ ...turn, call }, deps.beginReply?.());
+    return withBill(reply, call, reservation);
   } catch (error) {
-    const outcome = {
-      errorCode: error instanceof DomainError ? error.code : 'internal',
-      passFailed: isRetryable(error) && !(await turn.hasNext()),
-    };
-    await persist(deps, () =>
-      mayBeBilled(error)
-        ? deps.ledger.leaveUnknown(callId, outcome)
-        : deps.ledger.release(callId, outcome),
-    );
+    await closeFailed(deps, callId, error);
     throw error;
   }
+}
+
+/** What the provider does not state is charged at the upper bound, and says so. */
+function withBill(reply: ProviderReply, call: ModelCall, { maxTokens }: Reservation): ModelReply {
+  const { usage, ...rest } = reply;
+  return usage === null
+    ? {
+        ...rest,
+        usage: { promptTokens: promptTokensBound(call), completionTokens: maxTokens },
+        isEstimated: true,
+      }
+    : { ...rest, usage };
+}
+
+async function closeFailed(deps: SendingDeps, callId: string, error: unknown): Promise<void> {
+  const errorCode = error instanceof DomainError ? error.code : 'internal';
+  const billing = billingOf(error);
+  await persist(deps, async () => {
+    if (billing === 'unknown') {
+      await deps.ledger.leaveUnknown(callId, { errorCode });
+    } else if (billing === 'none') {
+      await deps.ledger.release(callId, { errorCode });
+    } else {
+      await deps.ledger.settleFailure(callId, { errorCode, usage: billing });
+    }
+  });
 }
 
 /** Failures that a vendor answers instead of working. */
 const NOT_BILLED = ['model-key-refused', 'model-request-invalid', 'model-rate-limited'];
 
-/** In doubt yes: only an answer that was an error, or a call that never left, is certainly free. */
-function mayBeBilled(error: unknown): boolean {
+/** In doubt unknown: only an answer that was an error, or a call that never left, is certainly free. */
+function billingOf(error: unknown): Billing {
   if (error instanceof ModelCallError) {
-    return error.billing === 'unknown';
+    return error.billing;
   }
-  return !(error instanceof DomainError && NOT_BILLED.includes(error.code));
+  return error instanceof DomainError && NOT_BILLED.includes(error.code) ? 'none' : 'unknown';
 }

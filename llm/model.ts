@@ -4,7 +4,7 @@
  */
 import type { Design, Intent } from '../domain/designs.js';
 import type { Language } from '../domain/languages.js';
-import type { ComplexityClass, ModelReply, ProviderName } from '../domain/models.js';
+import type { ComplexityClass, ModelReply, ProviderName, Usage } from '../domain/models.js';
 import type { OutputSchema } from '../domain/output-schema.js';
 import type { AgentResult } from '../domain/results.js';
 
@@ -81,16 +81,22 @@ export interface CallOptions {
 
 export type TakeText = (text: string) => void;
 
+/** A reply as its provider gives it: `usage` is null where the provider does not state it. */
+export type ProviderReply = Omit<ModelReply, 'usage' | 'isEstimated'> & {
+  readonly usage: Usage | null;
+};
+
 /**
  * One vendor behind its official SDK, without SDK-side retries.
  *
- * `complete` throws `DomainError`: `model-key-refused`, `model-request-invalid`, `model-refused`
- * (final); `model-unavailable`, `model-rate-limited` (with `retryAfterSeconds`), `model-timeout`
- * (retryable); `cancelled` when `signal` aborted. Messages never quote the vendor's raw text.
+ * `complete` throws `DomainError`: `model-key-refused`, `model-credit-exhausted`,
+ * `model-region-refused`, `model-blocked`, `model-request-invalid` (final); `model-unavailable`,
+ * `model-rate-limited` (with `retryAfterSeconds`), `model-timeout`, `model-empty` (retryable);
+ * `cancelled` when `signal` aborted. Messages never quote the vendor's raw text.
  */
 export interface Provider {
   readonly name: ProviderName;
-  complete(call: ModelCall, options: CallOptions): Promise<ModelReply>;
+  complete(call: ModelCall, options: CallOptions): Promise<ProviderReply>;
   /** Lists models, or makes the cheapest possible call, to learn whether the key is accepted. */
   checkKey(options: CallOptions): Promise<KeyCheck>;
 }

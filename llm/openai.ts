@@ -1,9 +1,10 @@
 import type OpenAI from 'openai';
 import type { ChatCompletionCreateParamsBase } from 'openai/resources/chat/completions';
 import { z } from 'zod';
-import type { ModelReply } from '../domain/models.js';
 import { strictSchemaOf } from './answer-schema.js';
-import type { CallOptions, ModelCall, Provider, TakeText } from './model.js';
+import type { CallOptions, ModelCall, Provider, ProviderReply, TakeText } from './model.js';
+import { NOT_STATED, type StatedUsage } from './provider-answer.js';
+import { readAnswer, tellText, toReplyIfEnded } from './provider-stream.js';
 import { isReasoningModel } from './registry.js';
 import {
   MODELS_NAMED,
@@ -12,42 +13,41 @@ import {
   callVendor,
   checkVendorKey,
   clamp,
-  readVendorStream,
 } from './vendor-call.js';
 import { unusableReply } from './vendor-errors.js';
 
-const Reply = z.object({
-  model: z.string().optional().catch(undefined),
-  choices: z
-    .array(
-      z.object({
-        finish_reason: z.string().nullish(),
-        message: z.object({ content: z.string().nullish(), refusal: z.string().nullish() }),
-      }),
-    )
-    .min(1),
-  usage: z.object({ prompt_tokens: z.number(), completion_tokens: z.number() }),
-});
+/** A text, or as some servers send it, a list of parts. */
+const Content = z.union([
+  z.string(),
+  z.array(z.looseObject({ text: z.string().optional().catch(undefined) })),
+]);
 
-/** One event of a stream; the last one has no choice, and the usage of all. */
-const Chunk = z
+const Message = z
   .object({
-    model: z.string().optional().catch(undefined),
-    choices: z.array(
-      z.object({
-        finish_reason: z.string().nullish(),
-        delta: z.object({ content: z.string().nullish(), refusal: z.string().nullish() }),
-      }),
-    ),
-    usage: z.unknown().optional(),
+    content: Content.nullish().catch(null),
+    refusal: z.string().nullish().catch(null),
   })
-  .transform(({ model, choices: [choice], usage }) => ({
-    model,
-    text: choice?.delta.content ?? '',
-    refusal: choice?.delta.refusal ?? '',
-    finishReason: choice?.finish_reason ?? null,
-    usage: usage ?? null,
-  }));
+  .nullish()
+  .catch(null);
+
+const Choice = z
+  .object({ finish_reason: z.string().nullish().catch(null), message: Message, delta: Message })
+  .catch({ finish_reason: null, message: null, delta: null });
+type Choice = z.infer<typeof Choice>;
+
+/** An answer, or one event of a stream: anything may be missing, and what is odd says nothing. */
+const Document = z.object({
+  model: z.string().optional().catch(undefined),
+  choices: z.array(Choice).nullish().catch(null),
+  usage: z
+    .object({
+      prompt_tokens: z.unknown().optional(),
+      completion_tokens: z.unknown().optional(),
+      total_tokens: z.unknown().optional(),
+    })
+    .nullish()
+    .catch(null),
+});
 
 const ModelList = z.object({ data: z.array(z.object({ id: z.string() })) });
 
@@ -58,21 +58,25 @@ const loadSdk = async () => (await import('openai')).default;
 export function createOpenAi(config: { baseUrl?: string | undefined } = {}): Provider {
   const clientFor = (Sdk: typeof OpenAI, { apiKey, timeoutMs }: CallOptions) =>
     new Sdk({ ...QUIET_SDK, ...baseUrlOf(config.baseUrl), apiKey, timeout: timeoutMs });
+  let cap: Cap = 'max_completion_tokens';
   return {
     name: 'openai',
     complete: async (call, options) => {
       const Sdk = await loadSdk();
       return callVendor('openai', options, async (signal) => {
         const { completions } = clientFor(Sdk, options).chat;
-        const params = paramsOf(call);
-        if (options.onDelta === undefined) {
-          const { data, request_id } = await completions.create(params, { signal }).withResponse();
-          return replyOf(call, data, request_id);
-        }
-        const { data, request_id } = await completions
-          .create({ ...params, ...STREAMED }, { signal })
-          .withResponse();
-        return replyOf(call, await readStream(data, options.onDelta), request_id);
+        const send = () => {
+          const params = { ...paramsOf(call, cap), ...(options.onDelta ? STREAMED : {}) };
+          return completions.create(params, { signal }).asResponse();
+        };
+        const response = await send().catch((error: unknown) => {
+          if (cap === 'max_tokens' || !refusesCap(error)) {
+            throw error;
+          }
+          cap = 'max_tokens';
+          return send();
+        });
+        return replyOf(call, response, options.onDelta);
       });
     },
     checkKey: async (options) => {
@@ -91,28 +95,20 @@ export function createOpenAi(config: { baseUrl?: string | undefined } = {}): Pro
 
 const STREAMED = { stream: true, stream_options: { include_usage: true } } as const;
 
-/** @returns the whole answer, as it comes without a stream. @throws `model-unavailable` */
-async function readStream(chunks: AsyncIterable<unknown>, onDelta: TakeText): Promise<unknown> {
-  const events = await readVendorStream('openai', { events: chunks, schema: Chunk }, onDelta);
-  const end = events.findLast(({ finishReason }) => finishReason !== null);
-  if (end === undefined) {
-    throw unusableReply('openai'); // it ended in the middle
-  }
-  const content = events.map(({ text }) => text).join('');
-  const refusal = events.map((event) => event.refusal).join('');
-  const message = { content, refusal: refusal === '' ? null : refusal };
-  return {
-    model: end.model,
-    choices: [{ finish_reason: end.finishReason, message }],
-    usage: events.findLast(({ usage }) => usage !== null)?.usage,
-  };
+/** What a server calls the upper bound of a reply: compatible ones know the older name only. */
+type Cap = 'max_completion_tokens' | 'max_tokens';
+
+function refusesCap(error: unknown): boolean {
+  const isRefusal =
+    error instanceof Error && 'status' in error && [400, 422].includes(Number(error.status));
+  return isRefusal && error.message.slice(0, 1_000).includes('max_completion_tokens');
 }
 
-function paramsOf(call: ModelCall): Omit<ChatCompletionCreateParamsBase, 'stream'> {
+function paramsOf(call: ModelCall, cap: Cap): Omit<ChatCompletionCreateParamsBase, 'stream'> {
   return {
     model: call.model,
     messages: [...call.messages],
-    max_completion_tokens: call.maxTokens,
+    [cap]: call.maxTokens,
     // Reasoning would eat the tokens that were asked for as text.
     ...(isReasoningModel(call.model)
       ? { reasoning_effort: 'none' as const }
@@ -132,23 +128,63 @@ function paramsOf(call: ModelCall): Omit<ChatCompletionCreateParamsBase, 'stream
   };
 }
 
-function replyOf(call: ModelCall, data: unknown, requestId: string | null): ModelReply {
-  const parsed = Reply.safeParse(data);
-  const choice = parsed.data?.choices[0];
-  if (!parsed.success || choice === undefined) {
-    throw unusableReply('openai');
-  }
-  const isRefused = choice.finish_reason === 'content_filter' || choice.message.refusal != null;
-  return {
-    content: isRefused ? '' : (choice.message.content ?? ''),
-    provider: 'openai',
-    model: call.model,
-    responseModel: parsed.data.model,
-    usage: {
-      promptTokens: parsed.data.usage.prompt_tokens,
-      completionTokens: parsed.data.usage.completion_tokens,
-    },
-    finish: isRefused ? 'refused' : choice.finish_reason === 'length' ? 'length' : 'stop',
-    requestId,
+/** @throws ModelCallError `model-unavailable`, `model-empty` */
+async function replyOf(
+  call: ModelCall,
+  response: Response,
+  onDelta: TakeText | undefined,
+): Promise<ProviderReply> {
+  const read = await readAnswer('openai', response, (document) => {
+    tellText(onDelta, eventOf(document).text);
+  });
+  const events = read.documents.map(eventOf);
+  const finishReason =
+    events.findLast((event) => event.finishReason !== null)?.finishReason ?? null;
+  const refusal = events.map((event) => event.refusal).join('');
+  const answer = {
+    text: events.map(({ text }) => text).join(''),
+    finishReason,
+    isRefused: refusal !== '',
+    usage: events.findLast(({ usage }) => usage !== null)?.usage ?? NOT_STATED,
+    responseModel: events.find(({ model }) => model !== undefined)?.model,
+    requestId: response.headers.get('x-request-id'),
   };
+  // a stream that names no reason has ended only where its end mark came
+  const isEnded =
+    finishReason !== null ||
+    (read.isStream ? read.isDone : events.some(({ isChoice }) => isChoice));
+  return toReplyIfEnded('openai', call, { read, answer, isEnded });
+}
+
+const NOTHING = { model: undefined, choices: null, usage: null };
+
+function eventOf(document: unknown) {
+  const { model, choices, usage } = Document.safeParse(document).data ?? NOTHING;
+  const [choice] = choices ?? [];
+  return { model, isChoice: choice !== undefined, ...saidBy(choice), usage: usageOf(usage) };
+}
+
+function saidBy(choice: Choice | undefined) {
+  const message = choice?.message ?? choice?.delta;
+  return {
+    text: textOf(message?.content),
+    refusal: message?.refusal ?? '',
+    finishReason: choice?.finish_reason ?? null,
+  };
+}
+
+function usageOf(usage: z.infer<typeof Document>['usage']): StatedUsage | null {
+  return usage == null
+    ? null
+    : {
+        prompt: usage.prompt_tokens,
+        completion: usage.completion_tokens,
+        total: usage.total_tokens,
+      };
+}
+
+function textOf(content: z.infer<typeof Content> | null | undefined): string {
+  return typeof content === 'string'
+    ? content
+    : (content ?? []).map(({ text }) => text ?? '').join('');
 }

@@ -128,6 +128,11 @@ export function isReasoningModel(model: string): boolean {
   return listedModel(model)?.reasons ?? false;
 }
 
+/** Thoughts that are asked for and reserved beside the cap of an answer, in tokens. */
+export function thinkingTokensOf(model: string): number {
+  return listedModel(model)?.thinkingTokens ?? 0;
+}
+
 /** A sentence for the start-up log when `DEFAULT_LLM_MODEL` cannot serve; null when it can. */
 export function checkDefaultModel(settings: ModelSettings): string | null {
   const { defaultModel } = settings;

@@ -1,11 +1,17 @@
 import { DomainError } from '../domain/errors.js';
-import type { ModelReply, ProviderName } from '../domain/models.js';
+import type { ProviderName } from '../domain/models.js';
 import { toStorable } from '../domain/storable-text.js';
 import type { Logger } from '../telemetry/logger.js';
 import { OPEN_GATES, type Gates } from './gates.js';
 import { silentMetrics, type ModelMetrics } from './metrics.js';
-import type { ModelCall, ModelRequest, PayingKey, Provider, TakeText } from './model.js';
-import { createPass } from './pass.js';
+import type {
+  ModelCall,
+  ModelRequest,
+  PayingKey,
+  Provider,
+  ProviderReply,
+  TakeText,
+} from './model.js';
 import { candidatesFor, type Candidate, type ModelSettings } from './registry.js';
 import { isRetryable } from './vendor-errors.js';
 
@@ -35,14 +41,14 @@ export interface PlannedTurn {
 export interface PassTurn extends PlannedTurn {
   /** 1, 2 … of the calls that the pass makes */
   readonly number: number;
-  /** Whether another vendor may be asked now; if not, a retryable failure fails the whole pass. */
-  hasNext(): Promise<boolean>;
 }
 
 export interface RouteOptions<Reply> {
   readonly signal: AbortSignal;
   /** Makes the call; `metered.ts` reserves and settles around it. */
   readonly send: (turn: PassTurn) => Promise<Reply>;
+  /** Called when all who were asked have failed retryably: the pass counts as a failed attempt. */
+  readonly failPass?: () => Promise<void>;
 }
 
 export interface Router {
@@ -70,26 +76,29 @@ export function createRouter(deps: RouterDeps): Router {
         throw new DomainError('no-llm-key', 'no LLM provider configured');
       }
       const gates = request.simulated ? OPEN_GATES : (deps.gates ?? OPEN_GATES);
-      const pass = createPass(turns, gates);
+      const failures: DomainError[] = [];
       let number = 0;
-      try {
-        for (let step = await pass.next(); step !== null; step = await pass.next()) {
-          const { turn, way } = step;
-          const call = () => {
-            announceFallback(deps, turn, turns);
-            number += 1;
-            return options.send({ ...turn, number, hasNext: pass.hasNext });
-          };
-          try {
-            return await way.go(call, options.signal);
-          } catch (error) {
-            pass.failures.push(survived(deps, turn, error));
-          }
+      for (const turn of turns) {
+        const knock = await gates.knock(turn.key);
+        if (knock.kind === 'held-back') {
+          failures.push(knock.error);
+          continue;
         }
-        throw leastPatient(pass.failures);
-      } finally {
-        await pass.end();
+        const call = () => {
+          announceFallback(deps, turn, turns);
+          number += 1;
+          return options.send({ ...turn, number });
+        };
+        try {
+          return await knock.way.go(call, options.signal);
+        } catch (error) {
+          failures.push(survived(deps, turn, error));
+        }
       }
+      if (!failures.every(isOnHold)) {
+        await options.failPass?.();
+      }
+      throw leastPatient(failures);
     },
   };
 }
@@ -98,7 +107,7 @@ export function createRouter(deps: RouterDeps): Router {
 export async function sendPlainly(
   { provider, key, call, request, signal }: PlannedTurn,
   onDelta?: TakeText,
-): Promise<ModelReply> {
+): Promise<ProviderReply> {
   const { timeoutMs } = request;
   const options = { apiKey: key.apiKey, signal, timeoutMs, onDelta };
   return toStorable(await provider.complete(call, options));

@@ -8,7 +8,7 @@ import { logScope } from '../telemetry/log-scope.js';
 import { maskText } from '../telemetry/logger.js';
 import type { Attributes, Tracing } from '../telemetry/tracing.js';
 import { chargeScope } from './charge-scope.js';
-import type { ModelCall, Provider } from './model.js';
+import type { ModelCall, Provider, ProviderReply } from './model.js';
 
 export interface TracedOptions {
   readonly tracing: Tracing;
@@ -66,12 +66,12 @@ function requestOf(provider: ProviderName, call: ModelCall): Attributes {
   };
 }
 
-function responseOf({ responseModel, requestId, finish, usage }: ModelReply): Attributes {
+function responseOf({ responseModel, requestId, finish, usage }: ProviderReply): Attributes {
   return {
     'gen_ai.response.model': responseModel ?? null,
     'gen_ai.response.finish_reasons': [finishReasonOf(finish)],
-    'gen_ai.usage.input_tokens': usage.promptTokens,
-    'gen_ai.usage.output_tokens': usage.completionTokens,
+    'gen_ai.usage.input_tokens': usage?.promptTokens ?? null,
+    'gen_ai.usage.output_tokens': usage?.completionTokens ?? null,
     'agentforge.vendor.request_id': requestId,
   };
 }
@@ -100,7 +100,7 @@ function promptOf({ messages }: ModelCall): Attributes {
   };
 }
 
-function answerOf({ content, finish }: ModelReply): Attributes {
+function answerOf({ content, finish }: ProviderReply): Attributes {
   const finish_reason = finishReasonOf(finish);
   return {
     'gen_ai.output.messages': written([

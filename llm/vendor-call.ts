@@ -1,7 +1,6 @@
-import type { z } from 'zod';
 import type { Vendor } from '../domain/models.js';
-import type { CallOptions, KeyCheck, TakeText } from './model.js';
-import { ModelCallError, modelErrorOf, unusableReply } from './vendor-errors.js';
+import type { CallOptions, KeyCheck } from './model.js';
+import { ModelCallError, modelErrorOf } from './vendor-errors.js';
 
 /** What fits into a header; anything else would look like a failure of the network. */
 const SENDABLE_KEY = /^[\x21-\x7e]+$/;
@@ -79,31 +78,7 @@ function limitOf(vendor: Vendor, { signal, timeoutMs }: CallOptions): Limit {
   };
 }
 
-/**
- * Goes through a stream's events, and tells the text of each that has some.
- *
- * @returns what has been read of each event. @throws `model-unavailable` for an event that is none
- */
-export async function readVendorStream<Event extends { readonly text: string }>(
-  vendor: Vendor,
-  stream: { readonly events: AsyncIterable<unknown>; readonly schema: z.ZodType<Event> },
-  onDelta: TakeText,
-): Promise<readonly Event[]> {
-  const events: Event[] = [];
-  for await (const event of stream.events) {
-    const { success, data } = stream.schema.safeParse(event);
-    if (!success) {
-      throw unusableReply(vendor);
-    }
-    events.push(data);
-    if (data.text !== '') {
-      onDelta(data.text);
-    }
-  }
-  return events;
-}
-
-/** Statuses that speak of the key itself; 402 and an exhausted quota speak of its owner's money. */
+/** Statuses that speak of the key itself; 402 and an exhausted credit speak of its owner's money. */
 const KEY_IS_BAD = new Set([400, 401, 403]);
 
 /**

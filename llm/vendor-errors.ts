@@ -1,12 +1,13 @@
 import { DomainError, type ErrorCode } from '../domain/errors.js';
-import type { Vendor } from '../domain/models.js';
+import type { Usage, Vendor } from '../domain/models.js';
 
 /**
  * A failed call of a model. `billing` says what the ledger has to do: `none` when the vendor never
- * got the request or answered it with an error, `unknown` when it may have done the work.
+ * got the request or answered it with an error, the usage where the vendor states one all the same,
+ * `unknown` when it may have done the work.
  */
 export class ModelCallError extends DomainError {
-  readonly billing: 'none' | 'unknown';
+  readonly billing: Billing;
   /** HTTP status of the vendor's answer, if it gave one. */
   readonly status: number | null;
 
@@ -22,8 +23,10 @@ export class ModelCallError extends DomainError {
   }
 }
 
+export type Billing = 'none' | 'unknown' | Usage;
+
 export interface ModelCallFacts {
-  readonly billing: 'none' | 'unknown';
+  readonly billing: Billing;
   readonly status?: number | undefined;
   readonly retryAfterSeconds?: number | undefined;
   readonly cause?: unknown;
@@ -33,6 +36,7 @@ const RETRYABLE: readonly ErrorCode[] = [
   'model-unavailable',
   'model-rate-limited',
   'model-timeout',
+  'model-empty',
 ];
 
 /** Whether another vendor, or a later try, may succeed where this call failed. */
@@ -52,7 +56,7 @@ export function modelErrorOf(vendor: Vendor, error: unknown, now: number = Date.
   if (status === undefined) {
     return neverAnswered(vendor, error);
   }
-  const code = codeOf(status, error);
+  const code = codeOfStatus(status, error);
   return new ModelCallError(code, messageOf(code, vendor, status), {
     billing: 'none',
     status,
@@ -67,28 +71,162 @@ export function unusableReply(vendor: Vendor): ModelCallError {
   });
 }
 
-const REFUSES_KEY = new Set([401, 402, 403]);
-const TRY_LATER = new Set([408, 409, 425]);
+/**
+ * The error that an answer with status 200 holds: a stream's error event, or a document.
+ *
+ * @returns null for a document that holds none
+ */
+export function answeredError(vendor: Vendor, document: unknown): ModelCallError | null {
+  const error = fieldOf(document, 'error');
+  if (error === undefined || error === null || error === '' || error === false) {
+    return null;
+  }
+  const said = saidBy(document);
+  const status = numberIn(fieldOf(error, 'code')) ?? numberIn(fieldOf(error, 'status'));
+  const code = causeOf(said) ?? codeOfWord(said) ?? codeOfNumber(status) ?? 'model-unavailable';
+  return new ModelCallError(code, messageOf(code, vendor, 200), {
+    billing: 'unknown',
+    status: 200,
+  });
+}
 
-function codeOf(status: number, error: unknown): ErrorCode {
+/** The same failure, billed at what the vendor has stated before it. */
+export function withUsage(error: Error, usage: Usage | null): Error {
+  return error instanceof ModelCallError && error.billing === 'unknown' && usage !== null
+    ? new ModelCallError(error.code, error.message, {
+        billing: usage,
+        status: error.status ?? undefined,
+        retryAfterSeconds: error.retryAfterSeconds,
+        cause: error.cause,
+      })
+    : error;
+}
+
+const REFUSES_KEY = new Set([401, 403]);
+const CODES_OF_STATUS: ReadonlyMap<number, ErrorCode> = new Map<number, ErrorCode>([
+  [402, 'model-credit-exhausted'],
+  [408, 'model-unavailable'],
+  [409, 'model-unavailable'],
+  [425, 'model-unavailable'],
+  [429, 'model-rate-limited'],
+]);
+
+function codeOfStatus(status: number, error: unknown): ErrorCode {
+  const cause = causeOf(saidBy(error));
+  if (cause !== null) {
+    return cause;
+  }
+  if (status === 403 && isPage(error)) {
+    return 'model-blocked';
+  }
   if (REFUSES_KEY.has(status) || saysKeyIsBad(error)) {
     return 'model-key-refused';
   }
-  if (status === 429) {
-    // An exhausted credit does not come back by waiting: only the key's owner can mend it.
-    return textField(error, 'code') === 'insufficient_quota'
-      ? 'model-key-refused'
-      : 'model-rate-limited';
+  const named = CODES_OF_STATUS.get(status);
+  if (named !== undefined) {
+    return named;
   }
-  return status >= 500 || status < 400 || TRY_LATER.has(status)
-    ? 'model-unavailable'
-    : 'model-request-invalid';
+  return status >= 500 || status < 400 ? 'model-unavailable' : 'model-request-invalid';
+}
+
+/** A number in the place of a status, inside an answer whose own status was 200. */
+function codeOfNumber(status: number | null): ErrorCode | null {
+  return status === null || status < 400 || status > 599 ? null : codeOfStatus(status, undefined);
+}
+
+/** What a vendor says of a failure: the words for programs, and the sentence. */
+interface Said {
+  readonly words: readonly string[];
+  readonly sentence: string;
+}
+
+/** A vendor's sentence names its cause early. */
+const SENTENCE_CHARACTERS = 500;
+
+/** The SDKs and vendors nest an error up to twice in another one. */
+function saidBy(error: unknown): Said {
+  const levels = [error, fieldOf(error, 'error'), fieldOf(fieldOf(error, 'error'), 'error')];
+  const words = levels.flatMap((level) =>
+    ['code', 'type', 'status'].flatMap((name) => textField(level, name) ?? []),
+  );
+  const sentences = levels.flatMap((level) =>
+    typeof level === 'string' ? [level] : (textField(level, 'message') ?? []),
+  );
+  return {
+    words,
+    sentence: sentences
+      .map((text) => text.slice(0, SENTENCE_CHARACTERS))
+      .join(' ')
+      .toLowerCase(),
+  };
+}
+
+/** Failures that only the key's owner can mend. Source: the vendors' pages on errors, 2026-11-30. */
+const CREDIT_WORDS = new Set([
+  'insufficient_quota',
+  'insufficient_credits',
+  'billing_hard_limit_reached',
+  'billing_not_active',
+  'billing_error',
+]);
+const CREDIT_SENTENCES = [
+  'credit balance is too low',
+  'insufficient credits',
+  'insufficient balance',
+];
+const REGION_WORDS = new Set(['unsupported_country_region_territory']);
+const REGION_SENTENCES = [
+  'user location is not supported',
+  'country, region, or territory not supported',
+];
+
+/** A cause that says more than the status does; null where none is named. */
+function causeOf({ words, sentence }: Said): ErrorCode | null {
+  const says = (list: readonly string[]) => list.some((part) => sentence.includes(part));
+  if (words.some((word) => CREDIT_WORDS.has(word)) || says(CREDIT_SENTENCES)) {
+    return 'model-credit-exhausted';
+  }
+  if (words.some((word) => REGION_WORDS.has(word)) || says(REGION_SENTENCES)) {
+    return 'model-region-refused';
+  }
+  return null;
+}
+
+/** Of errors without a status. */
+const CODES_OF_WORDS: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
+  ['rate_limit_error', 'model-rate-limited'],
+  ['rate_limit_exceeded', 'model-rate-limited'],
+  ['RESOURCE_EXHAUSTED', 'model-rate-limited'],
+  ['authentication_error', 'model-key-refused'],
+  ['invalid_api_key', 'model-key-refused'],
+  ['permission_error', 'model-key-refused'],
+  ['UNAUTHENTICATED', 'model-key-refused'],
+  ['PERMISSION_DENIED', 'model-key-refused'],
+  ['invalid_request_error', 'model-request-invalid'],
+  ['not_found_error', 'model-request-invalid'],
+  ['INVALID_ARGUMENT', 'model-request-invalid'],
+]);
+
+function codeOfWord({ words }: Said): ErrorCode | null {
+  return words.map((word) => CODES_OF_WORDS.get(word)).find((code) => code !== undefined) ?? null;
+}
+
+/** A firewall or a proxy answers with a page; a vendor's API never does. */
+function isPage(error: unknown): boolean {
+  const headers = fieldOf(error, 'headers');
+  return headers instanceof Headers && (headers.get('content-type') ?? '').includes('html');
 }
 
 function messageOf(code: ErrorCode, vendor: Vendor, status: number): string {
   switch (code) {
     case 'model-key-refused':
       return `${vendor} refused the key (status ${status})`;
+    case 'model-credit-exhausted':
+      return `the key's account at ${vendor} has no credit left (status ${status})`;
+    case 'model-region-refused':
+      return `${vendor} does not serve this region (status ${status})`;
+    case 'model-blocked':
+      return `a page in place of ${vendor} refused the call on its way (status ${status})`;
     case 'model-rate-limited':
       return `${vendor} limits the rate of calls (status ${status})`;
     case 'model-request-invalid':
@@ -173,6 +311,10 @@ function secondsOf(seconds: number): number | undefined {
 function detailsOf(error: unknown): readonly unknown[] {
   const details = fieldOf(error, 'errorDetails');
   return Array.isArray(details) ? details : [];
+}
+
+function numberIn(value: unknown): number | null {
+  return typeof value === 'number' && Number.isInteger(value) ? value : null;
 }
 
 function textField(value: unknown, name: string): string | undefined {

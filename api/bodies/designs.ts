@@ -67,7 +67,7 @@ const agent = z
     ...required,
     custom_prompt: extended.custom_prompt.default(AGENT_DEFAULTS.custom_prompt),
     temperature: extended.temperature.default(AGENT_DEFAULTS.temperature),
-    max_tokens: extended.max_tokens.default(AGENT_DEFAULTS.max_tokens),
+    max_tokens: extended.max_tokens.exactOptional(),
     retry_count: extended.retry_count.default(AGENT_DEFAULTS.retry_count),
     is_custom_role: extended.is_custom_role.default(AGENT_DEFAULTS.is_custom_role),
     output_schema: extended.output_schema.default(AGENT_DEFAULTS.output_schema),
@@ -77,7 +77,12 @@ const agent = z
     ),
     on_approval_timeout: extended.on_approval_timeout.default(AGENT_DEFAULTS.on_approval_timeout),
   })
-  .meta({ id: 'AgentInput' }) satisfies z.ZodType<AgentSpec>;
+  .meta({ id: 'AgentInput' })
+  .transform(({ max_tokens, ...rest }) =>
+    max_tokens === undefined
+      ? { ...rest, max_tokens: AGENT_DEFAULTS.max_tokens }
+      : { ...rest, max_tokens, max_tokens_named: true as const },
+  ) satisfies z.ZodType<AgentSpec>;
 
 const edge = z
   .object({

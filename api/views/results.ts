@@ -18,6 +18,7 @@ export const agentResultSchema = z
     model: z.string().nullable().exactOptional(),
     attempts: z.int().min(0).nullable().exactOptional(),
     fallback_from: z.string().nullable().exactOptional(),
+    truncated: z.literal(true).exactOptional(),
   })
   .meta({ id: 'AgentResult' });
 

@@ -39,7 +39,7 @@ export interface Money {
 }
 
 interface Row {
-  readonly state: 'reserved' | 'settled' | 'released' | 'unknown';
+  readonly state: 'reserved' | 'settled' | 'estimated' | 'released' | 'unknown';
   readonly userId: string;
   readonly pico: bigint;
   /** Of the vendor's call that it was settled by. */

@@ -225,3 +225,49 @@ test('designs that were stored before they could have a schema run as ever', asy
   expect((await run('a', 0)).preview).toBe('a text');
   expect(requests[0]).not.toHaveProperty('answer');
 });
+
+const empty = new DomainError('model-empty', 'answered without a text');
+
+describe('an answer without a text', () => {
+  test('is a failed attempt, and the next one may write more where nobody named a cap', async () => {
+    const { run, requests, result } = await startedRun(designOf(['a']), [empty, empty, {}]);
+    await failureOf(run('a', 0));
+    await failureOf(run('a', 0, { attempt: 2 }));
+    await run('a', 0, { attempt: 3 });
+    expect(requests.map(({ maxTokens }) => maxTokens)).toEqual([4_096, 8_192, 16_384]);
+    expect(await result()).toMatchObject({ status: 'success', attempts: 3 });
+  });
+
+  test.each([
+    ['the default, but named', { max_tokens: 4_096, max_tokens_named: true as const }, 4_096],
+    ['another one', { max_tokens: 500 }, 500],
+  ])('leaves the cap of the user as it is: %s', async (_what, cap, expected) => {
+    const { run, requests } = await startedRun(designOf([agentOf('a', cap)]), [empty, {}]);
+    await failureOf(run('a', 0));
+    await run('a', 0, { attempt: 2 });
+    expect(requests.map(({ maxTokens }) => maxTokens)).toEqual([expected, expected]);
+  });
+
+  test('fails the agent in the end, which says why', async () => {
+    const design = designOf([agentOf('a', { retry_count: 2 })]);
+    const { run, result } = await startedRun(design, [empty]);
+    await failureOf(run('a', 0));
+    expect(await failureOf(run('a', 0, { attempt: 2 }))).toMatchObject({ type: 'model-empty' });
+    expect(await result()).toMatchObject({
+      status: 'failed',
+      error: 'agent a: failed after 2 attempt(s), because the model answered without a text',
+    });
+  });
+});
+
+test('an answer that was cut says so: in the result, its event, and the prompt of the next agent', async () => {
+  const { run, requests, result, published } = await startedRun(designOf(['a', 'b']), [
+    { finish: 'length', content: 'half a sent' },
+    {},
+  ]);
+  await run('a', 0);
+  expect(await result()).toMatchObject({ status: 'success', truncated: true });
+  expect(published[0]).toMatchObject({ type: 'agent_completed', truncated: true });
+  await run('b', 1);
+  expect(requests[1]?.messages[1]?.content).toContain('incomplete: it was cut at its token limit');
+});

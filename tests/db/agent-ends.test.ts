@@ -10,7 +10,7 @@ import { admittedRun } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
 
 const NOON = new Date('2026-11-22T12:00:00Z');
-const FAILED = { errorCode: 'model-unavailable', passFailed: true };
+const FAILED = { errorCode: 'model-unavailable' };
 
 let server: TestDb;
 let db: Db;

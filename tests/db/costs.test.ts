@@ -10,7 +10,7 @@ import { createTestDb, createTestUser, type TestDb } from '../support/servers.js
 
 const NOON = new Date('2026-11-22T12:00:00Z');
 const TODAY = '2026-11-22';
-const FAILED = { errorCode: 'model-unavailable', passFailed: true };
+const FAILED = { errorCode: 'model-unavailable' };
 
 let server: TestDb;
 let db: Db;
@@ -277,7 +277,7 @@ test('a settled call cannot be released or become unknown', async () => {
   await settled(charge, callId);
   await ledger.release(callId, FAILED);
   await ledger.leaveUnknown(callId, FAILED);
-  expect(await rowOf(callId)).toMatchObject({ state: 'settled', passFailed: false });
+  expect(await rowOf(callId)).toMatchObject({ state: 'settled' });
   expect(await readDay(db, charge.userId, TODAY)).toBe('0.0019');
 });
 
@@ -313,7 +313,7 @@ test('an over-budget attempt still gives up the calls of earlier ones', async ()
 test('a reply that arrives for an unknown call replaces its reservation', async () => {
   const charge = await newCharge();
   const { callId } = await reserved(charge);
-  await ledger.leaveUnknown(callId, { errorCode: 'model-timeout', passFailed: false });
+  await ledger.leaveUnknown(callId, { errorCode: 'model-timeout' });
   await settled(charge, callId);
   expect(await readDay(db, charge.userId, TODAY)).toBe('0.0019');
 });
@@ -360,12 +360,41 @@ test('failed passes of a step are counted once each, whatever became of their ca
     await reserved(charge, { callNumber: 2 }),
     await reserved(charge, { callNumber: 3 }),
   ];
-  await ledger.release(one.callId, { errorCode: 'model-unavailable', passFailed: false });
+  await ledger.release(one.callId, { errorCode: 'model-unavailable' });
   await ledger.release(two.callId, FAILED);
-  await ledger.release(two.callId, FAILED);
-  await ledger.leaveUnknown(three.callId, { errorCode: 'model-timeout', passFailed: true });
-  expect(await ledger.countFailedPasses(charge.stepId)).toBe(2);
-  expect(await ledger.countFailedPasses(`${charge.stepId}:other`)).toBe(0);
+  await ledger.failPass(two.callId);
+  await ledger.failPass(two.callId);
+  await ledger.leaveUnknown(three.callId, { errorCode: 'model-timeout' });
+  await ledger.failPass(three.callId);
+  const failures = { passes: 2, emptyAnswers: 0, isLastEmpty: false };
+  expect(await ledger.readFailures(charge.stepId)).toEqual(failures);
+  expect(await ledger.readFailures(`${charge.stepId}:other`)).toEqual({ ...failures, passes: 0 });
+});
+
+test('an answer that is no reply is settled at the usage that was stated, and stores none', async () => {
+  const charge = await newCharge();
+  const { callId } = await reserved(charge);
+  const usage = { promptTokens: 100, completionTokens: 50 };
+  await ledger.settleFailure(callId, { errorCode: 'model-empty', usage });
+  await ledger.settleFailure(callId, { errorCode: 'model-empty', usage });
+  await ledger.failPass(callId);
+  expect(await rowOf(callId)).toMatchObject({ state: 'settled', promptTokens: 100 });
+  expect(await readDay(db, charge.userId, TODAY)).toBe('0.0006');
+  expect(await ledger.findReply(charge.stepId)).toBeNull();
+  const failures = { passes: 1, emptyAnswers: 1, isLastEmpty: true };
+  expect(await ledger.readFailures(charge.stepId)).toEqual(failures);
+});
+
+test('a reply without usage is kept, and charged as estimated at what was reserved', async () => {
+  const charge = await newCharge();
+  const { callId, maxTokens } = await reserved(charge);
+  const { promptTokens } = estimateOf();
+  const usage = { promptTokens, completionTokens: maxTokens };
+  await settled(charge, callId, { usage, isEstimated: true });
+  const row = await rowOf(callId);
+  expect(row).toMatchObject({ state: 'estimated' });
+  expect(Number(row.cost)).toBe(Number(row.reserved));
+  expect(await ledger.findReply(charge.stepId)).not.toBeNull();
 });
 
 test('stale reservations become unknown in batches and stay charged', async () => {

@@ -305,7 +305,7 @@ test('a run without any call gives its count back, so it can be had again that d
 test('a run whose only vendor call was released keeps its count: a vendor was called', async () => {
   const run = await runningRun();
   const { ledger, callId } = await reserveFor(run);
-  await ledger.release(callId, { errorCode: 'model-key-refused', passFailed: false });
+  await ledger.release(callId, { errorCode: 'model-key-refused' });
   await close(run.pipelineId);
   expect((await rowOf(run.pipelineId)).countedOn).toBe(TODAY);
 });
@@ -317,7 +317,7 @@ test('a run with a call in flight, or of unknown end, keeps its count', async ()
   expect((await rowOf(inFlight.pipelineId)).countedOn).toBe(TODAY);
   const unknown = await runningRun();
   const { ledger, callId } = await reserveFor(unknown);
-  await ledger.leaveUnknown(callId, { errorCode: 'model-timeout', passFailed: true });
+  await ledger.leaveUnknown(callId, { errorCode: 'model-timeout' });
   await close(unknown.pipelineId);
   expect((await rowOf(unknown.pipelineId)).countedOn).toBe(TODAY);
 });

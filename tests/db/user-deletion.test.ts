@@ -155,8 +155,8 @@ describe('a call that is under way when its user goes', () => {
     const callId = 'kind' in reserved ? '' : reserved.callId;
     const settling = ledger.settle(call, { callId, reply, fallbackFrom: null, calls: 1 });
     await expect(settling).rejects.toMatchObject({ code: 'internal' });
-    await ledger.release(callId, { errorCode: 'model-timeout', passFailed: true });
-    await ledger.leaveUnknown(callId, { errorCode: 'model-timeout', passFailed: true });
+    await ledger.release(callId, { errorCode: 'model-timeout' });
+    await ledger.leaveUnknown(callId, { errorCode: 'model-timeout' });
     const left = await db
       .selectFrom('costLedger')
       .select(['cost', 'reserved', 'userId', 'errorCode'])

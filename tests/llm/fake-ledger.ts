@@ -1,5 +1,5 @@
 import type { CallEstimate, Charge, Ledger } from '../../domain/costs.js';
-import type { ChargedReply } from '../../domain/models.js';
+import type { ChargedReply, Usage } from '../../domain/models.js';
 import { costOf } from '../../llm/registry.js';
 
 export interface LedgerRow {
@@ -7,8 +7,9 @@ export interface LedgerRow {
   readonly charge: Charge;
   readonly estimate: CallEstimate;
   readonly maxTokens: number;
-  state: 'open' | 'settled' | 'released' | 'unknown';
-  outcome: { errorCode: string; passFailed: boolean } | null;
+  state: 'open' | 'settled' | 'estimated' | 'released' | 'unknown';
+  outcome: { readonly errorCode: string; readonly usage?: Usage } | null;
+  passFailed: boolean;
 }
 
 /** A ledger in memory, for what the metered models do with one. */
@@ -31,12 +32,20 @@ export function fakeLedger(options: { affordableTokens?: number } = {}) {
       }
       const maxTokens = Math.min(affordableTokens, estimate.maxTokens);
       const callId = `call-${rows.length + 1}`;
-      rows.push({ callId, charge, estimate, maxTokens, state: 'open', outcome: null });
+      rows.push({
+        callId,
+        charge,
+        estimate,
+        maxTokens,
+        state: 'open',
+        outcome: null,
+        passFailed: false,
+      });
       return Promise.resolve({ callId, maxTokens });
     },
     settle: (charge, { callId, reply, fallbackFrom, calls }) => {
       const row = rowOf(callId);
-      row.state = 'settled';
+      row.state = reply.isEstimated === true ? 'estimated' : 'settled';
       const charged = { ...reply, costUsd: costOf(row.estimate, reply.usage), fallbackFrom, calls };
       replies.set(charge.stepId, charged);
       return Promise.resolve(charged);
@@ -49,11 +58,26 @@ export function fakeLedger(options: { affordableTokens?: number } = {}) {
       Object.assign(rowOf(callId), { state: 'unknown', outcome });
       return Promise.resolve();
     },
-    countFailedPasses: (stepId) =>
-      Promise.resolve(
-        rows.filter((row) => row.charge.stepId === stepId && row.outcome?.passFailed === true)
-          .length,
-      ),
+    settleFailure: (callId, outcome) => {
+      Object.assign(rowOf(callId), { state: 'settled', outcome });
+      return Promise.resolve();
+    },
+    failPass: (callId) => {
+      for (const row of rows) {
+        row.passFailed ||= row.callId === callId;
+      }
+      return Promise.resolve();
+    },
+    readFailures: (stepId) => {
+      const ofStep = rows.filter((row) => row.charge.stepId === stepId);
+      const failed = ofStep.filter(({ passFailed }) => passFailed);
+      const isEmpty = (row: LedgerRow | undefined) => row?.outcome?.errorCode === 'model-empty';
+      return Promise.resolve({
+        passes: failed.length,
+        emptyAnswers: ofStep.filter(isEmpty).length,
+        isLastEmpty: isEmpty(failed.at(-1)),
+      });
+    },
   };
   return { ledger, rows };
 }

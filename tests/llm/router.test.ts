@@ -7,7 +7,7 @@ import { createGates } from '../../llm/gates.js';
 import type { ModelRequest, PayingKey, Provider } from '../../llm/model.js';
 import type { Places } from '../../llm/places.js';
 import { createRouter, sendPlainly, type PassTurn } from '../../llm/router.js';
-import { ModelCallError, isRetryable } from '../../llm/vendor-errors.js';
+import { ModelCallError } from '../../llm/vendor-errors.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { createModelMetrics } from '../../telemetry/model-metrics.js';
 
@@ -116,17 +116,11 @@ function sceneOf({ resting = {}, full = [], opensMeanwhile = [], fails = {} }: S
     metrics,
     logger: silentLogger,
   });
-  const turns: { number: number; fallbackFrom: ProviderName | null; hadNext?: boolean }[] = [];
-  const sendAndNote = async (turn: PassTurn) => {
-    const seen = { number: turn.number, fallbackFrom: turn.fallbackFrom };
-    try {
-      const reply = await sendPlainly(turn);
-      turns.push(seen);
-      return reply;
-    } catch (error) {
-      turns.push(isRetryable(error) ? { ...seen, hadNext: await turn.hasNext() } : seen);
-      throw error;
-    }
+  const turns: { number: number; fallbackFrom: ProviderName | null }[] = [];
+  let failedPasses = 0;
+  const sendAndNote = (turn: PassTurn) => {
+    turns.push({ number: turn.number, fallbackFrom: turn.fallbackFrom });
+    return sendPlainly(turn);
   };
   return {
     asked,
@@ -134,10 +128,15 @@ function sceneOf({ resting = {}, full = [], opensMeanwhile = [], fails = {} }: S
     turns,
     registry,
     places: () => places,
+    failedPasses: () => failedPasses,
     pass: (options: Partial<Pass> = {}) => {
       const { keys = KEYS, request = REQUEST, send = sendAndNote } = options;
       const { signal = new AbortController().signal } = options;
-      return router.complete(request, keys, { signal, send });
+      const failPass = () => {
+        failedPasses += 1;
+        return Promise.resolve();
+      };
+      return router.complete(request, keys, { signal, send, failPass });
     },
   };
 }
@@ -192,7 +191,7 @@ test('a pass in which somebody was asked fails as that one did, and waits for th
     resting: { anthropic: 3_000, google: 60_000 },
   });
   await expect(pass()).rejects.toMatchObject({ code: 'model-unavailable', retryAfterSeconds: 3 });
-  expect(turns).toEqual([{ number: 1, fallbackFrom: null, hadNext: false }]); // so the pass counts
+  expect(turns).toEqual([{ number: 1, fallbackFrom: null }]);
 });
 
 test('a vendor that asks for no wait may be asked first, whatever others want', async () => {
@@ -205,25 +204,29 @@ test('a vendor that asks for no wait may be asked first, whatever others want', 
   expect((failure as DomainError).retryAfterSeconds).toBeUndefined();
 });
 
-test('calls are numbered as they are made, and each failing one knows whether it is the last', async () => {
+test('calls are numbered as they are made, and a pass in which all fail counts once', async () => {
   const fails = { openai: unavailable('openai'), google: unavailable('google') };
-  const { pass, turns, outcomes } = sceneOf({ fails, resting: { anthropic: 1_000 } });
+  const { pass, turns, outcomes, failedPasses } = sceneOf({ fails, resting: { anthropic: 1_000 } });
   await expect(pass()).rejects.toMatchObject({ code: 'model-unavailable' });
   expect(turns).toEqual([
-    { number: 1, fallbackFrom: null, hadNext: true },
-    { number: 2, fallbackFrom: 'openai', hadNext: false },
+    { number: 1, fallbackFrom: null },
+    { number: 2, fallbackFrom: 'openai' },
   ]);
+  expect(failedPasses()).toBe(1);
   expect(outcomes).toEqual({ openai: ['failed'], google: ['failed'] });
 });
 
-test('a way that was kept for the next vendor and is not needed is given back', async () => {
-  const { pass, outcomes } = sceneOf({});
-  const send = async (turn: PassTurn) => {
-    await turn.hasNext();
-    throw new Error('the ledger is away');
-  };
-  await expect(pass({ send })).rejects.toThrow('ledger');
-  expect(outcomes).toEqual({ openai: ['nothing'], anthropic: ['nothing'] });
+test('a pass counts as failed where the next vendor has no place for the call', async () => {
+  const fails = { openai: unavailable('openai') };
+  const { pass, failedPasses } = sceneOf({ fails, full: ['anthropic', 'google'] });
+  await expect(pass()).rejects.toMatchObject({ code: 'model-unavailable' });
+  expect(failedPasses()).toBe(1);
+});
+
+test('a pass in which nobody was asked is no failed attempt', async () => {
+  const { pass, failedPasses } = sceneOf({ full: ['openai', 'anthropic', 'google'] });
+  await expect(pass()).rejects.toMatchObject({ code: 'model-on-hold' });
+  expect(failedPasses()).toBe(0);
 });
 
 test.each([

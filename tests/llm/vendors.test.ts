@@ -117,7 +117,7 @@ describe.each(VENDORS)('%s', (vendor) => {
   test.each([
     [400, 'model-request-invalid'],
     [401, 'model-key-refused'],
-    [402, 'model-key-refused'],
+    [402, 'model-credit-exhausted'],
     [403, 'model-key-refused'],
     [404, 'model-request-invalid'],
     [408, 'model-unavailable'],
@@ -149,13 +149,15 @@ describe.each(VENDORS)('%s', (vendor) => {
   });
 
   test.each(['garbage', 'cut', 'empty'] as const)(
-    'a reply that is %s leaves open whether it was billed',
+    'a reply that is %s leaves open whether it was billed, unless its usage is stated',
     async (kind) => {
       vendors.setBehaviour({ kind });
-      expect(await failure(complete(vendor))).toMatchObject({
-        code: 'model-unavailable',
-        billing: 'unknown',
-      });
+      const isStated = kind === 'empty' && vendor === 'anthropic';
+      expect(await failure(complete(vendor))).toMatchObject(
+        isStated
+          ? { code: 'model-empty', billing: { promptTokens: 1, completionTokens: 0 } }
+          : { code: 'model-unavailable', billing: 'unknown' },
+      );
       expect(vendors.calls).toHaveLength(1);
     },
   );
@@ -192,7 +194,7 @@ describe.each(VENDORS)('%s', (vendor) => {
     const unreachable = createProviders(closed)[vendor];
     const error = await failure(unreachable.complete(callOf(vendor), optionsOf()));
     expect(error.code).toBe('model-unavailable');
-    expect(error.billing).toBe(vendor === 'google' ? 'unknown' : 'none');
+    expect(error.billing).toBe('none');
   });
 
   test('a good key is valid and names models', async () => {
@@ -269,7 +271,7 @@ test('Anthropic gets all system texts, Google the assistant as model', async () 
 
 test('an exhausted quota is final, since waiting does not bring it back', async () => {
   vendors.setBehaviour({ kind: 'status', status: 429, code: 'insufficient_quota' });
-  expect((await failure(complete('openai'))).code).toBe('model-key-refused');
+  expect((await failure(complete('openai'))).code).toBe('model-credit-exhausted');
 });
 
 test('Google is told of an optional value in its own words', async () => {

@@ -88,7 +88,7 @@ export async function startedRun(
   const published: StoredEvent[] = [];
   const steps: (string | undefined)[] = [];
   const unlookedFor: (string | undefined)[] = [];
-  const failedPasses: (string | undefined)[] = [];
+  const failedPasses: { stepId: string | undefined; code: string }[] = [];
   const told: string[] = [];
   const spend = async (stepId: string | undefined, usd: number, errorCode: string | null) => {
     await db
@@ -115,7 +115,9 @@ export async function startedRun(
           return answer(signal);
         }
         if (answer instanceof DomainError) {
-          failedPasses.push(...(answer.code === 'model-on-hold' ? [] : [stepId]));
+          failedPasses.push(
+            ...(answer.code === 'model-on-hold' ? [] : [{ stepId, code: answer.code }]),
+          );
           await spend(stepId, unknownUsd, answer.code);
           throw answer;
         }
@@ -127,8 +129,15 @@ export async function startedRun(
     },
     ledger: {
       findReply: (stepId) => Promise.resolve(stepId === replied ? REPLY : null),
-      countFailedPasses: (stepId) =>
-        Promise.resolve(failedPasses.filter((failed) => failed === stepId).length),
+      readFailures: (stepId) => {
+        const ofStep = failedPasses.filter((failed) => failed.stepId === stepId);
+        const empty = ofStep.filter(({ code }) => code === 'model-empty');
+        return Promise.resolve({
+          passes: ofStep.length,
+          emptyAnswers: empty.length,
+          isLastEmpty: ofStep.at(-1)?.code === 'model-empty',
+        });
+      },
     },
     collectorUrl,
     publish: (_, events) => {

@@ -9,6 +9,7 @@ const Body = z.strictObject({
   safetySettings: z.array(z.never()).optional(),
   generationConfig: z.strictObject({
     maxOutputTokens: z.int().min(1),
+    thinkingConfig: z.strictObject({ thinkingBudget: z.int().min(128) }).optional(),
     temperature: z.number().min(0).max(2),
     responseMimeType: z.literal('application/json').optional(),
     responseSchema: z
@@ -41,7 +42,10 @@ export const googleWire: Wire = {
     ];
     return {
       model: ROUTE.exec(path)?.[1] ?? '',
-      maxTokens: body.generationConfig.maxOutputTokens,
+      // what is left for the answer
+      maxTokens:
+        body.generationConfig.maxOutputTokens -
+        (body.generationConfig.thinkingConfig?.thinkingBudget ?? 0),
       prompt: contents.map(({ text }) => text).join('\n'),
       schema: body.generationConfig.responseSchema ?? null,
       isStreamed: ROUTE.exec(path)?.[2] === 'streamGenerateContent',
