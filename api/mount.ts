@@ -15,8 +15,9 @@ import {
   limitAuthAttempts,
   limitByRole,
   type ChargeBytes,
+  type RoleLimit,
 } from './middleware/rate-limit.js';
-import { declaredBytes, readText } from './middleware/read-body.js';
+import { readText } from './middleware/read-body.js';
 import { subjectOf } from './middleware/request-log.js';
 import type { ApiMiddleware, Context } from './middleware/state.js';
 import { inLogScope } from '../telemetry/log-scope.js';
@@ -43,22 +44,25 @@ export function mountRoutes(router: ApiRouter, routes: readonly Route[], deps: M
 }
 
 function bodyReaderOf(spec: RouteSpec, { limiter, config }: MountDeps): ApiMiddleware[] {
-  const charge = spec.auth === 'user' ? chargeBytes(limiter, config.rateLimits) : null;
+  const charge = spec.auth === 'user' ? chargeBytes(limiter, roleLimitOf(spec, config)) : null;
   return spec.body === undefined ? [] : [readBody(spec, charge)];
 }
 
 const READ_WEIGHT = 0.1;
 
-function guardsOf(spec: RouteSpec, deps: MountDeps): ApiMiddleware[] {
+function roleLimitOf(spec: RouteSpec, { rateLimits }: ApiConfig): RoleLimit {
   const weight = spec.weight ?? (spec.method === 'GET' ? READ_WEIGHT : 1);
-  const maxBytes = spec.body === undefined ? 0 : maxBodyBytesOf(spec);
+  return { rateLimits, weight, maxBytes: spec.body === undefined ? 0 : maxBodyBytesOf(spec) };
+}
+
+function guardsOf(spec: RouteSpec, deps: MountDeps): ApiMiddleware[] {
   const { limiter, config } = deps;
   return [
     ...(spec.authLimited === true ? [limitAuthAttempts(limiter, config)] : []),
     ...(spec.auth === 'user'
       ? [
           authenticate(deps, operatorRuleOf(spec, config)),
-          limitByRole(limiter, { rateLimits: config.rateLimits, weight, maxBytes }),
+          limitByRole(limiter, roleLimitOf(spec, config)),
         ]
       : []),
     ...(spec.action === undefined ? [] : [authorize(spec.action)]),
@@ -91,7 +95,7 @@ function readBody(spec: RouteSpec, charge: ChargeBytes | null): ApiMiddleware {
       throw new InvalidInput([{ field: 'unknown', msg }]);
     }
     const text = await readText(ctx, maxBytes);
-    await charge?.(ctx, Math.max(0, Buffer.byteLength(text) - declaredBytes(ctx)));
+    await charge?.(ctx, Buffer.byteLength(text));
     ctx.request.body = text === '' ? undefined : parseBody(text, spec);
     await next();
   };

@@ -52,7 +52,7 @@ export function bucketOfUser(
     : { key: userBucketOf(user.id), capacity, windowSeconds: MINUTE_S };
 }
 
-interface RoleLimit {
+export interface RoleLimit {
   readonly rateLimits: Readonly<Record<Role, number>>;
   /** Of a request without a body. */
   readonly weight: number;
@@ -60,51 +60,58 @@ interface RoleLimit {
   readonly maxBytes: number;
 }
 
-export function limitByRole(
-  limiter: RateLimiter,
-  { rateLimits, weight, maxBytes }: RoleLimit,
-): ApiMiddleware {
+export function limitByRole(limiter: RateLimiter, limit: RoleLimit): ApiMiddleware {
   return async (ctx, next) => {
-    const bytes = Math.min(declaredBytes(ctx), maxBytes);
-    await takeOfUser(limiter, ctx.state.user, { rateLimits, weight: weight + weightOf(bytes) });
+    await takeOfUser(limiter, ctx.state.user, {
+      limit,
+      from: null,
+      to: declaredWithin(ctx, limit),
+    });
     await next();
   };
 }
 
-/** Takes from the user's rate what a body has weighed beyond its declared length. */
+/** Takes from the user's rate what a body weighs beyond its declared length. */
 export type ChargeBytes = (ctx: Context, bytes: number) => Promise<void>;
 
-export function chargeBytes(
-  limiter: RateLimiter,
-  rateLimits: Readonly<Record<Role, number>>,
-): ChargeBytes {
+export function chargeBytes(limiter: RateLimiter, limit: RoleLimit): ChargeBytes {
   return async (ctx, bytes) => {
-    const weight = weightOf(bytes);
-    if (weight > 0) {
-      await takeOfUser(limiter, ctx.state.user, { rateLimits, weight });
+    const from = declaredWithin(ctx, limit);
+    if (bytes > from) {
+      await takeOfUser(limiter, ctx.state.user, { limit, from, to: bytes });
     }
   };
+}
+
+function declaredWithin(ctx: Context, { maxBytes }: RoleLimit): number {
+  return Math.min(declaredBytes(ctx), maxBytes);
 }
 
 const FREE_BYTES = 65_536;
 const BYTES_PER_TOKEN = 262_144;
 
-/** What is sent every day weighs nothing; a body of 2 MB as much as eight requests. */
-function weightOf(bytes: number): number {
-  return bytes <= FREE_BYTES ? 0 : bytes / BYTES_PER_TOKEN;
+/** What is sent every day weighs nothing more; a body of 2 MB as much as eight requests. */
+function weightOf(limit: RoleLimit, bytes: number): number {
+  return limit.weight + (bytes <= FREE_BYTES ? 0 : bytes / BYTES_PER_TOKEN);
 }
 
-/** The largest request that a route takes fits into a full bucket, however small the bucket is. */
+/**
+ * Takes what a request of `to` bytes weighs beyond one of `from` bytes, for which it was taken
+ * already. A full bucket carries the largest body that a route takes.
+ */
 async function takeOfUser(
   limiter: RateLimiter,
   user: SignedInUser | null,
-  { rateLimits, weight }: Pick<RoleLimit, 'rateLimits' | 'weight'>,
+  { limit, from, to }: { limit: RoleLimit; from: number | null; to: number },
 ): Promise<void> {
-  const bucket = user === null ? null : bucketOfUser(user, rateLimits);
+  const bucket = user === null ? null : bucketOfUser(user, limit.rateLimits);
   if (bucket === null) {
     return;
   }
-  const taken = await limiter.take(bucket, Math.min(weight, Math.max(1, bucket.capacity)));
+  const weightWithin = (bytes: number) =>
+    Math.min(weightOf(limit, bytes), Math.max(limit.weight, bucket.capacity));
+  const weight = weightWithin(to) - (from === null ? 0 : weightWithin(from));
+  const taken = await limiter.take(bucket, weight);
   if (taken.kind === 'refused') {
     throw new DomainError('too-many-requests', 'Rate limit exceeded', {
       retryAfterSeconds: taken.retryAfterSeconds,

@@ -73,6 +73,31 @@ describe('a body is refused by its size before it is read', () => {
   });
 });
 
+test.each([
+  ['declared', {}, (text: string) => text],
+  ['packed', { 'Content-Encoding': 'gzip' }, (text: string) => gzipSync(text)],
+] as const)('a large body weighs as many requests, a %s one as well', async (_how, more, pack) => {
+  const limited = await startApiServer({
+    config: { rateLimits: { free: 10, pro: 10, admin: -1 } },
+  });
+  const save = async ({ token }: Person, bytes: number) => {
+    const response = await limited.request('/api/v1/templates', {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${token}`, ...more },
+      body: pack(`{"x":"${'x'.repeat(bytes)}"}`),
+    });
+    await response.body?.cancel();
+    return response.status;
+  };
+  const [one, other] = [await limited.register(), await limited.register()];
+  expect(await save(one, MIB)).toBe(422);
+  expect(await save(one, 0)).toBe(422);
+  expect(await save(one, 2 * MIB)).toBe(429);
+  expect(await save(other, 3 * MIB)).toBe(422); // a full bucket carries any body
+  expect(await save(other, 0)).toBe(429);
+  await limited.close();
+});
+
 describe('an attack is answered in a few words', () => {
   const manyIn = (field: string, value: string) =>
     `{"design":${JSON.stringify(DESIGN).slice(0, -1)},"${field}":${value}}}`;
