@@ -2,7 +2,10 @@
 #   docker build -t agentforge .
 #   docker run agentforge node dist/api/main.js
 
-FROM node:24-bookworm-slim AS build
+# may name a digest: docker build --build-arg NODE_IMAGE=node:24-bookworm-slim@sha256:…
+ARG NODE_IMAGE=node:24-bookworm-slim
+
+FROM ${NODE_IMAGE} AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 # install scripts only fetch what development machines lack: a Node, a PostgreSQL
@@ -10,12 +13,12 @@ RUN npm ci --no-audit --no-fund --ignore-scripts
 COPY . .
 RUN node node_modules/typescript/bin/tsc -p tsconfig.build.json && node dist/scripts/bundle-workflows.js
 
-FROM node:24-bookworm-slim AS packages
+FROM ${NODE_IMAGE} AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --no-audit --no-fund --omit=dev
 
-FROM node:24-bookworm-slim
+FROM ${NODE_IMAGE}
 WORKDIR /app
 ENV NODE_ENV=production
 COPY --from=packages /app/node_modules ./node_modules

@@ -3,7 +3,7 @@
  * SIGTERM, lets what is under way end, and releases everything in reverse order.
  */
 import type { RequestListener, Server } from 'node:http';
-import { ConfigError, loadConfig, type Config } from '../config/config.js';
+import { ConfigError, loadApiConfig, type ApiConfig as Config } from '../config/config.js';
 import { requireNode } from '../config/node-version.js';
 import { createLogger, type Logger } from '../telemetry/logger.js';
 import { endFailed } from '../telemetry/process-end.js';
@@ -23,7 +23,7 @@ const DRAIN_MS = 6_000;
 
 const logger = createLogger('api');
 try {
-  const config = loadConfig();
+  const config = loadApiConfig();
   await run(config, createLogger('api', { level: config.logLevel }));
 } catch (error) {
   if (error instanceof ConfigError) {

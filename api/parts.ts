@@ -3,8 +3,8 @@ import { hostname } from 'node:os';
 import type { Redis } from 'ioredis';
 import { sql } from 'kysely';
 import { createArchiveBox } from '../audit/archive-box.js';
-import { createSigner, publicKeyOf } from '../audit/signing.js';
-import type { Config } from '../config/config.js';
+import { createSigner, publicKeyOf, type PublicKey } from '../audit/signing.js';
+import type { ApiConfig as Config } from '../config/config.js';
 import { keySourcesOf } from '../db/admission.js';
 import { connectDb, type Db } from '../db/connect.js';
 import { createSecretBox, type SecretBox } from '../db/secret-box.js';
@@ -165,11 +165,20 @@ function socketDeps(common: Common, parts: SocketParts): SocketServerDeps {
 }
 
 function auditPartsOf({ audit, encryptionKeys }: Config): AuditParts {
-  const { keyId, publicKey } = createSigner(audit.signingKey);
+  const { publicKey, signingKey, previousKeys } = audit;
+  const current = publicKey !== null ? publicKeyOf(publicKey) : signerKeyOf(signingKey);
   return {
     box: createArchiveBox(encryptionKeys),
-    keys: [{ keyId, publicKey }, ...audit.previousKeys.map(publicKeyOf)],
+    keys: [current, ...previousKeys.map(publicKeyOf)].filter((key) => key !== null),
   };
+}
+
+function signerKeyOf(signingKey: Buffer | null): PublicKey | null {
+  if (signingKey === null) {
+    return null;
+  }
+  const { keyId, publicKey } = createSigner(signingKey);
+  return { keyId, publicKey };
 }
 
 function openDb(config: Config, logger: Logger): Db {

@@ -32,6 +32,9 @@ const Environment = z.object({
     .default(5 * KIBIBYTE * KIBIBYTE),
 });
 
+/** The names of all settings of the collector. */
+export const COLLECTOR_SETTINGS: readonly string[] = Object.keys(Environment.shape);
+
 export interface CollectorConfig {
   readonly redisUrl: string;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';

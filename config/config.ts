@@ -9,23 +9,27 @@ import type { RetentionAges } from '../domain/retention.js';
 import {
   allowedAddresses,
   collectorSecret,
-  ConfigError,
   count,
   flag,
   logLevel,
   optional,
   parseEnvironment,
   port,
+  providerNames,
+  publicKey,
   publicKeys,
   readEnvironment,
   requestsPerMinute,
 } from './environment.js';
 import { originsOf, temporalUiOf } from './origins.js';
-import { auditKeyOf, encryptionKeysOf, secretKeyOf } from './secrets.js';
+import { isVariableOf } from './process-variables.js';
+import { auditKeyOf, encryptionKeysOf, publishedKeyOf, secretKeyOf } from './secrets.js';
+import { temporalOf, type TemporalConfig } from './temporal-config.js';
 import { TracesEnvironment, tracesOf, type TracesConfig } from './traces-config.js';
 import { WatchdogEnvironment, watchdogOf, type WatchdogConfig } from './watchdog-config.js';
 
 export { ConfigError } from './environment.js';
+export type { TemporalConfig } from './temporal-config.js';
 
 /** Longer than any connection should last, and less than what a timer can wait. */
 const DAY_SECONDS = 86_400;
@@ -57,6 +61,7 @@ const Environment = z.object({
   ENCRYPTION_KEY: optional,
   ENCRYPTION_KEY_PREVIOUS: optional,
   AUDIT_SIGNING_KEY: optional,
+  AUDIT_PUBLIC_KEY: publicKey,
   AUDIT_KEYS_PREVIOUS: publicKeys,
   DEBUG: flag.default(false),
   LOG_LEVEL: logLevel,
@@ -76,6 +81,7 @@ const Environment = z.object({
   OPENAI_API_KEY: optional,
   ANTHROPIC_API_KEY: optional,
   GOOGLE_API_KEY: optional,
+  SERVER_MODEL_KEYS: providerNames,
   OPENAI_BASE_URL: optional,
   ANTHROPIC_BASE_URL: optional,
   GOOGLE_GEMINI_BASE_URL: optional,
@@ -124,6 +130,8 @@ export interface Config {
   readonly audit: {
     /** Signs archives: the 32 bytes of an Ed25519 key. */
     readonly signingKey: Buffer;
+    /** Its public half, 32 bytes; null: to be made of the signing key. */
+    readonly publicKey: Buffer | null;
     /** Public keys that signed earlier ones, 32 bytes each, to be published still. */
     readonly previousKeys: readonly Buffer[];
   };
@@ -167,25 +175,18 @@ export interface Config {
   readonly watchdog: WatchdogConfig;
 }
 
-export interface TemporalConfig {
-  readonly address: string;
-  readonly namespace: string;
-  readonly taskQueue: string;
-  readonly apiKey: string | null;
-  /** null: a plain connection */
-  readonly tls: {
-    readonly serverName: string | null;
-    /** Paths of PEM files. */
-    readonly ca: string | null;
-    readonly cert: string | null;
-    readonly key: string | null;
-  } | null;
-  /** Under which name and version this process's worker is known to Temporal; null: under none. */
-  readonly workerVersion: { readonly deploymentName: string; readonly buildId: string } | null;
+/** The API shows public keys; it signs no archives. */
+export interface ApiConfig extends Omit<Config, 'audit'> {
+  readonly audit: Omit<Config['audit'], 'signingKey'> & { readonly signingKey: Buffer | null };
 }
+
+/** The worker makes no tokens. */
+export type WorkerConfig = Omit<Config, 'secretKey'>;
 
 export interface ModelsConfig {
   readonly serverKeys: Readonly<Partial<Record<'openai' | 'anthropic' | 'google', string>>>;
+  /** Whether there are such keys, here or, as the API knows from a setting, at the workers. */
+  readonly hasServerKeys: boolean;
   readonly baseUrls: Readonly<Partial<Record<'openai' | 'anthropic' | 'google', string>>>;
   readonly defaultProvider: 'openai' | 'anthropic' | 'google';
   readonly defaultModel: string;
@@ -196,12 +197,44 @@ export interface ModelsConfig {
   readonly modelsFile: string | null;
 }
 
-/** Reads `.env` (never overriding what is set) and the environment. @throws ConfigError */
-export function loadConfig(env: NodeJS.ProcessEnv = readEnvironment()): Config {
-  return Object.freeze(configOf(parseEnvironment(Environment, env)));
+/** The names of all settings of the API and the worker. */
+export const SETTINGS: readonly string[] = Object.keys(Environment.shape);
+
+/** All of it, for commands of operators and for tests. @throws ConfigError */
+export function loadConfig(env: NodeJS.ProcessEnv = readEnvironment(() => true)): Config {
+  const parsed = parseEnvironment(Environment, env);
+  const { audit, ...shared } = sharedOf(parsed);
+  const signingKey = auditKeyOf(parsed);
+  return Object.freeze({
+    ...shared,
+    secretKey: secretKeyOf(parsed),
+    audit: { ...audit, signingKey },
+  });
 }
 
-function configOf(env: z.infer<typeof Environment>): Config {
+/** Reads `.env` (never overriding what is set) and the environment. @throws ConfigError */
+export function loadApiConfig(
+  env: NodeJS.ProcessEnv = readEnvironment((name) => isVariableOf('api', name, SETTINGS)),
+): ApiConfig {
+  const parsed = parseEnvironment(Environment, env);
+  const { audit, ...shared } = sharedOf(parsed);
+  return Object.freeze({
+    ...shared,
+    secretKey: secretKeyOf(parsed),
+    audit: { ...audit, ...publishedKeyOf(parsed) },
+  });
+}
+
+/** Reads `.env` (never overriding what is set) and the environment. @throws ConfigError */
+export function loadWorkerConfig(
+  env: NodeJS.ProcessEnv = readEnvironment((name) => isVariableOf('worker', name, SETTINGS)),
+): WorkerConfig {
+  const parsed = parseEnvironment(Environment, env);
+  const { audit, ...shared } = sharedOf(parsed);
+  return Object.freeze({ ...shared, audit: { ...audit, signingKey: auditKeyOf(parsed) } });
+}
+
+function sharedOf(env: z.infer<typeof Environment>) {
   return {
     databaseUrl: env.DATABASE_URL,
     databasePoolSize: env.DB_POOL_SIZE + env.DB_MAX_OVERFLOW,
@@ -214,9 +247,8 @@ function configOf(env: z.infer<typeof Environment>): Config {
     sdkMetricsPort: env.WORKER_SDK_METRICS_PORT ?? null,
     maxCachedWorkflows: env.WORKER_MAX_CACHED_WORKFLOWS,
     maxActivities: env.WORKER_MAX_ACTIVITIES,
-    secretKey: secretKeyOf(env),
     encryptionKeys: encryptionKeysOf(env),
-    audit: { signingKey: auditKeyOf(env), previousKeys: env.AUDIT_KEYS_PREVIOUS },
+    audit: { publicKey: env.AUDIT_PUBLIC_KEY ?? null, previousKeys: env.AUDIT_KEYS_PREVIOUS },
     debug: env.DEBUG,
     logLevel: env.LOG_LEVEL,
     corsOrigins: originsOf('CORS_ORIGINS', env.CORS_ORIGINS),
@@ -256,48 +288,15 @@ function configOf(env: z.infer<typeof Environment>): Config {
   };
 }
 
-function temporalOf(env: z.infer<typeof Environment>): TemporalConfig {
-  const usesTls = env.TEMPORAL_TLS || env.TEMPORAL_API_KEY != null || env.TEMPORAL_TLS_CERT != null;
-  return {
-    address: env.TEMPORAL_ADDRESS,
-    namespace: env.TEMPORAL_NAMESPACE,
-    taskQueue: env.TEMPORAL_TASK_QUEUE,
-    apiKey: env.TEMPORAL_API_KEY ?? null,
-    tls: usesTls
-      ? {
-          serverName: env.TEMPORAL_TLS_SERVER_NAME ?? null,
-          ca: env.TEMPORAL_TLS_CA ?? null,
-          cert: env.TEMPORAL_TLS_CERT ?? null,
-          key: env.TEMPORAL_TLS_KEY ?? null,
-        }
-      : null,
-    workerVersion: workerVersionOf(env),
-  };
-}
-
-/** Both are set by whoever keeps several versions of workers apart, e.g. Temporal's controller. */
-function workerVersionOf({
-  TEMPORAL_DEPLOYMENT_NAME: deploymentName,
-  TEMPORAL_WORKER_BUILD_ID: buildId,
-}: z.infer<typeof Environment>): TemporalConfig['workerVersion'] {
-  if (deploymentName === undefined && buildId === undefined) {
-    return null;
-  }
-  if (deploymentName === undefined || buildId === undefined) {
-    throw new ConfigError(
-      'Set both TEMPORAL_DEPLOYMENT_NAME and TEMPORAL_WORKER_BUILD_ID, or neither of them.',
-    );
-  }
-  return { deploymentName, buildId };
-}
-
 function modelsOf(env: z.infer<typeof Environment>): ModelsConfig {
+  const serverKeys = present({
+    openai: env.OPENAI_API_KEY,
+    anthropic: env.ANTHROPIC_API_KEY,
+    google: env.GOOGLE_API_KEY,
+  });
   return {
-    serverKeys: present({
-      openai: env.OPENAI_API_KEY,
-      anthropic: env.ANTHROPIC_API_KEY,
-      google: env.GOOGLE_API_KEY,
-    }),
+    serverKeys,
+    hasServerKeys: env.SERVER_MODEL_KEYS.length > 0 || Object.keys(serverKeys).length > 0,
     baseUrls: present({
       openai: env.OPENAI_BASE_URL,
       anthropic: env.ANTHROPIC_BASE_URL,

@@ -32,6 +32,22 @@ export const allowedAddresses = z
     return parsed;
   });
 
+/** Comma-separated; `openai,` is one name. */
+export const providerNames = z
+  .string()
+  .default('')
+  .transform((text) => text.split(',').map((name) => name.trim()))
+  .transform((names) => names.filter((name) => name !== ''))
+  .pipe(z.array(z.enum(['openai', 'anthropic', 'google'])));
+
+/** 64 hexadecimal digits. */
+export const publicKey = z
+  .string()
+  .trim()
+  .regex(/^[0-9a-f]{64}$/, 'a public key has 64 hexadecimal digits')
+  .transform((key) => Buffer.from(key, 'hex'))
+  .optional();
+
 /** Comma-separated, 64 hexadecimal digits each. */
 export const publicKeys = z
   .string()
@@ -45,9 +61,18 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
-/** The environment, completed from `.env`, which never overrides what is set. */
-export function readEnvironment(): NodeJS.ProcessEnv {
-  readDotenv({ quiet: true });
+/**
+ * The environment, completed from `.env`, which never overrides what is set. What is not wanted
+ * there is not taken from it: packages look at all of `process.env`.
+ */
+export function readEnvironment(isWanted: (name: string) => boolean): NodeJS.ProcessEnv {
+  const file: NodeJS.ProcessEnv = {};
+  readDotenv({ quiet: true, processEnv: file });
+  for (const [name, value] of Object.entries(file)) {
+    if (isWanted(name)) {
+      process.env[name] ??= value;
+    }
+  }
   return process.env;
 }
 

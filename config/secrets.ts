@@ -8,6 +8,7 @@ export interface SecretSettings {
   readonly ENCRYPTION_KEY?: string | undefined;
   readonly ENCRYPTION_KEY_PREVIOUS?: string | undefined;
   readonly AUDIT_SIGNING_KEY?: string | undefined;
+  readonly AUDIT_PUBLIC_KEY?: Buffer | undefined;
 }
 
 /** Source: contract, security §10: at least 32 bytes and no known default in production. */
@@ -62,6 +63,20 @@ export function auditKeyOf({ AUDIT_SIGNING_KEY, DEBUG }: SecretSettings): Buffer
   throw new ConfigError(
     'Set AUDIT_SIGNING_KEY to 32 random bytes in base64 (openssl rand -base64 32).',
   );
+}
+
+/**
+ * What the API publishes: the public key, or what it is made of, as earlier releases have it.
+ *
+ * @throws ConfigError where there is none
+ */
+export function publishedKeyOf(env: SecretSettings): {
+  publicKey: Buffer | null;
+  signingKey: Buffer | null;
+} {
+  return env.AUDIT_PUBLIC_KEY === undefined
+    ? { publicKey: null, signingKey: auditKeyOf(env) }
+    : { publicKey: env.AUDIT_PUBLIC_KEY, signingKey: null };
 }
 
 function keyOf(name: string, text: string): Buffer {

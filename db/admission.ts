@@ -22,11 +22,11 @@ export interface KeySources {
 }
 
 export function keySourcesOf(
-  models: { readonly serverKeys: object; readonly simulated: boolean },
+  models: { readonly hasServerKeys: boolean; readonly simulated: boolean },
   secretBox: SecretBox,
 ): KeySources {
   return {
-    serverKeys: Object.keys(models.serverKeys).length > 0,
+    serverKeys: models.hasServerKeys,
     simulated: models.simulated,
     readableSeals: secretBox.seals,
   };

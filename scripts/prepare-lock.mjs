@@ -7,7 +7,7 @@ const POLL_MS = 200;
 
 /** Runs `work` as the only holder of `file`; waits while another process holds it. */
 export async function withLock(file, say, work) {
-  mkdirSync(dirname(file), { recursive: true });
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   let told = null;
   while (!take(file)) {
     const owner = ownerOf(file);
@@ -31,7 +31,8 @@ export async function withLock(file, say, work) {
 /** Makes the lock together with its content, or not at all. */
 function take(file) {
   const draft = `${file}.${process.pid}`;
-  writeFileSync(draft, String(process.pid));
+  rmSync(draft, { force: true });
+  writeFileSync(draft, String(process.pid), { mode: 0o600, flag: 'wx' });
   try {
     linkSync(draft, file);
     return true;

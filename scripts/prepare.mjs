@@ -13,6 +13,14 @@ const INSTALL_STAMP = join(MODULES, '.agentforge-lock');
 const BUILD_STAMP = join(DIST, '.agentforge-build');
 const BUNDLE = join(DIST, 'workflow-bundle.js');
 const OLDEST_NODE = 20;
+/** SHA-256 of the program of the package `node`, which its install script fetches past the lock file. */
+const NODE_PROGRAM = {
+  'linux-x64': '7fde7b8afa198da66257f42ee2001d874c7355631e6d1579a5fb5ef1f246df4c',
+  'linux-arm64': '0f8949d1028f6d61506b2d5bc57e7e6fe893d7b1997509b7847294fc9c616584',
+};
+/** Of ours; what is installed or built here has no business with them. */
+const SECRETS =
+  /^(?:SECRET_KEY|ENCRYPTION_KEY\w*|AUDIT_SIGNING_KEY|DATABASE_URL|\w*REDIS_URL|TEMPORAL_(?:API|TLS)_KEY|\w*_PASSWORD|(?:OPENAI|ANTHROPIC|GOOGLE)_\w+)$/;
 const NETWORK_ERRORS = /ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ECONNREFUSED|ECONNRESET|ERR_SOCKET_TIMEOUT/;
 
 /** A problem whose message names the cure; told without a stack. */
@@ -88,6 +96,7 @@ async function install() {
 
 /** The package `node` gets its program in an install script, which npm may have been told to skip. */
 function requireCurrentNode() {
+  requireReleasedNode(join(MODULES, 'node', 'bin', 'node'));
   const { status } = spawnSync(join(MODULES, '.bin', 'node'), ['--version']);
   if (status !== 0) {
     rmSync(join(MODULES, '.bin', 'node'), { force: true });
@@ -95,6 +104,25 @@ function requireCurrentNode() {
       'The npm package "node" has no program: allow npm install scripts (npm config set ignore-scripts false), then try again.',
     );
   }
+}
+
+/** Where no hash is known for the platform, npm's own check of the package has to do. */
+function requireReleasedNode(program) {
+  const wanted = NODE_PROGRAM[`${process.platform}-${process.arch}`];
+  if (wanted === undefined || !existsSync(program)) {
+    return;
+  }
+  const found = createHash('sha256').update(readFileSync(program)).digest('hex');
+  if (found !== wanted) {
+    rmSync(join(MODULES, '.bin', 'node'), { force: true });
+    throw new PrepareError(
+      `${program} is not the Node that was released: it is not run; check npm's registry, remove node_modules and try again.`,
+    );
+  }
+}
+
+function withoutSecrets(env) {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !SECRETS.test(name)));
 }
 
 async function build() {
@@ -131,7 +159,7 @@ function run(command, args, env = {}) {
     const child = spawn(command, args, {
       cwd: ROOT,
       stdio: ['ignore', 'inherit', 'pipe'],
-      env: { ...process.env, ...env },
+      env: { ...withoutSecrets(process.env), ...env },
     });
     let errors = '';
     child.stderr.on('data', (chunk) => {

@@ -5,6 +5,7 @@ import { readSettings } from './start/settings.js';
 import { createSupervisor } from './start/supervisor.js';
 
 requireNode();
+process.umask(0o077); // what we and our children write is ours alone
 
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', () => undefined); // nobody reads any more; we still have to stop in order

@@ -5,7 +5,7 @@ import type { PipelineDeps } from '../activities/pipelines.js';
 import type { RunArchiveDeps } from '../activities/run-archives.js';
 import { createArchiveBox } from '../audit/archive-box.js';
 import { createSigner } from '../audit/signing.js';
-import type { Config } from '../config/config.js';
+import type { WorkerConfig as Config } from '../config/config.js';
 import type { Db } from '../db/connect.js';
 import type { OwnedDiscussionRun } from '../db/discussion-archives.js';
 import { listClosedDiscussions } from '../temporal/closed-discussions.js';

@@ -9,7 +9,7 @@ import {
   type TelemetryOptions,
   type Worker,
 } from '@temporalio/worker';
-import { ConfigError, loadConfig, type Config } from '../config/config.js';
+import { ConfigError, loadWorkerConfig, type WorkerConfig as Config } from '../config/config.js';
 import { requireNode } from '../config/node-version.js';
 import { createLogger, type Logger } from '../telemetry/logger.js';
 import { endFailed } from '../telemetry/process-end.js';
@@ -26,7 +26,7 @@ requireNode();
 
 const logger = createLogger('worker');
 try {
-  const config = loadConfig();
+  const config = loadWorkerConfig();
   await run(config, createLogger('worker', { level: config.logLevel }));
 } catch (error) {
   if (error instanceof ConfigError) {

@@ -6,7 +6,7 @@ import type { Registry } from 'prom-client';
 import { createActivities, type Activities } from '../activities/index.js';
 import { createDiscussionDoor } from '../activities/discussion-door.js';
 import { createPipelineDoor } from '../activities/pipeline-door.js';
-import type { Config } from '../config/config.js';
+import type { WorkerConfig as Config } from '../config/config.js';
 import type { Db } from '../db/connect.js';
 import { countOpenRuns } from '../db/pipelines.js';
 import { createSecretBox } from '../db/secret-box.js';

@@ -1,7 +1,7 @@
 /** Small pieces of a worker's wiring that are more than a name. */
 import type { Client } from '@temporalio/client';
 import type { Redis } from 'ioredis';
-import type { Config } from '../config/config.js';
+import type { WorkerConfig as Config } from '../config/config.js';
 import { findPayer, keySourcesOf } from '../db/admission.js';
 import { connectDb, type Db } from '../db/connect.js';
 import { openKey, recordValidation } from '../db/llm-keys.js';

@@ -2,14 +2,16 @@
  * The servers that AgentForge needs, started on this machine for those who have none: PostgreSQL,
  * Redis and Temporal, with their state in one directory.
  */
-import { accessSync, constants, mkdirSync, rmSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { loadPasswords } from './passwords.js';
 import { LOCAL_HOST, requireFreePort } from './ports.js';
 import { findPostgresPlace } from './postgres-place.js';
-import { postgresAddress, startPostgres } from './postgres.js';
+import { appDatabaseAddress, postgresAddress, startPostgres } from './postgres.js';
+import { closeToOthers, isOurs, PRIVATE_DIRECTORY } from './private-files.js';
 import { endLeftover, type ServerProcess } from './process.js';
 import { findTool, REDIS_TOOL, TEMPORAL_TOOL } from './python-tools.js';
-import { startRedis } from './redis.js';
+import { redisAddress, startRedis } from './redis.js';
 import { loadSecrets } from './secrets.js';
 import { STOPPING } from './stopping.js';
 import { findTemporalPrograms } from './temporal-programs.js';
@@ -43,6 +45,8 @@ export interface EmbeddedOptions {
   };
   /** How many numbered databases Redis has; 16, its own default, where nothing is said. */
   readonly redisDatabases?: number;
+  /** Users of Redis besides our own, as lines of an ACL file. */
+  readonly moreRedisUsers?: readonly string[];
   /** Present: Temporal's real server, on the PostgreSQL started here, in place of the dev server. */
   readonly realTemporal?: Pick<TemporalServerOptions, 'dynamicConfigFile'> | undefined;
   readonly say: (line: string) => void;
@@ -51,7 +55,11 @@ export interface EmbeddedOptions {
 export interface Embedded {
   /** null: not started here */
   readonly databaseUrl: string | null;
+  /** For the administrator of the database server, who may make databases. */
+  readonly adminDatabaseUrl: string | null;
   readonly redisUrl: string | null;
+  /** For collectors, which have keys of their own in Redis. */
+  readonly collectorRedisUrl: string | null;
   readonly temporalAddress: string | null;
   /** Of the Web UI itself: for the API alone. */
   readonly temporalUiUrl: string | null;
@@ -88,33 +96,47 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       throw failed.reason;
     }
   }
-  const logFiles = parts.map((part) => join(options.home, 'logs', `${part}.log`));
+  const logFiles = parts.map((part) => logFileOf(part, options.home));
   return { ...addressesOf(options), servers, logFiles, restart: start, stop };
 }
 
 /**
- * Makes the state directory, closed to others; root's may be passed through, because PostgreSQL's
- * part of it belongs to another user.
+ * Makes the state directory, which is its owner's alone, also where an earlier release has left it
+ * open to others.
  *
  * @throws Error with the cure when it cannot be used
  */
 export function makeHome(home: string): void {
-  const mode = process.getuid?.() === 0 ? 0o711 : 0o700;
+  const mode = PRIVATE_DIRECTORY;
   try {
     mkdirSync(home, { recursive: true, mode });
-    mkdirSync(join(home, 'logs'), { recursive: true });
     accessSync(home, constants.W_OK);
+    if (isOurs(statSync(home))) {
+      closeToOthers(home);
+      mkdirSync(join(home, 'logs'), { recursive: true, mode });
+      return;
+    }
   } catch (cause) {
     throw new Error(
       `${home} is not writable: make it yours (chown), or set AGENTFORGE_HOME to another directory.`,
       { cause },
     );
   }
+  throw new Error(
+    `${home} belongs to another user: start as that user, make it yours (chown -R), or set AGENTFORGE_HOME to another directory.`,
+  );
 }
 
 /** Ends servers that an earlier start in this home has left behind. */
 export async function endLeftoverServers(home: string): Promise<void> {
-  await Promise.all(PARTS.map((part) => endLeftover(join(home, `${part}.pid`), STOPPING[part])));
+  const ends = PARTS.map((part) =>
+    endLeftover(join(home, `${part}.pid`), { ...STOPPING[part], logFile: logFileOf(part, home) }),
+  );
+  await Promise.all(ends);
+}
+
+function logFileOf(part: Part, home: string): string {
+  return join(home, 'logs', `${part}.log`);
 }
 
 /** Removes a home and all that is kept elsewhere for it. */
@@ -158,12 +180,16 @@ async function startPart(part: Part, options: EmbeddedOptions): Promise<ServerPr
   switch (part) {
     case 'postgres': {
       const password = loadSecrets(options.home).postgresPassword;
-      return startPostgres({ ...place, password, durable: options.durability?.postgres ?? true });
+      const appPassword = loadPasswords(options.home).database;
+      const durable = options.durability?.postgres ?? true;
+      return startPostgres({ ...place, password, appPassword, durable });
     }
     case 'redis': {
       const program = await findTool(REDIS_TOOL, place.tools);
       const databases = options.redisDatabases ?? REDIS_DATABASES;
-      return startRedis({ ...place, program, databases });
+      const passwords = loadPasswords(options.home);
+      const moreUsers = options.moreRedisUsers ?? [];
+      return startRedis({ ...place, program, databases, passwords, moreUsers });
     }
     case 'temporal':
       return startChosenTemporal(place, options);
@@ -182,7 +208,7 @@ async function startChosenTemporal(place: Place, options: EmbeddedOptions): Prom
     const { startTemporalServer } = await import('./temporal-server.js');
     return startTemporalServer({
       ...place,
-      databaseUrl: addressesOf(options).databaseUrl ?? '',
+      databaseUrl: addressesOf(options).adminDatabaseUrl ?? '',
       programs: await findTemporalPrograms(place.tools),
       ...options.realTemporal,
     });
@@ -195,7 +221,7 @@ async function startChosenTemporal(place: Place, options: EmbeddedOptions): Prom
   });
 }
 
-type Addresses = Pick<Embedded, 'databaseUrl' | 'redisUrl' | 'temporalAddress' | 'temporalUiUrl'>;
+type Addresses = Omit<Embedded, 'servers' | 'logFiles' | 'restart' | 'stop'>;
 
 /** Where the parts are that are started here, whether or not they run now. */
 export function addressesOf({
@@ -203,15 +229,34 @@ export function addressesOf({
   ports,
   temporalUi,
 }: Pick<EmbeddedOptions, 'home' | 'ports' | 'temporalUi'>): Addresses {
-  const { postgres, redis, temporal } = ports;
-  const password = postgres === undefined ? '' : loadSecrets(home).postgresPassword;
+  const temporal = inTemporal(ports.temporal, temporalUi);
+  return { ...inDatabase(home, ports), ...inRedis(home, ports), ...temporal };
+}
+
+type Ports = EmbeddedOptions['ports'];
+
+function inDatabase(home: string, { postgres: port }: Ports) {
+  return port === undefined
+    ? { databaseUrl: null, adminDatabaseUrl: null }
+    : {
+        databaseUrl: appDatabaseAddress({ port, appPassword: loadPasswords(home).database }),
+        adminDatabaseUrl: postgresAddress({ port, password: loadSecrets(home).postgresPassword }),
+      };
+}
+
+function inRedis(home: string, { redis: port }: Ports) {
+  return port === undefined
+    ? { redisUrl: null, collectorRedisUrl: null }
+    : {
+        redisUrl: redisAddress('agentforge', port, loadPasswords(home)),
+        collectorRedisUrl: redisAddress('collector', port, loadPasswords(home)),
+      };
+}
+
+function inTemporal(temporal: number | undefined, ui: EmbeddedOptions['temporalUi']) {
   return {
-    databaseUrl: postgres === undefined ? null : postgresAddress({ port: postgres, password }),
-    redisUrl: redis === undefined ? null : `redis://${LOCAL_HOST}:${redis}/0`,
     temporalAddress: temporal === undefined ? null : `${LOCAL_HOST}:${temporal}`,
     temporalUiUrl:
-      temporal === undefined || temporalUi === undefined
-        ? null
-        : `http://${temporalUi.host}:${temporalUi.port}`,
+      temporal === undefined || ui === undefined ? null : `http://${ui.host}:${ui.port}`,
   };
 }

@@ -1,4 +1,13 @@
-import { copyFileSync, readFileSync, statSync, truncateSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  ftruncateSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
 
 const MAX_LOG_BYTES = 10 * 1024 * 1024;
 
@@ -17,8 +26,11 @@ export function lastLines(file: string, count: number): string {
  */
 export function rotateLog(file: string, maxBytes = MAX_LOG_BYTES): void {
   if (sizeOf(file) > maxBytes) {
-    copyFileSync(file, `${file}.1`);
-    truncateSync(file, 0);
+    rmSync(`${file}.1`, { force: true });
+    copyFileSync(file, `${file}.1`, constants.COPYFILE_EXCL);
+    const handle = openSync(file, constants.O_WRONLY | constants.O_NOFOLLOW);
+    ftruncateSync(handle);
+    closeSync(handle);
   }
 }
 
@@ -45,6 +57,8 @@ export function boundLogs(
   };
 }
 
+/** 0: there is none, or it is a link, which is no log of ours. */
 export function sizeOf(file: string): number {
-  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  const stats = lstatSync(file, { throwIfNoEntry: false });
+  return stats?.isFile() === true ? stats.size : 0;
 }

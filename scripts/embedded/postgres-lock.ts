@@ -37,11 +37,7 @@ export async function clearAfterKill(
  * parent it does not believe. It goes on to check that the old server's memory is unused.
  */
 function isServing(pid: number): boolean {
-  if (startTimeOf(pid) === null) {
-    return false;
-  }
-  const comm = `/proc/${pid}/comm`;
-  return !existsSync(comm) || readFileSync(comm, 'utf8').startsWith('postgres');
+  return startTimeOf(pid) !== null && isPostgres(pid);
 }
 
 async function endOrphans(dataDir: string, timeoutMs: number): Promise<void> {
@@ -54,11 +50,19 @@ async function endOrphans(dataDir: string, timeoutMs: number): Promise<void> {
   }
 }
 
-/** PostgreSQL works in its data directory. Nothing is found where there is no /proc. */
+/**
+ * PostgreSQL works in its data directory; a person's shell may be there, too, and is left alone.
+ * Nothing is found where there is no /proc.
+ */
 function processesIn(dataDir: string): readonly number[] {
   return readEntries('/proc')
     .map(Number)
-    .filter((pid) => pid > 0 && workingDirectoryOf(pid) === dataDir);
+    .filter((pid) => pid > 0 && workingDirectoryOf(pid) === dataDir && isPostgres(pid));
+}
+
+function isPostgres(pid: number): boolean {
+  const comm = `/proc/${pid}/comm`;
+  return !existsSync(comm) || readFileSync(comm, 'utf8').startsWith('postgres');
 }
 
 function readEntries(directory: string): readonly string[] {

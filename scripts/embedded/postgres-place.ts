@@ -1,22 +1,29 @@
 /**
  * Where the embedded database lives and whom it runs as. PostgreSQL refuses to run as root, so
- * root's start gives it to an unprivileged user, who may not be able to enter our directories
- * (a checkout under /root): then programs and data go to /var/lib/agentforge.
+ * root's start gives it to an unprivileged user, who must not enter the state directory: there it
+ * is handed its own directory, open. Programs that it cannot reach are copied to /var/lib/agentforge.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
   chownSync,
+  closeSync,
+  constants,
   cpSync,
   existsSync,
+  lchownSync,
+  lstatSync,
   mkdirSync,
+  openSync,
+  readdirSync,
   readFileSync,
   renameSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { PRIVATE_DIRECTORY } from './private-files.js';
 
 export interface SystemUser {
   readonly uid: number;
@@ -33,6 +40,8 @@ export interface PostgresPlace {
 }
 
 const SHARED_STATE = '/var/lib/agentforge';
+/** Entered by the database's group, listed by root alone. */
+const SHARED_MODE = 0o710;
 /** Users without any rights, in the order of preference. */
 const UNPRIVILEGED = ['postgres', 'nobody'];
 const HASH_CHARACTERS = 12;
@@ -45,14 +54,71 @@ export function findPostgresPlace(home: string): PostgresPlace {
     return { binDir: join(nativeDir, 'bin'), root, user: null };
   }
   const user = findUnprivilegedUser();
-  const reachable = canReach(user, home) ? root : join(SHARED_STATE, `data-${nameOf(home)}`);
-  makeDirectory(reachable, user);
-  return { binDir: join(reachableNativeDir(nativeDir, user), 'bin'), root: reachable, user };
+  const kept = rootsData(home, root, user);
+  makeDirectory(kept, user);
+  return { binDir: join(reachableNativeDir(nativeDir, user), 'bin'), root: kept, user };
+}
+
+/** Earlier releases kept it apart where its user could not reach it; there it stays. */
+function rootsData(home: string, root: string, user: SystemUser): string {
+  const apart = join(SHARED_STATE, `data-${nameOf(home)}`);
+  if (existsSync(join(apart, 'data'))) {
+    makeSharedState(user);
+    return apart;
+  }
+  if (canHandOver()) {
+    return root;
+  }
+  if (existsSync(join(root, 'data'))) {
+    throw new Error(`PostgreSQL cannot reach ${root} any more: move it to ${apart}.`);
+  }
+  makeSharedState(user);
+  return apart;
+}
+
+/** A process finds what it was handed under this name; other systems have none like it. */
+const HANDED_OVER = '/proc/self/fd/3';
+
+function canHandOver(): boolean {
+  return process.platform === 'linux';
+}
+
+/**
+ * The way by which the database's programs reach its directory: by its path, or as descriptor 3,
+ * where they run as a user who must not pass through ours.
+ */
+export async function withDirectory<T>(
+  { root, user }: PostgresPlace,
+  use: (way: { readonly path: string; readonly directory: number | null }) => Promise<T>,
+): Promise<T> {
+  if (user === null || !canHandOver()) {
+    return use({ path: root, directory: null });
+  }
+  const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
+  const directory = openSync(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  try {
+    return await use({ path: HANDED_OVER, directory });
+  } finally {
+    closeSync(directory);
+  }
+}
+
+function makeSharedState({ gid }: SystemUser): void {
+  mkdirSync(SHARED_STATE, { recursive: true, mode: SHARED_MODE });
+  const stats = lstatSync(SHARED_STATE);
+  if (!stats.isDirectory() || stats.uid !== 0) {
+    throw new Error(`${SHARED_STATE} is not root's: remove it, and it is made anew.`);
+  }
+  chownSync(SHARED_STATE, 0, gid);
+  chmodSync(SHARED_STATE, SHARED_MODE);
 }
 
 function makeDirectory(directory: string, owner: SystemUser | null): void {
-  mkdirSync(directory, { recursive: true });
-  chmodSync(directory, 0o700);
+  mkdirSync(directory, { recursive: true, mode: PRIVATE_DIRECTORY });
+  if (!lstatSync(directory).isDirectory()) {
+    throw new Error(`${directory} is a link: put the directory itself there.`);
+  }
+  chmodSync(directory, PRIVATE_DIRECTORY);
   if (owner) {
     chownSync(directory, owner.uid, owner.gid);
   }
@@ -106,10 +172,27 @@ function reachableNativeDir(nativeDir: string, user: SystemUser): string {
     SHARED_STATE,
     `postgresql-${nameOf(readFileSync(join(nativeDir, '..', 'package.json'), 'utf8'))}`,
   );
+  makeSharedState(user);
   if (!existsSync(copy)) {
     const partial = `${copy}.${process.pid}`;
     cpSync(nativeDir, partial, { recursive: true, verbatimSymlinks: true });
+    giveToGroup(partial, user.gid);
     renameSync(partial, copy);
   }
   return copy;
+}
+
+/** To read and run, under any umask of ours. */
+function giveToGroup(path: string, gid: number): void {
+  const stats = lstatSync(path);
+  lchownSync(path, 0, gid);
+  if (stats.isSymbolicLink()) {
+    return;
+  }
+  chmodSync(path, (stats.mode & 0o700) | ((stats.mode >> 3) & 0o050));
+  if (stats.isDirectory()) {
+    readdirSync(path).forEach((name) => {
+      giveToGroup(join(path, name), gid);
+    });
+  }
 }

@@ -1,24 +1,26 @@
-import { execFile } from 'node:child_process';
-import { chownSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { chownSync, existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import pg from 'pg';
 import { LOCAL_HOST } from './ports.js';
 import { clearAfterKill } from './postgres-lock.js';
-import { findPostgresPlace, type PostgresPlace } from './postgres-place.js';
+import { findPostgresPlace, withDirectory, type PostgresPlace } from './postgres-place.js';
+import { ADMINISTRATOR, APP_ROLE, DATABASE, prepareDatabase } from './postgres-role.js';
+import { writePrivateFile } from './private-files.js';
 import { startServer, type ServerProcess } from './process.js';
 import { STOPPING } from './stopping.js';
 
 export interface PostgresOptions {
   readonly home: string;
   readonly port: number;
+  /** Of the administrator, which only this start uses. */
   readonly password: string;
+  /** Of our processes' own role. */
+  readonly appPassword: string;
   /** False: fast, and lost with a power cut. For tests. */
   readonly durable: boolean;
 }
 
-const USER = 'agentforge';
-const DATABASE = 'agentforge';
 const SETTINGS = [
   `listen_addresses=${LOCAL_HOST}`,
   'unix_socket_directories=',
@@ -27,10 +29,19 @@ const SETTINGS = [
 const FAST_SETTINGS = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off'];
 /** Source: PostgreSQL manual, appendix A: invalid_password. */
 const WRONG_PASSWORD = '28P01';
-const runFile = promisify(execFile);
 
+/** For the administrator of the server: makes databases, and may do anything. */
 export function postgresAddress(options: Pick<PostgresOptions, 'port' | 'password'>): string {
-  return `postgresql://${USER}:${options.password}@${LOCAL_HOST}:${options.port}/${DATABASE}`;
+  return addressOf(ADMINISTRATOR, options.password, options.port);
+}
+
+/** For our processes: the role that owns the product's database, and may do nothing outside of it. */
+export function appDatabaseAddress(options: Pick<PostgresOptions, 'port' | 'appPassword'>): string {
+  return addressOf(APP_ROLE, options.appPassword, options.port);
+}
+
+function addressOf(role: string, password: string, port: number): string {
+  return `postgresql://${role}:${password}@${LOCAL_HOST}:${port}/${DATABASE}`;
 }
 
 /** Makes the cluster and our database where they are missing, and serves them. */
@@ -42,18 +53,24 @@ export async function startPostgres(options: PostgresOptions): Promise<ServerPro
   }
   await clearAfterKill(dataDir);
   const settings = [...SETTINGS, ...(options.durable ? [] : FAST_SETTINGS)];
-  const server = await startServer({
-    name: 'PostgreSQL',
-    command: join(place.binDir, 'postgres'),
-    args: ['-D', dataDir, '-p', String(options.port), ...settings.flatMap((text) => ['-c', text])],
-    env: environmentOf(),
-    cwd: '/',
-    user: place.user,
-    pidFile: join(options.home, 'postgres.pid'),
-    logFile: join(options.home, 'logs', 'postgres.log'),
-    isReady: () => answers(options),
-    ...STOPPING.postgres,
-  });
+  const server = await withDirectory(place, ({ path, directory }) =>
+    startServer({
+      name: 'PostgreSQL',
+      command: join(place.binDir, 'postgres'),
+      args: [
+        ...['-D', join(path, 'data'), '-p', String(options.port)],
+        ...settings.flatMap((text) => ['-c', text]),
+      ],
+      env: environmentOf(),
+      cwd: '/',
+      user: place.user,
+      directory,
+      pidFile: join(options.home, 'postgres.pid'),
+      logFile: join(options.home, 'logs', 'postgres.log'),
+      isReady: () => answers(options),
+      ...STOPPING.postgres,
+    }),
+  );
   await ensureDatabase(options, place.root).catch(async (error: unknown) => {
     await server.stop();
     throw error;
@@ -70,20 +87,12 @@ async function initialize(place: PostgresPlace, options: PostgresOptions): Promi
   const draft = join(place.root, 'data.new');
   const passwordFile = join(place.root, 'password');
   rmSync(draft, { recursive: true, force: true });
-  writeFileSync(passwordFile, `${options.password}\n`, { mode: 0o600 });
+  writePrivateFile(passwordFile, `${options.password}\n`);
   if (place.user) {
     chownSync(passwordFile, place.user.uid, place.user.gid);
   }
-  const login = ['--username', USER, '--auth', 'scram-sha-256', '--pwfile', passwordFile];
-  const locale = ['--encoding=UTF8', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
-  const sync = options.durable ? [] : ['--no-sync'];
   try {
-    const args = ['--pgdata', draft, ...login, ...locale, '--locale=C', ...sync];
-    await runFile(join(place.binDir, 'initdb'), args, {
-      ...place.user,
-      cwd: '/',
-      env: environmentOf(),
-    });
+    await runInitdb(place, options.durable ? [] : ['--no-sync']);
   } catch (cause) {
     const said = cause instanceof Error ? cause.message : '';
     throw new Error(`The database cannot be made in ${place.root}: ${said}`, { cause });
@@ -93,9 +102,33 @@ async function initialize(place: PostgresPlace, options: PostgresOptions): Promi
   renameSync(draft, join(place.root, 'data'));
 }
 
+/** @throws Error with what initdb has said */
+async function runInitdb(place: PostgresPlace, more: readonly string[]): Promise<void> {
+  await withDirectory(place, async ({ path, directory }) => {
+    const login = ['--username', ADMINISTRATOR, '--auth', 'scram-sha-256'];
+    const password = ['--pwfile', join(path, 'password')];
+    const locale = ['--encoding=UTF8', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
+    const args = ['--pgdata', join(path, 'data.new'), ...login, ...password, ...locale];
+    const child = spawn(join(place.binDir, 'initdb'), [...args, '--locale=C', ...more], {
+      ...place.user,
+      cwd: '/',
+      env: environmentOf(),
+      stdio: ['ignore', 'ignore', 'pipe', ...(directory === null ? [] : [directory])],
+    });
+    let said = '';
+    child.stderr?.on('data', (text) => (said += String(text)));
+    const status = await new Promise<number | null>((resolve, reject) => {
+      child.once('error', reject).once('close', resolve);
+    });
+    if (status !== 0) {
+      throw new Error(said.trim());
+    }
+  });
+}
+
 async function answers(options: PostgresOptions): Promise<boolean> {
   try {
-    await runSql(options, 'select 1');
+    await asAdministrator(options, 'postgres', (client) => client.query('select 1'));
     return true;
   } catch (error) {
     return isWrongPassword(error); // it does answer; told below
@@ -104,14 +137,14 @@ async function answers(options: PostgresOptions): Promise<boolean> {
 
 async function ensureDatabase(options: PostgresOptions, root: string): Promise<void> {
   try {
-    const found = await runSql(options, `select 1 from pg_database where datname = '${DATABASE}'`);
-    if (found === 0) {
-      await runSql(options, `create database ${DATABASE}`);
-    }
+    await prepareDatabase(
+      (database, work) => asAdministrator(options, database, work),
+      options.appPassword,
+    );
   } catch (cause) {
     const message = isWrongPassword(cause)
       ? `The password in ${join(options.home, 'secrets.json')} is not the database's: restore that file, or remove ${root} to begin with an empty database.`
-      : 'The database does not answer.';
+      : `The database cannot be prepared: ${cause instanceof Error ? cause.message : ''}`;
     throw new Error(message, { cause });
   }
 }
@@ -120,19 +153,17 @@ function isWrongPassword(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === WRONG_PASSWORD;
 }
 
-/** @returns how many rows came back */
-async function runSql(options: PostgresOptions, statement: string): Promise<number> {
-  const { port, password } = options;
+async function asAdministrator(
+  { port, password }: PostgresOptions,
+  database: string,
+  work: (client: pg.Client) => Promise<unknown>,
+): Promise<void> {
   const client = new pg.Client({
-    host: LOCAL_HOST,
-    port,
-    user: USER,
-    password,
-    database: 'postgres',
+    ...{ host: LOCAL_HOST, port, user: ADMINISTRATOR, password, database },
   });
   try {
     await client.connect();
-    return (await client.query(statement)).rowCount ?? 0;
+    await work(client);
   } finally {
     await client.end().catch(() => undefined);
   }

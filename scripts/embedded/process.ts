@@ -3,9 +3,10 @@
  * when it was started, so that a start after a crash ends what is left and never a stranger.
  */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { z } from 'zod';
 import { lastLines } from './logs.js';
+import { openPrivateLog, readOwnFile, realPathOf, writePrivateFile } from './private-files.js';
 import { waitUntil } from './wait.js';
 
 const PidRecord = z.object({ pid: z.number().int(), startTime: z.string(), command: z.string() });
@@ -16,10 +17,13 @@ export interface ServerSpec extends Ending {
   readonly name: string;
   readonly command: string;
   readonly args: readonly string[];
-  readonly env?: NodeJS.ProcessEnv;
+  /** All of it: a server inherits nothing. */
+  readonly env: NodeJS.ProcessEnv;
   readonly cwd?: string;
   /** Whom to run as, where we are root and the server refuses to be. */
   readonly user?: { readonly uid: number; readonly gid: number } | null;
+  /** A directory's descriptor that the server finds as its third. */
+  readonly directory?: number | null;
   readonly pidFile: string;
   readonly logFile: string;
   readonly isReady: () => Promise<boolean>;
@@ -47,14 +51,8 @@ const STOP_TIMEOUT_MS = 8_000;
 
 /** Starts it and waits until it is ready. @throws Error with the end of its log when it is not. */
 export async function startServer(spec: ServerSpec): Promise<ServerProcess> {
-  const log = openSync(spec.logFile, 'a');
-  const child = spawn(spec.command, spec.args, {
-    detached: true,
-    stdio: ['ignore', log, log],
-    cwd: spec.cwd,
-    env: spec.env ?? process.env,
-    ...(spec.user ? { uid: spec.user.uid, gid: spec.user.gid } : {}),
-  });
+  const log = openPrivateLog(spec.logFile);
+  const child = spawnPrivate(spec, log);
   closeSync(log);
   const server = await trackChild(child, spec);
   const isUp = await waitUntil(async () => server.hasEnded() || (await spec.isReady()), {
@@ -66,6 +64,22 @@ export async function startServer(spec: ServerSpec): Promise<ServerProcess> {
     throw new Error(`${spec.name} ${why}; see ${spec.logFile}:\n${lastLines(spec.logFile, 8)}`);
   }
   return server;
+}
+
+/** What it writes is its owner's alone. */
+function spawnPrivate(spec: ServerSpec, log: number): ChildProcess {
+  const umask = process.umask(0o077);
+  try {
+    return spawn(spec.command, spec.args, {
+      detached: true,
+      stdio: ['ignore', log, log, ...(spec.directory == null ? [] : [spec.directory])],
+      cwd: spec.cwd,
+      env: spec.env,
+      ...(spec.user ? { uid: spec.user.uid, gid: spec.user.gid } : {}),
+    });
+  } finally {
+    process.umask(umask);
+  }
 }
 
 async function trackChild(child: ChildProcess, spec: ServerSpec): Promise<ServerProcess> {
@@ -100,28 +114,56 @@ async function trackChild(child: ChildProcess, spec: ServerSpec): Promise<Server
 
 export function writePidFile(pidFile: string, pid: number, command: string): void {
   const record: PidRecord = { pid, startTime: startTimeOf(pid) ?? '', command };
-  writeFileSync(pidFile, JSON.stringify(record), { mode: 0o600 });
+  writePrivateFile(pidFile, JSON.stringify(record));
 }
 
-/** The process that a pid file names, if that very process still runs. */
+/** The process that a pid file of ours names, if that very process still runs. */
 export function readRunning(pidFile: string): PidRecord | null {
   try {
-    const record = PidRecord.parse(JSON.parse(readFileSync(pidFile, 'utf8')));
+    const record = PidRecord.parse(JSON.parse(readOwnFile(pidFile)));
     return startTimeOf(record.pid) === record.startTime ? record : null;
   } catch {
-    return null; // no file, or half a file of a start that was killed
+    return null; // no file, another user's, or half a file of a start that was killed
   }
 }
 
-/** Ends the process that a pid file names and removes the file; a recycled pid is left alone. */
-export async function endLeftover(pidFile: string, how: Ending = {}): Promise<boolean> {
-  const running = readRunning(pidFile);
+export interface Leftover extends Ending {
+  /** What the process writes: one that does not write it is a stranger, even if a pid file names it. */
+  readonly logFile?: string;
+}
+
+/** Ends the process that a pid file names and removes the file; strangers are left alone. */
+export async function endLeftover(pidFile: string, how: Leftover = {}): Promise<boolean> {
+  const named = readRunning(pidFile);
+  const isOurs = named !== null && (how.logFile === undefined || writesLog(named, how.logFile));
+  const running = isOurs ? named : null;
   if (running) {
     const isGone = (): boolean => startTimeOf(running.pid) !== running.startTime;
     await endProcess(running.pid, { ...how, isGone });
   }
   rmSync(pidFile, { force: true });
   return running !== null;
+}
+
+/** Servers of ours write to the log that they were started with, under any user. */
+function writesLog({ pid, command }: PidRecord, logFile: string): boolean {
+  if (process.platform !== 'linux') {
+    return commandByPs(pid).startsWith(command);
+  }
+  try {
+    const output = readlinkSync(`/proc/${pid}/fd/1`).replace(/ \(deleted\)$/, '');
+    return output === realPathOf(logFile);
+  } catch {
+    return false; // it has ended, or it is another user's
+  }
+}
+
+function commandByPs(pid: number): string {
+  try {
+    return execFileSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' }).trim();
+  } catch {
+    return '';
+  }
 }
 
 async function endProcess(

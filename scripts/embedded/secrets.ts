@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { PRIVATE_DIRECTORY, writePrivateFile } from './private-files.js';
 
 const Secrets = z.object({
   /** Signs tokens. */
@@ -52,14 +53,15 @@ interface Once<T> {
   make(): string;
 }
 
-function readOnce<T>(home: string, file: string, { read, make }: Once<T>): T {
+/** Reads a file that is made, once and readable by us alone, where it is missing. */
+export function readOnce<T>(home: string, file: string, { read, make }: Once<T>): T {
   const stored = read(file);
   if (stored !== null) {
     return stored;
   }
-  mkdirSync(dirname(file), { recursive: true });
+  mkdirSync(dirname(file), { recursive: true, mode: PRIVATE_DIRECTORY });
   const draft = `${file}.${process.pid}`;
-  writeFileSync(draft, `${make()}\n`, { mode: 0o600 });
+  writePrivateFile(draft, `${make()}\n`);
   try {
     linkSync(draft, file); // fails if another start was first: then its secrets count
   } catch {
@@ -84,7 +86,7 @@ function readAuditKey(file: string): string | null {
   return key;
 }
 
-function readText(file: string): string | null {
+export function readText(file: string): string | null {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {

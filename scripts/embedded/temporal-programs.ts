@@ -3,7 +3,9 @@ import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
+import { PRIVATE_DIRECTORY } from './private-files.js';
 import { findOnPath, type FindToolOptions } from './python-tools.js';
+import { goEnvironment } from './server-environment.js';
 
 export interface TemporalPrograms {
   readonly server: string;
@@ -39,11 +41,11 @@ export async function findTemporalPrograms(options: FindToolOptions): Promise<Te
 
 async function build(go: string, target: string): Promise<void> {
   const partial = `${target}.${process.pid}`; // renamed when whole, so that a kill leaves no half
-  mkdirSync(partial, { recursive: true });
+  mkdirSync(partial, { recursive: true, mode: PRIVATE_DIRECTORY });
   const packages = COMMANDS.map((command) => `${MODULE}/${command}@v${TEMPORAL_VERSION}`);
   try {
     await runFile(go, ['install', '-ldflags=-s -w', ...packages], {
-      env: { ...process.env, GOBIN: partial, CGO_ENABLED: '0' },
+      env: { ...goEnvironment(), GOBIN: partial, CGO_ENABLED: '0' },
       timeout: BUILD_TIMEOUT_MS,
       maxBuffer: MAX_OUTPUT_BYTES,
     });

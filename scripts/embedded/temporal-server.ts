@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { acceptsConnections, findFreePort, LOCAL_HOST } from './ports.js';
 import { startServer, type ServerProcess } from './process.js';
+import { serverEnvironment } from './server-environment.js';
 import { STOPPING } from './stopping.js';
 import { isNamespaceReady } from './temporal-namespace.js';
 import type { TemporalPrograms } from './temporal-programs.js';
@@ -72,7 +73,7 @@ function environmentOf(options: TemporalServerOptions, dynamicConfig: string): N
   const { databases = DATABASES, metricsPort } = options;
   const { hostname, port, username, password } = new URL(options.databaseUrl);
   return {
-    PATH: process.env['PATH'],
+    ...serverEnvironment(),
     TZ: 'UTC',
     DB: PLUGIN,
     POSTGRES_SEEDS: hostname,

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { SEARCH_ATTRIBUTES } from '../../domain/search-attributes.js';
 import { acceptsConnections, findFreePort, LOCAL_HOST } from './ports.js';
 import { startServer, type ServerProcess } from './process.js';
+import { serverEnvironment } from './server-environment.js';
 import { STOPPING } from './stopping.js';
 
 export interface TemporalOptions {
@@ -59,12 +60,18 @@ export async function startTemporal(options: TemporalOptions): Promise<ServerPro
     name: 'Temporal',
     command: options.program,
     args: serverArguments(options),
+    env: environmentOf(options),
     pidFile: join(options.home, 'temporal.pid'),
     logFile: join(options.home, 'logs', 'temporal.log'),
     isReady: async () => (await acceptsConnections(options.port)) && (await setRetention(options)),
     readyTimeoutMs: 60_000,
     ...STOPPING.temporal,
   });
+}
+
+/** Its own settings are looked for beside its data, and not in the user's. */
+function environmentOf({ home }: TemporalOptions): NodeJS.ProcessEnv {
+  return { ...serverEnvironment(), HOME: home };
 }
 
 function serverArguments(options: TemporalOptions): readonly string[] {
@@ -92,7 +99,8 @@ async function setRetention(options: TemporalOptions): Promise<boolean> {
   const address = `${LOCAL_HOST}:${options.port}`;
   const update = ['operator', 'namespace', 'update', '--namespace', NAMESPACE];
   try {
-    await runFile(options.program, [...update, '--retention', RETENTION, '--address', address]);
+    const args = [...update, '--retention', RETENTION, '--address', address];
+    await runFile(options.program, args, { env: environmentOf(options) });
     return true;
   } catch {
     return false; // not up yet

@@ -2,7 +2,8 @@
  * Servers for a while, with their state in a temporary directory: for tests and measurements, which
  * run from the source. AGENTFORGE_TEST_TEMPORAL chooses Temporal's.
  */
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { lstatSync, mkdirSync, mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import {
@@ -13,6 +14,7 @@ import {
   type EmbeddedOptions,
 } from './embedded.js';
 import { findFreePort } from './ports.js';
+import { isOurs } from './private-files.js';
 import { endLeftover, readRunning, sendSignal, writePidFile } from './process.js';
 import { chosenTemporal } from './temporal-choice.js';
 
@@ -27,6 +29,8 @@ export interface TemporaryOptions extends Pick<
 }
 
 export interface TemporaryServers extends Embedded {
+  /** Of a user of Redis that reads everything, to look at what is stored. */
+  readonly observerRedisUrl: string;
   readonly home: string;
 }
 
@@ -44,10 +48,11 @@ export async function startTemporary(options: TemporaryOptions): Promise<Tempora
   mkdirSync(settings.toolsDir, { recursive: true });
   await sweep(prefix);
   const home = mkdtempSync(join(tmpdir(), prefix));
-  chmodSync(home, 0o711); // PostgreSQL may run as another user; what is inside is closed itself
   writePidFile(join(home, OWNER_FILE), process.pid, prefix);
+  const observer = randomBytes(24).toString('hex');
   const embedded = await startEmbedded({
     ...settings,
+    moreRedisUsers: [`user observer on >${observer} ~* -@all +@read +@connection +select +info`],
     home,
     ports: {
       postgres: await findFreePort(),
@@ -64,6 +69,7 @@ export async function startTemporary(options: TemporaryOptions): Promise<Tempora
   process.once('exit', killAll);
   return {
     ...embedded,
+    observerRedisUrl: withLogin(embedded.redisUrl ?? '', 'observer', observer),
     home,
     async stop() {
       process.off('exit', killAll);
@@ -73,11 +79,19 @@ export async function startTemporary(options: TemporaryOptions): Promise<Tempora
   };
 }
 
+function withLogin(address: string, user: string, password: string): string {
+  const url = new URL(address);
+  url.username = user;
+  url.password = password;
+  return url.href;
+}
+
 /** Ends what killed owners have left behind: their servers, and whatever else has a pid file there. */
 async function sweep(prefix: string): Promise<void> {
   const homes = readdirSync(tmpdir())
     .filter((name) => name.startsWith(prefix))
     .map((name) => join(tmpdir(), name))
+    .filter((home) => isOurs(lstatSync(home))) // anyone may make one of that name
     .filter((home) => readRunning(join(home, OWNER_FILE)) === null);
   for (const home of homes) {
     await endLeftoverServers(home);

@@ -1,3 +1,8 @@
+import { createSigner } from '../../audit/signing.js';
+import { COLLECTOR_SETTINGS } from '../../config/collector-config.js';
+import { SETTINGS } from '../../config/config.js';
+import { variablesOf } from '../../config/process-variables.js';
+import { auditKeyOf } from '../../config/secrets.js';
 import type { Embedded } from '../embedded/embedded.js';
 import { loadSecrets } from '../embedded/secrets.js';
 import { collectorUrl, type App } from './app-processes.js';
@@ -6,7 +11,10 @@ import type { StartSettings } from './settings.js';
 /** What our processes are told: what the user has set wins, the rest is ours. */
 export function environmentOf(
   settings: StartSettings,
-  embedded: Pick<Embedded, 'databaseUrl' | 'redisUrl' | 'temporalAddress' | 'temporalUiUrl'>,
+  embedded: Pick<
+    Embedded,
+    'databaseUrl' | 'redisUrl' | 'collectorRedisUrl' | 'temporalAddress' | 'temporalUiUrl'
+  >,
 ): NodeJS.ProcessEnv {
   const secrets = loadSecrets(settings.home);
   const metricsPort = String(settings.WORKER_METRICS_PORT);
@@ -19,6 +27,7 @@ export function environmentOf(
     WORKER_METRICS_URL: `http://127.0.0.1:${metricsPort}/metrics`,
     DATABASE_URL: embedded.databaseUrl ?? '',
     REDIS_URL: embedded.redisUrl ?? '',
+    COLLECTOR_REDIS_URL: embedded.collectorRedisUrl ?? '',
     TEMPORAL_ADDRESS: embedded.temporalAddress ?? '',
     DATA_COLLECTOR_URL: collectorUrl(settings) ?? '',
     TEMPORAL_UI_PORT: String(settings.TEMPORAL_UI_PORT),
@@ -28,12 +37,33 @@ export function environmentOf(
   };
 }
 
-const FOR_THE_COLLECTOR =
-  /^(?:PATH|HOME|TZ|LANG|LC_\w+|NODE_\w+|SSL_CERT_\w+|LOG_LEVEL|REDIS_URL|(?:COLLECTOR|WATCHDOG)_\w+)$/;
-
-/** Whoever reads strangers' pages is told no secret that it could tell them. */
+/** The part of it that one process needs: no secret that another one uses. */
 export function environmentFor(app: App, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return app === 'collector'
-    ? Object.fromEntries(Object.entries(env).filter(([name]) => FOR_THE_COLLECTOR.test(name)))
-    : env;
+  switch (app) {
+    case 'collector': {
+      const own = env['COLLECTOR_REDIS_URL'] || env['REDIS_URL'];
+      return variablesOf(app, { ...env, REDIS_URL: own }, COLLECTOR_SETTINGS);
+    }
+    case 'worker':
+      return variablesOf(app, env, SETTINGS);
+    case 'api':
+      return variablesOf(app, { ...aboutSecrets(env), ...env }, SETTINGS);
+  }
+}
+
+const PROVIDERS = ['openai', 'anthropic', 'google'];
+
+/** What the API has to know of secrets that it is not given. */
+function aboutSecrets(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const { publicKey } = createSigner(
+    auditKeyOf({ DEBUG: false, AUDIT_SIGNING_KEY: env['AUDIT_SIGNING_KEY'] }),
+  );
+  return {
+    AUDIT_PUBLIC_KEY: publicKey,
+    SERVER_MODEL_KEYS: PROVIDERS.filter((name) => hasKey(name, env)).join(','),
+  };
+}
+
+function hasKey(provider: string, env: NodeJS.ProcessEnv): boolean {
+  return (env[`${provider.toUpperCase()}_API_KEY`] ?? '').trim() !== '';
 }

@@ -32,7 +32,10 @@ export async function startApp(
 }
 
 export async function endLeftoverApps(home: string): Promise<void> {
-  await Promise.all(APPS.map((app) => endLeftover(pidFileOf(app, home), STOPPING[app])));
+  const ends = APPS.map((app) =>
+    endLeftover(pidFileOf(app, home), { ...STOPPING[app], logFile: logFileOf(app, home) }),
+  );
+  await Promise.all(ends);
 }
 
 export function logFileOf(app: App, home: string): string {

@@ -21,6 +21,7 @@ const Environment = z.object({
   REDIS_PORT: port.default(6380),
   DATABASE_URL: address,
   REDIS_URL: address,
+  COLLECTOR_REDIS_URL: address,
   TEMPORAL_ADDRESS: address,
   TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
 });

@@ -10,8 +10,8 @@ let redis: Redis;
 let other: Redis;
 
 beforeAll(() => {
-  redis = new Redis(testServers().redisUrl);
-  other = new Redis(testServers().redisUrl);
+  redis = new Redis(testServers().collectorRedisUrl);
+  other = new Redis(testServers().collectorRedisUrl);
 });
 afterAll(() => {
   redis.disconnect();

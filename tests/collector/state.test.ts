@@ -20,7 +20,7 @@ const open: CollectorService[] = [];
 beforeAll(async () => {
   pages = await startPages();
   pages.set('/page', { body: '<title>Title</title><p>text' });
-  redis = new Redis(testServers().redisUrl);
+  redis = new Redis(testServers().collectorRedisUrl);
 });
 afterEach(() => Promise.all(open.splice(0).map((it) => it.close())));
 afterAll(async () => {
@@ -67,7 +67,7 @@ test('collections are kept for a day', async () => {
 });
 
 test('beyond a number the oldest collections go', async () => {
-  await redis.flushdb();
+  await redis.unlink('collector:collections');
   let time = Date.now();
   const now = () => new Date((time += 1)); // no two at one moment, or their ids would decide
   const store = createStore({ redis, now, maxCollections: 3 });
@@ -190,7 +190,7 @@ test('only so many crawls at once; the others are told to come back', async () =
 });
 
 test('while Redis is away everything is a clear 503, and goes on when it is back', async () => {
-  const { proxy, url } = await startRedisProxy();
+  const { proxy, url } = await startRedisProxy(testServers().collectorRedisUrl);
   const service = await start({ REDIS_URL: url });
   const id = await checked(service, '/page');
   await proxy.cut();

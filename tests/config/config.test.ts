@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ConfigError, loadConfig } from '../../config/config.js';
+import { ConfigError, loadApiConfig, loadConfig, loadWorkerConfig } from '../../config/config.js';
 
 const KEY = randomBytes(32);
 const AUDIT_KEY = randomBytes(32);
@@ -216,7 +216,7 @@ describe('AUDIT_SIGNING_KEY', () => {
     const earlier = [randomBytes(32), randomBytes(32)];
     const text = earlier.map((key) => key.toString('hex')).join(', ');
     const { audit } = loadConfig({ ...ENV, AUDIT_KEYS_PREVIOUS: text });
-    expect(audit).toEqual({ signingKey: AUDIT_KEY, previousKeys: earlier });
+    expect(audit).toEqual({ signingKey: AUDIT_KEY, publicKey: null, previousKeys: earlier });
     expect(loadConfig(ENV).audit.previousKeys).toEqual([]);
   });
 });
@@ -269,4 +269,53 @@ test('the version of a worker is a name and a build, or nothing', () => {
     buildId: 'v1',
   });
   expect(() => loadConfig(named)).toThrow('Set both TEMPORAL_DEPLOYMENT_NAME');
+});
+
+describe('what one process does not need', () => {
+  const { SECRET_KEY: _key, ...WITHOUT_TOKENS } = ENV;
+  const { AUDIT_SIGNING_KEY: _signing, ...WITHOUT_SIGNING } = ENV;
+
+  test('the worker starts without the key of tokens, the API does not', () => {
+    expect(loadWorkerConfig(WITHOUT_TOKENS)).not.toHaveProperty('secretKey');
+    expect(() => loadApiConfig(WITHOUT_TOKENS)).toThrow('SECRET_KEY');
+  });
+
+  test('the API starts with the public half of the signing key, the worker does not', () => {
+    const env = { ...WITHOUT_SIGNING, AUDIT_PUBLIC_KEY: 'ab'.repeat(32) };
+    expect(loadApiConfig(env).audit).toEqual({
+      signingKey: null,
+      publicKey: Buffer.alloc(32, 0xab),
+      previousKeys: [],
+    });
+    expect(() => loadApiConfig(WITHOUT_SIGNING)).toThrow('AUDIT_SIGNING_KEY');
+    expect(() => loadWorkerConfig(env)).toThrow('AUDIT_SIGNING_KEY');
+    expect(loadApiConfig(ENV).audit.signingKey).toEqual(AUDIT_KEY); // as in earlier releases
+  });
+
+  test('the API knows that workers have keys of vendors', () => {
+    const hasKeys = (env: object) => loadApiConfig({ ...ENV, ...env }).models.hasServerKeys;
+    expect(hasKeys({})).toBe(false);
+    expect(hasKeys({ SERVER_MODEL_KEYS: 'openai,google,' })).toBe(true);
+    expect(hasKeys({ OPENAI_API_KEY: 'sk-x' })).toBe(true);
+    expect(() => hasKeys({ SERVER_MODEL_KEYS: 'sk-a-key' })).toThrow('SERVER_MODEL_KEYS');
+  });
+
+  test.each(['api', 'worker'] as const)('stays out of the environment of the %s', (app) => {
+    const before = process.cwd();
+    const folder = mkdtempSync(join(tmpdir(), 'env-'));
+    const theirs = app === 'api' ? 'OPENAI_API_KEY' : 'SECRET_KEY';
+    const lines = [`${theirs}=theirs`, 'POSTGRES_PASSWORD=x', 'OTEL_SERVICE_NAME=mine'];
+    writeFileSync(join(folder, '.env'), lines.join('\n'));
+    try {
+      process.chdir(folder);
+      expect(() => (app === 'api' ? loadApiConfig() : loadWorkerConfig())).toThrow('DATABASE_URL');
+      expect(process.env[theirs]).toBeUndefined();
+      expect(process.env['POSTGRES_PASSWORD']).toBeUndefined();
+      expect(process.env['OTEL_SERVICE_NAME']).toBe('mine');
+    } finally {
+      process.chdir(before);
+      delete process.env['OTEL_SERVICE_NAME'];
+      rmSync(folder, { recursive: true });
+    }
+  });
 });

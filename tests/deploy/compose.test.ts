@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { createSigner } from '../../audit/signing.js';
 import { findFreePort } from '../../scripts/embedded/ports.js';
 import { runCommand } from '../support/command.js';
 import {
@@ -23,14 +24,18 @@ const SECRETS = {
   COLLECTOR_SECRET: randomBytes(32).toString('hex'),
   POSTGRES_PASSWORD: randomBytes(24).toString('hex'),
   TEMPORAL_POSTGRES_PASSWORD: randomBytes(24).toString('hex'),
+  REDIS_PASSWORD: randomBytes(24).toString('hex'),
+  COLLECTOR_REDIS_PASSWORD: randomBytes(24).toString('hex'),
 };
+const AUDIT_PUBLIC_KEY = createSigner(Buffer.from(SECRETS.AUDIT_SIGNING_KEY, 'base64')).publicKey;
+const VENDOR_KEYS = { OPENAI_API_KEY: 'sk-of-openai', GOOGLE_API_KEY: 'AIza-of-google' };
 const OURS = ['backend', 'worker', 'data-collector', 'migrate'] as const;
 const BUILDS_WITHIN_MS = 5 * 60_000;
 
 describeWith(GO, 'docker-compose.yml', (go) => {
   let project: ComposeProject;
   beforeAll(async () => {
-    project = await readCompose(go, { ...SECRETS, SIMULATED_MODELS: 'true' });
+    project = await readCompose(go, { ...SECRETS, AUDIT_PUBLIC_KEY, SIMULATED_MODELS: 'true' });
   }, BUILDS_WITHIN_MS);
 
   function service(name: string): ComposeService {
@@ -61,10 +66,36 @@ describeWith(GO, 'docker-compose.yml', (go) => {
   test.each(Object.keys(SECRETS))(
     'is refused without %s, by name and with the cure',
     async (name) => {
-      const reading = readCompose(go, { ...SECRETS, [name]: '' });
+      const reading = readCompose(go, { ...SECRETS, AUDIT_PUBLIC_KEY, [name]: '' });
       await expect(reading).rejects.toThrow(`set ${name} in .env (openssl rand -`);
     },
   );
+
+  test('says how the installation of an earlier release gets what it lacks', async () => {
+    await expect(readCompose(go, SECRETS)).rejects.toThrow(
+      'set AUDIT_PUBLIC_KEY in .env (deploy/compose/secrets.sh adds it)',
+    );
+  });
+
+  test('gives each process its own secrets alone', async () => {
+    const { services } = await readCompose(go, { ...SECRETS, ...VENDOR_KEYS, AUDIT_PUBLIC_KEY });
+    const secretsOf = (name: string): readonly string[] => {
+      const told = JSON.stringify(services[name]?.environment);
+      return Object.entries({ ...SECRETS, ...VENDOR_KEYS })
+        .filter(([, secret]) => told.includes(secret))
+        .map(([secret]) => secret)
+        .sort();
+    };
+    const stores = ['ENCRYPTION_KEY', 'POSTGRES_PASSWORD', 'REDIS_PASSWORD'];
+    expect(secretsOf('backend')).toEqual([...stores, 'SECRET_KEY']);
+    expect(services['backend']?.environment['SERVER_MODEL_KEYS']).toBe('openai,google,');
+    expect(secretsOf('worker')).toEqual(
+      ['AUDIT_SIGNING_KEY', 'COLLECTOR_SECRET', ...Object.keys(VENDOR_KEYS), ...stores].sort(),
+    );
+    expect(secretsOf('data-collector')).toEqual(['COLLECTOR_REDIS_PASSWORD', 'COLLECTOR_SECRET']);
+    expect(secretsOf('redis')).toEqual(['COLLECTOR_REDIS_PASSWORD', 'REDIS_PASSWORD']);
+    expect(secretsOf('migrate')).toEqual(['POSTGRES_PASSWORD']);
+  });
 
   test('opens ports to this machine alone', () => {
     const ports = Object.values(project.services).flatMap((it) => it.ports);
@@ -102,11 +133,7 @@ describeWith(GO, 'docker-compose.yml', (go) => {
     });
   });
 
-  test('tells the collector no secret, and lets it reach no database', () => {
-    const told = JSON.stringify(environmentOf(service('data-collector')));
-    for (const secret of Object.values(SECRETS)) {
-      expect(told).not.toContain(secret);
-    }
+  test('lets the collector reach no database', () => {
     const mine = Object.keys(service('data-collector').networks);
     const reachable = Object.keys(project.services).filter((name) =>
       Object.keys(service(name).networks).some((network) => mine.includes(network)),
@@ -154,11 +181,15 @@ describeWith(GO, 'docker-compose.yml', (go) => {
 
     /** Names that only mean something inside compose, and the ports of this machine. */
     function here(text: string): string {
-      const { redisUrl, temporalAddress } = testServers();
+      const { redisUrl, collectorRedisUrl, temporalAddress } = testServers();
       const database = `postgresql+asyncpg://agentforge:${SECRETS.POSTGRES_PASSWORD}@db:5432/agentforge`;
       return text
         .replace(database, place.url)
-        .replace('redis://redis:6379/0', redisUrl)
+        .replace(`redis://agentforge:${SECRETS.REDIS_PASSWORD}@redis:6379/0`, redisUrl)
+        .replace(
+          `redis://collector:${SECRETS.COLLECTOR_REDIS_PASSWORD}@redis:6379/0`,
+          collectorRedisUrl,
+        )
         .replace('temporal:7233', temporalAddress)
         .replace('0.0.0.0', '127.0.0.1')
         .replace('data-collector', '127.0.0.1')

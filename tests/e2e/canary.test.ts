@@ -283,7 +283,7 @@ test('no secret is in any table', async () => {
 });
 
 test('no secret is in Redis', async () => {
-  const text = await dumpRedis(testServers().redisUrl);
+  const text = await dumpRedis(testServers().observerRedisUrl);
   expect(text).toContain(person.userId);
   expect(secretsIn(text)).toEqual([]);
 });

@@ -117,7 +117,7 @@ async function expectNoTraces({ person, traces }: Busy): Promise<void> {
     expect(histories).not.toContain(trace);
   }
   await until('Redis names nobody; what was streamed lives some seconds longer', async () => {
-    const redis = await dumpRedis(testServers().redisUrl);
+    const redis = await dumpRedis(testServers().observerRedisUrl);
     return traces.every((trace) => !redis.includes(trace));
   });
 }

@@ -35,6 +35,7 @@ function specOf(script: string, more: Partial<ServerSpec> = {}): ServerSpec {
     name: 'Example',
     command: process.execPath,
     args: ['-e', script],
+    env: {},
     pidFile,
     logFile: join(directory, 'server.log'),
     isReady: () => Promise.resolve(true),

@@ -16,7 +16,11 @@ test('secrets are made once and stay the same', () => {
   expect(loadSecrets(home)).toEqual(first);
   expect(Buffer.from(first.encryptionKey, 'base64')).toHaveLength(32);
   expect(Buffer.from(first.auditSigningKey, 'base64')).toHaveLength(32);
-  expect(readdirSync(home).sort()).toEqual(['audit-signing-key', 'secrets.json']);
+  expect(readdirSync(home).sort()).toEqual([
+    'audit-signing-key',
+    'collector-secret',
+    'secrets.json',
+  ]);
 });
 
 test('only their owner can read the secrets', () => {

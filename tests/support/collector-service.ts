@@ -63,7 +63,7 @@ export async function startCollectorService({
   ...replaced
 }: ServiceOptions = {}): Promise<CollectorService> {
   const config = loadCollectorConfig({
-    REDIS_URL: testServers().redisUrl,
+    REDIS_URL: testServers().collectorRedisUrl,
     COLLECTOR_ALLOW_ADDRESSES: '127.0.0.1',
     COLLECTOR_DELAY_SECONDS: '0',
     ...env,

@@ -102,7 +102,8 @@ export async function startProduct(options: ProductOptions = {}): Promise<Produc
       return started;
     },
     async startCollector(more = {}) {
-      const started = startProcess('collector/main.js', { ...env, ...more });
+      const own = through(servers.collectorRedisUrl, redis);
+      const started = startProcess('collector/main.js', { ...env, REDIS_URL: own, ...more });
       await started.sees('collector ready');
       collectors.push(started);
       return started;

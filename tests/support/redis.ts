@@ -18,8 +18,10 @@ export async function openRedis(url = testServers().redisUrl): Promise<Redis> {
 }
 
 /** A way to Redis that can be cut, and its address. */
-export async function startRedisProxy(): Promise<{ proxy: TcpProxy; url: string }> {
-  const url = new URL(testServers().redisUrl);
+export async function startRedisProxy(
+  address = testServers().redisUrl,
+): Promise<{ proxy: TcpProxy; url: string }> {
+  const url = new URL(address);
   const proxy = await startProxyOf('redis');
   url.port = String(proxy.port);
   return { proxy, url: url.href };

@@ -8,6 +8,10 @@ export interface TestServers {
   /** Of the administrator, for making databases; tests use `createTestDb`. */
   databaseUrl: string;
   redisUrl: string;
+  /** Of collectors' own user. */
+  collectorRedisUrl: string;
+  /** Of a user that reads everything. */
+  observerRedisUrl: string;
   temporalAddress: string;
   temporalNamespace: string;
 }
@@ -26,14 +30,20 @@ export const TEST_REDIS_DATABASES = 10_000;
 const redisDatabase = randomInt(TEST_REDIS_DATABASES);
 
 export function testServers(): TestServers {
-  const redisUrl = new URL(setting('AGENTFORGE_TEST_REDIS_URL'));
-  redisUrl.pathname = `/${redisDatabase}`;
   return {
     databaseUrl: setting('AGENTFORGE_TEST_DATABASE_URL'),
-    redisUrl: redisUrl.href,
+    redisUrl: inOwnDatabase(setting('AGENTFORGE_TEST_REDIS_URL')),
+    observerRedisUrl: inOwnDatabase(setting('AGENTFORGE_TEST_OBSERVER_REDIS_URL')),
+    collectorRedisUrl: inOwnDatabase(setting('AGENTFORGE_TEST_COLLECTOR_REDIS_URL')),
     temporalAddress: setting('AGENTFORGE_TEST_TEMPORAL_ADDRESS'),
     temporalNamespace: 'default',
   };
+}
+
+function inOwnDatabase(address: string): string {
+  const url = new URL(address);
+  url.pathname = `/${redisDatabase}`;
+  return url.href;
 }
 
 function setting(name: string): string {

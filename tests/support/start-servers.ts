@@ -15,6 +15,8 @@ const Addresses = z.object({
   temporalKind: z.enum(TEMPORAL_KINDS).default('dev'),
   databaseUrl: z.string(),
   redisUrl: z.string(),
+  collectorRedisUrl: z.string(),
+  observerRedisUrl: z.string(),
   temporalAddress: z.string(),
 });
 type Addresses = z.infer<typeof Addresses>;
@@ -33,6 +35,8 @@ export async function startTestServers(): Promise<{ stop(): Promise<void> }> {
   const servers = readShared() ?? (await startOwn());
   process.env['AGENTFORGE_TEST_DATABASE_URL'] = servers.databaseUrl;
   process.env['AGENTFORGE_TEST_REDIS_URL'] = servers.redisUrl;
+  process.env['AGENTFORGE_TEST_OBSERVER_REDIS_URL'] = servers.observerRedisUrl;
+  process.env['AGENTFORGE_TEST_COLLECTOR_REDIS_URL'] = servers.collectorRedisUrl;
   process.env['AGENTFORGE_TEST_TEMPORAL_ADDRESS'] = servers.temporalAddress;
   try {
     process.env['AGENTFORGE_TEST_TEMPLATE'] = await ensureTemplate(servers.databaseUrl);
@@ -82,8 +86,10 @@ async function startOwn(): Promise<Running> {
   });
   return {
     temporalKind: chosenTemporal(),
-    databaseUrl: servers.databaseUrl ?? '',
+    databaseUrl: servers.adminDatabaseUrl ?? '',
     redisUrl: servers.redisUrl ?? '',
+    observerRedisUrl: servers.observerRedisUrl,
+    collectorRedisUrl: servers.collectorRedisUrl ?? '',
     temporalAddress: servers.temporalAddress ?? '',
     stop: servers.stop,
   };
