@@ -33,6 +33,11 @@ export type { TemporalConfig } from './temporal-config.js';
 
 /** Longer than any connection should last, and less than what a timer can wait. */
 const DAY_SECONDS = 86_400;
+/** A timer of Node that is to wait longer than 2^31 ms is over at once. */
+const LONGEST_SECONDS = 2_000_000;
+/** A century: a date that is further away may be none. */
+const LONGEST_DAYS = 36_500;
+const days = count.max(LONGEST_DAYS);
 
 const Environment = z.object({
   ...TracesEnvironment.shape,
@@ -77,7 +82,7 @@ const Environment = z.object({
   RATE_LIMIT_PRO: requestsPerMinute.default(LIMITS.pro.maxRequestsPerMinute),
   JWT_ALGORITHM: z.enum(['HS256', 'HS384', 'HS512']).default('HS256'),
   JWT_ACCESS_TOKEN_EXPIRE_MINUTES: z.coerce.number().positive().default(30),
-  JWT_REFRESH_TOKEN_EXPIRE_DAYS: z.coerce.number().positive().default(7),
+  JWT_REFRESH_TOKEN_EXPIRE_DAYS: z.coerce.number().positive().max(LONGEST_DAYS).default(7),
   OPENAI_API_KEY: optional,
   ANTHROPIC_API_KEY: optional,
   GOOGLE_API_KEY: optional,
@@ -95,16 +100,16 @@ const Environment = z.object({
   COLLECTOR_ALLOW_ADDRESSES: allowedAddresses,
   DB_POOL_SIZE: z.coerce.number().int().min(1).default(5),
   DB_MAX_OVERFLOW: count.default(10),
-  PIPELINE_TIMEOUT_SECONDS: z.coerce.number().positive().default(300),
-  MODEL_CALL_TIMEOUT_SECONDS: z.coerce.number().positive().default(120),
+  PIPELINE_TIMEOUT_SECONDS: z.coerce.number().positive().max(LONGEST_SECONDS).default(300),
+  MODEL_CALL_TIMEOUT_SECONDS: z.coerce.number().positive().max(LONGEST_SECONDS).default(120),
   DISCUSSION_IDLE_SECONDS: z.coerce.number().positive().default(86_400),
   DISCUSSION_MAX_HISTORY_EVENTS: z.coerce.number().int().min(10).default(200),
-  WS_LEASE_SECONDS: z.coerce.number().int().min(1).default(30),
+  WS_LEASE_SECONDS: z.coerce.number().int().min(1).max(LONGEST_SECONDS).default(30),
   EVENT_STREAM_SECONDS: z.coerce.number().int().min(1).max(DAY_SECONDS).default(600),
-  RETENTION_EVENTS_DAYS: count.default(90),
-  RETENTION_RUNS_DAYS: count.default(365),
-  RETENTION_CONVERSATIONS_DAYS: count.default(0),
-  RETENTION_LEDGER_DAYS: count.default(0),
+  RETENTION_EVENTS_DAYS: days.default(90),
+  RETENTION_RUNS_DAYS: days.default(365),
+  RETENTION_CONVERSATIONS_DAYS: days.default(0),
+  RETENTION_LEDGER_DAYS: days.default(0),
 });
 
 export interface Config {

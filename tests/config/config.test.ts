@@ -248,6 +248,11 @@ test.each([
   ['PIPELINE_TIMEOUT_SECONDS', '0'],
   ['MODEL_CALLS_PER_KEY', '0'],
   ['EVENT_STREAM_SECONDS', '2147484'], // a timer would be over at once
+  ['MODEL_CALL_TIMEOUT_SECONDS', '2147484'],
+  ['PIPELINE_TIMEOUT_SECONDS', '2147484'],
+  ['WS_LEASE_SECONDS', '2147484'],
+  ['RETENTION_EVENTS_DAYS', '1e9'], // no date at all
+  ['JWT_REFRESH_TOKEN_EXPIRE_DAYS', '1e9'],
 ])('%s=%s is refused by name', (name, value) => {
   expect(() => loadConfig({ ...ENV, [name]: value })).toThrow(name);
 });
