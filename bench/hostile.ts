@@ -46,7 +46,7 @@ async function measureBuild(
   const rows: (readonly string[])[] = [];
   let scene: Scene | null = null;
   for (const input of inputs) {
-    scene = scene === null ? await openScene(place, build.dist) : await scene.withNewAttacker();
+    scene = scene === null ? await openScene(place, build.dist) : await scene.withNewPeople();
     say(`${build.name}: ${input.name} …`);
     const felt = await measure(scene, input.throwAt);
     rows.push([input.name, build.name, ...cellsOf(felt)]);

@@ -61,9 +61,9 @@ export const INPUTS: readonly HostileInput[] = [
     name: 'a rerun with 900,000 keys',
     async throwAt(scene) {
       const run = await scene.attacker.ask('POST', '/pipelines/execute', ORDER);
-      const keys = Array.from({ length: 900_000 }, (_, key) => `"${key}":1`).join(',');
+      const keys = Array.from({ length: 900_000 }, (_, key) => `"${key.toString(36)}":1`);
       const path = `/pipelines/${Ended.parse(run.body).pipeline_id}/rerun`;
-      return post(scene, path, { body: `{"changes":{${keys}}}` });
+      return post(scene, path, { body: `{"changes":{${keys.join(',')}}}` });
     },
   },
   {
@@ -89,7 +89,7 @@ export const INPUTS: readonly HostileInput[] = [
   {
     name: '60 sign-ins at once',
     async throwAt(scene) {
-      const body = JSON.stringify({ email: 'nobody@example.com', password: 'Wr0ng-password' });
+      const body = JSON.stringify({ email: 'somebody@example.com', password: 'Wr0ng-password' });
       const answers = await Promise.all(
         Array.from({ length: 60 }, () => post(scene, '/auth/login', { body, token: '' })),
       );

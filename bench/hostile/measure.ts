@@ -40,7 +40,7 @@ export async function measure(
   const runs = repeat(done.signal, () => runOnce(scene), 0);
   const answer = await Promise.race([
     input(scene).catch((error: unknown) => `failed: ${reasonOf(error)}`),
-    pause(LIMIT_MS, 'no end within 20 s'),
+    pause(LIMIT_MS, 'no end within 20 s', { ref: false }), // what is measured keeps the process
   ]);
   vendors.setBehaviour();
   done.abort();

@@ -21,8 +21,8 @@ export interface Scene {
   readonly other: Person;
   /** Whether a call of a provider is made for the attacker. */
   isAttackers(key: string): boolean;
-  /** The same with another attacker, who has no run, no message and no cost yet. */
-  withNewAttacker(): Promise<Scene>;
+  /** The same with other people, who have no run, no message and no cost yet. */
+  withNewPeople(): Promise<Scene>;
   stop(): Promise<void>;
 }
 
@@ -74,15 +74,17 @@ export async function openScene(base: Place, dist: string): Promise<Scene> {
       keep(startWorker(place)),
       keep(startCollector(place, collectorPort)),
     ]);
-    const other = await registerPro(place, api);
-    const withNewAttacker = async (): Promise<Scene> => {
-      const attacker = await registerPro(place, api);
+    const withNewPeople = async (): Promise<Scene> => {
+      const [attacker, other] = await Promise.all([
+        registerPro(place, api),
+        registerPro(place, api),
+      ]);
       await registerKeys(attacker);
       const isAttackers = (key: string): boolean => key.includes(attacker.userId);
       const parts = { place, api, worker, collector, vendors, pages, other, stop };
-      return { ...parts, attacker, isAttackers, withNewAttacker };
+      return { ...parts, attacker, isAttackers, withNewPeople };
     };
-    return await withNewAttacker();
+    return await withNewPeople();
   } catch (error) {
     await stop();
     throw error;

@@ -100,6 +100,15 @@ const CASES: Readonly<Record<string, Case>> = {
     quietAt: 9,
     firesAt: 14,
   },
+  'AgentForgeLoopHeld (a workflow)': {
+    series: {
+      [`agentforge_loop_held_total{${WORKER},loop="workflow"}`]: '0x9 1 2 3 4 5x20',
+      [`agentforge_loop_held_seconds_count{${WORKER},loop="workflow"}`]: '0x9 1 2 3 4 5x20',
+      [`agentforge_loop_held_seconds_bucket{${WORKER},loop="workflow",le="5"}`]: '0x9 1 2 3 4 5x20',
+    },
+    quietAt: 9,
+    firesAt: 15,
+  },
   AgentForgeWorkWaits: {
     series: slowFrom('activity_queue_seconds', `${WORKER},activity="runAgent"`, ['0.1', '30']),
     quietAt: 10,
@@ -246,10 +255,11 @@ describeWith(PROMTOOL, 'the alert rules', (promtool) => {
     await runFile(promtool, config);
   });
 
-  test.each(alerts.map(({ alert }) => alert))(
+  test.each([...alerts.map(({ alert }) => alert), 'AgentForgeLoopHeld (a workflow)'])(
     '%s fires when it should, and not before',
-    async (alert) => {
-      const example = CASES[alert];
+    async (title) => {
+      const example = CASES[title];
+      const [alert = ''] = title.split(' ');
       if (example === undefined) {
         throw new Error(`${alert} has no test`);
       }
