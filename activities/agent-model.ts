@@ -163,7 +163,7 @@ function exhausted({ passes, isLastEmpty }: StepFailures): Asked {
 /** Every listed model writes at least four times the default. */
 const MAX_CAP_FACTOR = 4;
 
-/** An answer without a text may have reached its cap; only one that nobody asked for is raised. */
+/** An answer without a text may have reached its cap; only a cap that no user named is raised. */
 function capOf(agent: AgentSpec, emptyAnswers: number): number {
   const isOurs = agent.max_tokens_named !== true && agent.max_tokens === AGENT_DEFAULTS.max_tokens;
   return agent.max_tokens * (isOurs ? Math.min(MAX_CAP_FACTOR, 2 ** emptyAnswers) : 1);

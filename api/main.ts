@@ -52,7 +52,7 @@ interface Service {
   readonly stopAsked: Promise<NodeJS.Signals>;
 }
 
-/** Listens until it is told to stop, and lets what is under way end. */
+/** Listens until a signal stops it, and lets requests under way end. */
 async function serve(config: Config, { parts, logger: log, stopAsked }: Service): Promise<void> {
   const handle = createApp(parts.app).callback();
   const api: RequestListener = (request, response) => void handle(request, response);

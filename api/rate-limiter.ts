@@ -19,7 +19,7 @@ export interface RateLimiter {
 }
 
 /**
- * One atomic step. The clock is Redis's own, so that every API process counts alike. Whatever the
+ * One atomic step. The clock is Redis's own, so that every API process counts alike. What the
  * bucket holds counts as something between empty and full, now or earlier: no stored value keeps
  * somebody out for longer than a window. (`math.min` and `math.max` answer their first argument
  * where the second one is no number.)

@@ -41,7 +41,7 @@ export function orNull<T>(read: Reader<T>): Reader<T | null> {
   return (value, path) => (value === null ? null : read(value, path));
 }
 
-/** The fields of an object; those that nobody asks for are left out. */
+/** The fields of an object; unknown ones are left out. */
 export class Fields {
   private readonly values: ReadonlyMap<string, unknown>;
   private readonly path: string;

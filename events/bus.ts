@@ -1,6 +1,6 @@
 /**
  * Live fan-out over Redis: hints that something has been stored, never the truth and never
- * history. Whoever hears nothing finds everything in PostgreSQL. What carries no MAC of ours (from
+ * history. A process that receives none finds everything in PostgreSQL. What carries no MAC of ours (from
  * an older release, or forged) means no more than "look into PostgreSQL", now and then.
  */
 import type { StoredEvent } from '../domain/events.js';
@@ -126,12 +126,12 @@ export function createBus({ redisUrl, logger, macs }: BusDeps): Bus {
   };
 }
 
-/** How often a channel is heard of for texts that nobody of ours has signed. */
+/** How often a channel notifies its listeners of texts without a MAC of ours. */
 const UNSIGNED_EVERY_MS = 500;
 
 type Hear = Subscriptions['add'];
 
-/** @returns what hears a channel: texts with a MAC of ours, and null for whatever else may be missed */
+/** @returns what hears a channel: texts with a MAC of ours, and null for everything else that may be missed */
 function createHearing(subscriptions: Subscriptions, macs: Macs): Hear {
   return async (channel, onText) => {
     const unsigned = createThrottle(() => {

@@ -1,5 +1,5 @@
 /**
- * Redis is outside of our processes: whoever reaches it can put anything there. What is read from
+ * Redis is outside of our processes: who reaches it can put anything there. What is read from
  * it and shown, or acted on, carries a MAC that only holders of `ENCRYPTION_KEY` can make.
  */
 import {

@@ -144,7 +144,7 @@ async function reserve(deps: MeteredDeps, charge: Charge, turn: PassTurn): Promi
   return reservation;
 }
 
-/** Whatever goes wrong, the reservation is settled, given back, or kept as of unknown outcome. */
+/** On every failure the reservation is settled, released, or kept as of unknown outcome. */
 async function sendReserved(
   deps: SendingDeps,
   turn: PassTurn,

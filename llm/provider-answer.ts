@@ -11,7 +11,7 @@ export interface ProviderAnswer {
   readonly text: string;
   /** The vendor's own word for how the answer ended; null where it names none. */
   readonly finishReason: string | null;
-  /** The vendor withheld the answer, whatever `finishReason` says. */
+  /** The vendor withheld the answer; counts more than `finishReason`. */
   readonly isRefused: boolean;
   readonly usage: StatedUsage;
   readonly responseModel: string | undefined;

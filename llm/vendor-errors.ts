@@ -3,7 +3,7 @@ import type { Usage, Vendor } from '../domain/models.js';
 
 /**
  * A failed call of a model. `billing` says what the ledger has to do: `none` when the vendor never
- * got the request or answered it with an error, the usage where the vendor states one all the same,
+ * got the request or answered it with an error, the usage where the vendor states one for a failure,
  * `unknown` when it may have done the work.
  */
 export class ModelCallError extends DomainError {

@@ -1,7 +1,7 @@
 /**
  * What may be written to a log or a span: texts and fields without secrets, within bounds. A text is
  * cut before it is masked, so what masking costs does not depend on who has sent how much; each
- * expression here is linear all the same.
+ * expression here is linear nevertheless.
  */
 export const MASK = '[masked]';
 
@@ -238,7 +238,7 @@ function maskError(error: Error, line: Line): Record<string, unknown> {
   };
 }
 
-/** Getters and proxies run code of their own, which may fail: the line is written all the same. */
+/** Getters and proxies run code of their own, which may fail: the line is still written. */
 function readable<T>(read: () => T): T | string {
   try {
     return read();

@@ -151,7 +151,7 @@ async function evaluateInMain(expression: string): Promise<string | null> {
 const RETRY_MS = 50;
 const MAX_TRIES = 20;
 
-/** Does not wait: that nobody reads the output may be what holds the main loop. */
+/** Does not wait: an output that is not read may be what holds the main loop. */
 function writeLine(line: string, tries = 1): void {
   write(1, line, (error) => {
     if (error?.code === 'EAGAIN' && tries < MAX_TRIES) {

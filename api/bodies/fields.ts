@@ -63,7 +63,7 @@ function isLow(unit: number): boolean {
 /** Has one spelling from here on: Temporal and Redis know ids by their letters. */
 export const uuid = z.guid().toLowerCase();
 
-/** An id that need not be one: what nobody could have is simply not found. */
+/** An id that need not be one: an impossible id is simply not found. */
 export const idText = z.string().overwrite((id) => (isUuid(id) ? id.toLowerCase() : id));
 
 /**

@@ -68,7 +68,7 @@ const node: z.ZodType<OutputSchema> = z
 
 /** Schemas in each other stand in `properties`, in `items` or in a list of `anyOf`. */
 const MAX_NESTING = 2 * (MAX_SCHEMA_DEPTH + 1);
-/** What is wrong with one schema beyond that is told when those are mended. */
+/** Further problems of one schema are listed once these are mended. */
 const MAX_ISSUES = 10;
 
 const TOO_LARGE = `an output schema has ${MAX_SCHEMA_BYTES} bytes at most`;

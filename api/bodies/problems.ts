@@ -7,7 +7,7 @@ export interface FieldProblem {
   readonly msg: string;
 }
 
-/** An answer tells so many; the rest is told when those are mended. */
+/** An answer lists so many; the rest follows once these are mended. */
 export const MAX_PROBLEMS = 50;
 /** Of what is said about a field. */
 const MAX_CHARACTERS = 300;

@@ -229,7 +229,7 @@ test('designs that were stored before they could have a schema run as ever', asy
 const empty = new DomainError('model-empty', 'answered without a text');
 
 describe('an answer without a text', () => {
-  test('is a failed attempt, and the next one may write more where nobody named a cap', async () => {
+  test('is a failed attempt, and the next one may write more where no user named a cap', async () => {
     const { run, requests, result } = await startedRun(designOf(['a']), [empty, empty, {}]);
     await failureOf(run('a', 0));
     await failureOf(run('a', 0, { attempt: 2 }));

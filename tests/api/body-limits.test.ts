@@ -164,7 +164,7 @@ describe('an attack is answered in a few words', () => {
     expect(JSON.stringify(answer).length).toBeLessThan(20_000);
   });
 
-  test('many problems with many fields are told fifty at a time', async () => {
+  test('many problems with many fields are listed fifty at a time', async () => {
     const edges = JSON.stringify(many(2_000, () => '').map(() => ({})));
     const { body } = await send('POST', '/pipelines/execute', manyIn('edges', edges));
     expect(body.detail).toHaveLength(50);

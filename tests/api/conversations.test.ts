@@ -182,7 +182,7 @@ describe('how its discussion stands', () => {
   });
 
   test.each([
-    ['what nobody of ours has signed', (view: string) => view.slice(22)],
+    ['what carries no MAC of ours', (view: string) => view.slice(22)],
     ['what is changed', (view: string) => view.replace('"plan"', '"debate"')],
     ['nothing that can be read', () => '\0'],
     ['more than any view', () => 'x'.repeat(5_000_000)],

@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-/** What the door to Temporal is asked for. */
+/** What Temporal is asked for. */
 function asked(): string[] {
   const ids: string[] = [];
   const note = (id: string) => {
@@ -73,7 +73,7 @@ test('a conversation, a template and a key in capitals are found', async () => {
   }
 });
 
-test('a node that nobody can be called is none, not a server error', async () => {
+test('a node name that cannot exist is not found, not a server error', async () => {
   const pipelineId = await admittedRun(api.db, { userId: person.id }, new Date());
   api.door.offerDecision = ({ node }) => Promise.reject(new Error(node));
   await send('POST', `/pipelines/${pipelineId}/approvals/a%00b`, { decision: 'approve' });

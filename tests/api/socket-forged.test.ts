@@ -186,7 +186,7 @@ test('a flood of forged hints costs PostgreSQL a few reads, and no event is late
     );
     await Promise.all(forged);
   }
-  await storeEvents(testDb.db, talk, ['stored in the flood, told by nobody of ours']);
+  await storeEvents(testDb.db, talk, ['stored in the flood, not published']);
   await gateway.redis.publish(channelOf(talk.id), '{"nudge":true}');
   await until('it is seen, too', () => seen.length === 2);
   const seconds = (performance.now() - startedAt) / 1_000;

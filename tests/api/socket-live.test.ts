@@ -173,7 +173,7 @@ test('a piece that was lost on its way is made up for', async () => {
     await redis.append(keyOfA(scene.run), `\n${signed}`);
     return signed;
   };
-  await append(4, 'two '); // and nobody is told
+  await append(4, 'two '); // and not published
   const told = await append(8, 'three');
   await redis.publish(liveChannelOf(scene.talk.id), told);
   await shows(client, 'one two three');

@@ -62,7 +62,7 @@ test.each([
   ['nothing', null],
   ['a text', 'x'],
   ['no machine', { version: 3 }],
-  ['a state that nobody knows', { ...FULL, machine: { state: 'dreaming' } }],
+  ['an unknown state', { ...FULL, machine: { state: 'dreaming' } }],
   ['designs that are none', { ...FULL, designs: [{ name: 'x' }] }],
   ['a run without a kind', { ...FULL, run: {} }],
 ])('%s is no state, and the problem names where', (_, value) => {

@@ -1,4 +1,4 @@
-/** Somebody puts things where leases, buckets, circuits and permits are counted: nobody is kept out for good. */
+/** Somebody puts things where leases, buckets, circuits and permits are counted: no caller is kept out for good. */
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { createRateLimiter } from '../../api/rate-limiter.js';
@@ -56,7 +56,7 @@ test('a set of more leases than anybody holds is thrown away, not walked through
 });
 
 test.each(NO_NUMBERS.flatMap((tokens) => NO_NUMBERS.map((at) => [tokens, at] as const)))(
-  'a bucket that holds %p tokens at %p keeps nobody out for longer than its window',
+  'a bucket that holds %p tokens at %p keeps no caller out for longer than its window',
   async (tokens, at) => {
     const limiter = createRateLimiter({ redis, logger: silentLogger });
     const bucket = { key: randomUUID(), capacity: 3, windowSeconds: 60 };
@@ -68,7 +68,7 @@ test.each(NO_NUMBERS.flatMap((tokens) => NO_NUMBERS.map((at) => [tokens, at] as 
   },
 );
 
-test('a bucket filled at a time to come is filled by and by all the same', async () => {
+test('a bucket filled at a time to come is still filled over time', async () => {
   const limiter = createRateLimiter({ redis, logger: silentLogger });
   const bucket = { key: randomUUID(), capacity: 1_000, windowSeconds: 1 };
   await redis.hset(`rate:${bucket.key}`, { tokens: 0, at: farAway() });
@@ -89,10 +89,10 @@ test.each([String(farAway()), 'inf', 'nan', '1e300'])(
 );
 
 test.each([String(farAway()), 'inf', 'nan', 'text'])(
-  'a probe that would last until %s keeps nobody from probing',
+  'a probe that would last until %s keeps no worker from probing',
   async (probeUntil) => {
     const line = { provider: 'openai', payer: randomUUID() } as const;
-    const rested = { openUntil: Date.now() - 1, probe: 'nobody', probeUntil };
+    const rested = { openUntil: Date.now() - 1, probe: 'stranger', probeUntil };
     await redis.hset(`agentforge:circuit:openai:${line.payer}`, rested);
     const circuits = createCircuits({ redis, logger: silentLogger });
     expect((await circuits.enter(line)).kind).toBe('granted');

@@ -93,7 +93,7 @@ test.each(['openai', 'anthropic', 'google'] as const)(
 );
 
 test.each(['openai', 'anthropic', 'google'] as const)(
-  '%s: where nobody listens, nothing was sent and nothing is billed',
+  '%s: where no server listens, nothing was sent and nothing is billed',
   async (vendor) => {
     const closed = createServer();
     closed.listen(0, '127.0.0.1');

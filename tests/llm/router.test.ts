@@ -223,7 +223,7 @@ test('a pass counts as failed where the next vendor has no place for the call', 
   expect(failedPasses()).toBe(1);
 });
 
-test('a pass in which nobody was asked is no failed attempt', async () => {
+test('a pass in which no vendor was asked is no failed attempt', async () => {
   const { pass, failedPasses } = sceneOf({ full: ['openai', 'anthropic', 'google'] });
   await expect(pass()).rejects.toMatchObject({ code: 'model-on-hold' });
   expect(failedPasses()).toBe(0);

@@ -47,7 +47,7 @@ test('with a collector elsewhere none is started here', () => {
   expect(collectorUrl(settings)).toBeNull();
 });
 
-test('the collector is told what it needs, and no secret but its own', () => {
+test('the collector gets what it needs, and no secret but its own', () => {
   const { env } = told({
     PATH: '/bin',
     OPENAI_API_KEY: 'sk-secret',

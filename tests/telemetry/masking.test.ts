@@ -1,4 +1,4 @@
-/** What a log or a span may hold: no secrets, no more than fits, whatever is handed to it. */
+/** What a log or a span may hold: no secrets, no more than fits, for any input. */
 import { PassThrough } from 'node:stream';
 import { createLogger, type LogFields } from '../../telemetry/logger.js';
 import { maskFields, maskText, MAX_TEXT_CHARACTERS, pathForLog } from '../../telemetry/masking.js';
