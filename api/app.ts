@@ -3,6 +3,7 @@ import Koa from 'koa';
 import type { AppDeps } from './deps.js';
 import { mapErrors } from './middleware/errors.js';
 import { cors, securityHeaders } from './middleware/headers.js';
+import { checkHost } from './middleware/origin.js';
 import { httpMetrics } from './middleware/metrics.js';
 import { nameWork } from './middleware/name-work.js';
 import { requestId, requestLog } from './middleware/request-log.js';
@@ -39,6 +40,7 @@ export function createApp(deps: AppDeps): Koa<RequestState> {
   app.use(securityHeaders(deps.config));
   app.use(cors(deps.config));
   app.use(mapErrors());
+  app.use(checkHost(deps.config));
   app.use(answerUnrouted(router));
   app.use(router.routes()); // per route: authenticate, limit, authorize, read the body, handle
   app.on('error', (error: Error) => {

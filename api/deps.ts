@@ -99,6 +99,8 @@ export interface AuditParts {
 export type ApiConfig = Pick<
   Config,
   | 'debug'
+  | 'host'
+  | 'allowedHosts'
   | 'corsOrigins'
   | 'temporalUiOrigins'
   | 'trustedProxyCount'

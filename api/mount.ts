@@ -10,6 +10,7 @@ import {
 } from './middleware/authenticate.js';
 import { authorize } from './middleware/authorize.js';
 import { clientIpOf } from './middleware/client-ip.js';
+import { refuseForeignPages } from './middleware/origin.js';
 import {
   chargeBytes,
   limitAuthAttempts,
@@ -58,7 +59,9 @@ function roleLimitOf(spec: RouteSpec, { rateLimits }: ApiConfig): RoleLimit {
 function guardsOf(spec: RouteSpec, deps: MountDeps): ApiMiddleware[] {
   const { limiter, config } = deps;
   return [
-    ...(spec.authLimited === true ? [limitAuthAttempts(limiter, config)] : []),
+    ...(spec.authLimited === true
+      ? [refuseForeignPages(config), limitAuthAttempts(limiter, config)]
+      : []),
     ...(spec.auth === 'user'
       ? [
           authenticate(deps, operatorRuleOf(spec, config)),

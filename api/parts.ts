@@ -148,7 +148,7 @@ function socketDeps(common: Common, parts: SocketParts): SocketServerDeps {
   const { config, db, logger, tracing } = common;
   const { feeds, leases, watch, limiter, tokens, workflows, metrics } = parts;
   return {
-    ...{ db, feeds, leases, watch, logger, tracing },
+    ...{ db, feeds, leases, watch, logger, tracing, config },
     headers: securityHeadersOf(config),
     readAccess: tokens.readAccess,
     sendMessage: workflows.sendMessage,

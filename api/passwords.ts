@@ -1,12 +1,22 @@
 import bcrypt from 'bcrypt';
+import { DomainError } from '../domain/errors.js';
 
 /** Of libuv's four threads: the others are for what must not wait behind sign-ins, as tokens. */
 const AT_ONCE = 2;
+/** What waits longer than this would be answered too late to be of use. */
+const MAX_WAIT_MS = 3_000;
+/** How long a hash of cost 12 takes on a slow machine, until it has been measured. */
+const FIRST_GUESS_MS = 250;
+const FIRST_GUESS_COST = 12;
+/** Of the newest in the mean of how long hashes take. */
+const NEWEST_PART = 0.2;
+const RETRY_AFTER_SECONDS = 3;
 /** In bcrypt's own base 64. */
 const SALT_AND_HASH_LENGTH = 22 + 31;
 /** bcrypt ignores what follows. */
 export const MAX_PASSWORD_BYTES = 72;
 
+/** All of it: @throws `unavailable` at once where more is asked for than can be done in time. */
 export interface Passwords {
   hash(password: string): Promise<string>;
   /** Takes the same time whether or not there is a hash to compare with. */
@@ -20,7 +30,7 @@ export interface Passwords {
  *   that has not signed in since then from an address that nobody has.
  */
 export function createPasswords(cost: number): Passwords {
-  const inTurn = createTurns(AT_ONCE);
+  const inTurn = createTurns(AT_ONCE, FIRST_GUESS_MS * 2 ** (cost - FIRST_GUESS_COST));
   const nobodysHash = `$2b$${String(cost).padStart(2, '0')}$${'.'.repeat(SALT_AND_HASH_LENGTH)}`;
   return {
     hash: (password) => inTurn(() => bcrypt.hash(password, cost)),
@@ -33,19 +43,27 @@ export function createPasswords(cost: number): Passwords {
   };
 }
 
-/** Lets so much work go on at the same time; the rest waits in line. */
-function createTurns(limit: number): <T>(work: () => Promise<T>) => Promise<T> {
+/** Lets so much work go on at the same time; the rest waits in line, if its turn comes in time. */
+function createTurns(limit: number, guessMs: number): <T>(work: () => Promise<T>) => Promise<T> {
   const waiting: (() => void)[] = [];
   let running = 0;
+  let meanMs = guessMs;
   return async (work) => {
     if (running === limit) {
+      if (((waiting.length + 1) / limit) * meanMs > MAX_WAIT_MS) {
+        throw new DomainError('unavailable', 'Too many sign-ins at once, please try again', {
+          retryAfterSeconds: RETRY_AFTER_SECONDS,
+        });
+      }
       await new Promise<void>((resolve) => waiting.push(resolve));
     } else {
       running += 1;
     }
+    const startedAt = performance.now();
     try {
       return await work();
     } finally {
+      meanMs += (performance.now() - startedAt - meanMs) * NEWEST_PART;
       const next = waiting.shift(); // takes over the place of this one
       if (next === undefined) {
         running -= 1;

@@ -10,9 +10,8 @@ import type { Role } from '../domain/permissions.js';
 import type { Logger } from '../telemetry/logger.js';
 import { InvalidInput } from './bodies/problems.js';
 import { credentialOf } from './middleware/authenticate.js';
-import { takeAuthAttempt } from './middleware/rate-limit.js';
 import type { SignedInUser } from './route.js';
-import { accountBucket, isUnchanged, type SignInDeps } from './sign-in.js';
+import { attemptsBucket, isUnchanged, matches, type SignInDeps } from './sign-in.js';
 
 export interface ProfileChange {
   readonly displayName: string | undefined;
@@ -44,21 +43,29 @@ export async function changeProfile(
   return changed;
 }
 
-/** Guessing here is limited like guessing at the sign-in. @returns the account as compared @throws InvalidInput */
+/** Guessing here is limited as at the sign-in, and apart. @returns the account as compared @throws InvalidInput */
 export async function checkPassword(
   deps: SignInDeps,
   user: SignedInUser,
   password: string,
 ): Promise<UserRow> {
-  const account = accountBucket(deps.config, user.email);
-  await takeAuthAttempt(deps.limiter, account);
   const row = await findUser(deps.db, user.id);
-  const isRight = await deps.passwords.matches(password, row?.hashedPassword);
+  const bucket = attemptsBucket(deps.config, `password:${guesserOf(user)}`);
+  const isRight = await matches(deps, bucket, () =>
+    deps.passwords.matches(password, row?.hashedPassword),
+  );
   if (row === undefined || !isRight) {
     throw wrongPassword();
   }
-  await deps.limiter.take(account, -1);
   return row;
+}
+
+/**
+ * A thief's guesses in one session must not keep the owner from changing the password in another.
+ * API keys are counted together, since a key makes as many others as it likes.
+ */
+function guesserOf({ id, sessionId }: SignedInUser): string {
+  return sessionId ?? id;
 }
 
 /** 401 would sign the client out. */

@@ -1,18 +1,21 @@
 /** Accounts and their token pairs: what the auth routes do, without HTTP. */
 import { createHash, randomUUID } from 'node:crypto';
 import type { Db, Tx } from '../db/connect.js';
+import { isKnownNetwork, rememberNetwork } from '../db/sign-in-networks.js';
 import { insertRefreshToken, rotateRefreshToken } from '../db/refresh-tokens.js';
 import {
   findUserByEmail,
   insertUser,
   lockAccount,
   replaceHash,
+  spellingOf,
   type UserRow,
 } from '../db/users.js';
 import { inTransaction } from '../db/transactions.js';
 import { DomainError } from '../domain/errors.js';
 import type { UserId } from '../domain/ids.js';
 import { refuseDisabled } from './middleware/authenticate.js';
+import { networkOf } from './middleware/client-ip.js';
 import { takeAuthAttempt } from './middleware/rate-limit.js';
 import type { Passwords } from './passwords.js';
 import type { Bucket, RateLimiter } from './rate-limiter.js';
@@ -38,12 +41,13 @@ export interface TokenPair {
 export async function register(
   deps: SignInDeps,
   account: { email: string; password: string; displayName: string },
+  clientIp: string,
 ): Promise<TokenPair> {
   const hashedPassword = await deps.passwords.hash(account.password);
   const { email, displayName } = account;
   const { user, token } = await inTransaction(deps.db, async (tx) => {
     const user = await insertUser(tx, { id: randomUUID(), email, hashedPassword, displayName });
-    return { user, token: await beginSession({ db: tx, tokens: deps.tokens }, user.id) };
+    return { user, token: await beginSession(tx, deps.tokens, { userId: user.id, clientIp }) };
   });
   return signPair(deps.tokens, user, token); // others wait for the address until the commit
 }
@@ -52,27 +56,52 @@ export async function register(
 export async function logIn(
   deps: SignInDeps,
   credentials: { email: string; password: string },
+  clientIp: string,
 ): Promise<TokenPair> {
-  const account = accountBucket(deps.config, credentials.email);
-  await takeAuthAttempt(deps.limiter, account);
   const user = await findUserByEmail(deps.db, credentials.email);
-  const isRight = await deps.passwords.matches(credentials.password, user?.hashedPassword);
+  const bucket = await bucketOfSignIn(deps, { user, email: credentials.email, clientIp });
+  const isRight = await matches(deps, bucket, () =>
+    deps.passwords.matches(credentials.password, user?.hashedPassword),
+  );
   if (user === undefined || !isRight) {
     throw new DomainError('not-authenticated', 'Invalid email or password');
   }
-  await deps.limiter.take(account, -1);
   refuseDisabled(user);
   const session = await inTransaction(deps.db, async (tx) =>
-    (await isUnchanged(tx, user)) ? beginSession({ db: tx, tokens: deps.tokens }, user.id) : null,
+    (await isUnchanged(tx, user))
+      ? beginSession(tx, deps.tokens, { userId: user.id, clientIp })
+      : null,
   );
   if (session === null) {
-    return logIn(deps, credentials); // the password, or only its hash, is another one by now
+    return logIn(deps, credentials, clientIp); // the password, or only its hash, is another one by now
   }
   const { id, hashedPassword: from } = user;
   if (deps.passwords.isOutdated(from)) {
     await replaceHash(deps.db, id, { from, to: await deps.passwords.hash(credentials.password) });
   }
   return signPair(deps.tokens, user, session);
+}
+
+/**
+ * Compares a password, which counts as an attempt unless it is right, or was not compared at all.
+ *
+ * @throws `too-many-requests`, `unavailable`
+ */
+export async function matches(
+  { limiter }: Pick<SignInDeps, 'limiter'>,
+  bucket: Bucket,
+  compare: () => Promise<boolean>,
+): Promise<boolean> {
+  await takeAuthAttempt(limiter, bucket);
+  let isWrong = false;
+  try {
+    isWrong = !(await compare());
+    return !isWrong;
+  } finally {
+    if (!isWrong) {
+      await limiter.take(bucket, -1);
+    }
+  }
 }
 
 /**
@@ -106,12 +135,27 @@ export async function refresh(deps: SignInDeps, refreshToken: string): Promise<T
 }
 
 /**
- * Failed attempts at one account, from wherever; a success gives its attempt back. No address is
- * written into Redis.
+ * Failed attempts at one account, from wherever, and apart from them those from each network from
+ * which its owner has signed in: a stranger's guesses must not keep the owner out. An address
+ * without an account is counted by the spelling that PostgreSQL would look for, as an account is.
  */
-export function accountBucket(config: SignInDeps['config'], email: string): Bucket {
+async function bucketOfSignIn(
+  { db, config }: SignInDeps,
+  by: { user: UserRow | undefined; email: string; clientIp: string },
+): Promise<Bucket> {
+  const userId = by.user?.id;
+  if (userId === undefined) {
+    return attemptsBucket(config, `address:${hashOf(await spellingOf(db, by.email))}`);
+  }
+  const network = { userId, networkHash: networkHashOf(userId, by.clientIp) };
+  const isKnown = await isKnownNetwork(db, network);
+  return attemptsBucket(config, isKnown ? `${userId}:${network.networkHash}` : userId);
+}
+
+/** @param key names what is guessed at, without any address: it is written into Redis */
+export function attemptsBucket(config: SignInDeps['config'], key: string): Bucket {
   return {
-    key: `account:${createHash('sha256').update(email.toLowerCase()).digest('base64url')}`,
+    key: `account:${key}`,
     capacity: config.authRateLimit * ATTEMPTS_PER_ADDRESS,
     windowSeconds: config.authRateWindowSeconds,
   };
@@ -120,20 +164,31 @@ export function accountBucket(config: SignInDeps['config'], email: string): Buck
 /** An account bears more than one address does, so that one stranger cannot lock its owner out. */
 const ATTEMPTS_PER_ADDRESS = 4;
 
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('base64url');
+}
+
+/** No address of a client is stored: the hash holds for one user alone. */
+function networkHashOf(userId: UserId, clientIp: string): string {
+  return hashOf(`${userId} ${networkOf(clientIp)}`);
+}
+
 interface SessionToken {
   readonly id: string;
   readonly familyId: string;
   readonly expiresAt: Date;
 }
 
-/** Stores the first refresh token of a session. */
+/** Stores the first refresh token of a session, and where it was begun. */
 async function beginSession(
-  { db, tokens }: { db: Db; tokens: Tokens },
-  userId: string,
+  tx: Tx,
+  tokens: Tokens,
+  { userId, clientIp }: { userId: UserId; clientIp: string },
 ): Promise<SessionToken> {
   const expiresAt = tokens.refreshExpiry(new Date());
   const token = { id: randomUUID(), familyId: randomUUID(), expiresAt };
-  await insertRefreshToken(db, { ...token, userId });
+  await insertRefreshToken(tx, { ...token, userId });
+  await rememberNetwork(tx, { userId, networkHash: networkHashOf(userId, clientIp) });
   return token;
 }
 

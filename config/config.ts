@@ -57,6 +57,7 @@ const Environment = z.object({
   TEMPORAL_WORKER_BUILD_ID: optional,
   HOST: z.string().min(1).default('127.0.0.1'),
   PORT: port.default(8000),
+  ALLOWED_HOSTS: z.string().default(''),
   WORKER_METRICS_PORT: port.default(9464),
   WORKER_METRICS_URL: optional,
   WORKER_SDK_METRICS_PORT: port.optional(),
@@ -119,6 +120,8 @@ export interface Config {
   readonly redisUrl: string;
   readonly temporal: TemporalConfig;
   readonly host: string;
+  /** Names in `Host` that are served; none: on loopback its own ones, else all. */
+  readonly allowedHosts: readonly string[];
   readonly port: number;
   readonly workerMetricsPort: number;
   /** Where the API finds a worker's page to show both on one; set by `npm start`. */
@@ -246,6 +249,7 @@ function sharedOf(env: z.infer<typeof Environment>) {
     redisUrl: env.REDIS_URL,
     temporal: temporalOf(env),
     host: env.HOST,
+    allowedHosts: originsOf('ALLOWED_HOSTS', env.ALLOWED_HOSTS).filter((name) => name !== ''),
     port: env.PORT,
     workerMetricsPort: env.WORKER_METRICS_PORT,
     workerMetricsUrl: env.WORKER_METRICS_URL ?? null,

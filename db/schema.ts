@@ -26,6 +26,7 @@ type Json<T> = JSONColumnType<T & object>;
 export interface Database {
   users: UsersTable;
   refreshTokens: RefreshTokensTable;
+  signInNetworks: SignInNetworksTable;
   conversations: ConversationsTable;
   messages: MessagesTable;
   apiKeys: ApiKeysTable;
@@ -76,6 +77,13 @@ export interface RefreshTokensTable {
   usedAt: Timestamp | null;
   revokedAt: Timestamp | null;
   createdAt: CreatedAt;
+}
+
+/** Where a user has signed in from. */
+export interface SignInNetworksTable {
+  userId: string;
+  networkHash: string;
+  lastUsedAt: ColumnType<Date, Date | undefined, Date>;
 }
 
 export interface ConversationsTable {

@@ -37,6 +37,12 @@ export async function findUser(db: Db, userId: string): Promise<UserRow | undefi
     .executeTakeFirst();
 }
 
+/** As the unique index on addresses sees it: letter case is PostgreSQL's alone to decide. */
+export async function spellingOf(db: Db, email: string): Promise<string> {
+  const { rows } = await sql<{ spelling: string }>`select lower(${email}) as spelling`.execute(db);
+  return rows[0]?.spelling ?? email;
+}
+
 /** Finds by address without regard to letter case. */
 export async function findUserByEmail(db: Db, email: string): Promise<UserRow | undefined> {
   return db

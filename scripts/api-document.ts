@@ -77,6 +77,8 @@ function depsOfNobody(): AppDeps {
       debug: false,
       corsOrigins: [],
       temporalUiOrigins: [],
+      host: '127.0.0.1',
+      allowedHosts: [],
       trustedProxyCount: 0,
       passwordCost: 12,
       authRateLimit: 1,

@@ -3,7 +3,7 @@ import { DomainError } from '../../domain/errors.js';
 import { UNLIMITED, type Role } from '../../domain/permissions.js';
 import { userBucketOf } from '../../events/user-keys.js';
 import type { Bucket, RateLimiter } from '../rate-limiter.js';
-import { clientIpOf } from './client-ip.js';
+import { clientIpOf, networkOf } from './client-ip.js';
 import type { SignedInUser } from '../route.js';
 import { declaredBytes } from './read-body.js';
 import type { ApiMiddleware, Context } from './state.js';
@@ -14,12 +14,12 @@ export interface AuthLimitConfig {
   readonly trustedProxyCount: number;
 }
 
-/** One bucket per client address for all attempts to authenticate, successful ones included. */
+/** One bucket per client network for all attempts to authenticate, successful ones included. */
 export function limitAuthAttempts(limiter: RateLimiter, config: AuthLimitConfig): ApiMiddleware {
   return async (ctx, next) => {
     const ip = clientIpOf(ctx.req, config.trustedProxyCount);
     await takeAuthAttempt(limiter, {
-      key: `auth:${ip}`,
+      key: `auth:${networkOf(ip)}`,
       capacity: config.authRateLimit,
       windowSeconds: config.authRateWindowSeconds,
     });

@@ -55,9 +55,10 @@ function signInRoutes(deps: SignInDeps): readonly Route[] {
           409: error('Email already registered'),
         },
       },
-      async ({ body }) => {
+      async ({ body, clientIp }) => {
         const { email, password, display_name: displayName } = body;
-        return { status: 201, body: await register(deps, { email, password, displayName }) };
+        const account = { email, password, displayName };
+        return { status: 201, body: await register(deps, account, clientIp) };
       },
     ),
     defineRoute(
@@ -71,7 +72,10 @@ function signInRoutes(deps: SignInDeps): readonly Route[] {
           401: error('Invalid email or password'),
         },
       },
-      async ({ body }) => ({ status: 200, body: await logIn(deps, body) }),
+      async ({ body, clientIp }) => ({
+        status: 200,
+        body: await logIn(deps, body, clientIp),
+      }),
     ),
     defineRoute(
       {

@@ -6,6 +6,12 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { refuseConnection } from '../bare-refusal.js';
+import {
+  isAllowedHost,
+  isAllowedPage,
+  type HostConfig,
+  type OriginConfig,
+} from '../middleware/origin.js';
 import { admit, type AdmissionDeps, type Admitted, type ChatPath } from './admission.js';
 import {
   openConnection,
@@ -20,6 +26,8 @@ export interface SocketServerDeps
     AdmissionDeps,
     Pick<ConnectionDeps, 'feeds' | 'sendMessage' | 'takeToken' | 'watch' | 'tracing'> {
   readonly limits?: Partial<SocketLimits>;
+  /** Under which names it is reached, and from pages of which origins. */
+  readonly config: OriginConfig & HostConfig;
   /** On the answer to an upgrade that leads to no socket, as on every other. */
   readonly headers: Readonly<Record<string, string>>;
   readonly metrics: { connectionOpened(): void; connectionClosed(): void };
@@ -67,11 +75,21 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
     void connection.ended.then(() => connections.delete(connection));
   }
 
+  function statusOfRefusal(request: IncomingMessage): number | null {
+    if (!isAllowedHost(request, deps.config)) {
+      return 421;
+    }
+    if (!isAllowedPage(request, deps.config)) {
+      return 403;
+    }
+    return isGoingAway() ? 503 : null;
+  }
+
   async function accept(upgrade: Upgrade): Promise<void> {
     const path = chatPathOf(upgrade.request.url);
-    if (path === null || isGoingAway()) {
-      const { headers } = deps;
-      refuseConnection(upgrade.socket, { status: path === null ? 404 : 503, headers });
+    const status = path === null ? 404 : statusOfRefusal(upgrade.request);
+    if (path === null || status !== null) {
+      refuseConnection(upgrade.socket, { status: status ?? 404, headers: deps.headers });
       return;
     }
     const admission = await admit(deps, path);

@@ -11,6 +11,7 @@ import * as step9 from './2026-11-24T20-archives.js';
 import * as step10 from './2026-11-24T21-disabled-users.js';
 import * as step11 from './2026-11-28T10-operators-actions.js';
 import * as step12 from './2026-12-01T03-credentials.js';
+import * as step13 from './2026-12-01T04-sign-in-networks.js';
 import * as step60 from './2026-12-01T60-answers.js';
 
 /** Every migration in order, listed by `npm run db:new`; a released one is never edited. */
@@ -27,5 +28,6 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '2026-11-24T21-disabled-users': step10,
   '2026-11-28T10-operators-actions': step11,
   '2026-12-01T03-credentials': step12,
+  '2026-12-01T04-sign-in-networks': step13,
   '2026-12-01T60-answers': step60,
 };

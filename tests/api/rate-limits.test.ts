@@ -19,7 +19,7 @@ afterEach(async () => {
 });
 
 /** Each test is its own client: behind one trusted proxy, at an address of its own. */
-const address = () => `2001:db8::${randomUUID().slice(0, 4)}:${randomUUID().slice(0, 4)}`;
+const address = () => `2001:db8:${randomUUID().slice(0, 4)}:${randomUUID().slice(0, 4)}::1`;
 const from = (ip: string) => ({ 'X-Forwarded-For': `${ip}, 10.0.0.1` });
 const logIn = (
   api: ApiServer,

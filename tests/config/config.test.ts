@@ -55,6 +55,11 @@ const SETTINGS: readonly (readonly [string, string, object])[] = [
     },
   ],
   ['TRUSTED_PROXY_COUNT', '2', { trustedProxyCount: 2 }],
+  [
+    'ALLOWED_HOSTS',
+    'a.example.com, b.example.com',
+    { allowedHosts: ['a.example.com', 'b.example.com'] },
+  ],
   ['PASSWORD_COST', '14', { passwordCost: 14 }],
   ['AUTH_RATE_LIMIT', '1000', { authRateLimit: 1_000 }],
   ['AUTH_RATE_WINDOW_SECONDS', '60', { authRateWindowSeconds: 60 }],

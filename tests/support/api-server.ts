@@ -80,6 +80,8 @@ const CONFIG: ApiConfig = {
   debug: false,
   corsOrigins: ['http://localhost:3000'],
   temporalUiOrigins: ['http://127.0.0.1:8233'],
+  host: '127.0.0.1',
+  allowedHosts: [],
   trustedProxyCount: 0,
   passwordCost: 4,
   authRateLimit: 100_000,

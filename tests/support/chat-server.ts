@@ -88,6 +88,12 @@ export async function startGateway(db: Db, options: GatewayOptions = {}): Promis
     logger: silentLogger,
     tracing: silentTracing,
     headers: securityHeadersOf({ debug: false }),
+    config: {
+      corsOrigins: ['http://localhost:3000'],
+      host: '127.0.0.1',
+      trustedProxyCount: 0,
+      allowedHosts: [],
+    },
     metrics: {
       connectionOpened: () => (connected += 1),
       connectionClosed: () => (connected -= 1),
