@@ -33,7 +33,7 @@ export async function closeAccount(db: Db, userId: UserId, now: Date): Promise<b
     if (disabled === undefined) {
       return false;
     }
-    for (const table of ['refreshTokens', 'apiKeys', 'userLlmKeys'] as const) {
+    for (const table of ['refreshTokens', 'signInNetworks', 'apiKeys', 'userLlmKeys'] as const) {
       await tx.deleteFrom(table).where('userId', '=', userId).execute();
     }
     return true;

@@ -53,6 +53,8 @@ export interface HostConfig {
   readonly trustedProxyCount: number;
   /** Names under which it is reached besides; none: not checked unless it listens on loopback. */
   readonly allowedHosts: readonly string[];
+  /** Their names serve a part of the API, too. */
+  readonly temporalUiOrigins: readonly string[];
 }
 
 /**
@@ -61,14 +63,15 @@ export interface HostConfig {
  */
 export function isAllowedHost(
   { headers }: Pick<IncomingMessage, 'headers'>,
-  { host, trustedProxyCount, allowedHosts }: HostConfig,
+  { host, trustedProxyCount, allowedHosts, temporalUiOrigins }: HostConfig,
 ): boolean {
   const isChecked = allowedHosts.length > 0 || (trustedProxyCount === 0 && isLoopback(host));
   if (!isChecked || headers.host === undefined) {
     return true; // without the header it is no browser
   }
   const name = nameOf(headers.host);
-  return isLoopback(name) || allowedHosts.some((allowed) => nameOf(allowed) === name);
+  const allowed = [...allowedHosts, ...temporalUiOrigins.map((origin) => new URL(origin).host)];
+  return isLoopback(name) || allowed.some((other) => nameOf(other) === name);
 }
 
 /** @param host with or without a port */

@@ -75,21 +75,11 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
     void connection.ended.then(() => connections.delete(connection));
   }
 
-  function statusOfRefusal(request: IncomingMessage): number | null {
-    if (!isAllowedHost(request, deps.config)) {
-      return 421;
-    }
-    if (!isAllowedPage(request, deps.config)) {
-      return 403;
-    }
-    return isGoingAway() ? 503 : null;
-  }
-
   async function accept(upgrade: Upgrade): Promise<void> {
     const path = chatPathOf(upgrade.request.url);
-    const status = path === null ? 404 : statusOfRefusal(upgrade.request);
-    if (path === null || status !== null) {
-      refuseConnection(upgrade.socket, { status: status ?? 404, headers: deps.headers });
+    const refusal = refusalOf(upgrade.request, deps.config) ?? (isGoingAway() ? 503 : null);
+    if (path === null || refusal !== null) {
+      refuseConnection(upgrade.socket, { status: refusal ?? 404, headers: deps.headers });
       return;
     }
     const admission = await admit(deps, path);
@@ -123,6 +113,14 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
       server.close();
     },
   };
+}
+
+/** @returns the status for an upgrade that comes under a wrong name, or from a foreign page */
+function refusalOf(request: IncomingMessage, config: OriginConfig & HostConfig): number | null {
+  if (!isAllowedHost(request, config)) {
+    return 421;
+  }
+  return isAllowedPage(request, config) ? null : 403;
 }
 
 function createProtocol(headers: SocketServerDeps['headers']): WebSocketServer {

@@ -388,7 +388,7 @@ describe('a body', () => {
 
   test('that is cut off by a hang-up leaves the server working', async () => {
     const socket = await writeRaw(
-      'POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"a',
+      'POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"a',
     );
     socket.destroy();
     expect((await api.send('GET', '/health')).status).toBe(200);
@@ -409,7 +409,7 @@ describe('a request', () => {
     'that offers to go on as %s is answered as if it had not',
     async (protocol) => {
       const answer = await answerTo(
-        'GET /api/v1/health HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\n' +
+        'GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\n' +
           `Upgrade: ${protocol}\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n`,
       );
       expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
@@ -421,7 +421,7 @@ describe('a request', () => {
     ['400 Bad Request', 'nonsense\r\n\r\n'],
     [
       '431 Request Header Fields Too Large',
-      `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,
+      `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,
     ],
   ])('that cannot be read is told as %s, in the form of every error', async (status, text) => {
     const answer = await answerTo(text);
@@ -450,7 +450,7 @@ describe('a request', () => {
       return new Promise(() => undefined);
     };
     const socket = await writeRaw(
-      `GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n\r\n`,
+      `GET ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\n\r\n`,
     );
     let answer = '';
     socket.on('data', (chunk) => (answer += chunk.toString()));

@@ -46,7 +46,7 @@ async function knock(
   socket.on('data', (chunk) => (heard += chunk.toString('latin1')));
   socket.on('error', () => undefined);
   await once(socket, 'connect');
-  socket.write(`GET ${pathname}${search} HTTP/1.1\r\nHost: x\r\n${headers.join('')}\r\n`);
+  socket.write(`GET ${pathname}${search} HTTP/1.1\r\nHost: localhost\r\n${headers.join('')}\r\n`);
   return { socket, heard: () => heard };
 }
 

@@ -238,7 +238,7 @@ test('a client that answers no ping is dropped, one that does is kept', async ()
   const mute = connectTcp({ port: gateway.port, host: '127.0.0.1' });
   const { pathname, search } = new URL(gateway.url(talk));
   mute.write(
-    `GET ${pathname}${search} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+    `GET ${pathname}${search} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
       'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
   );
   mute.resume();

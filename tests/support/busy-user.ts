@@ -75,6 +75,7 @@ async function runOf(
 const OWNED = [
   `insert into refresh_tokens (id, user_id, family_id, expires_at)
    values (gen_random_uuid(), $user, gen_random_uuid(), now())`,
+  `insert into sign_in_networks (user_id, network_hash) values ($user, '$mark')`,
   `insert into api_keys (id, user_id, name, key_hash, key_prefix)
    values (gen_random_uuid(), $user, '$mark', gen_random_uuid(), 'sk-0')`,
   `insert into user_daily_costs (user_id, date) values ($user, '2026-11-24')`,

@@ -93,6 +93,7 @@ export async function startGateway(db: Db, options: GatewayOptions = {}): Promis
       host: '127.0.0.1',
       trustedProxyCount: 0,
       allowedHosts: [],
+      temporalUiOrigins: [],
     },
     metrics: {
       connectionOpened: () => (connected += 1),
