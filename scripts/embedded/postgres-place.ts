@@ -62,14 +62,12 @@ export function findPostgresPlace(home: string): PostgresPlace {
 /** Earlier releases kept it apart where its user could not reach it; there it stays. */
 function rootsData(home: string, root: string, user: SystemUser): string {
   const apart = join(SHARED_STATE, `data-${nameOf(home)}`);
-  if (existsSync(join(apart, 'data'))) {
-    makeSharedState(user);
-    return apart;
-  }
-  if (canHandOver()) {
+  const isHere = existsSync(join(root, 'data'));
+  const isApart = existsSync(join(apart, 'data'));
+  if (canHandOver() && (isHere || !isApart)) {
     return root;
   }
-  if (existsSync(join(root, 'data'))) {
+  if (isHere && !isApart) {
     throw new Error(`PostgreSQL cannot reach ${root} any more: move it to ${apart}.`);
   }
   makeSharedState(user);

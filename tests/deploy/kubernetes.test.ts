@@ -77,11 +77,18 @@ test('workers with and without versions are the same', () => {
   expect(templates[0]).toEqual(templates[1]);
 });
 
-test('the collector is given no secret, and every other process its own', () => {
-  const collector = workloads.find(({ metadata }) => metadata.name === 'agentforge-collector');
-  expect(JSON.stringify(collector)).not.toContain('agentforge-secrets');
-  for (const workload of workloads.filter((it) => it !== collector)) {
-    expect(JSON.stringify(containerOf(workload))).toContain('agentforge-secrets');
+test('each process is given its own secrets alone', () => {
+  const secretsOf = (workload: any): readonly string[] => {
+    const { env = [], envFrom = [] } = containerOf(workload);
+    const named = env.flatMap((it: any) => it.valueFrom?.secretKeyRef?.name ?? []);
+    const whole = envFrom.flatMap((it: any) => it.secretRef?.name ?? []);
+    return [...new Set<string>([...named, ...whole])].sort();
+  };
+  for (const workload of workloads) {
+    const { name } = workload.metadata;
+    const own = name === 'agentforge-migrate' ? [] : [name];
+    const shared = name === 'agentforge-collector' ? [] : ['agentforge-secrets'];
+    expect(secretsOf(workload)).toEqual([...own, ...shared].sort());
   }
   expect(ofKind('Secret')).toEqual([]); // none is in the repository
 });
