@@ -171,6 +171,15 @@ const CASES: Readonly<Record<string, Case>> = {
     quietAt: 9,
     firesAt: 14,
   },
+  AgentForgeInputsRejected: {
+    series: {
+      [`temporal_inputs_rejected_total{${WORKER},instance="a",kind="signal",reason="unsealed"}`]:
+        '_x10 1x20',
+      [`activity_failures_total{${WORKER},activity="runAgent"}`]: '0+1x40',
+    },
+    quietAt: 9,
+    firesAt: 14,
+  },
   AgentForgeVendorFails: {
     series: {
       [`llm_requests_total{${WORKER},provider="openai",model="m"}`]: '0+10x9 90x30',
