@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { CollectedPage, CollectorProblem } from '../domain/collector-texts.js';
 import { DomainError } from '../domain/errors.js';
 import { toStorableJson } from '../domain/storable-text.js';
+import { withoutTrailingSlashes } from '../domain/trailing-slashes.js';
 import { traceparentOf } from '../domain/traces.js';
 import { logScope, outgoingSpan } from '../telemetry/log-scope.js';
 
@@ -60,7 +61,7 @@ export function doorTo(
   { baseUrl, secret = null, timeoutMs = TIMEOUT_MS }: DoorOptions,
   cancel: AbortSignal,
 ): Door {
-  const root = `${baseUrl.replace(/\/+$/, '')}/api/v1/collections`;
+  const root = `${withoutTrailingSlashes(baseUrl)}/api/v1/collections`;
   const credentials = secret === null ? {} : { authorization: `Bearer ${secret}` };
   return async (schema, question) => {
     const signal = AbortSignal.any([cancel, AbortSignal.timeout(timeoutMs)]);

@@ -1,6 +1,7 @@
 /** Which route serves a request: mounting, unknown paths, wrong methods, trailing slashes. */
 import Router from '@koa/router';
 import type { Next } from 'koa';
+import { withoutTrailingSlashes } from '../domain/trailing-slashes.js';
 import type { ApiMiddleware, Context, RequestState } from './middleware/state.js';
 import type { Route } from './route.js';
 
@@ -57,7 +58,7 @@ export function answerUnrouted(router: ApiRouter): ApiMiddleware {
       ctx.body = { detail: 'Method Not Allowed' };
       return;
     }
-    const withoutSlash = withoutSlashesAtEnd(ctx.path);
+    const withoutSlash = withoutTrailingSlashes(ctx.path);
     if (withoutSlash !== ctx.path && router.match(withoutSlash, ctx.method).path.length > 0) {
       ctx.body = null; // else Koa writes the status out as a text
       ctx.status = 307;
@@ -67,13 +68,4 @@ export function answerUnrouted(router: ApiRouter): ApiMiddleware {
     ctx.status = 404;
     ctx.body = { detail: 'Not Found' };
   };
-}
-
-/** By hand: an expression for it tries each slash of a path as the first of the last ones. */
-function withoutSlashesAtEnd(path: string): string {
-  let end = path.length;
-  while (path[end - 1] === '/') {
-    end -= 1;
-  }
-  return path.slice(0, end);
 }

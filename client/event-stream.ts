@@ -8,16 +8,23 @@ export async function* readEventStream(
 ): AsyncGenerator<ClientEvent> {
   const reader = body.getReader();
   const decoder = new TextDecoder();
-  let text = '';
+  let pieces: string[] = []; // of a block that has not ended
   try {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) {
         return;
       }
-      const blocks = (text + decoder.decode(value, { stream: true })).split('\n\n');
-      text = blocks.pop() ?? '';
-      yield* blocks.flatMap(eventOf);
+      const piece = decoder.decode(value, { stream: true });
+      const isEnd = `${pieces.at(-1)?.at(-1) ?? ''}${piece}`.includes(BLOCK_END);
+      if (piece !== '') {
+        pieces.push(piece);
+      }
+      if (isEnd) {
+        const blocks = pieces.join('').split(BLOCK_END);
+        pieces = [blocks.pop() ?? ''].filter((rest) => rest !== '');
+        yield* blocks.flatMap(eventOf);
+      }
     }
   } finally {
     await reader.cancel().catch(() => undefined); // it may be lost already
@@ -31,3 +38,4 @@ function eventOf(block: string): readonly ClientEvent[] {
   return event === null ? [] : [event];
 }
 const DATA = 'data: ';
+const BLOCK_END = '\n\n';

@@ -93,7 +93,7 @@ export function approvesInKorean(plain: string): boolean {
 
 /** Commands to run what is recommended, where nothing else is said. */
 export const COMMAND =
-  /^(?:.* )?(?:go ahead|go for it|proceed|do it|run it|start it|(?:진행|실행|시작)\S*)(?: .*)?$|^(?:(?:ok|okay|yes|yep|please|just|then|now) )*(?:start|run)(?: (?:please|now|then))*$/u;
+  /(?:^| )(?:go ahead|go for it|proceed|do it|run it|start it|(?:진행|실행|시작)\S*)(?: |$)|^(?:(?:ok|okay|yes|yep|please|just|then|now) )*(?:start|run)(?: (?:please|now|then))*$/u;
 
 /** One spelling for phrases that would not be understood word by word. */
 export function plainPhrases(text: string): string {
@@ -200,7 +200,7 @@ export const HESITATION = new RegExp(
     '내일|모레|이따|다음|추후|차후|언젠가|유보|미루|미뤄|대기|예정|검토|처음부터|다시|중(?:이|인|입|임)',
     `(?:${DECIDING}|확인|진행|실행|시작)\\s*(?:하기\\s*)?(?:전|후|중|난|나|더)(?!\\p{L})`,
     '아직|잠깐|잠시|기다|나중|보류|고민|망설|글쎄|혹시|아마|모르겠|생각해|생각\\s*중|전에',
-    '(?:시작|실행|진행)\\s*(?:은|을)?\\s*하지',
+    '(?:시작|실행|진행)\\s*(?:(?:은|을)\\s*)?하지',
   ].join('|'),
   'u',
 );
@@ -210,7 +210,7 @@ export const QUESTION = new RegExp(
   [
     '\\?',
     '\\b(?:which|whether|what|why|how|who|when|where)\\b',
-    "(?:^|[.!;,\\n]\\s*)(?:is|are|isn't|does|do (?:i|you|we|they)|did|can|could|would (?:it|you|that|this)|should|will (?:it|you|that|this)|may|shall)\\b",
+    "(?:^|[.!;,]\\s*|\\n[^\\S\\n]*)(?:is|are|isn't|does|do (?:i|you|we|they)|did|can|could|would (?:it|you|that|this)|should|will (?:it|you|that|this)|may|shall)\\b",
     '(?:은|는|인|한|던|운)가요?\\s*(?:[.!,\\n]|$)|(?:나요|까요?|니까|냐|는지|은지|인지|할지|을지)\\s*(?:[.!,\\n]|$)',
     '어때|어떨|어떤|어느|무엇|무슨|뭐|뭘|뭔|왜|어떻게|어디|언제|누구|몇|얼마',
   ].join('|'),

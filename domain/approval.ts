@@ -107,7 +107,7 @@ function read(text: string, designs: readonly { name: string }[]): Reading {
 
 const REJECTION = new RegExp(
   [
-    `${ONE_MARK}\\s*(?:이나\\s*${ONE_MARK}\\s*)?(?:이|가|은|는|을|를)?\\s*(?:말고는?|빼고는?|제외하고|대신에?|보다는?|아니고|아니라)`,
+    `${ONE_MARK}\\s*(?:이나\\s*${ONE_MARK}\\s*)?(?:(?:이|가|은|는|을|를)\\s*)?(?:말고는?|빼고는?|제외하고|대신에?|보다는?|아니고|아니라)`,
     '\\b(?:instead of|rather than|other than|except(?: for)?|(?:any\\w*|every\\w*|all|nothing) but|(?:but |and )?not|over|never|besides|' +
       `(?:don't|dont|do not|won't) (?:choose|select|pick|take|use|want|like|run|start))\\s+(?:the )?${ONE_MARK}` +
       `(?:\\s*(?:,|and|or|nor)\\s*${ONE_MARK})*`,
@@ -117,9 +117,13 @@ const REJECTION = new RegExp(
 
 /** Reasons may say anything, once a design is named. */
 const BECAUSE = new RegExp(
-  `(?<=\uE001[^.!?;,\\n${CONTRAST}]*)\\bbecause\\b[^.!?;,\\n${CONTRAST}]*`,
+  `(\uE001[^\uE001.!?;,\\n${CONTRAST}]*?)\\bbecause\\b[^.!?;,\\n${CONTRAST}]*`,
   'gu',
 );
+
+const BREAKS = new RegExp(`[\\s${BREAK}]+`, 'gu');
+const BETWEEN_CLAUSES = new RegExp(`[\\s${BREAK}${CONTRAST}]+`, 'gu');
+const CLAUSE_END = new RegExp(`(?=${CONTRAST})|${BREAK}`, 'u');
 
 function clausesOf(text: string): readonly Clause[] {
   return text
@@ -130,10 +134,10 @@ function clausesOf(text: string): readonly Clause[] {
       CONTRAST,
     )
     .replace(/지만(?!\p{L})|(?<!가운)(?<=\p{L})데요?(?=[\s,]|$)/gu, `$&${CONTRAST}`)
-    .replace(BECAUSE, BREAK)
+    .replace(BECAUSE, `$1${BREAK}`)
     .replace(/[.,](?!\d)|[:;!?\n…。、~]+|\b(?:and|although|though|so)\b|그리고/gu, BREAK)
-    .replace(new RegExp(`(?:${BREAK}|\\s)*${CONTRAST}(?:${BREAK}|\\s)*`, 'gu'), CONTRAST)
-    .split(new RegExp(`(?=${CONTRAST})|${BREAK}`, 'u'))
+    .replace(BETWEEN_CLAUSES, (run) => (run.includes(CONTRAST) ? run.replace(BREAKS, '') : run))
+    .split(CLAUSE_END)
     .map((raw) => clauseOf(raw.replace(CONTRAST, ' '), raw.startsWith(CONTRAST)))
     .filter((clause) => clause !== null);
 }

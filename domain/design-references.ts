@@ -1,6 +1,7 @@
 import { isKnownBesideNumber } from './approval-words.js';
 import { aimOf, AIMS, type Aim } from './design-aims.js';
 import { withoutInvisible } from './look-alikes.js';
+import { piecesWithoutRemarks, remarkTextsOf } from './remarks.js';
 import { urlsIn } from './source-urls.js';
 
 /**
@@ -82,7 +83,7 @@ function markAims(text: string, names: readonly string[]): string {
 
 /** "One" is a number only where nothing else can be meant: not in "choose one for me". */
 const SAID_ONE =
-  /(?<=^|[.,;:!?]\s*|\b(?:ok|okay|yes|yep|confirm|approve) |\b(?:i|we|i'll|we'll)(?: will)? (?:choose|select|pick) )one(?=\s*(?:$|[.,;!]|please|pls|thanks|thank you|(?:is|looks|sounds|seems) ))/gu;
+  /one(?<=(?:^|[.,;:!?]\s*|\b(?:ok|okay|yes|yep|confirm|approve) |\b(?:i|we|i'll|we'll)(?: will)? (?:choose|select|pick) )one)(?=\s*(?:$|[.,;!]|please|pls|thanks|thank you|(?:is|looks|sounds|seems) ))/gu;
 
 export function replaceMarks(marked: string, by: string): string {
   return marked.replace(MARKS, by);
@@ -115,15 +116,24 @@ function normalize(text: string): string {
 function spellingsOf(names: readonly string[]): readonly { name: string; index: number }[] {
   const all = names.flatMap((raw, index) => {
     const name = normalize(raw).replace(/\s+/gu, ' ').trim();
-    const short = name.replace(/\s*[([][^)\]]*[)\]]\s*/gu, ' ').trim();
-    const remarks = Array.from(name.matchAll(/[([]([^)\]]*)[)\]]/gu), ([, remark = '']) => remark);
-    const aims = remarks.filter((remark) => remark.includes(' ') && aimOf(remark) !== null);
+    const short = withoutRemarks(name);
+    const aims = remarkTextsOf(name).filter(
+      (remark) => remark.includes(' ') && aimOf(remark) !== null,
+    );
     return [...new Set([name, short, ...aims])].map((spelling) => ({ name: spelling, index }));
   });
   return all
     .filter(({ name }) => /\p{L}/u.test(name))
     .filter(({ name, index }) => !all.some((o) => o.name === name && o.index !== index))
     .sort((a, b) => b.name.length - a.name.length);
+}
+
+/** Each remark with the space around it becomes one space. */
+function withoutRemarks(name: string): string {
+  return piecesWithoutRemarks(name)
+    .map((piece) => piece.trim())
+    .join(' ')
+    .trim();
 }
 
 /** "I want it cheap" asks for something, though one design is named "Cheap". */
@@ -158,7 +168,7 @@ function markNumbers(text: string, count: number): string {
     marked = marked.replace(new RegExp(pattern, 'gu'), ` ${numberMark(index)} `);
   }
   const byDigits = [
-    `\\b(?:${NOUN}|no\\.|nr\\.?)s?\\s*[:#]?\\s*(\\d{1,4})${WHOLE}`,
+    `\\b(?:${NOUN}|no\\.|nr\\.?)s?\\s*(?:[:#]\\s*)?(\\d{1,4})${WHOLE}`,
     `#\\s*(\\d{1,4})${WHOLE}`,
     `(?:설계안|설계|옵션|디자인|번호)\\s*(\\d{1,4})${WHOLE}(?!\\s*(?:개|가지|명|번))`,
     `${DIGITS}\\s*번(?:째)?(?!\\s*(?:이상|이하|반복|씩|정도|더\\s))`,
@@ -193,10 +203,10 @@ function markBareNumbers(text: string): string {
 }
 
 const BARE =
-  /^(["'([*]*)(\d{1,4}|first|second|third|1st|2nd|3rd|two|three|four|five)(["')\]*]*)((?:으?로|이|가|은|는|을|를|요|이요|도|말고|대신|보다)?)([.,:;!?)\]"']*)$/u;
+  /^["'([*]*(\d{1,4}|first|second|third|1st|2nd|3rd|two|three|four|five)["')\]*]*(?:(으?로|이|가|은|는|을|를|요|이요|도|말고|대신|보다)([.,:;!?)\]"']*)|([.,:;!?][.,:;!?)\]"']*)?)$/u;
 
 function bareNumberOf(part: string): string | null {
-  const [, , word, , suffix = '', end = ''] = BARE.exec(part) ?? [];
+  const [, word, suffix = '', afterSuffix = '', end = afterSuffix] = BARE.exec(part) ?? [];
   if (word === undefined) {
     return null;
   }
@@ -214,7 +224,10 @@ function endsPhrase(part: string | undefined): boolean {
 }
 
 function isBeside(part: string | undefined): boolean {
-  const word = part?.replace(/^["'([*]+|["')\]*.,:;!?]+$|\p{Extended_Pictographic}/gu, '') ?? '';
+  const word = (part ?? '')
+    .replace(/^["'([*]+/u, '')
+    .replace(/(?<!["')\]*.,:;!?])["')\]*.,:;!?]+$/u, '')
+    .replace(/\p{Extended_Pictographic}/gu, '');
   return (
     word === '' || /[\uE000\uE001]/u.test(word) || BARE.test(word) || isKnownBesideNumber(word)
   );

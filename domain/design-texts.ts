@@ -1,6 +1,7 @@
 import type { Design, Intent } from './designs.js';
 import type { Language } from './languages.js';
 import { previewOf } from './previews.js';
+import { READ_BY_RULES } from './text-limits.js';
 
 type DesignText = Pick<Design, 'name' | 'description' | 'pros' | 'cons'>;
 type AgentText = (intent: Intent) => string;
@@ -101,12 +102,16 @@ export function quotedRequest(
   language: Language,
   reader: keyof typeof QUOTED,
 ): string {
-  const whole = request.trim().replace(/\s*\n\s*/gu, '\n');
+  const said = request.trim();
+  const whole = said
+    .slice(0, READ_BY_RULES)
+    .replace(/\s+/gu, (space) => (space.includes('\n') ? '\n' : space))
+    .trimEnd();
   if (whole === '') {
     return '';
   }
   const words = previewOf(whole, QUOTED[reader]);
-  const cut = words.length < whole.length ? '…' : '';
+  const cut = words.length < whole.length || said.length > READ_BY_RULES ? '…' : '';
   return ` ${language === 'ko' ? '요청' : 'The request'}: “${words}${cut}”`;
 }
 

@@ -1,4 +1,5 @@
 import { withoutInvisible } from './look-alikes.js';
+import { piecesWithoutRemarks } from './remarks.js';
 
 /**
  * What people say in a talk. A design of that name would be chosen, and run, by whoever says it:
@@ -23,10 +24,11 @@ const SPOKEN_KOREAN =
 
 /** Whether a name reads like a title and like nothing that is said in a talk about designs. */
 export function isTitle(name: string): boolean {
-  const plain = withoutInvisible(name.normalize('NFKC'))
-    .replace(/[([][^)\]]*[)\]]/gu, ' ')
+  const visible = withoutInvisible(name.normalize('NFKC'));
+  const plain = piecesWithoutRemarks(visible)
+    .join(' ')
     .replace(/^[^\p{L}\p{N}]+/u, '')
-    .replace(/[^\p{L}\p{N}?!]+$/u, '')
+    .replace(/(?<![^\p{L}\p{N}?!])[^\p{L}\p{N}?!]+$/u, '')
     .toLowerCase();
   return (
     /\p{L}/u.test(plain) &&

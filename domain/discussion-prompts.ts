@@ -6,14 +6,12 @@ import type { Design, Intent } from './designs.js';
 import { isolate, type IsolationTag } from './isolator.js';
 import type { Language } from './languages.js';
 import { previewOf } from './previews.js';
+import { READ_BY_RULES } from './text-limits.js';
 
 interface Prompt {
   readonly role: 'system' | 'user';
   readonly content: string;
 }
-
-/** Longest user text in a prompt, in characters: about 8,000 tokens of English. */
-const MAX_TEXT_CHARACTERS = 32_000;
 
 const LANGUAGE_NAMES: Readonly<Record<Language, string>> = { ko: 'Korean', en: 'English' };
 
@@ -110,7 +108,7 @@ function isolated(texts: readonly string[], blocks: readonly string[], language:
 
 /** What was said last matters most: what does not fit is cut from the oldest text on. */
 function fitting(texts: readonly string[]): readonly string[] {
-  let room = MAX_TEXT_CHARACTERS;
+  let room = READ_BY_RULES;
   const kept: string[] = [];
   for (const text of texts.toReversed()) {
     kept.unshift(text.length <= room ? text : `${previewOf(text, room)} […]`);

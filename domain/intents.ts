@@ -1,6 +1,7 @@
 import type { Intent, TaskComplexity } from './designs.js';
 import type { Language } from './languages.js';
 import { urlsIn } from './source-urls.js';
+import { READ_BY_RULES } from './text-limits.js';
 
 /**
  * Understands a request without a model: substring tables, the first matching row wins.
@@ -49,8 +50,9 @@ const COMPLEX_ABOVE_WORDS = 50;
 const STANDARD_ABOVE_WORDS = 20;
 const SUMMARY_CHARACTERS = 50;
 
-/** @param request the user's own text, without any wrapper */
-export function intentByRules(request: string, language: Language): Intent {
+/** @param whole the user's own text, without any wrapper; its beginning is read */
+export function intentByRules(whole: string, language: Language): Intent {
+  const request = whole.slice(0, READ_BY_RULES);
   const text = request.normalize('NFC').toLowerCase();
   const task = firstMatch(TASKS, text) ?? 'custom';
   const isCustom = task === 'custom';
@@ -103,5 +105,7 @@ function complexityOf(task: string, request: string): TaskComplexity {
 }
 
 function excerptOf(request: string): string {
-  return Array.from(request.trim()).slice(0, SUMMARY_CHARACTERS).join('');
+  return Array.from(request.trim().slice(0, SUMMARY_CHARACTERS * 2))
+    .slice(0, SUMMARY_CHARACTERS)
+    .join('');
 }

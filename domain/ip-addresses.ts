@@ -15,7 +15,7 @@ export interface Network extends IpAddress {
  * brackets and zone.
  */
 export function parseAddress(text: string): IpAddress | null {
-  const plain = text.replace(/^\[(.*)\]$/, '$1').replace(/%.*$/, '');
+  const plain = text.replace(/^\[(.*)\]$/, '$1').replace(/^([^%]*)%.*$/, '$1');
   return plain.includes(':') ? parseV6(plain) : parseV4(plain);
 }
 

@@ -44,6 +44,12 @@ const NATURE: Readonly<Record<Language, Readonly<Record<DataTag, string>>>> = {
 
 /** Space and invisible characters may stand anywhere in a disguised tag. */
 const GAP = `[\\s${INVISIBLE}]*`;
+/** The same but the plain space, which may stand for the line between two words. */
+const GAP_WITHOUT_SPACE =
+  '[\\t-\\r\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000\\uFEFF' +
+  `${INVISIBLE}]*`;
+/** Between two words of a tag: a line, a dash or a space at least. Of spaces the first counts: linear. */
+const BETWEEN = `(?:${GAP}[_＿‿﹍﹎﹏-]|${GAP_WITHOUT_SPACE} )${GAP}`;
 const OPENERS = '<＜﹤‹〈⟨《';
 const CLOSERS = '>＞﹥›〉⟩》';
 const TAGS = new RegExp(
@@ -79,13 +85,13 @@ export function escapeTags(text: string): string {
 }
 
 function disguisesOf(tag: string): string {
-  return Array.from(tag, (letter) => `[${spellingsOf(letter)}]`).join(GAP);
+  const words = tag.split('_').map((word) => {
+    return Array.from(word, (letter) => `[${spellingsOf(letter)}]`).join(GAP);
+  });
+  return words.join(BETWEEN);
 }
 
 function spellingsOf(letter: string): string {
-  if (letter === '_') {
-    return '_＿‿﹍﹎﹏ -';
-  }
   const cases = [letter, letter.toUpperCase()];
   return cases.flatMap((one) => [one, fullWidth(one), lookAlikesOf(one)]).join('');
 }

@@ -1,3 +1,6 @@
+import { piecesWithoutRemarks } from './remarks.js';
+import { READ_BY_RULES } from './text-limits.js';
+
 /** The languages that AgentForge answers in; a user is answered in the one they wrote in. */
 export type Language = 'ko' | 'en';
 
@@ -10,7 +13,7 @@ const MAX_SHARED_WORDS = 2;
 
 /**
  * Korean where it is written in Hangul, but for a Korean name in an English sentence. A word or two
- * of English alone keep `before`: a Korean who says "ok" goes on in Korean.
+ * of English alone keep `before`: a Korean who says "ok" goes on in Korean. The beginning decides.
  *
  * @param names of designs: repeating them says nothing about the user's language
  */
@@ -19,7 +22,7 @@ export function languageOf(
   before: Language = 'en',
   names: readonly string[] = [],
 ): Language {
-  const words = wordsOf(withoutNames(text, names));
+  const words = wordsOf(withoutNames(text.slice(0, READ_BY_RULES), names));
   const korean = words.filter((word) => HANGUL.test(word));
   if (korean.length === 0) {
     return words.length > MAX_SHARED_WORDS ? 'en' : before;
@@ -30,7 +33,7 @@ export function languageOf(
 
 /** Names count in any case, and without their remark in brackets. */
 function withoutNames(text: string, names: readonly string[]): string {
-  const spellings = names.flatMap((name) => [name, name.replace(/[([][^)\]]*[)\]]/gu, '')]);
+  const spellings = names.flatMap((name) => [name, piecesWithoutRemarks(name).join('')]);
   return spellings
     .map((spelling) => spelling.trim().toLowerCase())
     .filter((spelling) => spelling !== '')

@@ -79,9 +79,13 @@ export function withoutInvisible(text: string, by = ''): string {
   return text.replace(INVISIBLES, by);
 }
 
+/** Arabic words in one character, of which some unfold to eighteen: they hide no word of ours. */
+const LIGATURES = /[\uFDF0-\uFDFC]/gu;
+
 /** One spelling for what looks the same: compatibility forms, accents and look-alikes folded; case kept. */
 export function foldLookAlikes(text: string): string {
   const plain = text
+    .replace(LIGATURES, ' ')
     .normalize('NFKD')
     .replace(/\p{Mn}/gu, '')
     .normalize('NFC');

@@ -137,7 +137,7 @@ function koreanAddress(): RegExp {
   const number = '\\d{1,5}(?:-\\d{1,5})?';
   const road = `[가-힣0-9]{1,12}(?:로|길)[ \\t]{0,3}(?:${number}번?길[ \\t]{0,3})?${number}`;
   const lot = `[가-힣0-9]{1,8}(?:동|리|가)[ \\t]{1,3}(?:산[ \\t]?)?${number}(?:번지)?`;
-  const rest = '(?:[ \\t]*,?[ \\t]*\\d{1,5}(?:동|층|호)){0,3}';
+  const rest = '(?:[ \\t]*(?:,[ \\t]*)?\\d{1,5}(?:동|층|호)){0,3}';
   return new RegExp(
     `(?<![가-힣])${province}${kind}${district}[ \\t]{1,3}(?:${lot}|${road})${rest}`,
     'gu',

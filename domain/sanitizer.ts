@@ -61,10 +61,10 @@ const PATTERNS: readonly Pattern[] = [
   { name: 'act-as', regex: english('\\bact as (?:if|a|an)(?![a-z])') },
   { name: 'jailbreak', regex: /jail[\s_-]?break/giu },
   { name: 'dan-mode', regex: english('\\bDAN mode(?![a-z])') },
-  { name: 'fenced-system', regex: /`\s*`\s*`\s*system/gu },
-  { name: 'system-delimiter', regex: /<\s*\|\s*system\s*\|\s*>/giu },
-  { name: 'inst-delimiter', regex: /\[\s*\/?\s*I\s*N\s*S\s*T\s*\]/gu },
-  { name: 'im-start-delimiter', regex: /<\s*\|\s*im\s*_\s*start\s*\|\s*>/giu },
+  { name: 'fenced-system', regex: /`\s?`\s?`\s?system/gu },
+  { name: 'system-delimiter', regex: /<\s?\|\s?system\s?\|\s?>/giu },
+  { name: 'inst-delimiter', regex: /\[\s?\/?\s?I\s?N\s?S\s?T\s?\]/gu },
+  { name: 'im-start-delimiter', regex: /<\s?\|\s?im\s?_\s?start\s?\|\s?>/giu },
   {
     name: 'ko-ignore-instructions',
     regex: korean(
@@ -135,7 +135,7 @@ const KINDS = new Set(
 const KIND_ENDING = /(?:ing|ment|tion|sion|al|ed|ic|ity|ery|ory|er|or)$/u;
 
 function isKindOfSystem(before: string): boolean {
-  const word = /([a-z]+)[ \t-]+$/iu.exec(before)?.[1]?.toLowerCase();
+  const word = /(?<![a-z])([a-z]+)[ \t-]+$/iu.exec(before)?.[1]?.toLowerCase();
   return word !== undefined && (KINDS.has(word) || KIND_ENDING.test(word));
 }
 
@@ -147,7 +147,7 @@ const ROLE =
 
 /** "검증자의 역할을 바꿔 줘" is about a design; whose role it is stands before, if it is not the model's. */
 function isRoleOfOthers(before: string): boolean {
-  const owner = /(\p{L}+?)들?(?:의)?\s*$/u.exec(before)?.[1];
+  const owner = /(?<!\p{L})(\p{L}+?)들?의?\s*$/u.exec(before)?.[1];
   const isNamed = owner !== undefined && /(?:의\s*|에이전트들?\s*)$/u.test(before);
   return isNamed && !OF_THE_MODEL.test(owner);
 }

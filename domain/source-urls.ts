@@ -16,20 +16,28 @@ export function urlsIn(text: string): readonly string[] {
   return [...new Set(found)].slice(0, MAX_URLS);
 }
 
+const AROUND = '.,;:!?…。、·*_~|}]';
+/** The longest particle and the letter before it. */
+const PARTICLE_CHARACTERS = 4;
+
 function trimUrl(raw: string): string {
-  const address = /^www\./iu.test(raw) ? `https://${raw}` : raw;
-  let url = address;
-  for (let before = ''; before !== url;) {
-    before = url;
-    url = url.replace(/[.,;:!?…。、·*_~|}\]]+$/u, '').replace(PARTICLE, '');
-    if (url.endsWith(')') && !url.includes('(')) {
-      url = url.slice(0, -1);
+  const url = /^www\./iu.test(raw) ? `https://${raw}` : raw;
+  const opening = url.indexOf('(');
+  let end = url.length;
+  for (let before = -1; before !== end;) {
+    before = end;
+    while (end > 0 && AROUND.includes(url.charAt(end - 1))) {
+      end -= 1;
+    }
+    const tail = url.slice(Math.max(0, end - PARTICLE_CHARACTERS), end);
+    end -= PARTICLE.exec(tail)?.[0].length ?? 0;
+    if (url.charAt(end - 1) === ')' && (opening === -1 || opening >= end)) {
+      end -= 1;
     }
   }
-  return url;
+  return url.slice(0, end);
 }
 
-/** Also bounds the time that trimming takes. */
 function isShort(url: string): boolean {
   return url.length <= MAX_URL_LENGTH;
 }

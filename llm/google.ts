@@ -1,10 +1,11 @@
 import type { GenerateContentRequest, ResponseSchema } from '@google/generative-ai';
 import { z } from 'zod';
+import { withoutTrailingSlashes } from '../domain/trailing-slashes.js';
 import { googleSchemaOf } from './answer-schema.js';
 import type { CallOptions, ModelCall, Provider, ProviderReply, TakeText } from './model.js';
 import { thinkingTokensOf } from './registry.js';
 import { readAnswer, tellText, toReplyIfEnded } from './provider-stream.js';
-import { MODELS_NAMED, callVendor, checkVendorKey, clamp, withoutSlash } from './vendor-call.js';
+import { MODELS_NAMED, callVendor, checkVendorKey, clamp } from './vendor-call.js';
 import { unusableReply } from './vendor-errors.js';
 
 const DEFAULT_BASE_URL = 'https://generativelanguage.googleapis.com';
@@ -66,7 +67,7 @@ const ModelList = z.object({
 
 /** @param config `baseUrl` without a version */
 export function createGoogle(config: { baseUrl?: string | undefined } = {}): Provider {
-  const baseUrl = withoutSlash(config.baseUrl ?? DEFAULT_BASE_URL);
+  const baseUrl = withoutTrailingSlashes(config.baseUrl ?? DEFAULT_BASE_URL);
   return {
     name: 'google',
     complete: (call, options) =>

@@ -1,4 +1,5 @@
 import type { Vendor } from '../domain/models.js';
+import { withoutTrailingSlashes } from '../domain/trailing-slashes.js';
 import type { CallOptions, KeyCheck } from './model.js';
 import { ModelCallError, modelErrorOf } from './vendor-errors.js';
 
@@ -107,11 +108,7 @@ export const MODELS_NAMED = 20;
 
 /** A base address as the SDKs want it; absent, the SDK's own. */
 export function baseUrlOf(baseUrl: string | undefined): { readonly baseURL?: string } {
-  return baseUrl === undefined ? {} : { baseURL: withoutSlash(baseUrl) };
-}
-
-export function withoutSlash(url: string): string {
-  return url.replace(/\/+$/, '');
+  return baseUrl === undefined ? {} : { baseURL: withoutTrailingSlashes(baseUrl) };
 }
 
 /** SDKs must neither retry nor print: attempts are counted and logged by us. */

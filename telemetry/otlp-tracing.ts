@@ -20,6 +20,7 @@ import {
   type SpanExporter,
 } from '@opentelemetry/sdk-trace-base';
 import { idAttributes, type SpanPlace } from '../domain/traces.js';
+import { withoutTrailingSlashes } from '../domain/trailing-slashes.js';
 import { currentSpan, inLogScope, logScope, outOfLogScope } from './log-scope.js';
 import { maskText, type Logger } from './logger.js';
 import {
@@ -52,7 +53,7 @@ const KINDS = { internal: SpanKind.INTERNAL, server: SpanKind.SERVER, client: Sp
 export function createOtlpTracing(options: OtlpOptions): Tracing {
   const chosen = createChosenIds();
   const exporter = new OTLPTraceExporter({
-    url: `${options.endpoint.replace(/\/+$/, '')}/v1/traces`,
+    url: `${withoutTrailingSlashes(options.endpoint)}/v1/traces`,
     timeoutMillis: EXPORT_MS,
   });
   const provider = new BasicTracerProvider({

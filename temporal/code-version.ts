@@ -35,7 +35,7 @@ export function workerIdentityOf({ version, workflowBundle }: CodeVersion): stri
   return `${process.pid}@${hostname()} agentforge@${version}+${workflowBundle}`;
 }
 
-const CODE = /(?:^| )(?<part>agentforge@(?<version>[^+]+)\+(?<workflowBundle>[0-9a-f]{64}))$/;
+const CODE = /(?:^| )(?<part>agentforge@(?<version>[^+ ]+)\+(?<workflowBundle>[0-9a-f]{64}))$/;
 
 /** What of an identity names the code. @returns null for the identity of anybody else */
 export function codePartOf(identity: unknown): string | null {

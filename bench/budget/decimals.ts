@@ -11,6 +11,6 @@ export function picoOf(text: string): bigint {
 export function usdOf(pico: bigint): string {
   const digits = pico.toString().padStart(DECIMALS + 1, '0');
   const fraction = digits.slice(-DECIMALS);
-  const kept = fraction.slice(0, 6) + fraction.slice(6).replace(/0+$/, '');
+  const kept = fraction.slice(0, 6) + fraction.slice(6).replace(/(?<!0)0+$/, '');
   return `$${digits.slice(0, -DECIMALS)}.${kept}`;
 }

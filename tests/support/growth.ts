@@ -51,7 +51,7 @@ function measuredExponent(prepare: Prepare, size: number, count: number): number
     runs.forEach((run, at) => samples[at]?.push(costOf(run)));
   }
   const [once = 0, , fourTimes = 0] = samples.map(medianOf);
-  return fourTimes < FLOOR_US ? 0 : Math.log(fourTimes / once) / Math.log(4);
+  return fourTimes < FLOOR_US ? 0 : Math.log(fourTimes / Math.max(once, 1)) / Math.log(4);
 }
 
 function smallestOf(tries: number, measure: () => number): number {

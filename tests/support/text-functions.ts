@@ -1,0 +1,203 @@
+/** Every function that reads a text from outside, for the tests of how its cost grows. */
+import { readBySchema } from '../../activities/answers/output-schema.js';
+import { parseAnswer, unfenced } from '../../activities/answers/structured.js';
+import { readEmail } from '../../api/bodies/email.js';
+import { parseJson } from '../../api/bodies/json.js';
+import { readOperatorCookie } from '../../api/operator-cookie.js';
+import { printable } from '../../audit/timeline.js';
+import { wellFormed } from '../../audit/canonical.js';
+import { contentTypeOf } from '../../collector/media-types.js';
+import { tidy } from '../../collector/tidy.js';
+import { designInjection, promptFor } from '../../domain/agent-prompts.js';
+import { isAllowed, parseAllowedAddresses } from '../../domain/allowed-addresses.js';
+import { approvesInKorean, isKnownWord, plainPhrases } from '../../domain/approval-words.js';
+import { chooseDesign, isApproval, namesDesign } from '../../domain/approval.js';
+import { sourceUrlsOf } from '../../domain/collector-sources.js';
+import { pageText, problemText } from '../../domain/collector-texts.js';
+import { complexityOfModel } from '../../domain/complexity.js';
+import { numericFieldsOf, parseCondition } from '../../domain/conditions.js';
+import { controlWordOf } from '../../domain/control-words.js';
+import { isPassingCrawlError, isRefusedCrawlError } from '../../domain/crawl-failures.js';
+import { aimOf, withEvidentAims } from '../../domain/design-aims.js';
+import { markReferences, referencesIn, replaceMarks } from '../../domain/design-references.js';
+import { checkDesigns, designsByRules } from '../../domain/design-rules.js';
+import { quotedRequest } from '../../domain/design-texts.js';
+import { isTitle } from '../../domain/design-titles.js';
+import type { Design } from '../../domain/designs.js';
+import { critiquePrompt, designPrompt, intentPrompt } from '../../domain/discussion-prompts.js';
+import { conversationIdIn, isUuid } from '../../domain/ids.js';
+import { intentByRules } from '../../domain/intents.js';
+import { parseAddress, parseNetwork } from '../../domain/ip-addresses.js';
+import { escapeTags, isolate } from '../../domain/isolator.js';
+import { languageOf } from '../../domain/languages.js';
+import { isLoopbackAddress, isLoopbackHost } from '../../domain/loopback-hosts.js';
+import { foldLookAlikes, withoutInvisible } from '../../domain/look-alikes.js';
+import { agree, ask, emptyMemory, memoryContext, prefer, resolve } from '../../domain/memory.js';
+import { maskPii } from '../../domain/pii.js';
+import { checkGraph } from '../../domain/pipeline.js';
+import { previewOf } from '../../domain/previews.js';
+import { isPrivateAddress, isPrivateHost, isPrivateUrl } from '../../domain/private-addresses.js';
+import { piecesWithoutRemarks, remarkTextsOf } from '../../domain/remarks.js';
+import { repairPrompt } from '../../domain/repair-prompts.js';
+import { findInjection } from '../../domain/sanitizer.js';
+import { urlsIn } from '../../domain/source-urls.js';
+import {
+  comparable,
+  toStorableJson,
+  toStorableNames,
+  toStorableText,
+} from '../../domain/storable-text.js';
+import { summaryOf } from '../../domain/summaries.js';
+import { planTurn, startTalk, type Talk } from '../../domain/talk.js';
+import { forkNameOf } from '../../domain/templates.js';
+import { chunksOf, joinChunks } from '../../domain/text-chunks.js';
+import { spanIn } from '../../domain/traces.js';
+import { withoutTrailingSlashes } from '../../domain/trailing-slashes.js';
+import { complexityOfText, vendorOfName } from '../../llm/registry.js';
+import { promptTokensBound } from '../../llm/token-estimate.js';
+import { retryAfterOfHeaders } from '../../llm/vendor-errors.js';
+import { maskFields, maskText, pathForLog } from '../../telemetry/masking.js';
+import { plain } from '../../workflows/markdown.js';
+import { anIntent, designsOf } from './growing-designs.js';
+
+type ReadsText = (text: string) => unknown;
+
+/** What `reads` does with a text of any length; the names are those of the functions. */
+export const TEXT_FUNCTIONS: Readonly<Record<string, ReadsText>> = {
+  readBySchema: (text) => readBySchema({ type: 'object', properties: {} }, text),
+  parseAnswer,
+  unfenced,
+  readEmail,
+  parseJson: (text) => attempt(() => parseJson(text)),
+  readOperatorCookie,
+  printable,
+  wellFormed,
+  contentTypeOf: (text) => contentTypeOf(text, 'web'),
+  tidy,
+  designInjection: (text) => designsOf(text).slice(0, 1).map(designInjection),
+  promptFor: (text) => promptsFor(text),
+  isAllowed: (text) => isAllowed([], { host: text, port: 1 }),
+  parseAllowedAddresses,
+  approvesInKorean: atMost(1_000, approvesInKorean),
+  isKnownWord: atMost(1_000, isKnownWord),
+  plainPhrases: atMost(1_000, plainPhrases),
+  chooseDesign: (text) => chooseDesign(text, designsOf('a name')),
+  isApproval: (text) => isApproval(text, designsOf('a name')),
+  namesDesign: (text) => namesDesign(text, designsOf('a name')),
+  sourceUrlsOf: (text) => designsOf(text).map((design) => sourceUrlsOf(design, 0)),
+  pageText: (text) => pageText({ url: 'https://a.example', items: 1, text }, 'en'),
+  problemText: (text) => problemText('https://a.example', { kind: 'failed', reason: text }, 'en'),
+  complexityOfModel,
+  numericFieldsOf,
+  parseCondition,
+  controlWordOf,
+  isPassingCrawlError,
+  isRefusedCrawlError,
+  aimOf,
+  withEvidentAims: (text) => withEvidentAims(designsOf(text), 'en'),
+  markReferences: atMost(1_000, (text) => markReferences(text, ['a name', 'other (fast)'])),
+  namesOfDesigns: atMost(255, (text) => markReferences('run it', [text, `${text} (fast)`])),
+  referencesIn,
+  replaceMarks: (text) => replaceMarks(text, ' '),
+  checkDesigns: (text) => checkDesigns(designsOf(text)),
+  designsByRules: (text) => designsByRules(anIntent, 'en', text),
+  quotedRequest: (text) => quotedRequest(text, 'ko', 'agent'),
+  isTitle,
+  intentPrompt: (text) => intentPrompt({ texts: [text, text], memory: text, language: 'en' }),
+  designPrompt: (text) => designPrompt(promptInput(text)),
+  critiquePrompt: (text) => critiquePrompt({ ...promptInput(text), feedback: text }),
+  conversationIdIn,
+  isUuid,
+  intentByRules: (text) => intentByRules(text, 'ko'),
+  parseAddress,
+  parseNetwork,
+  escapeTags,
+  isolate,
+  languageOf: (text) => languageOf(text, 'en', ['a name', 'other (fast)']),
+  languageOfNames: atMost(255, (text) => languageOf('hello', 'en', [text, text])),
+  foldLookAlikes,
+  withoutInvisible,
+  agree: (text) => agree(emptyMemory(), text),
+  ask: (text) => ask(emptyMemory(), text),
+  prefer: (text) => prefer(emptyMemory(), text, text),
+  resolve: (text) => resolve(ask(emptyMemory(), text), text, text),
+  memoryContext: (text) => memoryContext({ ...emptyMemory(), agreements: [text] }),
+  maskPii,
+  checkGraph: (text) => designsOf(text).map((design) => checkGraph(design)),
+  previewOf,
+  isPrivateAddress,
+  isPrivateHost,
+  isPrivateUrl,
+  isLoopbackHost,
+  isLoopbackAddress,
+  piecesWithoutRemarks,
+  remarkTextsOf,
+  repairPrompt: (text) => repairPrompt({ text, problems: [text], schema: { text } }, 'en'),
+  findInjection,
+  urlsIn,
+  toStorableText,
+  toStorableJson,
+  toStorableNames: (text) => toStorableNames([text, `${text}\u0000`, `${text}\ud800`]),
+  comparable,
+  summaryOf,
+  planTurn: (text) => planTurn(aTalk(), text, false),
+  forkNameOf,
+  chunksOf,
+  joinChunks: (text) => joinChunks([text, text]),
+  spanIn,
+  withoutTrailingSlashes,
+  complexityOfText,
+  vendorOfName,
+  promptTokensBound: (text) => promptTokensBound({ messages: [{ role: 'user', content: text }] }),
+  retryAfterOfHeaders: (text) =>
+    attempt(() => retryAfterOfHeaders(new Headers({ 'retry-after': text }), 0)),
+  maskFields: (text) => maskFields({ text, [text]: new Error(text) }),
+  maskText: (text) => maskText(text, text.length),
+  pathForLog,
+  plain,
+};
+
+/** Of texts whose length their schema or their caller bounds: no longer ones come. */
+function atMost(characters: number, reads: ReadsText): ReadsText {
+  return (text) => reads(text.slice(0, characters));
+}
+
+function attempt(work: () => unknown): unknown {
+  try {
+    return work();
+  } catch {
+    return null;
+  }
+}
+
+function promptsFor(text: string): unknown {
+  const [design] = designsOf(text);
+  const [agent] = design?.agents ?? [];
+  return design === undefined || agent === undefined
+    ? null
+    : promptFor({ kind: 'custom', design, agent, priors: [], edited: text, language: 'en' });
+}
+
+function promptInput(text: string) {
+  const designs: readonly Design[] = designsOf('a name');
+  const texts = [text, text];
+  const language = 'en' as const;
+  return {
+    intent: anIntent,
+    texts,
+    feedback: texts,
+    previous: designs,
+    designs,
+    memory: text,
+    language,
+  };
+}
+
+function aTalk(): Talk {
+  const talk = startTalk('en');
+  return {
+    ...talk,
+    machine: { ...talk.machine, state: 'debate' },
+    designs: designsOf('a name'),
+  };
+}
