@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import importX from 'eslint-plugin-import-x';
+import regexp from 'eslint-plugin-regexp';
 import tseslint from 'typescript-eslint';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
@@ -98,7 +99,7 @@ export default tseslint.config(
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: root } },
-    plugins: { 'import-x': importX },
+    plugins: { 'import-x': importX, regexp },
     settings: {
       'import-x/resolver-next': [
         importX.createNodeResolver({ extensionAlias: { '.js': ['.ts', '.js'] } }),
@@ -116,6 +117,10 @@ export default tseslint.config(
       '@typescript-eslint/unbound-method': 'off',
       '@typescript-eslint/no-unused-vars': ['error', { ignoreRestSiblings: true }],
       'import-x/no-cycle': 'error',
+      // what text from outside meets takes linear time; tests/domain/expressions.test.ts looks at
+      // the expressions that are built at run time
+      'regexp/no-super-linear-backtracking': ['error', { report: 'potential' }],
+      'regexp/no-super-linear-move': ['error', { report: 'potential' }],
       '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/switch-exhaustiveness-check': [
         'error',
@@ -143,6 +148,9 @@ export default tseslint.config(
       'max-lines-per-function': 'off',
       'max-lines': ['error', { max: 500 }],
       'max-params': 'off',
+      // tests read nothing from outside
+      'regexp/no-super-linear-backtracking': 'off',
+      'regexp/no-super-linear-move': 'off',
       '@typescript-eslint/consistent-type-assertions': 'off',
       // what comes over the wire is looked at as it is
       '@typescript-eslint/no-explicit-any': 'off',

@@ -6,6 +6,7 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { requireNode } from '../config/node-version.js';
+import { withoutTrailingSlashes } from '../domain/trailing-slashes.js';
 import { INPUTS, type HostileInput } from './hostile/inputs.js';
 import { measure, reasonOf, type Felt } from './hostile/measure.js';
 import { openScene, type Scene } from './hostile/scene.js';
@@ -106,7 +107,7 @@ if (import.meta.main) {
     process.once(signal, () => process.exit(1)); // the servers end with us
   }
   const others = values.product.map((path) => ({
-    name: path.replace(/\/+$/, '').split('/').at(-1) ?? path,
+    name: withoutTrailingSlashes(path).split('/').at(-1) ?? path,
     dist: resolve(path, 'dist'),
   }));
   const inputs = INPUTS.filter(({ name }) => name.includes(values.only ?? ''));
