@@ -5,7 +5,7 @@ import { complexityOfModel } from '../domain/complexity.js';
 import { numericFieldsOf } from '../domain/conditions.js';
 import type { Ledger, StepFailures } from '../domain/costs.js';
 import { AGENT_DEFAULTS, type AgentSpec } from '../domain/designs.js';
-import { DomainError, type ErrorCode } from '../domain/errors.js';
+import { DomainError, ServerKeySpent, type ErrorCode } from '../domain/errors.js';
 import { repairStepOf, type StepId } from '../domain/ids.js';
 import type { ChargedReply } from '../domain/models.js';
 import type { AgentResult } from '../domain/results.js';
@@ -35,7 +35,12 @@ export interface AskDeps {
 /** What a step of asking came to; a repair is a step of its own, with its own tries. */
 type Asked =
   | { readonly kind: 'replied'; readonly reply: ChargedReply; readonly passes: number }
-  | { readonly kind: 'failed'; readonly code: ErrorCode; readonly passes: number };
+  | {
+      readonly kind: 'failed';
+      readonly code: ErrorCode;
+      readonly passes: number;
+      readonly isServerKeySpent?: boolean;
+    };
 
 interface Question {
   readonly stepId: StepId;
@@ -89,7 +94,8 @@ function outcomeOf(
   const spent = spentOn(asked);
   const last = asked.at(-1);
   if (last?.kind === 'failed') {
-    return failedAgent(task, { code: last.code, attempts: last.passes }, spent);
+    const { code, passes: attempts, isServerKeySpent } = last;
+    return failedAgent(task, { code, attempts, isServerKeySpent }, spent);
   }
   if (answer === null) {
     return failedAgent(task, { code: 'model-refused' }, spent);
@@ -232,7 +238,9 @@ async function settleFailure(
     throw error; // no outcome: the run waits, and asks again
   }
   if (!isRetried(code)) {
-    return { kind: 'failed', code, passes: passes + (REFUSED.includes(code) ? 1 : 0) };
+    const isServerKeySpent = error instanceof ServerKeySpent;
+    const failed = passes + (REFUSED.includes(code) ? 1 : 0);
+    return { kind: 'failed', code, passes: failed, isServerKeySpent };
   }
   if (!COUNTED.includes(code)) {
     throw code === 'model-on-hold' ? retryLater(error, ON_HOLD_MS) : error;

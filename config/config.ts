@@ -20,6 +20,7 @@ import {
   publicKeys,
   readEnvironment,
   requestsPerMinute,
+  usd,
 } from './environment.js';
 import { originsOf, temporalUiOf } from './origins.js';
 import { isVariableOf } from './process-variables.js';
@@ -58,6 +59,7 @@ const Environment = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
   PORT: port.default(8000),
   ALLOWED_HOSTS: z.string().default(''),
+  METRICS_PORT: port.optional(),
   WORKER_METRICS_PORT: port.default(9464),
   WORKER_METRICS_URL: optional,
   WORKER_SDK_METRICS_PORT: port.optional(),
@@ -93,6 +95,7 @@ const Environment = z.object({
   GOOGLE_GEMINI_BASE_URL: optional,
   DEFAULT_LLM_PROVIDER: z.enum(['openai', 'anthropic', 'google']).default('anthropic'),
   DEFAULT_LLM_MODEL: z.string().min(1).default('claude-3-5-sonnet-20241022'),
+  SERVER_KEYS_DAILY_USD: usd.optional(),
   SIMULATED_MODELS: flag.default(false),
   MODEL_CALLS_PER_KEY: z.coerce.number().int().min(1).default(8),
   MODELS_FILE: optional,
@@ -123,6 +126,8 @@ export interface Config {
   /** Names in `Host` that are served; none: on loopback its own ones, else all. */
   readonly allowedHosts: readonly string[];
   readonly port: number;
+  /** Where the API shows its metrics to other machines; null: nowhere. */
+  readonly metricsPort: number | null;
   readonly workerMetricsPort: number;
   /** Where the API finds a worker's page to show both on one; set by `npm start`. */
   readonly workerMetricsUrl: string | null;
@@ -199,6 +204,8 @@ export interface ModelsConfig {
   readonly defaultProvider: 'openai' | 'anthropic' | 'google';
   readonly defaultModel: string;
   readonly simulated: boolean;
+  /** What each server key may cost a UTC day, all users together, an exact decimal; null: no limit. */
+  readonly serverKeyDailyUsd: string | null;
   /** Calls of one vendor key in flight at the same time, over all workers. */
   readonly callsPerKey: number;
   /** Models and prices in place of `llm/models.json`; null: those. */
@@ -251,6 +258,7 @@ function sharedOf(env: z.infer<typeof Environment>) {
     host: env.HOST,
     allowedHosts: originsOf('ALLOWED_HOSTS', env.ALLOWED_HOSTS).filter((name) => name !== ''),
     port: env.PORT,
+    metricsPort: env.METRICS_PORT ?? null,
     workerMetricsPort: env.WORKER_METRICS_PORT,
     workerMetricsUrl: env.WORKER_METRICS_URL ?? null,
     sdkMetricsPort: env.WORKER_SDK_METRICS_PORT ?? null,
@@ -313,6 +321,7 @@ function modelsOf(env: z.infer<typeof Environment>): ModelsConfig {
     }),
     defaultProvider: env.DEFAULT_LLM_PROVIDER,
     defaultModel: env.DEFAULT_LLM_MODEL,
+    serverKeyDailyUsd: env.SERVER_KEYS_DAILY_USD ?? null,
     simulated: env.SIMULATED_MODELS,
     callsPerKey: env.MODEL_CALLS_PER_KEY,
     modelsFile: env.MODELS_FILE ?? null,

@@ -10,6 +10,11 @@ export const port = z.coerce.number().int().min(0).max(65_535);
 export const count = z.coerce.number().int().min(0);
 /** -1: unlimited */
 export const requestsPerMinute = z.coerce.number().int().min(-1);
+/** An exact decimal: no float touches money. */
+export const usd = z
+  .string()
+  .trim()
+  .regex(/^\d{1,8}(\.\d{1,6})?$/, 'US dollars, e.g. 25 or 12.50');
 export const optional = z.string().trim().optional();
 export const logLevel = z.enum(['debug', 'info', 'warn', 'error']).default('info');
 

@@ -2,26 +2,45 @@
  * Money. Amounts are computed and compared by PostgreSQL in exact decimals; JavaScript only carries
  * them as text. Whoever changes what a call costs changes its user's day by the same amount in the
  * same transaction, so a day is the sum of its ledger at all times.
- * Locks are taken in one order, so that transactions never wait in a circle: the day, then its
- * calls by id, then the reply. What a call costs changes only while its day is locked.
+ * Locks are taken in one order, so that transactions never wait in a circle: the day, then the day
+ * of the server's key if that pays, then its calls by id, then the reply. What a call costs changes only while its day is locked.
  */
 import { randomUUID } from 'node:crypto';
 import { sql, type RawBuilder } from 'kysely';
-import type { CallEstimate, Charge, Ledger, Reservation, StepFailures } from '../domain/costs.js';
+import type { CallEstimate, Charge, Ledger, OverBudget, Reservation } from '../domain/costs.js';
 import { utcDay } from '../domain/days.js';
 import { DomainError } from '../domain/errors.js';
-import type { StepId, UserId } from '../domain/ids.js';
+import type { UserId } from '../domain/ids.js';
 import type { ChargedReply, ModelReply, ProviderName, Usage } from '../domain/models.js';
 import { dailyLimitUsd, ROLES } from '../domain/permissions.js';
+import { offerOf } from './call-offer.js';
 import type { Db } from './connect.js';
+import {
+  chargingServerDay,
+  lockingServerDay,
+  lockingServerDayOf,
+  makeServerDay,
+  movingServerDay,
+} from './server-key-days.js';
 import { findReply, replyOf, type ReplyRow } from './model-replies.js';
+import { failPass, readFailures } from './step-failures.js';
 import { repeatVictim } from './transactions.js';
 
+export interface LedgerLimits {
+  /** What each of the server's vendor keys may cost a UTC day, an exact decimal; null: no limit. */
+  readonly serverKeyDailyUsd?: string | null;
+}
+
 /** The ledger of one process; `clock` says which UTC day pays. */
-export function createLedger(db: Db, clock: () => Date): Ledger {
+export function createLedger(
+  db: Db,
+  clock: () => Date,
+  { serverKeyDailyUsd = null }: LedgerLimits = {},
+): Ledger {
   return {
     findReply: (stepId) => findReply(db, stepId),
-    reserve: (charge, estimate) => reserve(db, { charge, estimate, now: clock() }),
+    reserve: (charge, estimate) =>
+      reserve(db, { charge, estimate, serverKeyDailyUsd, now: clock() }),
     settle: (charge, call) => repeatVictim(() => settle(db, charge, { ...call, now: clock() })),
     release: (callId, outcome) =>
       repeatVictim(() => release(db, callId, { ...outcome, now: clock() })),
@@ -39,6 +58,7 @@ const OPEN_STATES = ['reserved', 'unknown'] as const;
 interface CallOrder {
   readonly charge: Charge;
   readonly estimate: CallEstimate;
+  readonly serverKeyDailyUsd: string | null;
   readonly now: Date;
 }
 
@@ -55,20 +75,22 @@ interface Outcome {
   readonly now: Date;
 }
 
-async function reserve(
-  db: Db,
-  order: CallOrder,
-): Promise<Reservation | { readonly kind: 'over-budget' }> {
+async function reserve(db: Db, order: CallOrder): Promise<Reservation | OverBudget> {
   const first = await chargeCall(db, order);
   if (!first.isDay) {
     await makeDay(db, order);
+    await makeServerDay(db, order.estimate, order.now);
   }
-  const { isDay, callId, maxTokens } = first.isDay ? first : await chargeCall(db, order);
-  if (!isDay) {
+  const charged = first.isDay ? first : await chargeCall(db, order);
+  const { callId, maxTokens } = charged;
+  if (!charged.isDay) {
     throw new DomainError('not-found', `user ${order.charge.userId} is being deleted, or disabled`);
   }
   return callId === null || maxTokens === null
-    ? ((await findReservation(db, order)) ?? { kind: 'over-budget' })
+    ? ((await findReservation(db, order)) ?? {
+        kind: 'over-budget',
+        limit: charged.isServerBound ? 'server-key' : 'user',
+      })
     : { callId, maxTokens };
 }
 
@@ -90,11 +112,13 @@ async function makeDay(db: Db, { charge, now }: CallOrder): Promise<void> {
 }
 
 interface ChargedCall {
-  /** False where the user's day has no row yet, or the user may not spend: nothing was done. */
+  /** False where a day that pays has no row yet, or the user may not spend: nothing was done. */
   readonly isDay: boolean;
   /** null: it does not fit, or was charged before */
   readonly callId: string | null;
   readonly maxTokens: number | null;
+  /** Whether the server's key leaves less than the user's budget. */
+  readonly isServerBound: boolean;
 }
 
 /**
@@ -103,8 +127,9 @@ interface ChargedCall {
  * longer than it takes.
  */
 async function chargeCall(db: Db, order: CallOrder): Promise<ChargedCall> {
-  const { charge, estimate, now } = order;
+  const { charge, estimate, now, serverKeyDailyUsd } = order;
   const date = utcDay(now);
+  const isServerKey = estimate.isServerKey === true;
   const { rows } = await repeatVictim(() =>
     sql<ChargedCall>`
     with day as (
@@ -115,19 +140,20 @@ async function chargeCall(db: Db, order: CallOrder): Promise<ChargedCall> {
         and disabled_at is null
       for no key update of day
     ),
+    ${lockingServerDay(estimate, { date, dailyUsd: serverKeyDailyUsd })},
     ${givingUpEarlierAttempts(order)},
-    ${offerOf(order)},
+    ${offerOf(estimate)},
     call as (
       insert into cost_ledger (
         id, step_id, run_id, attempt, call_number, user_id, pipeline_id, conversation_id, date,
         provider, model, state, cost, reserved, input_usd_per_million, output_usd_per_million,
-        max_tokens, created_at)
+        max_tokens, is_server_key, created_at)
       select ${randomUUID()}::uuid, ${charge.stepId}, ${charge.runId}, ${charge.attempt}::integer,
         ${estimate.callNumber}::integer, ${charge.userId}::uuid, ${charge.pipelineId}::uuid,
         ${charge.conversationId}::uuid, ${date}, ${estimate.provider}, ${estimate.model},
         'reserved', prompt_cost + tokens * token_cost, prompt_cost + tokens * token_cost,
         ${estimate.inputUsdPerMillion}::numeric, ${estimate.outputUsdPerMillion}::numeric,
-        tokens, ${now}::timestamptz
+        tokens, ${isServerKey}, ${now}::timestamptz
       from offer where tokens >= ${estimate.minTokens}
       on conflict on constraint uq_cost_ledger_call do nothing
       returning id, max_tokens, cost
@@ -136,11 +162,14 @@ async function chargeCall(db: Db, order: CallOrder): Promise<ChargedCall> {
       update user_daily_costs as paying
       set total_cost = paying.total_cost + call.cost, updated_at = ${now}::timestamptz
       from day, call where paying.id = day.id
-    )
-    select exists (select from day) as is_day, call.id as call_id, call.max_tokens
+    ),
+    ${chargingServerDay}
+    select exists (select from ${isServerKey ? sql`server_day` : sql`day`}) as is_day,
+      coalesce((select is_server_bound from price), false) as is_server_bound,
+      call.id as call_id, call.max_tokens
     from (values (1)) as always left join call on true`.execute(db),
   );
-  return rows[0] ?? { isDay: false, callId: null, maxTokens: null };
+  return rows[0] ?? { isDay: false, callId: null, maxTokens: null, isServerBound: false };
 }
 
 /** Of the roles; what is missing is unlimited. */
@@ -159,31 +188,6 @@ function givingUpEarlierAttempts({ charge, now }: CallOrder) {
         order by id for update
       )
       and state = 'reserved' and (run_id <> ${charge.runId} or attempt < ${charge.attempt}::integer)
-    )`;
-}
-
-/**
- * The most tokens that the day still affords; -1 where it does not even afford the prompt. What
- * costs nothing always fits. `div` truncates exactly: a rounded quotient could overshoot.
- */
-function offerOf({ estimate }: CallOrder) {
-  return sql`
-    price as (
-      select ${estimate.promptTokens}::numeric * input.usd as prompt_cost, output.usd as token_cost,
-        case when input.usd + output.usd = 0 then null
-          else limit_usd - total_cost end as left_usd
-      from day,
-        lateral (select ${estimate.inputUsdPerMillion}::numeric(20, 6) * 0.000001 as usd) as input,
-        lateral (select ${estimate.outputUsdPerMillion}::numeric(20, 6) * 0.000001 as usd) as output
-    ),
-    offer as (
-      select prompt_cost, token_cost, (case
-        when left_usd is null then ${estimate.maxTokens}::integer
-        when left_usd < prompt_cost then -1
-        when token_cost = 0 then ${estimate.maxTokens}::integer
-        else least(${estimate.maxTokens}::integer, div(left_usd - prompt_cost, token_cost))
-        end)::integer as tokens
-      from price
     )`;
 }
 
@@ -291,18 +295,21 @@ function closingOf(callId: string, { cost, set }: Closing) {
       where call.id = ${callId}::uuid
       for no key update of day
     ),
+    ${lockingServerDayOf(callId)},
     before as (select cost from cost_ledger where id = ${callId}::uuid),
     closed as (
       update cost_ledger set cost = ${cost}, ${set}
       where id = ${callId}::uuid and state in ('reserved', 'unknown')
         and exists (select from day) -- which is locked first
+        and (select count(*) from server_day) >= 0 -- and then this
       returning user_id, cost
     ),
     charged as (
       update user_daily_costs as paying
       set total_cost = paying.total_cost - before.cost + closed.cost, updated_at = now()
       from day, before, closed where paying.id = day.id
-    )`;
+    ),
+    ${movingServerDay}`;
 }
 
 async function leaveUnknown(db: Db, callId: string, outcome: Outcome): Promise<void> {
@@ -316,20 +323,6 @@ async function leaveUnknown(db: Db, callId: string, outcome: Outcome): Promise<v
     .where('id', '=', callId)
     .where('state', 'in', OPEN_STATES)
     .execute();
-}
-
-async function failPass(db: Db, callId: string): Promise<void> {
-  await db.updateTable('costLedger').set({ passFailed: true }).where('id', '=', callId).execute();
-}
-
-async function readFailures(db: Db, stepId: StepId): Promise<StepFailures> {
-  const { rows } = await sql<StepFailures>`
-    select count(*) filter (where pass_failed)::integer as passes,
-      count(*) filter (where error_code = 'model-empty')::integer as empty_answers,
-      coalesce((array_agg(error_code order by created_at desc) filter (where pass_failed))[1]
-        = 'model-empty', false) as is_last_empty
-    from cost_ledger where step_id = ${stepId}`.execute(db);
-  return rows[0] ?? { passes: 0, emptyAnswers: 0, isLastEmpty: false };
 }
 
 /**

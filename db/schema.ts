@@ -31,6 +31,7 @@ export interface Database {
   messages: MessagesTable;
   apiKeys: ApiKeysTable;
   userDailyCosts: UserDailyCostsTable;
+  serverKeyDays: ServerKeyDaysTable;
   anonymousDays: AnonymousDaysTable;
   pipelineTemplates: PipelineTemplatesTable;
   pipelineExecutions: PipelineExecutionsTable;
@@ -126,6 +127,15 @@ export interface ApiKeysTable {
 export interface UserDailyCostsTable {
   id: Generated<string>;
   userId: string;
+  /** `YYYY-MM-DD`, UTC */
+  date: string;
+  totalCost: Money;
+  updatedAt: CreatedAt;
+}
+
+/** What a vendor key of the server has paid on a day, for all users together. */
+export interface ServerKeyDaysTable {
+  provider: ProviderName;
   /** `YYYY-MM-DD`, UTC */
   date: string;
   totalCost: Money;
@@ -270,6 +280,8 @@ export interface CostLedgerTable {
   /** UTC day that pays, `YYYY-MM-DD` */
   date: string;
   provider: ProviderName;
+  /** Whether a vendor key of the server pays it, and so a day of that key. */
+  isServerKey: Generated<boolean>;
   model: string;
   /** `estimated`: the vendor answered and stated no usage, so the reservation stays charged. */
   state: 'reserved' | 'settled' | 'estimated' | 'released' | 'unknown';

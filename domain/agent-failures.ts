@@ -7,13 +7,16 @@ export interface AgentFailure {
   readonly code: ErrorCode;
   /** For `attempts-exhausted`. */
   readonly attempts?: number;
+  /** For `over-budget`: it is the limit of all users together, of the server's key. */
+  readonly isServerKeySpent?: boolean | undefined;
   /** For `answer-invalid`: where the answer does not fit, and how. */
   readonly problems?: readonly string[];
 }
 
 export function agentFailureText(failure: AgentFailure, language: Language): string {
   const { agentName, code, attempts = 1, problems = [] } = failure;
-  const text = TEXTS[code] ?? TEXTS.internal;
+  const text =
+    failure.isServerKeySpent === true ? SERVER_KEY_SPENT : (TEXTS[code] ?? TEXTS.internal);
   const reason = text[language]
     .replaceAll('{attempts}', String(attempts))
     .replaceAll('{problems}', () => problems.slice(0, MAX_PROBLEMS).join('; '));
@@ -24,6 +27,11 @@ export function agentFailureText(failure: AgentFailure, language: Language): str
 const MAX_PROBLEMS = 3;
 
 type Texts = Readonly<Record<Language, string>>;
+
+const SERVER_KEY_SPENT: Texts = {
+  en: "the server's LLM key has reached its daily limit: register a key of your own, or try again tomorrow (UTC)",
+  ko: '서버의 LLM 키가 일일 한도에 도달했습니다: 본인의 키를 등록하거나 내일(UTC) 다시 시도해 주세요',
+};
 
 const TEXTS: Readonly<Partial<Record<ErrorCode, Texts>>> & { readonly internal: Texts } = {
   'prompt-injection': {

@@ -34,6 +34,14 @@ export interface CallEstimate {
   readonly outputUsdPerMillion: string;
   /** 1, 2 … within the attempt */
   readonly callNumber: number;
+  /** Whether a vendor key of the server pays, and not one of the user. Default: no. */
+  readonly isServerKey?: boolean;
+}
+
+/** Which limit left no room. */
+export interface OverBudget {
+  readonly kind: 'over-budget';
+  readonly limit: 'user' | 'server-key';
 }
 
 /** Where money is counted: PostgreSQL (`db/costs.ts`), exactly. */
@@ -44,7 +52,7 @@ export interface Ledger {
    * Reserves the call's upper bound against the user's UTC day, or says that it does not fit.
    * Also marks this step's calls of earlier attempts that are still open as `unknown`.
    */
-  reserve(charge: Charge, estimate: CallEstimate): Promise<Reservation | { kind: 'over-budget' }>;
+  reserve(charge: Charge, estimate: CallEstimate): Promise<Reservation | OverBudget>;
   /**
    * Replaces the reservation by the reply's usage and stores the reply, in one transaction. A reply
    * whose vendor stated no usage is `estimated`, never `settled`.

@@ -64,3 +64,10 @@ export class DomainError extends Error {
     this.retryAfterSeconds = options.retryAfterSeconds;
   }
 }
+
+/** The limit of all users together, of a vendor key that the server pays. */
+export class ServerKeySpent extends DomainError {
+  constructor() {
+    super('over-budget', "the call does not fit into the day of the server's LLM key");
+  }
+}

@@ -11,7 +11,7 @@ export function adviceOf(code: ErrorCode): string {
 
 const ADVICE: Readonly<Partial<Record<ErrorCode, string>>> = {
   'over-budget':
-    "Raise the user's daily budget, or wait until midnight UTC: it leaves no room for this call.",
+    "Raise the user's daily budget (or SERVER_KEYS_DAILY_USD, where the server's key pays), or wait until midnight UTC: it leaves no room for this call.",
   'no-llm-key':
     'Let the user register a vendor key, or give the server one: nobody pays for this call.',
   'llm-key-unreadable':

@@ -4,7 +4,7 @@
  * that is away before the call fails the attempt; after it, the outcome is written when it is back.
  */
 import type { Charge, Ledger, Reservation } from '../domain/costs.js';
-import { DomainError } from '../domain/errors.js';
+import { DomainError, ServerKeySpent } from '../domain/errors.js';
 import type { StepId } from '../domain/ids.js';
 import type { ChargedReply, ModelReply } from '../domain/models.js';
 import { chargeScope } from './charge-scope.js';
@@ -135,11 +135,15 @@ async function reserve(deps: MeteredDeps, charge: Charge, turn: PassTurn): Promi
     inputUsdPerMillion: price.inputUsdPerMillion,
     outputUsdPerMillion: price.outputUsdPerMillion,
     callNumber: turn.number,
+    isServerKey: turn.key.keyId === null && turn.key.provider !== 'simulated',
   });
   if ('kind' in reservation) {
     (deps.metrics ?? silentMetrics).refusedByBudget();
-    deps.logger.info('model call refused by the budget', { stepId: charge.stepId });
-    throw new DomainError('over-budget', "the call does not fit into the day's budget");
+    const { limit } = reservation;
+    deps.logger.info('model call refused by the budget', { stepId: charge.stepId, limit });
+    throw reservation.limit === 'server-key'
+      ? new ServerKeySpent()
+      : new DomainError('over-budget', "the call does not fit into the day's budget");
   }
   return reservation;
 }

@@ -76,7 +76,8 @@ export function createModelParts(deps: ModelPartsDeps): ModelParts {
   if (warning !== null) {
     logger.warn(warning);
   }
-  const ledger = createLedger(db, () => new Date());
+  const { serverKeyDailyUsd } = config;
+  const ledger = createLedger(db, () => new Date(), { serverKeyDailyUsd });
   const keyCache = createKeyCache({ load: (userId) => loadKeys(deps, userId) });
   const shared = { redis: deps.redis, metrics, logger };
   const circuits = createCircuits(shared);

@@ -13,6 +13,7 @@ import * as step11 from './2026-11-28T10-operators-actions.js';
 import * as step12 from './2026-12-01T03-credentials.js';
 import * as step13 from './2026-12-01T04-sign-in-networks.js';
 import * as step60 from './2026-12-01T60-answers.js';
+import * as step61 from './2026-12-01T61-server-key-days.js';
 
 /** Every migration in order, listed by `npm run db:new`; a released one is never edited. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -30,4 +31,5 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '2026-12-01T03-credentials': step12,
   '2026-12-01T04-sign-in-networks': step13,
   '2026-12-01T60-answers': step60,
+  '2026-12-01T61-server-key-days': step61,
 };

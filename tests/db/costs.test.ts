@@ -116,6 +116,7 @@ test('adding a tenth of a cent a thousand times makes exactly one dollar', async
   expect(await readDay(db, charge.userId, TODAY)).toBe('1');
   expect(await ledger.reserve(charge, estimateOf({ ...price, callNumber: 1_001 }))).toEqual({
     kind: 'over-budget',
+    limit: 'user',
   });
 });
 
@@ -140,7 +141,7 @@ test('a call that would get fewer tokens than its least is over budget and chang
   await reserved(charge, { maxTokens: 99_645 }); // leaves $0.00255: no prompt of $0.001 and 256 tokens
   const before = await readDay(db, charge.userId, TODAY);
   const next = { ...charge, stepId: `${charge.stepId}:next` };
-  expect(await ledger.reserve(next, estimateOf())).toEqual({ kind: 'over-budget' });
+  expect(await ledger.reserve(next, estimateOf())).toEqual({ kind: 'over-budget', limit: 'user' });
   expect(await ledger.reserve(next, estimateOf({ minTokens: 155 }))).toMatchObject({
     maxTokens: 155,
   });
@@ -151,7 +152,7 @@ test('a call that would get fewer tokens than its least is over budget and chang
 test('a prompt that the day cannot pay is over budget, whatever the least is', async () => {
   const charge = await newCharge();
   const huge = estimateOf({ promptTokens: 1_000_001, minTokens: 0, outputUsdPerMillion: '0' });
-  expect(await ledger.reserve(charge, huge)).toEqual({ kind: 'over-budget' });
+  expect(await ledger.reserve(charge, huge)).toEqual({ kind: 'over-budget', limit: 'user' });
   expect(await readDay(db, charge.userId, TODAY)).toBe('0');
 });
 
@@ -306,7 +307,7 @@ test('an over-budget attempt still gives up the calls of earlier ones', async ()
   const charge = await newCharge();
   const lost = await reserved(charge, { maxTokens: 99_900 });
   const again = await ledger.reserve({ ...charge, runId: 'run-2' }, estimateOf());
-  expect(again).toEqual({ kind: 'over-budget' });
+  expect(again).toEqual({ kind: 'over-budget', limit: 'user' });
   expect((await rowOf(lost.callId)).state).toBe('unknown');
 });
 

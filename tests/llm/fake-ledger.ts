@@ -28,7 +28,7 @@ export function fakeLedger(options: { affordableTokens?: number } = {}) {
     findReply: (stepId) => Promise.resolve(replies.get(stepId) ?? null),
     reserve: (charge, estimate) => {
       if (affordableTokens < estimate.minTokens) {
-        return Promise.resolve({ kind: 'over-budget' });
+        return Promise.resolve({ kind: 'over-budget', limit: 'user' });
       }
       const maxTokens = Math.min(affordableTokens, estimate.maxTokens);
       const callId = `call-${rows.length + 1}`;

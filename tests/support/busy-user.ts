@@ -88,6 +88,8 @@ const OWNED = [
      model, state, cost, reserved, input_usd_per_million, output_usd_per_million, max_tokens)
    values (gen_random_uuid(), '$mark', 'r', 1, 1, $user, '2026-11-24', 'openai', 'm', 'settled',
      0, 0, 0, 0, 1)`,
+  `insert into server_key_days (provider, date) values ('openai', '2026-11-24')
+   on conflict do nothing`,
   `insert into model_replies (step_id, user_id, content, provider, model, finish,
      prompt_tokens, completion_tokens, cost, calls)
    values ('$mark', $user, '$mark', 'openai', 'm', 'stop', 1, 1, 0, 1)`,
