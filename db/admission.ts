@@ -4,7 +4,7 @@ import { DomainError } from '../domain/errors.js';
 import { utcDay } from '../domain/days.js';
 import type { ConversationId, PipelineId, UserId } from '../domain/ids.js';
 import type { Language } from '../domain/languages.js';
-import { LIMITS, dailyLimitUsd, hasRoom, type Role } from '../domain/permissions.js';
+import { BOUNDS, LIMITS, dailyLimitUsd, hasRoom, type Role } from '../domain/permissions.js';
 import type { BudgetRule } from '../domain/results.js';
 import type { Db, Tx } from './connect.js';
 import type { SecretBox } from './secret-box.js';
@@ -87,8 +87,8 @@ export async function admitRun(db: Db | Tx, order: RunOrder, now: Date): Promise
       return standing.known;
     }
     const payer = await findPayer(tx, order);
-    const { overBudget, otherRun, startedToday } = standing;
-    const ofRecord = [overBudget, otherRun, checkQuota(startedToday, role)];
+    const { overBudget, otherRun } = standing;
+    const ofRecord = [overBudget, otherRun, checkQuota(standing, role)];
     const ofKeys = 'code' in payer ? payer : null;
     const inOrder =
       order.order === 'http'
@@ -121,6 +121,8 @@ interface Standing {
   readonly known: RunAdmission | null;
   readonly overBudget: RunRefusal | null;
   readonly otherRun: RunRefusal | null;
+  /** Runs that count against the day's quota, and all that were begun. */
+  readonly countedToday: number;
   readonly startedToday: number;
 }
 
@@ -130,7 +132,7 @@ async function readStanding(
   { pipelineId, userId }: RunOrder,
   { day, limitUsd }: { day: string; limitUsd: string | null },
 ): Promise<Standing> {
-  const { owner, simulated, spentUsd, isSlotTaken, startedToday } = await tx
+  const { owner, simulated, spentUsd, isSlotTaken, countedToday, startedToday } = await tx
     .selectFrom('users')
     .leftJoin('pipelineExecutions as known', (join) => join.on('known.id', '=', pipelineId))
     .leftJoin('userDailyCosts as overspent', (join) =>
@@ -144,9 +146,15 @@ async function readStanding(
       eb.exists(slotHolder(tx, userId)).as('isSlotTaken'),
       eb
         .selectFrom('pipelineExecutions')
-        .select(({ fn }) => fn.countAll<number>().as('started'))
+        .select(({ fn }) => fn.countAll<number>().as('counted'))
         .where('userId', '=', userId)
         .where('countedOn', '=', day)
+        .as('countedToday'),
+      eb
+        .selectFrom('pipelineExecutions')
+        .select(({ fn }) => fn.countAll<number>().as('started'))
+        .where('userId', '=', userId)
+        .where('createdAt', '>=', new Date(`${day}T00:00:00Z`))
         .as('startedToday'),
     ])
     .where('users.id', '=', userId)
@@ -161,14 +169,18 @@ async function readStanding(
         ? null
         : { code: 'over-budget', spentUsd: Number(spentUsd), limitUsd: Number(limitUsd) },
     otherRun: isSlotTaken ? { code: 'pipeline-running' } : null,
+    countedToday: countedToday ?? 0,
     startedToday: startedToday ?? 0,
   };
 }
 
-function checkQuota(startedToday: number, role: Role): RunRefusal | null {
-  return hasRoom(startedToday, LIMITS[role].maxPipelinesPerDay)
-    ? null
-    : { code: 'pipelines-per-day' };
+/** A run that made no call gives its count back, but not its start. */
+function checkQuota({ countedToday, startedToday }: Standing, role: Role): RunRefusal | null {
+  const { maxPipelinesPerDay } = LIMITS[role];
+  const { maxStartsPerDay } = BOUNDS[role];
+  const isWithin =
+    hasRoom(countedToday, maxPipelinesPerDay) && hasRoom(startedToday, maxStartsPerDay);
+  return isWithin ? null : { code: 'pipelines-per-day' };
 }
 
 /** Which keys pay: the user's own, else the server's, else nobody for the simulated provider. */

@@ -1,21 +1,44 @@
 import type { Selectable } from 'kysely';
+import { DomainError } from '../domain/errors.js';
+import { hasRoom, BOUNDS } from '../domain/permissions.js';
 import type { Db } from './connect.js';
 import type { ConversationsTable } from './schema.js';
+import { inTransaction } from './transactions.js';
+import { lockUser } from './users.js';
 
 export type ConversationRow = Selectable<ConversationsTable>;
 
+/** @throws `limit-reached` at the role's number of conversations, exactly, however many come at once */
 export async function insertConversation(
   db: Db,
   conversation: { id: string; userId: string; title: string },
 ): Promise<ConversationRow> {
-  return db
-    .insertInto('conversations')
-    .values(conversation)
-    .returningAll()
-    .executeTakeFirstOrThrow();
+  return inTransaction(db, async (tx) => {
+    const { role } = await lockUser(tx, conversation.userId);
+    const { maxConversations } = BOUNDS[role];
+    const { count } = await tx
+      .selectFrom('conversations')
+      .select((select) => select.fn.countAll<number>().as('count'))
+      .where('userId', '=', conversation.userId)
+      .executeTakeFirstOrThrow();
+    if (!hasRoom(count, maxConversations)) {
+      throw new DomainError(
+        'limit-reached',
+        `Conversation limit reached (max ${maxConversations})`,
+      );
+    }
+    return tx
+      .insertInto('conversations')
+      .values(conversation)
+      .returningAll()
+      .executeTakeFirstOrThrow();
+  });
 }
 
-/** The user's conversations, the one with the latest message first. */
+/** More than any role but an administrator's has. */
+const MAX_LISTED = 10_000;
+
+/** The user's conversations, the one with the latest message first, 10,000 at most. */
 export async function listConversations(
   db: Db,
   userId: string,
@@ -26,6 +49,7 @@ export async function listConversations(
     .where('userId', '=', userId)
     .orderBy('updatedAt', 'desc')
     .orderBy('id')
+    .limit(MAX_LISTED)
     .execute();
 }
 

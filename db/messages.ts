@@ -54,20 +54,43 @@ export function addingMessages(
 /** Always true, once the messages are there. */
 export const AFTER_MESSAGES = sql<boolean>`(select count(*) from moved) >= 0`;
 
-/** All messages of a conversation, oldest first. */
+/** What one answer shows of a conversation at most; its stream holds the rest. */
+const MAX_SHOWN = { messages: 10_000, bytes: 16_777_216 };
+
+/** The latest messages of a conversation, oldest first: all of them, unless there are very many. */
 export async function listMessages(
   db: Db,
   conversationId: ConversationId,
 ): Promise<readonly StoredMessage[]> {
+  const latest = db
+    .selectFrom('messages')
+    .select(['id', 'position', 'createdAt'])
+    .select((eb) =>
+      eb.fn
+        .sum<number>(sql`octet_length(content) + coalesce(octet_length(metadata_::text), 0)`)
+        .over((over) => over.orderBy('createdAt', 'desc').orderBy('position', 'desc'))
+        .as('bytes'),
+    )
+    .where('conversationId', '=', conversationId)
+    .orderBy('createdAt', 'desc')
+    .orderBy('position', 'desc')
+    .limit(MAX_SHOWN.messages);
   return (
     db
-      .selectFrom('messages')
-      .select(['id', 'conversationId', 'role', 'content', 'createdAt'])
+      .selectFrom(latest.as('latest'))
+      .innerJoin('messages', 'messages.id', 'latest.id')
+      .select([
+        'messages.id',
+        'messages.conversationId',
+        'messages.role',
+        'messages.content',
+        'messages.createdAt',
+      ])
       // named, because CamelCasePlugin drops the trailing underscore from result columns
-      .select('metadata_ as metadata')
-      .where('conversationId', '=', conversationId)
-      .orderBy('createdAt')
-      .orderBy('position')
+      .select('messages.metadata_ as metadata')
+      .where('latest.bytes', '<=', MAX_SHOWN.bytes)
+      .orderBy('messages.createdAt')
+      .orderBy('messages.position')
       .execute()
   );
 }

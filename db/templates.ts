@@ -1,6 +1,7 @@
 /** Saved pipelines. Their two documents are opaque: kept and returned as the very JSON text. */
 import { sql } from 'kysely';
 import { DomainError } from '../domain/errors.js';
+import { BOUNDS, UNLIMITED, type Role } from '../domain/permissions.js';
 import { MAX_TEMPLATES, forkNameOf } from '../domain/templates.js';
 import type { Db, Tx } from './connect.js';
 import { inTransaction } from './transactions.js';
@@ -37,6 +38,10 @@ export type TemplateChange = Partial<
 >;
 
 const MAX_SHARED = 50;
+/** So many of one author come before those that others shared. */
+const FAIR_SHARE = 5;
+/** How far back the shared list goes. */
+const MAX_SHARED_LOOKED_AT = 5_000;
 const ITEM = ['id', 'name', 'description', 'isPublic', 'createdAt', 'updatedAt'] as const;
 /** As text: what JavaScript would make of a document's numbers is not what was stored. */
 const DOCUMENTS = [
@@ -47,12 +52,14 @@ const DOCUMENTS = [
 /** @throws `limit-reached` at 50 templates, exactly, however many come at once. */
 export async function insertTemplate(db: Db, template: NewTemplate): Promise<Template> {
   return inTransaction(db, async (tx) => {
-    await lockForOneMore(tx, template.userId);
-    return tx
+    const { role } = await lockForOneMore(tx, template.userId);
+    const stored = await tx
       .insertInto('pipelineTemplates')
       .values(template)
       .returning([...ITEM, ...DOCUMENTS])
       .executeTakeFirstOrThrow();
+    await checkBytes(tx, template.userId, role);
+    return stored;
   });
 }
 
@@ -76,12 +83,14 @@ export async function forkTemplate(
     if (source === undefined) {
       return undefined;
     }
-    await lockForOneMore(tx, userId);
-    return tx
+    const { role } = await lockForOneMore(tx, userId);
+    const copy = await tx
       .insertInto('pipelineTemplates')
       .values({ ...source, id, userId, name: forkNameOf(source.name) })
       .returning([...ITEM, ...DOCUMENTS])
       .executeTakeFirstOrThrow();
+    await checkBytes(tx, userId, role);
+    return copy;
   });
 }
 
@@ -90,9 +99,39 @@ export async function listTemplates(db: Db, userId: string): Promise<readonly Te
   return byLatestChange(db).where('userId', '=', userId).execute();
 }
 
-/** Public templates of everybody, the latest change first, 50 at most. */
-export async function listSharedTemplates(db: Db): Promise<readonly TemplateItem[]> {
-  return byLatestChange(db).where('isPublic', '=', true).limit(MAX_SHARED).execute();
+/**
+ * Public templates of everybody, 50 at most, the latest change first. Where there are more, five of
+ * each author come before the sixth of any, so that one author never fills a page alone.
+ *
+ * @param page 0, 1, 2 …
+ */
+export async function listSharedTemplates(db: Db, page = 0): Promise<readonly TemplateItem[]> {
+  const recent = byLatestChange(db)
+    .select('userId')
+    .where('isPublic', '=', true)
+    .limit(MAX_SHARED_LOOKED_AT);
+  const ranked = db
+    .selectFrom(recent.as('recent'))
+    .select(ITEM)
+    .select(
+      sql<number>`(row_number() over (partition by user_id order by updated_at desc, id) - 1) / ${FAIR_SHARE}`.as(
+        'turn',
+      ),
+    );
+  const shown = db
+    .selectFrom(ranked.as('ranked'))
+    .select(ITEM)
+    .orderBy('turn')
+    .orderBy('updatedAt', 'desc')
+    .orderBy('id')
+    .limit(MAX_SHARED)
+    .offset(page * MAX_SHARED);
+  return db
+    .selectFrom(shown.as('shown'))
+    .select(ITEM)
+    .orderBy('updatedAt', 'desc')
+    .orderBy('id')
+    .execute();
 }
 
 /** @returns undefined where it is missing or someone else's, public ones included */
@@ -105,7 +144,10 @@ export async function findTemplate(db: Db, key: TemplateKey): Promise<Template |
     .executeTakeFirst();
 }
 
-/** @returns undefined where it is missing or someone else's */
+/**
+ * @returns undefined where it is missing or someone else's
+ * @throws `limit-reached` where the user's templates would take too many bytes
+ */
 export async function updateTemplate(
   db: Db,
   key: TemplateKey,
@@ -114,13 +156,20 @@ export async function updateTemplate(
   if (Object.keys(change).length === 0) {
     return findTemplate(db, key); // nothing changes, so the date does not either
   }
-  return db
-    .updateTable('pipelineTemplates')
-    .set({ ...change, updatedAt: sql<Date>`clock_timestamp()` })
-    .where('id', '=', key.templateId)
-    .where('userId', '=', key.userId)
-    .returning([...ITEM, ...DOCUMENTS])
-    .executeTakeFirst();
+  return inTransaction(db, async (tx) => {
+    const { role } = await lockUser(tx, key.userId);
+    const changed = await tx
+      .updateTable('pipelineTemplates')
+      .set({ ...change, updatedAt: sql<Date>`clock_timestamp()` })
+      .where('id', '=', key.templateId)
+      .where('userId', '=', key.userId)
+      .returning([...ITEM, ...DOCUMENTS])
+      .executeTakeFirst();
+    if (change.graphData !== undefined || change.designData !== undefined) {
+      await checkBytes(tx, key.userId, role);
+    }
+    return changed;
+  });
 }
 
 /** @returns whether there was such a template of this user */
@@ -151,8 +200,8 @@ function byLatestChange(db: Db) {
   return db.selectFrom('pipelineTemplates').select(ITEM).orderBy('updatedAt', 'desc').orderBy('id');
 }
 
-async function lockForOneMore(tx: Tx, userId: string): Promise<void> {
-  await lockUser(tx, userId);
+async function lockForOneMore(tx: Tx, userId: string): Promise<{ readonly role: Role }> {
+  const { role } = await lockUser(tx, userId);
   const { count } = await tx
     .selectFrom('pipelineTemplates')
     .select((select) => select.fn.countAll<number>().as('count'))
@@ -160,5 +209,20 @@ async function lockForOneMore(tx: Tx, userId: string): Promise<void> {
     .executeTakeFirstOrThrow();
   if (count >= MAX_TEMPLATES) {
     throw new DomainError('limit-reached', `Template limit reached (max ${MAX_TEMPLATES})`);
+  }
+  return { role };
+}
+
+/** Of a user who is locked. What is stored is measured, so no document is read. */
+async function checkBytes(tx: Tx, userId: string, role: Role): Promise<void> {
+  const { maxTemplateBytes } = BOUNDS[role];
+  const { bytes } = await tx
+    .selectFrom('pipelineTemplates')
+    .select(sql<number>`sum(pg_column_size(graph_data) + pg_column_size(design_data))`.as('bytes'))
+    .where('userId', '=', userId)
+    .executeTakeFirstOrThrow();
+  if (maxTemplateBytes !== UNLIMITED && bytes > maxTemplateBytes) {
+    const megabytes = maxTemplateBytes / 1_048_576;
+    throw new DomainError('limit-reached', `Template limit reached (max ${megabytes} MB in all)`);
   }
 }

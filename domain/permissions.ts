@@ -41,6 +41,30 @@ export const LIMITS: Readonly<Record<Role, Limits>> = {
 };
 
 /**
+ * What bounds an account where the contract names no limit. Ours: far more than a person needs, and
+ * less than fills a disk or keeps the workers busy.
+ */
+export interface Bounds {
+  /** Runs begun on a UTC day, whether or not they give their count back: ten times the quota. */
+  readonly maxStartsPerDay: number;
+  readonly maxConversations: number;
+  /** What all templates of a user take, as PostgreSQL stores them. */
+  readonly maxTemplateBytes: number;
+}
+
+const MEBIBYTE = 1_048_576;
+
+export const BOUNDS: Readonly<Record<Role, Bounds>> = {
+  free: { maxStartsPerDay: 30, maxConversations: 1_000, maxTemplateBytes: 20 * MEBIBYTE },
+  pro: { maxStartsPerDay: 1_000, maxConversations: 10_000, maxTemplateBytes: 100 * MEBIBYTE },
+  admin: {
+    maxStartsPerDay: UNLIMITED,
+    maxConversations: UNLIMITED,
+    maxTemplateBytes: UNLIMITED,
+  },
+};
+
+/**
  * How much a user's UTC day may cost, in US dollars, as an exact decimal; null for no limit.
  *
  * @param budgetUsd what an administrator has set in place of the role's limit, or null

@@ -18,32 +18,21 @@ import { z } from 'zod';
 
 export type ConversationDeps = Pick<AppDeps, 'db' | 'redis' | 'macs'>;
 
+const OWN = { tag: 'conversations', auth: 'user' } as const;
+
 export function createConversationRoutes(deps: ConversationDeps): readonly Route[] {
   const { db } = deps;
-  const own = { tag: 'conversations', auth: 'user' } as const;
   return [
+    beginRoute(deps),
     defineRoute(
       {
-        ...own,
-        method: 'POST',
-        path: '/conversations',
-        summary: 'Begin a conversation',
-        body: createConversationBody,
-        yields: { conversation_id: '/id' },
-        responses: { 201: { description: 'Begun', schema: conversationSchema } },
-      },
-      async ({ user, body }) => {
-        const begun = { id: randomUUID(), userId: user.id, title: body.title };
-        return { status: 201, body: viewConversation(await insertConversation(db, begun)) };
-      },
-    ),
-    defineRoute(
-      {
-        ...own,
+        ...OWN,
         method: 'GET',
         path: '/conversations',
         summary: 'Own conversations, the one with the latest message first',
-        responses: { 200: { description: 'All of them', schema: z.array(conversationSchema) } },
+        responses: {
+          200: { description: '10,000 at most', schema: z.array(conversationSchema) },
+        },
       },
       async ({ user }) => ({
         status: 200,
@@ -52,10 +41,10 @@ export function createConversationRoutes(deps: ConversationDeps): readonly Route
     ),
     defineRoute(
       {
-        ...own,
+        ...OWN,
         method: 'GET',
         path: '/conversations/{conversation_id}',
-        summary: 'A conversation with its messages, oldest first',
+        summary: 'A conversation with its messages, oldest first; of many, the latest',
         params: conversationPath,
         responses: {
           200: { description: 'With messages', schema: conversationWithMessagesSchema },
@@ -74,4 +63,25 @@ export function createConversationRoutes(deps: ConversationDeps): readonly Route
       },
     ),
   ];
+}
+
+function beginRoute({ db }: ConversationDeps): Route {
+  return defineRoute(
+    {
+      ...OWN,
+      method: 'POST',
+      path: '/conversations',
+      summary: 'Begin a conversation',
+      body: createConversationBody,
+      yields: { conversation_id: '/id' },
+      responses: {
+        201: { description: 'Begun', schema: conversationSchema },
+        400: error('Conversation limit reached'),
+      },
+    },
+    async ({ user, body }) => {
+      const begun = { id: randomUUID(), userId: user.id, title: body.title };
+      return { status: 201, body: viewConversation(await insertConversation(db, begun)) };
+    },
+  );
 }

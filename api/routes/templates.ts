@@ -19,6 +19,7 @@ import {
   createTemplateBody,
   templatePath,
 } from '../bodies/templates.js';
+import { queryInteger } from '../bodies/fields.js';
 import type { AppDeps } from '../deps.js';
 import { defineRoute, type Route } from '../route.js';
 import { error } from '../views/errors.js';
@@ -33,8 +34,13 @@ export type TemplateDeps = Pick<AppDeps, 'db'>;
 
 const OWN = { tag: 'templates', auth: 'user' } as const;
 const ONE = { ...OWN, path: '/templates/{template_id}', params: templatePath } as const;
+/** Beyond it nothing is looked at (db/templates.ts). */
+const MAX_SHARED_PAGE = 99;
 const NOT_FOUND = error('Template not found');
-const FULL = error('Template limit reached (max 50)');
+const sharedTemplatesQuery = z.object({
+  page: queryInteger({ min: 0, max: MAX_SHARED_PAGE, initial: 0 }),
+});
+const FULL = error('Template limit reached: 50, or the bytes of all of them');
 
 export function createTemplateRoutes(deps: TemplateDeps): readonly Route[] {
   return [
@@ -97,10 +103,15 @@ function sharedRoute({ db }: TemplateDeps): Route {
       ...OWN,
       method: 'GET',
       path: '/templates/shared',
-      summary: 'Public templates of everybody, the latest change first',
+      summary:
+        'Public templates of everybody, the latest change first; many of one author come last',
+      query: sharedTemplatesQuery,
       responses: { 200: { description: '50 at most', schema: z.array(templateItemSchema) } },
     },
-    async () => ({ status: 200, body: (await listSharedTemplates(db)).map(viewTemplateItem) }),
+    async ({ query }) => ({
+      status: 200,
+      body: (await listSharedTemplates(db, query.page)).map(viewTemplateItem),
+    }),
   );
 }
 
@@ -128,7 +139,11 @@ function changeRoute({ db }: TemplateDeps): Route {
       body: changeTemplateBody,
       maxBodyBytes: MAX_TEMPLATE_BYTES,
       documents: TEMPLATE_DOCUMENTS,
-      responses: { 200: { description: 'Changed', schema: templateSchema }, 404: NOT_FOUND },
+      responses: {
+        200: { description: 'Changed', schema: templateSchema },
+        400: FULL,
+        404: NOT_FOUND,
+      },
     },
     async ({ user, params, body }) => {
       const key = { userId: user.id, templateId: params.template_id };
