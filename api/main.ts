@@ -12,6 +12,7 @@ import { startWatchdog } from '../telemetry/watchdog.js';
 import { createApp } from './app.js';
 import { createHttpServer } from './http-server.js';
 import { securityHeadersOf } from './middleware/headers.js';
+import { serveMetrics } from './metrics-page.js';
 import { createParts, type ApiParts } from './parts.js';
 import { createSocketServer } from './socket/server.js';
 import { createTemporalUiServer } from './temporal-ui/server.js';
@@ -61,6 +62,7 @@ async function serve(config: Config, { parts, logger: log, stopAsked }: Service)
   server.on('upgrade', sockets.handleUpgrade);
   const temporalUi = await listenForTemporalUi(config, { parts, logger: log, api });
   const port = await listen(server, config);
+  const metrics = await openMetrics(config, parts.app);
   const watchdog = startWatchdog({
     name: 'api',
     logLevel: config.logLevel,
@@ -69,11 +71,12 @@ async function serve(config: Config, { parts, logger: log, stopAsked }: Service)
     registry: parts.app.metrics.registry,
     logger: log,
   });
-  log.info('api ready', { host: config.host, port });
+  log.info('api ready', { host: config.host, port, metricsPort: metrics?.port });
   const signal = await stopAsked;
   log.info('api stopping', { signal });
   parts.stopWaiting(); // blocking calls answer with what is known; their runs go on
   await Promise.all([sockets.close(), ...[server, ...temporalUi].map(closeServer)]);
+  await metrics?.close();
   await watchdog.close();
 }
 
@@ -90,6 +93,16 @@ async function listenForTemporalUi(
   const server = createTemporalUiServer({ ...how, ...{ db, tokens, upstream, origins } });
   await listen(server, { host, port });
   return [server];
+}
+
+/** @returns null where it is not asked for */
+async function openMetrics(
+  { host, metricsPort, workerMetricsUrl }: Config,
+  { metrics, logger }: ApiParts['app'],
+) {
+  return metricsPort === null
+    ? null
+    : serveMetrics({ metrics, workerMetricsUrl, logger }, { host, port: metricsPort });
 }
 
 async function closeServer(server: Server): Promise<void> {

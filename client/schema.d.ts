@@ -234,7 +234,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** A conversation with its messages, oldest first */
+    /** A conversation with its messages, oldest first; of many, the latest */
     get: operations['getApiV1ConversationsConversationId'];
     put?: never;
     post?: never;
@@ -269,7 +269,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** Public templates of everybody, the latest change first */
+    /** Public templates of everybody, the latest change first; many of one author come last */
     get: operations['getApiV1TemplatesShared'];
     put?: never;
     post?: never;
@@ -1778,6 +1778,15 @@ export interface operations {
           'text/plain': string;
         };
       };
+      /** @description Only for this machine; others read METRICS_PORT */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
       /** @description Internal server error */
       500: {
         headers: {
@@ -2730,7 +2739,7 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description All of them */
+      /** @description 10,000 at most */
       200: {
         headers: {
           [name: string]: unknown;
@@ -2799,7 +2808,7 @@ export interface operations {
           'application/json': components['schemas']['Conversation'];
         };
       };
-      /** @description Request body cannot be read */
+      /** @description Conversation limit reached */
       400: {
         headers: {
           [name: string]: unknown;
@@ -3027,7 +3036,7 @@ export interface operations {
           'application/json': components['schemas']['Template'];
         };
       };
-      /** @description Template limit reached (max 50) */
+      /** @description Template limit reached: 50, or the bytes of all of them */
       400: {
         headers: {
           [name: string]: unknown;
@@ -3103,7 +3112,9 @@ export interface operations {
   };
   getApiV1TemplatesShared: {
     parameters: {
-      query?: never;
+      query?: {
+        page?: number;
+      };
       header?: never;
       path?: never;
       cookie?: never;
@@ -3126,6 +3137,15 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['Error'];
+        };
+      };
+      /** @description Invalid input */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['InvalidInput'];
         };
       };
       /** @description Rate limit exceeded */
@@ -3257,7 +3277,7 @@ export interface operations {
           'application/json': components['schemas']['Template'];
         };
       };
-      /** @description Request body cannot be read */
+      /** @description Template limit reached: 50, or the bytes of all of them */
       400: {
         headers: {
           [name: string]: unknown;
@@ -3434,7 +3454,7 @@ export interface operations {
           'application/json': components['schemas']['Template'];
         };
       };
-      /** @description Template limit reached (max 50) */
+      /** @description Template limit reached: 50, or the bytes of all of them */
       400: {
         headers: {
           [name: string]: unknown;

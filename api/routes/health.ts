@@ -1,11 +1,13 @@
 /** What operators and their machines ask: alive, ready, how much. */
 import { z } from 'zod';
-import { appendPage } from '../../telemetry/metrics.js';
+import { DomainError } from '../../domain/errors.js';
 import type { AppDeps } from '../deps.js';
 import { DOCS_POLICY, viewDocs } from '../docs/page.js';
+import { isFromThisMachine, readMetricsPage } from '../metrics-page.js';
 import { pageSchema, textSchema } from '../openapi.js';
 import { stateOf } from '../readiness.js';
 import { defineRoute, type Route } from '../route.js';
+import { error } from '../views/errors.js';
 import { healthSchema, notReadySchema, readySchema } from '../views/health.js';
 
 export type HealthDeps = Pick<AppDeps, 'checks' | 'metrics' | 'config' | 'logger'>;
@@ -76,42 +78,26 @@ function readyRoute({ checks }: HealthDeps): Route {
 }
 
 function metricsRoute({ metrics, config, logger }: HealthDeps): Route {
+  const { workerMetricsUrl } = config;
   return defineRoute(
     {
       ...OPEN,
       path: '/metrics',
       summary: 'Prometheus metrics, with the worker’s where it is known',
-      responses: { 200: { description: 'Text exposition', schema: textSchema } },
+      responses: {
+        200: { description: 'Text exposition', schema: textSchema },
+        403: error('Only for this machine; others read METRICS_PORT'),
+      },
     },
-    async () => {
-      const own = await metrics.registry.metrics();
-      const worker = await readWorkerPage({ url: config.workerMetricsUrl, logger });
-      const headers = { 'Content-Type': metrics.registry.contentType };
-      return { status: 200, body: appendPage(own, worker), headers };
+    async ({ clientIp, header }) => {
+      if (!isFromThisMachine(clientIp, header)) {
+        const why = 'Metrics are answered to this machine only: let Prometheus read METRICS_PORT';
+        throw new DomainError('not-permitted', why);
+      }
+      const { type, text } = await readMetricsPage({ metrics, workerMetricsUrl, logger });
+      return { status: 200, body: text, headers: { 'Content-Type': type } };
     },
   );
-}
-
-const WORKER_PAGE_LIMIT_MS = 1_000;
-
-/** The worker's page, or nothing while it is away. */
-async function readWorkerPage({
-  url,
-  logger,
-}: {
-  url: string | null;
-  logger: HealthDeps['logger'];
-}): Promise<string> {
-  if (url === null) {
-    return '';
-  }
-  try {
-    const page = await fetch(url, { signal: AbortSignal.timeout(WORKER_PAGE_LIMIT_MS) });
-    return page.ok ? await page.text() : '';
-  } catch (error) {
-    logger.debug('worker metrics unavailable', { error });
-    return '';
-  }
 }
 
 const documentSchema = z.record(z.string(), z.unknown());
