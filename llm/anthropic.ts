@@ -3,7 +3,8 @@ import type { MessageCreateParamsBase } from '@anthropic-ai/sdk/resources/messag
 import { z } from 'zod';
 import { strictSchemaOf } from './answer-schema.js';
 import type { CallOptions, ModelCall, Provider, ProviderReply, TakeText } from './model.js';
-import { readAnswer, tellText, toReplyIfEnded } from './provider-stream.js';
+import { listOf } from './provider-answer.js';
+import { readAnswer, toReplyIfEnded } from './provider-stream.js';
 import { QUIET_SDK, baseUrlOf, callVendor, checkVendorKey, clamp } from './vendor-call.js';
 import { isReasoningModel } from './registry.js';
 
@@ -30,7 +31,7 @@ const Document = z.object({
   type: z.string().optional().catch(undefined),
   model: z.string().optional().catch(undefined),
   content: z
-    .union([z.string(), z.array(Block)])
+    .union([z.string(), listOf(Block)])
     .nullish()
     .catch(null),
   stop_reason: z.string().nullish().catch(null),
@@ -83,7 +84,7 @@ export function createAnthropic(config: { baseUrl?: string | undefined } = {}): 
         const smallest = { role: 'user' as const, content: 'ping' };
         const params = { model: CHECKED_WITH, max_tokens: 1, messages: [smallest] };
         const response = await send(clientFor(Sdk, options), params, signal);
-        const { error } = await readAnswer('anthropic', response, () => undefined);
+        const { error } = await readAnswer('anthropic', response, { eventOf });
         if (error !== null) {
           throw error;
         }
@@ -126,10 +127,8 @@ async function replyOf(
   response: Response,
   onDelta: TakeText | undefined,
 ): Promise<ProviderReply> {
-  const read = await readAnswer('anthropic', response, (document) => {
-    tellText(onDelta, eventOf(document).text);
-  });
-  const events = read.documents.map(eventOf);
+  const read = await readAnswer('anthropic', response, { eventOf, onDelta });
+  const { events } = read;
   const finishReason = events.findLast((event) => event.stopReason !== null)?.stopReason ?? null;
   const answer = {
     text: events.map(({ text }) => text).join(''),

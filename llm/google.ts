@@ -4,7 +4,8 @@ import { withoutTrailingSlashes } from '../domain/trailing-slashes.js';
 import { googleSchemaOf } from './answer-schema.js';
 import type { CallOptions, ModelCall, Provider, ProviderReply, TakeText } from './model.js';
 import { thinkingTokensOf } from './registry.js';
-import { readAnswer, tellText, toReplyIfEnded } from './provider-stream.js';
+import { listOf } from './provider-answer.js';
+import { readAnswer, toReplyIfEnded } from './provider-stream.js';
 import { MODELS_NAMED, callVendor, checkVendorKey, clamp } from './vendor-call.js';
 import { unusableReply } from './vendor-errors.js';
 
@@ -20,19 +21,18 @@ const Part = z
 
 /** An answer, or one event of a stream: anything may be missing, and what is odd says nothing. */
 const Document = z.object({
-  candidates: z
-    .array(
-      z
-        .object({
-          content: z
-            .object({ parts: z.array(Part).nullish().catch(null) })
-            .nullish()
-            .catch(null),
-          finishReason: z.string().nullish().catch(null),
-        })
-        .nullish()
-        .catch(null),
-    )
+  candidates: listOf(
+    z
+      .object({
+        content: z
+          .object({ parts: listOf(Part).nullish().catch(null) })
+          .nullish()
+          .catch(null),
+        finishReason: z.string().nullish().catch(null),
+      })
+      .nullish()
+      .catch(null),
+  )
     .nullish()
     .catch(null),
   promptFeedback: z
@@ -140,10 +140,8 @@ async function replyOf(
   response: Response,
   onDelta: TakeText | undefined,
 ): Promise<ProviderReply> {
-  const read = await readAnswer('google', response, (document) => {
-    tellText(onDelta, eventOf(document).text);
-  });
-  const events = read.documents.map(eventOf);
+  const read = await readAnswer('google', response, { eventOf, onDelta });
+  const { events } = read;
   const finishReason =
     events.findLast((event) => event.finishReason !== null)?.finishReason ?? null;
   const isRefused = events.some(({ isBlocked }) => isBlocked);

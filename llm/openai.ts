@@ -3,8 +3,8 @@ import type { ChatCompletionCreateParamsBase } from 'openai/resources/chat/compl
 import { z } from 'zod';
 import { strictSchemaOf } from './answer-schema.js';
 import type { CallOptions, ModelCall, Provider, ProviderReply, TakeText } from './model.js';
-import { NOT_STATED, type StatedUsage } from './provider-answer.js';
-import { readAnswer, tellText, toReplyIfEnded } from './provider-stream.js';
+import { NOT_STATED, listOf, type StatedUsage } from './provider-answer.js';
+import { readAnswer, toReplyIfEnded } from './provider-stream.js';
 import { isReasoningModel } from './registry.js';
 import {
   MODELS_NAMED,
@@ -19,7 +19,7 @@ import { unusableReply } from './vendor-errors.js';
 /** A text, or as some servers send it, a list of parts. */
 const Content = z.union([
   z.string(),
-  z.array(z.looseObject({ text: z.string().optional().catch(undefined) })),
+  listOf(z.looseObject({ text: z.string().optional().catch(undefined) })),
 ]);
 
 const Message = z
@@ -38,7 +38,7 @@ type Choice = z.infer<typeof Choice>;
 /** An answer, or one event of a stream: anything may be missing, and what is odd says nothing. */
 const Document = z.object({
   model: z.string().optional().catch(undefined),
-  choices: z.array(Choice).nullish().catch(null),
+  choices: listOf(Choice).nullish().catch(null),
   usage: z
     .object({
       prompt_tokens: z.unknown().optional(),
@@ -134,10 +134,8 @@ async function replyOf(
   response: Response,
   onDelta: TakeText | undefined,
 ): Promise<ProviderReply> {
-  const read = await readAnswer('openai', response, (document) => {
-    tellText(onDelta, eventOf(document).text);
-  });
-  const events = read.documents.map(eventOf);
+  const read = await readAnswer('openai', response, { eventOf, onDelta });
+  const { events } = read;
   const finishReason =
     events.findLast((event) => event.finishReason !== null)?.finishReason ?? null;
   const refusal = events.map((event) => event.refusal).join('');

@@ -2,6 +2,7 @@
  * What a provider can say, and what comes of it: one table for all vendors. The vendors' files read
  * their wire formats into a `ProviderAnswer`; here it becomes a reply or a failed attempt.
  */
+import { z } from 'zod';
 import type { Usage, Vendor } from '../domain/models.js';
 import type { ModelCall, ProviderReply } from './model.js';
 import { ModelCallError } from './vendor-errors.js';
@@ -31,6 +32,17 @@ export interface StatedUsage {
 }
 
 export const NOT_STATED: StatedUsage = { prompt: undefined, completion: undefined };
+
+/** Far more than an answer has of anything. */
+const MAX_PARTS = 10_000;
+
+/** A list of which the first ones are read, however many there are. */
+export function listOf<T extends z.ZodType>(item: T) {
+  return z.preprocess(
+    (value) => (Array.isArray(value) ? value.slice(0, MAX_PARTS) : value),
+    z.array(item),
+  );
+}
 
 type Ending = 'complete' | 'cut' | 'withheld' | 'tool-call' | 'error' | 'unknown';
 

@@ -5,9 +5,14 @@ import type { ModelCall, ProviderReply, TakeText } from './model.js';
 import { toReply, toUsage, type ProviderAnswer } from './provider-answer.js';
 import { answeredError, modelErrorOf, unusableReply, withUsage } from './vendor-errors.js';
 
-export interface ReadAnswer {
-  /** JSON documents in their order; a single one where no stream was sent. */
-  readonly documents: readonly unknown[];
+/** What one JSON document of an answer says; each vendor's file has its own. */
+interface AnswerEvent {
+  readonly text: string;
+}
+
+export interface ReadAnswer<Event extends AnswerEvent = AnswerEvent> {
+  /** In their order; a single one where no stream was sent. */
+  readonly events: readonly Event[];
   readonly isStream: boolean;
   /** The stream's own end mark (`[DONE]`) was seen. */
   readonly isDone: boolean;
@@ -17,19 +22,23 @@ export interface ReadAnswer {
 
 /** Far more than the longest reply (16,384 tokens) takes, each token in an event of its own. */
 const MAX_ANSWER_BYTES = 33_554_432;
+/** More than the longest reply and its thoughts have tokens. */
+const MAX_EVENTS = 100_000;
+/** Of one document: the longest reply in one piece, each of its characters escaped. */
+const MAX_DOCUMENT_CHARACTERS = 2_097_152;
 
 /**
  * A server that was asked for a stream may answer with one JSON document instead, so the first
  * character decides: no server-sent event begins with a bracket.
  *
- * @param onDocument called with each document as it comes
+ * @param options `eventOf` reads each document as it comes, once; its text is told
  */
-export async function readAnswer(
+export async function readAnswer<Event extends AnswerEvent>(
   vendor: Vendor,
   response: Response,
-  onDocument: (document: unknown) => void,
-): Promise<ReadAnswer> {
-  const reader = createReader(vendor, onDocument);
+  options: ReadOptions<Event>,
+): Promise<ReadAnswer<Event>> {
+  const reader = createReader(vendor, options);
   try {
     await feedFrom(vendor, response, reader);
   } catch (error) {
@@ -38,11 +47,9 @@ export async function readAnswer(
   return reader.end();
 }
 
-/** Passes on the text of one document, where it has some. */
-export function tellText(onDelta: TakeText | undefined, text: string): void {
-  if (text !== '') {
-    onDelta?.(text);
-  }
+interface ReadOptions<Event> {
+  readonly eventOf: (document: unknown) => Event;
+  readonly onDelta?: TakeText | undefined;
 }
 
 /**
@@ -61,7 +68,11 @@ export function toReplyIfEnded(
   return toReply(vendor, call, answer);
 }
 
-async function feedFrom(vendor: Vendor, response: Response, reader: Reader): Promise<void> {
+async function feedFrom(
+  vendor: Vendor,
+  response: Response,
+  reader: Reader<AnswerEvent>,
+): Promise<void> {
   const body: ReadableStreamDefaultReader<Uint8Array> | undefined = response.body?.getReader();
   const decoder = new TextDecoder();
   let bytes = 0;
@@ -103,41 +114,44 @@ function drain(body: ReadableStreamDefaultReader<Uint8Array>): void {
     });
 }
 
-interface Reader {
+interface Reader<Event extends AnswerEvent> {
   feed(text: string): void;
   /** Whether what follows counts no more. */
   isOver(): boolean;
   fail(error: Error): void;
-  end(): ReadAnswer;
+  end(): ReadAnswer<Event>;
 }
 
 const END_MARK = '[DONE]';
 
-function createReader(vendor: Vendor, onDocument: (document: unknown) => void): Reader {
-  const documents: unknown[] = [];
+function createReader<Event extends AnswerEvent>(
+  vendor: Vendor,
+  { eventOf, onDelta }: ReadOptions<Event>,
+): Reader<Event> {
+  const events: Event[] = [];
   const pieces: string[] = [];
+  let characters = 0; // of the pieces
   let isStream: boolean | null = null;
   let isDone = false;
   let error: Error | null = null;
 
   function take(text: string): void {
-    const parsed = parse(text);
-    if (parsed === undefined) {
+    const found = documentsIn(text);
+    if (found === null || events.length + found.length > MAX_EVENTS) {
       error ??= unusableReply(vendor);
       return;
     }
-    // Google sends a list where events were asked for in vain; null says nothing
-    const found = (Array.isArray(parsed) ? parsed : [parsed]).filter((each) => each !== null);
     for (const document of found) {
-      documents.push(document);
       error ??= answeredError(vendor, document);
-      if (error === null) {
-        onDocument(document);
+      const event = eventOf(document);
+      events.push(event);
+      if (error === null && event.text !== '') {
+        onDelta?.(event.text);
       }
     }
   }
 
-  const events = createParser({
+  const parser = createParser({
     onEvent: ({ data }) => {
       const text = data.trim();
       isDone ||= text === END_MARK;
@@ -151,9 +165,13 @@ function createReader(vendor: Vendor, onDocument: (document: unknown) => void): 
     feed(text) {
       isStream ??= isEventStream(text);
       if (isStream === true) {
-        events.feed(text);
-      } else {
-        pieces.push(text);
+        parser.feed(text);
+        return;
+      }
+      pieces.push(text);
+      characters += text.length;
+      if (characters > MAX_DOCUMENT_CHARACTERS) {
+        error ??= unusableReply(vendor);
       }
     },
     isOver: () => isDone || error !== null,
@@ -162,11 +180,11 @@ function createReader(vendor: Vendor, onDocument: (document: unknown) => void): 
     },
     end() {
       if (isStream === true) {
-        events.feed('\n\n'); // some servers end the last event with one line break
+        parser.feed('\n\n'); // some servers end the last event with one line break
       } else if (error === null) {
         take(pieces.join(''));
       }
-      return { documents, isStream: isStream === true, isDone, error };
+      return { events, isStream: isStream === true, isDone, error };
     },
   };
 }
@@ -175,6 +193,20 @@ function createReader(vendor: Vendor, onDocument: (document: unknown) => void): 
 function isEventStream(text: string): boolean | null {
   const [first] = text.trimStart();
   return first === undefined ? null : !['{', '[', '<'].includes(first);
+}
+
+/**
+ * What one event or a whole answer holds: Google sends a list where events were asked for in vain, and
+ * null says nothing.
+ *
+ * @returns null for what is no JSON, or longer than any can be
+ */
+function documentsIn(text: string): readonly unknown[] | null {
+  const parsed = text.length > MAX_DOCUMENT_CHARACTERS ? undefined : parse(text);
+  if (parsed === undefined) {
+    return null;
+  }
+  return (Array.isArray(parsed) ? parsed : [parsed]).filter((each) => each !== null);
 }
 
 /** @returns undefined for what is no JSON */

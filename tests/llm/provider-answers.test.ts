@@ -428,3 +428,34 @@ test.each([
 ] as const)('a stream of Google: %s', async (_what, sent, expected) => {
   expect(await ask('google', sent, { streamed: true })).toEqual(expected);
 });
+
+// --- what no answer is long enough for
+const UNUSABLE = { code: 'model-unavailable', billing: 'unknown' };
+const many = (piece: string, count: number): Sent => ({
+  type: 'text/event-stream',
+  body: `${piece.repeat(count)}data: [DONE]\n\n`,
+});
+
+test.each(['openai', 'anthropic', 'google'] as const)(
+  'an answer of %s is read up to so many events, or so many characters at once, and no further',
+  async (vendor) => {
+    for (const sent of [
+      many('data:{}\n\n', 150_000),
+      many('data:[0,0,0,0]\n\n', 30_000),
+      { body: JSON.stringify({ padding: 'x'.repeat(2_200_000) }) },
+      { type: 'text/event-stream', body: `data: {"padding":"${'x'.repeat(2_200_000)}"}\n\n` },
+      { body: `[${'0,'.repeat(150_000)}0]` },
+    ]) {
+      expect(await ask(vendor, sent, { streamed: true })).toEqual({
+        ...UNUSABLE,
+        billing: expect.anything(),
+      });
+    }
+  },
+);
+
+test('of a list in an answer the first ones are read, however many there are', async () => {
+  const part = { text: 'x' };
+  const answer = await ask('openai', openAi({ content: Array(30_000).fill(part) }));
+  expect(answer).toMatchObject({ content: 'x'.repeat(10_000) });
+});
