@@ -5,6 +5,7 @@ import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import {
   findApproval,
   insertOffer,
+  listApprovals,
   type ApprovalOffer,
   type ApprovalRow,
 } from '../db/approvals.js';
@@ -15,6 +16,7 @@ import { DomainError } from '../domain/errors.js';
 import { pipelineWorkflowId, type PipelineId, type UserId } from '../domain/ids.js';
 import { previewOf } from '../domain/previews.js';
 import { isFinal, type PipelineStatusView } from '../domain/results.js';
+import { comparable } from '../domain/storable-text.js';
 import type { Logger } from '../telemetry/logger.js';
 import {
   approvalOfferedSignal,
@@ -107,25 +109,36 @@ function requireOpen({ status }: PipelineStatusView): void {
 }
 
 async function offer(deps: RunControlDeps, order: OfferOrder): Promise<ApprovalRow> {
-  const { node, userId } = order;
+  const { userId } = order;
   const view = await readRun(deps.db, userId, order.pipelineId);
   if (view === null) {
     throw new DomainError('not-found', 'Pipeline run not found');
   }
   requireOpen(view);
   const pipelineId = view.pipeline_id; // as it is stored, however it was asked for
-  const asked = await findApproval(deps.db, { pipelineId, node });
+  const asked = await findAsked(deps.db, { pipelineId, node: order.node });
   if (asked?.state !== 'wanted') {
-    throw nothingToApprove(node, asked);
+    throw nothingToApprove(order.node, asked);
   }
+  const { node } = asked;
   const id = randomUUID();
-  await insertOffer(deps.db, { ...order, pipelineId, id });
+  await insertOffer(deps.db, { ...order, pipelineId, node, id });
   await signal(deps, pipelineId, (run) => run.signal(approvalOfferedSignal, { node, offerId: id }));
-  const approval = await untilDecided(deps.db, order);
+  const approval = await untilDecided(deps.db, { pipelineId, node });
   if (approval.state !== 'wanted' && approval.offerId !== id) {
     throw nothingToApprove(node, approval); // somebody, or the deadline, was quicker
   }
   return approval;
+}
+
+type NodeKey = Pick<ApprovalOffer, 'pipelineId' | 'node'>;
+
+/** The node of exactly that name, else of one that is spelled with the same letters in another way. */
+async function findAsked(db: Db, key: NodeKey): Promise<ApprovalRow | null> {
+  const { pipelineId, node } = key;
+  const exact = await findApproval(db, key);
+  const isSame = (row: ApprovalRow): boolean => comparable(row.node) === comparable(node);
+  return exact ?? (await listApprovals(db, pipelineId)).find(isSame) ?? null;
 }
 
 function nothingToApprove(node: string, asked: ApprovalRow | null): DomainError {
@@ -133,7 +146,7 @@ function nothingToApprove(node: string, asked: ApprovalRow | null): DomainError 
   return new DomainError('nothing-to-approve', `The node "${previewOf(node)}" ${how}`);
 }
 
-async function untilDecided(db: Db, key: OfferOrder): Promise<ApprovalRow> {
+async function untilDecided(db: Db, key: NodeKey): Promise<ApprovalRow> {
   const deadline = Date.now() + RECORD_WAIT_MS;
   for (;;) {
     const approval = await findApproval(db, key);
