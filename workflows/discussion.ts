@@ -10,6 +10,7 @@ import {
   log,
   patched,
   setCurrentDetails,
+  setDefaultSignalHandler,
   setHandler,
   setWorkflowOptions,
   workflowInfo,
@@ -49,6 +50,7 @@ export async function discussionWorkflow(input: DiscussionInput): Promise<void> 
   setHandler(userMessageSignal, (message) => void inbox.messages.push(message));
   setHandler(runAdmittedSignal, (notice) => void inbox.admitted.push(notice));
   setHandler(pipelineEndedSignal, (notice) => void inbox.ended.push(notice));
+  setDefaultSignalHandler(() => undefined); // rejected before; without it they would be kept
   setHandler(discussionQuery, () => viewOf(talk, inbox.messages.length));
   const show = (workingSince: number | null): void => {
     const waitingMessages = inbox.messages.length;
@@ -103,16 +105,23 @@ interface Waiting {
   readonly idle: IdleClock | null;
 }
 
-/** Waits for work; a cancelled or long idle discussion ends, but never with work left. */
+/** Runs that were woken by nothing else before this wait on: what is rejected makes histories long, too. */
+const RENEW_IDLE = '2026-12-renew-idle';
+
+/**
+ * Waits for work, or for a history that is too long to wait on in; a cancelled or long idle discussion
+ * ends, but never with work left.
+ */
 async function hasWork(
   input: DiscussionInput,
   talk: Talk,
   { inbox, idle }: Waiting,
 ): Promise<boolean> {
   const isWaiting = (): boolean => !isEmpty(inbox);
+  const isToWake = (): boolean => isWaiting() || (historyIsLong(input) && patched(RENEW_IDLE));
   try {
     const woken = (): Promise<boolean> =>
-      idle === null ? condition(isWaiting, input.idleMs, IDLE) : idle.wait(isWaiting);
+      idle === null ? condition(isToWake, input.idleMs, IDLE) : idle.wait(isToWake);
     if (isWaiting() || (await woken())) {
       return true;
     }

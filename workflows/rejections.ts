@@ -19,12 +19,20 @@ import {
   type RejectionReason,
   type RejectionSinks,
 } from '../domain/rejections.js';
-import { isExpectedSignal, isExpectedStart, knowsSignal, needsInput } from './expected.js';
+import {
+  isExpectedSignal,
+  isExpectedStart,
+  knowsSignal,
+  needsInput,
+  takesAnySignal,
+} from './expected.js';
 
 /** Older releases obeyed: what they decided stays decided when it is replayed. */
 const REJECTING = '2026-12-01-sealed-payloads-only';
 /** Names come from anybody. */
 const MAX_NAME = 80;
+/** The SDK handles those itself, or throws. */
+const OF_THE_SDK = '__';
 
 const { rejections } = proxySinks<RejectionSinks>();
 type Job = NonNullable<ActivateInput['activation']['jobs']>[number];
@@ -84,7 +92,7 @@ export function screenActivation({ activation, batchIndex }: ActivateInput): Act
 
 function isHandled({ signalWorkflow }: Job): boolean {
   const name = signalWorkflow?.signalName;
-  if (name == null || knowsSignal(name)) {
+  if (name == null || knowsSignal(name) || (takesAnySignal() && !name.startsWith(OF_THE_SDK))) {
     return true;
   }
   reject({ kind: 'signal', reason: 'unexpected' }, name);

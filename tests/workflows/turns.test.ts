@@ -76,8 +76,22 @@ async function discussing(
       signalArgs: [{ messageId: randomUUID(), content, receivedAt: new Date().toISOString() }],
     });
   };
+  const handle = () => temporal.client.workflow.getHandle(discussionWorkflowId(conversationId));
   return {
     send,
+    handle,
+    settings: {
+      conversationId,
+      userId: user.id,
+      role: 'free',
+      idleMs: 60_000,
+      maxHistoryEvents: 8,
+    },
+    start: (input: object) =>
+      temporal.client.workflow.start('discussionWorkflow', {
+        ...discussionStart(conversationId, { userId: user.id, role: 'free' }, taskQueue),
+        args: [input],
+      }),
     look: () =>
       temporal.client.workflow
         .getHandle(discussionWorkflowId(conversationId))
@@ -298,4 +312,37 @@ test('a mistake in planning a turn becomes its answer', async () => {
     plan: { kind: 'say', what: 'processing-failed' },
   });
   expect(mistakes).toEqual(['turn']);
+});
+
+test.each(['userMessage', 'noSuchSignal'])(
+  'an idle discussion whose history fills with rejected signals begins a new one: %s',
+  async (name) => {
+    const discussion = await discussing(() => ({}));
+    await discussion.send('make it cheaper');
+    await typesAfter(discussion, 2);
+    await until('it waits', async () => (await discussion.look()).state === 'refine');
+    const runOf = async () => (await discussion.handle().describe()).runId;
+    const before = await runOf();
+    for (let sent = 0; sent < 20; sent += 1) {
+      await discussion.handle().signal(name, { sent });
+    }
+    await until('it has begun a new history', async () => (await runOf()) !== before);
+    await until(
+      'the new one is short',
+      async () => (await discussion.handle().describe()).historyLength < 20,
+    );
+    await discussion.send('restart');
+    expect((await typesAfter(discussion, 4)).at(-1)).toMatchObject({ type: 'clarification' });
+    await discussion.stop();
+  },
+);
+
+test('a state that was carried along and cannot be read gives way to the stored one', async () => {
+  mistakes.splice(0);
+  const discussion = await discussing(() => ({}));
+  await discussion.start({ ...discussion.settings, talk: { version: 1, machine: 7 } });
+  await discussion.send('make it cheaper');
+  expect((await typesAfter(discussion, 2)).at(-1)).toMatchObject({ type: 'critique_complete' });
+  expect(mistakes).toEqual(['discussion-state']);
+  await discussion.stop();
 });
