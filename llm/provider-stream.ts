@@ -122,6 +122,12 @@ interface Reader<Event extends AnswerEvent> {
   end(): ReadAnswer<Event>;
 }
 
+function tellText(onDelta: TakeText | undefined, { text }: AnswerEvent): void {
+  if (text !== '') {
+    onDelta?.(text);
+  }
+}
+
 const END_MARK = '[DONE]';
 
 function createReader<Event extends AnswerEvent>(
@@ -145,9 +151,7 @@ function createReader<Event extends AnswerEvent>(
       error ??= answeredError(vendor, document);
       const event = eventOf(document);
       events.push(event);
-      if (error === null && event.text !== '') {
-        onDelta?.(event.text);
-      }
+      tellText(error === null ? onDelta : undefined, event);
     }
   }
 
@@ -206,7 +210,8 @@ function documentsIn(text: string): readonly unknown[] | null {
   if (parsed === undefined) {
     return null;
   }
-  return (Array.isArray(parsed) ? parsed : [parsed]).filter((each) => each !== null);
+  const documents: readonly unknown[] = Array.isArray(parsed) ? parsed : [parsed];
+  return documents.filter((each) => each !== null);
 }
 
 /** @returns undefined for what is no JSON */
