@@ -4,7 +4,7 @@ import { findListedRun, listUnendedRuns, type ListedRun } from '../db/administra
 import type { Db } from '../db/connect.js';
 import { inTransaction } from '../db/transactions.js';
 import { findUnendedRuns } from '../db/user-deletion.js';
-import { setUserDisabled } from '../db/users.js';
+import { approveUser, findUser, setUserDisabled } from '../db/users.js';
 import { DomainError } from '../domain/errors.js';
 import type { PipelineId, UserId } from '../domain/ids.js';
 import { isFinal } from '../domain/results.js';
@@ -74,6 +74,23 @@ export async function enableUser(
     await recordAdminAction(tx, { actorId: adminId, action: 'user:enable', subject });
   });
   logger.info('user enabled', { adminId, userId });
+}
+
+/** @throws `not-found`; `conflict` where there is nothing to approve */
+export async function approveAccount(
+  { db, logger, userChanged }: AdministrationDeps,
+  { adminId, userId }: Order,
+): Promise<void> {
+  await inTransaction(db, async (tx) => {
+    if ((await approveUser(tx, userId)) === undefined) {
+      found(await findUser(tx, userId));
+      throw new DomainError('conflict', 'The account is approved already');
+    }
+    const subject = `user:${userId}`;
+    await recordAdminAction(tx, { actorId: adminId, action: 'user:approve', subject });
+  });
+  logger.info('user approved', { adminId, userId });
+  await userChanged(userId);
 }
 
 function found<T>(user: T | undefined): T {

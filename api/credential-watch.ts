@@ -1,7 +1,7 @@
 /** Notices what changes for connections while they are open: their credential, or their user's role. */
 import type { Db } from '../db/connect.js';
 import { checkCredentials, type Credential } from '../db/credentials.js';
-import type { Role } from '../domain/permissions.js';
+import type { UserRow } from '../db/users.js';
 import type { Bus } from '../events/bus.js';
 import type { Logger } from '../telemetry/logger.js';
 
@@ -9,8 +9,8 @@ export interface Watched {
   readonly credential: Credential;
   /** The credential counts no more: the connection must end. */
   readonly onEnded: (reason: string) => void;
-  /** Called with each look, whether or not the role is another one. */
-  readonly onRole: (role: Role) => void;
+  /** Called with each look, whether or not the user has changed. */
+  readonly onUser: (user: UserRow) => void;
 }
 
 export interface CredentialWatch {
@@ -56,7 +56,7 @@ export function createCredentialWatch(deps: CredentialWatchDeps): CredentialWatc
           all.delete(one);
           one.onEnded(REASONS[state.why]);
         } else {
-          one.onRole(state.user.role);
+          one.onUser(state.user);
         }
       });
     } catch (error) {

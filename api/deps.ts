@@ -101,6 +101,7 @@ export type ApiConfig = Pick<
   | 'debug'
   | 'host'
   | 'allowedHosts'
+  | 'registration'
   | 'corsOrigins'
   | 'temporalUiOrigins'
   | 'trustedProxyCount'

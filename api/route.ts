@@ -17,6 +17,8 @@ export interface SignedInUser {
   readonly email: string;
   readonly displayName: string;
   readonly role: Role;
+  /** Whether it may start what costs money. */
+  readonly isApproved: boolean;
   /** Which session the access token is of; null for an API key. */
   readonly sessionId: string | null;
   /** null for a token. */

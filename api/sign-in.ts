@@ -14,6 +14,7 @@ import {
 import { inTransaction } from '../db/transactions.js';
 import { DomainError } from '../domain/errors.js';
 import type { UserId } from '../domain/ids.js';
+import type { ApiConfig } from './deps.js';
 import { refuseDisabled } from './middleware/authenticate.js';
 import { networkOf } from './middleware/client-ip.js';
 import { takeAuthAttempt } from './middleware/rate-limit.js';
@@ -28,7 +29,7 @@ export interface SignInDeps {
   readonly limiter: RateLimiter;
   /** Has every process look up what the user's open connections still may. */
   readonly userChanged: (userId: UserId) => Promise<void>;
-  readonly config: { readonly authRateLimit: number; readonly authRateWindowSeconds: number };
+  readonly config: Pick<ApiConfig, 'authRateLimit' | 'authRateWindowSeconds' | 'registration'>;
 }
 
 export interface TokenPair {
@@ -37,16 +38,23 @@ export interface TokenPair {
   readonly token_type: 'bearer';
 }
 
-/** @throws `conflict` when the address is taken. */
+/** @throws `conflict` when the address is taken, `not-permitted` where registration is closed */
 export async function register(
   deps: SignInDeps,
   account: { email: string; password: string; displayName: string },
   clientIp: string,
 ): Promise<TokenPair> {
+  const { registration } = deps.config;
+  if (registration === 'closed') {
+    throw new DomainError('not-permitted', 'Registration is closed: ask an administrator');
+  }
   const hashedPassword = await deps.passwords.hash(account.password);
   const { email, displayName } = account;
   const { user, token } = await inTransaction(deps.db, async (tx) => {
-    const user = await insertUser(tx, { id: randomUUID(), email, hashedPassword, displayName });
+    const user = await insertUser(tx, {
+      ...{ id: randomUUID(), email, hashedPassword, displayName },
+      awaitingApprovalSince: registration === 'approval' ? new Date() : null,
+    });
     return { user, token: await beginSession(tx, deps.tokens, { userId: user.id, clientIp }) };
   });
   return signPair(deps.tokens, user, token); // others wait for the address until the commit

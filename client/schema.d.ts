@@ -801,7 +801,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** Accounts, newest first; by a part of address or name, by role, by whether they work */
+    /** Accounts, newest first; by a part of address or name, by role, by whether they work or await approval */
     get: operations['getApiV1AdminUsers'];
     put?: never;
     post?: never;
@@ -907,6 +907,23 @@ export interface paths {
     put?: never;
     /** Open an account again; its user signs in anew */
     post: operations['postApiV1AdminUsersUserIdEnable'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/admin/users/{user_id}/approve': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Approve an account that has registered under REGISTRATION=approval */
+    post: operations['postApiV1AdminUsersUserIdApprove'];
     delete?: never;
     options?: never;
     head?: never;
@@ -1029,6 +1046,7 @@ export interface components {
     RefreshBody: {
       refresh_token: string;
     };
+    /** @description `awaiting_approval`: can start nothing until an administrator approves */
     User: {
       /** Format: uuid */
       id: string;
@@ -1036,6 +1054,8 @@ export interface components {
       display_name: string;
       /** @enum {string} */
       role: 'free' | 'pro' | 'admin';
+      /** @constant */
+      awaiting_approval?: true;
     };
     /** @description US dollars; -1 means unlimited */
     Usage: {
@@ -1069,6 +1089,8 @@ export interface components {
       display_name: string;
       /** @enum {string} */
       role: 'free' | 'pro' | 'admin';
+      /** @constant */
+      awaiting_approval?: true;
       daily_budget_usd: number | null;
       daily_limit: number;
     };
@@ -1559,6 +1581,7 @@ export interface components {
       cost_today: number;
       open_runs: number;
       disabled_at: string | null;
+      awaiting_approval_since: string | null;
       /** Format: date-time */
       created_at: string;
     };
@@ -1648,6 +1671,10 @@ export interface components {
       runs_left: number;
     };
     EnabledUser: {
+      /** Format: uuid */
+      user: string;
+    };
+    ApprovedUser: {
       /** Format: uuid */
       user: string;
     };
@@ -1822,6 +1849,15 @@ export interface operations {
       };
       /** @description Request body cannot be read */
       400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+      /** @description Registration is closed */
+      403: {
         headers: {
           [name: string]: unknown;
         };
@@ -2819,6 +2855,15 @@ export interface operations {
       };
       /** @description Not authenticated */
       401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+      /** @description Insufficient permissions */
+      403: {
         headers: {
           [name: string]: unknown;
         };
@@ -6006,6 +6051,7 @@ export interface operations {
         search?: string;
         role?: 'free' | 'pro' | 'admin';
         disabled?: 'true' | 'false';
+        awaiting_approval?: 'true' | 'false';
       };
       header?: never;
       path?: never;
@@ -6549,6 +6595,100 @@ export interface operations {
       };
       /** @description User not found */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+      /** @description Invalid input */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['InvalidInput'];
+        };
+      };
+      /** @description Rate limit exceeded */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+      /** @description Internal server error */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+      /** @description A part of the system is away */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+    };
+  };
+  postApiV1AdminUsersUserIdApprove: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        user_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Approved */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ApprovedUser'];
+        };
+      };
+      /** @description Not authenticated */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+      /** @description Insufficient permissions */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+      /** @description User not found */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+      /** @description The account is approved already */
+      409: {
         headers: {
           [name: string]: unknown;
         };

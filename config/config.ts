@@ -58,6 +58,7 @@ const Environment = z.object({
   TEMPORAL_WORKER_BUILD_ID: optional,
   HOST: z.string().min(1).default('127.0.0.1'),
   PORT: port.default(8000),
+  REGISTRATION: z.enum(['open', 'approval', 'closed']).default('open'),
   ALLOWED_HOSTS: z.string().default(''),
   METRICS_PORT: port.optional(),
   WORKER_METRICS_PORT: port.default(9464),
@@ -123,6 +124,8 @@ export interface Config {
   readonly redisUrl: string;
   readonly temporal: TemporalConfig;
   readonly host: string;
+  /** Whether anybody may register, and whether an administrator has to approve. */
+  readonly registration: 'open' | 'approval' | 'closed';
   /** Names in `Host` that are served; none: on loopback its own ones, else all. */
   readonly allowedHosts: readonly string[];
   readonly port: number;
@@ -256,6 +259,7 @@ function sharedOf(env: z.infer<typeof Environment>) {
     redisUrl: env.REDIS_URL,
     temporal: temporalOf(env),
     host: env.HOST,
+    registration: env.REGISTRATION,
     allowedHosts: originsOf('ALLOWED_HOSTS', env.ALLOWED_HOSTS).filter((name) => name !== ''),
     port: env.PORT,
     metricsPort: env.METRICS_PORT ?? null,

@@ -17,11 +17,13 @@ export interface UserFilter extends Page {
   readonly search?: string | undefined;
   readonly role?: Role | undefined;
   readonly disabled?: boolean | undefined;
+  /** Only those that await their approval, or only those that do not. */
+  readonly awaitingApproval?: boolean | undefined;
 }
 
 /** Accounts, newest first. */
 export async function listUsers(db: Db, filter: UserFilter, now: Date) {
-  const { search, role, disabled, after, limit } = filter;
+  const { search, role, disabled, awaitingApproval, after, limit } = filter;
   const part = search?.toLowerCase() ?? '';
   return db
     .selectFrom('users')
@@ -29,7 +31,12 @@ export async function listUsers(db: Db, filter: UserFilter, now: Date) {
       join.onRef('day.userId', '=', 'users.id').on('day.date', '=', utcDay(now)),
     )
     .select(['users.id', 'email', 'displayName', 'role', 'dailyBudgetUsd'])
-    .select(['disabledAt', 'users.createdAt', 'day.totalCost as costToday'])
+    .select([
+      'disabledAt',
+      'awaitingApprovalSince',
+      'users.createdAt',
+      'day.totalCost as costToday',
+    ])
     .select(({ selectFrom }) =>
       selectFrom('pipelineExecutions as run')
         .select(({ fn }) => fn.countAll<number>().as('open'))
@@ -47,6 +54,9 @@ export async function listUsers(db: Db, filter: UserFilter, now: Date) {
     .$if(role !== undefined, (query) => query.where('role', '=', role ?? 'free'))
     .$if(disabled !== undefined, (query) =>
       query.where('disabledAt', disabled === true ? 'is not' : 'is', null),
+    )
+    .$if(awaitingApproval !== undefined, (query) =>
+      query.where('awaitingApprovalSince', awaitingApproval === true ? 'is not' : 'is', null),
     )
     .$if(after !== undefined, (query) =>
       query.where(

@@ -10,7 +10,7 @@ import type { Db, Tx } from './connect.js';
 import type { SecretBox } from './secret-box.js';
 import { slotHolder } from './slots.js';
 import { inTransaction } from './transactions.js';
-import { lockUser } from './users.js';
+import { lockUser, refuseAdmission } from './users.js';
 
 /** What could pay for a run besides the user's own keys. */
 export interface KeySources {
@@ -73,14 +73,13 @@ export type RunAdmission =
  * Admits a run: takes the user's slot, counts it against pipelines per day and inserts it as
  * `pending`. A run that is there already is admitted again, as it was.
  *
- * @throws `not-permitted` of an account that is shut; `not-found` without the user or the run to be run again; `conflict` if the id is another user's run.
+ * @throws `not-permitted` of an account that is shut or awaits its approval; `not-found` without the user or the run to be run again; `conflict` if the id is another user's run.
  */
 export async function admitRun(db: Db | Tx, order: RunOrder, now: Date): Promise<RunAdmission> {
   return inTransaction(db, async (tx) => {
-    const { role, dailyBudgetUsd, disabledAt } = await lockUser(tx, order.userId);
-    if (disabledAt !== null) {
-      throw new DomainError('not-permitted', 'The account is disabled');
-    }
+    const user = await lockUser(tx, order.userId);
+    refuseAdmission(user);
+    const { role, dailyBudgetUsd } = user;
     const limitUsd = dailyLimitUsd(role, dailyBudgetUsd);
     const standing = await readStanding(tx, order, { day: utcDay(now), limitUsd });
     if (standing.known !== null) {

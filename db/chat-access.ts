@@ -5,6 +5,8 @@ import type { Db } from './connect.js';
 export interface ChatAccess {
   /** As it is now, not as it was when the user's token was made. */
   readonly role: Role;
+  /** Whether the account may start what costs money. */
+  readonly isApproved: boolean;
   /** `seq` of the conversation's newest event; 0 while there is none. */
   readonly lastSeq: number;
 }
@@ -19,11 +21,15 @@ export async function findChatAccess(
     .selectFrom('conversations')
     .innerJoin('users', 'users.id', 'conversations.userId')
     .leftJoin('streams', 'streams.id', 'conversations.id')
-    .select(['users.role', 'streams.lastSeq'])
+    .select(['users.role', 'users.awaitingApprovalSince', 'streams.lastSeq'])
     .where('conversations.id', '=', conversationId)
     .where('conversations.userId', '=', userId)
     .where('users.deletedAt', 'is', null)
     .where('users.disabledAt', 'is', null)
     .executeTakeFirst();
-  return access === undefined ? null : { role: access.role, lastSeq: access.lastSeq ?? 0 };
+  if (access === undefined) {
+    return null;
+  }
+  const { role, awaitingApprovalSince, lastSeq } = access;
+  return { role, isApproved: awaitingApprovalSince === null, lastSeq: lastSeq ?? 0 };
 }

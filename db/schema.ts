@@ -62,6 +62,8 @@ export interface UsersTable {
   deletedAt: Timestamp | null;
   /** Since then an administrator has shut the account: nothing of it works until it is opened. */
   disabledAt: Timestamp | null;
+  /** Since then it waits for an administrator, and may start nothing; null: approved. */
+  awaitingApprovalSince: Timestamp | null;
   /** Credentials of before that time do not count; null: all of them do. */
   sessionsValidAfter: Timestamp | null;
   createdAt: CreatedAt;

@@ -2,7 +2,7 @@
 import { sql, type Selectable } from 'kysely';
 import { DomainError } from '../domain/errors.js';
 import type { UserId } from '../domain/ids.js';
-import type { Role } from '../domain/permissions.js';
+import { AWAITING_APPROVAL, type Role } from '../domain/permissions.js';
 import { deactivateApiKeys } from './api-keys.js';
 import type { Db, Tx } from './connect.js';
 import { revokeSessions } from './refresh-tokens.js';
@@ -14,7 +14,13 @@ export type UserRow = Selectable<UsersTable>;
 /** @throws `conflict` when the address is taken, in whatever letter case, also by a parallel call. */
 export async function insertUser(
   db: Db,
-  user: { id: string; email: string; hashedPassword: string; displayName: string },
+  user: {
+    id: string;
+    email: string;
+    hashedPassword: string;
+    displayName: string;
+    awaitingApprovalSince?: Date | null;
+  },
 ): Promise<UserRow> {
   const inserted = await db
     .insertInto('users')
@@ -61,10 +67,10 @@ export async function findUserByEmail(db: Db, email: string): Promise<UserRow | 
 export async function lockUser(
   tx: Tx,
   userId: string,
-): Promise<Pick<UserRow, 'role' | 'dailyBudgetUsd' | 'disabledAt'>> {
+): Promise<Pick<UserRow, 'role' | 'dailyBudgetUsd' | 'disabledAt' | 'awaitingApprovalSince'>> {
   const user = await tx
     .selectFrom('users')
-    .select(['role', 'dailyBudgetUsd', 'disabledAt'])
+    .select(['role', 'dailyBudgetUsd', 'disabledAt', 'awaitingApprovalSince'])
     .where('id', '=', userId)
     .where('deletedAt', 'is', null)
     .forNoKeyUpdate()
@@ -73,6 +79,16 @@ export async function lockUser(
     throw new DomainError('not-found', `user ${userId} does not exist`);
   }
   return user;
+}
+
+/** @throws `not-permitted` of an account that may start nothing */
+export function refuseAdmission(user: Pick<UserRow, 'disabledAt' | 'awaitingApprovalSince'>): void {
+  if (user.disabledAt !== null) {
+    throw new DomainError('not-permitted', 'The account is disabled');
+  }
+  if (user.awaitingApprovalSince !== null) {
+    throw new DomainError('not-permitted', AWAITING_APPROVAL);
+  }
 }
 
 /**
@@ -160,13 +176,29 @@ export async function setUserRole(
       .executeTakeFirst();
     const user = await tx
       .updateTable('users')
-      .set({ role, updatedAt: new Date() })
+      .set({
+        role,
+        updatedAt: new Date(),
+        ...(role === 'admin' ? { awaitingApprovalSince: null } : {}), // the first has no other to ask
+      })
       .where('id', '=', userId)
       .where('deletedAt', 'is', null)
       .returningAll()
       .executeTakeFirst();
     return old === undefined || user === undefined ? undefined : { user, before: old.role };
   });
+}
+
+/** @returns undefined without such an account, or where it is approved already */
+export async function approveUser(db: Db, userId: UserId): Promise<UserRow | undefined> {
+  return db
+    .updateTable('users')
+    .set({ awaitingApprovalSince: null, updatedAt: new Date() })
+    .where('id', '=', userId)
+    .where('deletedAt', 'is', null)
+    .where('awaitingApprovalSince', 'is not', null)
+    .returningAll()
+    .executeTakeFirst();
 }
 
 /**

@@ -86,11 +86,13 @@ export function hasRoom(used: number, limit: number): boolean {
 /** Actions that not every signed-in user may take. */
 export type Action =
   | 'pipeline:start'
+  | 'discussion:start'
   | 'user:set-role'
   | 'user:set-budget'
   | 'user:delete'
   | 'user:disable'
   | 'user:enable'
+  | 'user:approve'
   | 'run:release'
   | 'admin:read'
   | 'audit:read-any'
@@ -98,16 +100,26 @@ export type Action =
 
 const ALLOWED: Readonly<Record<Action, readonly Role[]>> = {
   'pipeline:start': ROLES,
+  'discussion:start': ROLES,
   'user:set-role': ['admin'],
   'user:set-budget': ['admin'],
   'user:delete': ['admin'],
   'user:disable': ['admin'],
   'user:enable': ['admin'],
+  'user:approve': ['admin'],
   'run:release': ['admin'],
   'admin:read': ['admin'],
   'audit:read-any': ['admin'],
   'payload:decode': ['admin'],
 };
+
+/** What an account may not do that awaits its approval: all that costs somebody money. */
+export function needsApproval(action: Action): boolean {
+  return action === 'pipeline:start' || action === 'discussion:start';
+}
+
+export const AWAITING_APPROVAL =
+  'The account awaits the approval of an administrator; until then it can start nothing';
 
 export function mayDo(role: Role, action: Action): boolean {
   return ALLOWED[action].includes(role);

@@ -79,6 +79,7 @@ function depsOfNobody(): AppDeps {
       temporalUiOrigins: [],
       host: '127.0.0.1',
       allowedHosts: [],
+      registration: 'open',
       trustedProxyCount: 0,
       passwordCost: 12,
       authRateLimit: 1,

@@ -20,6 +20,7 @@ export const usersQuery = page.extend({
   search: text({ min: 1, max: MAX_SEARCH }).optional(),
   role: z.enum(ROLES).optional(),
   disabled: z.enum(['true', 'false']).optional(),
+  awaiting_approval: z.enum(['true', 'false']).optional(),
 });
 
 export const runsQuery = page.extend({

@@ -100,8 +100,9 @@ function bearerOf(header: string): string {
 }
 
 function signedIn(
-  { id, email, displayName, role }: UserRow,
+  { id, email, displayName, role, awaitingApprovalSince }: UserRow,
   { sessionId, apiKeyId, issuedAt }: Credential,
 ): SignedInUser {
-  return { id, email, displayName, role, sessionId, apiKeyId, issuedAt };
+  const isApproved = awaitingApprovalSince === null;
+  return { id, email, displayName, role, isApproved, sessionId, apiKeyId, issuedAt };
 }

@@ -47,16 +47,21 @@ function usersRoute({ db }: AdministrationDeps): Route {
       ...READ,
       path: '/admin/users',
       summary:
-        'Accounts, newest first; by a part of address or name, by role, by whether they work',
+        'Accounts, newest first; by a part of address or name, by role, by whether they work or await approval',
       query: usersQuery,
       responses: { 200: { description: 'A page', schema: z.array(listedUserSchema) } },
     },
     async ({ query }) => {
-      const disabled = query.disabled === undefined ? undefined : query.disabled === 'true';
-      const users = await listUsers(db, { ...query, disabled }, new Date());
+      const { awaiting_approval: awaiting, disabled, ...rest } = query;
+      const flags = { disabled: flagOf(disabled), awaitingApproval: flagOf(awaiting) };
+      const users = await listUsers(db, { ...rest, ...flags }, new Date());
       return { status: 200, body: users.map(viewListedUser) };
     },
   );
+}
+
+function flagOf(text: 'true' | 'false' | undefined): boolean | undefined {
+  return text === undefined ? undefined : text === 'true';
 }
 
 function runsRoute({ db }: AdministrationDeps): Route {

@@ -52,6 +52,7 @@ function signInRoutes(deps: SignInDeps): readonly Route[] {
         body: registerBody,
         responses: {
           201: { description: 'Signed up and in', schema: tokensSchema },
+          403: error('Registration is closed'),
           409: error('Email already registered'),
         },
       },
@@ -104,7 +105,7 @@ function ownRoutes({ db }: AuthDeps): readonly Route[] {
         summary: 'Who am I',
         responses: { 200: { description: 'The caller', schema: userSchema } },
       },
-      ({ user }) => ({ status: 200, body: viewUser(user) }),
+      ({ user }) => ({ status: 200, body: viewUser(user, user.isApproved) }),
     ),
     defineRoute(
       {

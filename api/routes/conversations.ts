@@ -69,6 +69,7 @@ function beginRoute({ db }: ConversationDeps): Route {
   return defineRoute(
     {
       ...OWN,
+      action: 'discussion:start',
       method: 'POST',
       path: '/conversations',
       summary: 'Begin a conversation',

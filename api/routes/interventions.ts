@@ -1,15 +1,26 @@
 /** What administrators do to accounts and runs of others. */
-import { disableUser, enableUser, releaseRun, type AdministrationDeps } from '../administration.js';
+import {
+  approveAccount,
+  disableUser,
+  enableUser,
+  releaseRun,
+  type AdministrationDeps,
+} from '../administration.js';
 import { disableBody, runPath } from '../bodies/administration.js';
 import { userPath } from '../bodies/auth.js';
 import { defineRoute, type Route } from '../route.js';
-import { openedSchema, releaseSchema, shutSchema } from '../views/administration.js';
+import {
+  approvedSchema,
+  openedSchema,
+  releaseSchema,
+  shutSchema,
+} from '../views/administration.js';
 import { error } from '../views/errors.js';
 
 const INTERVENE = { tag: 'administration', auth: 'user', method: 'POST' } as const;
 
 export function createInterventionRoutes(deps: AdministrationDeps): readonly Route[] {
-  return [disableRoute(deps), enableRoute(deps), releaseRoute(deps)];
+  return [disableRoute(deps), enableRoute(deps), approveRoute(deps), releaseRoute(deps)];
 }
 
 function disableRoute(deps: AdministrationDeps): Route {
@@ -51,6 +62,28 @@ function enableRoute(deps: AdministrationDeps): Route {
     async ({ user, params }) => {
       const userId = params.user_id.toLowerCase();
       await enableUser(deps, { adminId: user.id, userId });
+      return { status: 200, body: { user: userId } };
+    },
+  );
+}
+
+function approveRoute(deps: AdministrationDeps): Route {
+  return defineRoute(
+    {
+      ...INTERVENE,
+      action: 'user:approve',
+      path: '/admin/users/{user_id}/approve',
+      summary: 'Approve an account that has registered under REGISTRATION=approval',
+      params: userPath,
+      responses: {
+        200: { description: 'Approved', schema: approvedSchema },
+        404: error('User not found'),
+        409: error('The account is approved already'),
+      },
+    },
+    async ({ user, params }) => {
+      const userId = params.user_id.toLowerCase();
+      await approveAccount(deps, { adminId: user.id, userId });
       return { status: 200, body: { user: userId } };
     },
   );

@@ -106,9 +106,9 @@ function openCounted(
     onEnded: () => {
       over.abort();
     },
-    onRole: (now) => {
-      if (now !== role) {
-        role = now;
+    onUser: (now) => {
+      if (now.role !== role) {
+        role = now.role;
         void lease.keep(LIMITS[role].wsMaxConnections).then((isKept) => {
           if (!isKept) {
             over.abort();

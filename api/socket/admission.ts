@@ -20,6 +20,8 @@ export interface Admitted {
   readonly kind: 'admitted';
   readonly userId: UserId;
   readonly credential: Credential;
+  /** Whether it may start what costs money. */
+  readonly isApproved: boolean;
   /** As it was then; it may change while the connection is open. */
   readonly role: Role;
   readonly conversationId: ConversationId;
@@ -65,6 +67,7 @@ export async function admit(deps: AdmissionDeps, path: ChatPath): Promise<Admitt
     userId,
     credential,
     role: access.role,
+    isApproved: access.isApproved,
     conversationId: wish.conversationId,
     after: Math.min(wish.after ?? access.lastSeq, access.lastSeq),
     isExtended: wish.isExtended,

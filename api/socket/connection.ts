@@ -123,8 +123,9 @@ export function openConnection(
 }
 
 /** What a connection may do by now. */
-interface Rights extends Omit<Admitted, 'role'> {
+interface Rights extends Omit<Admitted, 'role' | 'isApproved'> {
   role: Role;
+  isApproved: boolean;
 }
 
 /** Source: contract, websocket §1.1: not with this token; not now. */
@@ -142,7 +143,8 @@ function followRights(
     onEnded: (reason) => {
       drop(NOT_ALLOWED, reason);
     },
-    onRole: (role) => {
+    onUser: ({ role, awaitingApprovalSince }) => {
+      now.isApproved = awaitingApprovalSince === null;
       if (role === now.role) {
         return;
       }
@@ -227,6 +229,10 @@ function createTurnTaker(
       return;
     }
     language = languageOf(frame.content, language);
+    if (!now.isApproved) {
+      await refuse(textOfProblem('awaiting-approval', language));
+      return;
+    }
     const seconds = await secondsToWait();
     if (seconds > 0) {
       await refuse(textOfWait(seconds, language));

@@ -36,7 +36,7 @@ export function viewGatewayError(content: string, now: Date): string {
   return JSON.stringify({ type: 'error', content, timestamp: timestampOf(now) });
 }
 
-export type GatewayProblem = 'invalid-format' | 'processing' | 'not-accepted';
+export type GatewayProblem = 'invalid-format' | 'processing' | 'not-accepted' | 'awaiting-approval';
 
 const GATEWAY_TEXTS: Readonly<Record<GatewayProblem, Readonly<Record<Language, string>>>> = {
   'invalid-format': {
@@ -46,6 +46,10 @@ const GATEWAY_TEXTS: Readonly<Record<GatewayProblem, Readonly<Record<Language, s
   processing: {
     en: 'An error occurred while processing the message.',
     ko: '메시지를 처리하는 중 오류가 발생했어요.',
+  },
+  'awaiting-approval': {
+    en: 'Your account awaits the approval of an administrator; until then it can start nothing.',
+    ko: '관리자가 계정을 승인하면 시작할 수 있어요. 승인을 기다려 주세요.',
   },
   'not-accepted': {
     en: 'The message could not be taken right now. Please send it again in a moment.',

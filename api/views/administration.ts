@@ -20,6 +20,7 @@ export const listedUserSchema = z
     cost_today: z.number(),
     open_runs: z.int(),
     disabled_at: time.nullable(),
+    awaiting_approval_since: time.nullable(),
     created_at: time,
   })
   .meta({ id: 'ListedUser', description: 'US dollars; -1 means unlimited' });
@@ -36,6 +37,7 @@ export function viewListedUser(user: ListedUser): z.output<typeof listedUserSche
     cost_today: Number(user.costToday ?? 0),
     open_runs: user.openRuns ?? 0,
     disabled_at: user.disabledAt?.toISOString() ?? null,
+    awaiting_approval_since: user.awaitingApprovalSince?.toISOString() ?? null,
     created_at: user.createdAt.toISOString(),
   };
 }
@@ -124,6 +126,8 @@ export const shutSchema = z
     id: 'DisabledUser',
     description: 'Runs that could not be reached now are left: the workers end them later',
   });
+
+export const approvedSchema = z.object({ user: z.guid() }).meta({ id: 'ApprovedUser' });
 
 export const openedSchema = z.object({ user: z.guid() }).meta({ id: 'EnabledUser' });
 

@@ -9,13 +9,21 @@ export const userSchema = z
     email: z.string(),
     display_name: z.string(),
     role: z.enum(ROLES),
+    awaiting_approval: z.literal(true).optional(),
   })
-  .meta({ id: 'User' });
+  .meta({
+    id: 'User',
+    description: '`awaiting_approval`: can start nothing until an administrator approves',
+  });
 
 export function viewUser(
   user: Pick<SignedInUser, 'id' | 'email' | 'displayName' | 'role'>,
+  isApproved = true,
 ): z.output<typeof userSchema> {
-  return { id: user.id, email: user.email, display_name: user.displayName, role: user.role };
+  return {
+    ...{ id: user.id, email: user.email, display_name: user.displayName, role: user.role },
+    ...(isApproved ? {} : { awaiting_approval: true }),
+  };
 }
 
 export const tokensSchema = z

@@ -12,6 +12,7 @@ import * as step10 from './2026-11-24T21-disabled-users.js';
 import * as step11 from './2026-11-28T10-operators-actions.js';
 import * as step12 from './2026-12-01T03-credentials.js';
 import * as step13 from './2026-12-01T04-sign-in-networks.js';
+import * as step14 from './2026-12-01T05-awaiting-approval.js';
 import * as step60 from './2026-12-01T60-answers.js';
 import * as step61 from './2026-12-01T61-server-key-days.js';
 
@@ -30,6 +31,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '2026-11-28T10-operators-actions': step11,
   '2026-12-01T03-credentials': step12,
   '2026-12-01T04-sign-in-networks': step13,
+  '2026-12-01T05-awaiting-approval': step14,
   '2026-12-01T60-answers': step60,
   '2026-12-01T61-server-key-days': step61,
 };

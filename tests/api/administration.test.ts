@@ -77,6 +77,7 @@ test.each([
   ['GET', '/admin/actions'],
   ['POST', `/admin/users/${randomUUID()}/disable`],
   ['POST', `/admin/users/${randomUUID()}/enable`],
+  ['POST', `/admin/users/${randomUUID()}/approve`],
   ['POST', `/admin/runs/${randomUUID()}/release`],
 ])('%s %s is for administrators alone', async (method, path) => {
   const person = await api.register();

@@ -330,6 +330,7 @@ test('no route with an id is left out', async () => {
     'GET /audit/tombstones/{head}', // of nobody any more
     'POST /admin/users/{user_id}/disable',
     'POST /admin/users/{user_id}/enable',
+    'POST /admin/users/{user_id}/approve',
     'POST /admin/runs/{run_id}/release',
   ]);
 });
@@ -340,6 +341,7 @@ describe.each([
   ['DELETE /auth/users/{user_id}', null],
   ['POST /admin/users/{user_id}/disable', { reason: 'x' }],
   ['POST /admin/users/{user_id}/enable', null],
+  ['POST /admin/users/{user_id}/approve', null],
   ['POST /admin/runs/{run_id}/release', null],
 ])('%s', (route, body) => {
   const orderOfAdmin: Case = {

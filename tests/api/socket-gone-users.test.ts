@@ -75,7 +75,7 @@ test('are closed when PostgreSQL is back, if it was away meanwhile', async () =>
   watch.add({
     credential: { userId, sessionId: null, apiKeyId: null, issuedAt: new Date() },
     onEnded: () => gone.push(userId),
-    onRole: () => undefined,
+    onUser: () => undefined,
   });
   await until('it is logged', () => told.includes('credentials not checked, asking again'));
   expect(gone).toEqual([]);

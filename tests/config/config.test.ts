@@ -54,6 +54,7 @@ const SETTINGS: readonly (readonly [string, string, object])[] = [
       temporalUiOrigins: ['http://127.0.0.1:8233', 'http://localhost:8233', 'http://[::1]:8233'],
     },
   ],
+  ['REGISTRATION', 'approval', { registration: 'approval' }],
   ['TRUSTED_PROXY_COUNT', '2', { trustedProxyCount: 2 }],
   [
     'ALLOWED_HOSTS',

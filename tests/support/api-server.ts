@@ -82,6 +82,7 @@ const CONFIG: ApiConfig = {
   temporalUiOrigins: ['http://127.0.0.1:8233'],
   host: '127.0.0.1',
   allowedHosts: [],
+  registration: 'open',
   trustedProxyCount: 0,
   passwordCost: 4,
   authRateLimit: 100_000,
