@@ -26,7 +26,8 @@ type Json<T> = JSONColumnType<T & object>;
 export interface Database {
   users: UsersTable;
   refreshTokens: RefreshTokensTable;
-  signInNetworks: SignInNetworksTable;
+  /** Where users have signed in from. */
+  signInNetworks: { userId: string; networkHash: string; lastUsedAt: CreatedAt };
   conversations: ConversationsTable;
   messages: MessagesTable;
   apiKeys: ApiKeysTable;
@@ -80,13 +81,6 @@ export interface RefreshTokensTable {
   usedAt: Timestamp | null;
   revokedAt: Timestamp | null;
   createdAt: CreatedAt;
-}
-
-/** Where a user has signed in from. */
-export interface SignInNetworksTable {
-  userId: string;
-  networkHash: string;
-  lastUsedAt: ColumnType<Date, Date | undefined, Date>;
 }
 
 export interface ConversationsTable {
