@@ -120,6 +120,18 @@ test('every metric of the contract is on the API’s page, which includes a work
   }
 });
 
+test('the API shows them to other machines on a port of its own', async () => {
+  const api = await stage.product.startApi({ METRICS_PORT: '0' });
+  const { metricsPort } = await api.sees('api ready');
+  const page = await (await fetch(`http://127.0.0.1:${String(metricsPort)}/metrics`)).text();
+  expect(page).toContain('# TYPE http_requests_total counter');
+  const proxied = await fetch(`${api.url}/metrics`, {
+    headers: { 'X-Forwarded-For': '127.0.0.1' },
+  });
+  expect(proxied.status).toBe(403);
+  expect(await api.stop()).toBe(0);
+});
+
 test('open sockets are counted, up and down', async () => {
   const { url } = stage.product;
   const open = async () =>

@@ -28,7 +28,10 @@ export function fakeLedger(options: { affordableTokens?: number } = {}) {
     findReply: (stepId) => Promise.resolve(replies.get(stepId) ?? null),
     reserve: (charge, estimate) => {
       if (affordableTokens < estimate.minTokens) {
-        return Promise.resolve({ kind: 'over-budget', limit: 'user' });
+        return Promise.resolve({
+          kind: 'over-budget',
+          limit: estimate.isServerKey === true ? 'server-key' : 'user',
+        });
       }
       const maxTokens = Math.min(affordableTokens, estimate.maxTokens);
       const callId = `call-${rows.length + 1}`;

@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client';
 import type { Charge } from '../../domain/costs.js';
-import { DomainError } from '../../domain/errors.js';
+import { DomainError, ServerKeySpent } from '../../domain/errors.js';
 import { chargeScope } from '../../llm/charge-scope.js';
 import { createMeteredModels, type MeteredDeps, type Models } from '../../llm/metered.js';
 import type { ModelMetrics } from '../../llm/metrics.js';
@@ -393,4 +393,17 @@ test('each vendor call begins a reply of its own, and a stored reply is not told
   expect(rows.map(({ state }) => state)).toEqual(['unknown', 'settled']);
   await complete();
   expect(replies).toHaveLength(2);
+});
+
+test('the ledger is told whether a key of the server pays, and its limit is told apart', async () => {
+  const own = metered();
+  await ask(own.models);
+  expect(own.rows[0]?.estimate.isServerKey).toBe(false);
+  const keys = KEYS.map((key) => ({ ...key, keyId: null }));
+  const server = metered({ keys });
+  await ask(server.models);
+  expect(server.rows[0]?.estimate.isServerKey).toBe(true);
+  const spent = metered({ keys, affordableTokens: 1 });
+  await expect(ask(spent.models)).rejects.toBeInstanceOf(ServerKeySpent);
+  await expect(ask(spent.models)).rejects.toMatchObject({ code: 'over-budget' });
 });
