@@ -68,7 +68,7 @@ test.each<readonly [string, string, Behaviour]>([
   ['designs with a cycle', 'unusable-answer', answer({ designs: cyclic })],
   ['no JSON', 'unusable-answer', { kind: 'answer', text: 'Sure! Here are three designs.' }],
   ['half of the JSON', 'unusable-answer', { kind: 'answer', text: '{"des', finish: 'length' }],
-  ['nothing', 'model-unavailable', { kind: 'empty' }],
+  ['nothing', 'model-empty', { kind: 'empty' }],
   ['garbage', 'model-unavailable', { kind: 'garbage' }],
   ['a refused key', 'model-key-refused', { kind: 'status', status: 401 }],
   ['a limited rate', 'model-rate-limited', { kind: 'status', status: 429 }],
