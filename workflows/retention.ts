@@ -12,25 +12,24 @@ import type { Pruning } from '../activities/retention.js';
 import { upkeep } from './activity-proxies.js';
 import { describeError, failNow, MISTAKES } from './failures.js';
 
-/** Carried over continue-as-new; a night begins with neither. */
+/** Carried over continue-as-new; a night begins with none, or with an empty one. */
 export interface RetentionInput {
-  readonly left: readonly RetentionKind[];
-  readonly removed: Removed;
+  readonly left?: readonly RetentionKind[];
+  readonly removed?: Removed;
   /** Kinds of which something cannot be removed: a mistake of ours. */
   readonly failed?: readonly RetentionKind[];
 }
 
 export type Removed = Readonly<Partial<Record<RetentionKind, number>>>;
 
-const TONIGHT: RetentionInput = { left: RETENTION_KINDS, removed: {} };
 const MAX_HISTORY_EVENTS = 200;
 
 /**
  * @returns how many of each kind were removed; kinds of which nothing was are left out
  * @throws `internal` at the end where a kind could not be removed: it keeps no other from it
  */
-export async function retentionWorkflow(input?: RetentionInput): Promise<Removed> {
-  const { left: kinds, removed: before, failed: lost = [] } = input ?? TONIGHT;
+export async function retentionWorkflow(input: RetentionInput = {}): Promise<Removed> {
+  const { left: kinds = RETENTION_KINDS, removed: before = {}, failed: lost = [] } = input;
   const [left, failed] = [[...kinds], [...lost]];
   let removed = before;
   for (let kind = left[0]; kind !== undefined; kind = left[0]) {
