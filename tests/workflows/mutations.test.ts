@@ -47,8 +47,8 @@ const BREAKING: readonly Mutation[] = [
   {
     title: 'a timer is dropped',
     file: 'discussion.ts',
-    from: 'condition(isWaiting, input.idleMs, IDLE)',
-    to: 'condition(isWaiting)',
+    from: 'condition(isToWake, input.idleMs, IDLE)',
+    to: 'condition(isToWake)',
   },
   {
     title: 'an idle time begins anew when its timer fires',
