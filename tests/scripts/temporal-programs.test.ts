@@ -21,7 +21,7 @@ const putGo = (script: string) => {
 
 test('the version is the one that compose runs', () => {
   expect(readFileSync('docker-compose.yml', 'utf8')).toContain(
-    `temporalio/server:${TEMPORAL_VERSION}\n`,
+    `temporalio/server:${TEMPORAL_VERSION}}\n`, // the default of a variable
   );
 });
 
