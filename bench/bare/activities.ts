@@ -16,7 +16,7 @@ export function createBareActivities({ redis, pool }: BareDeps): BareActivities 
   return {
     async reply({ channel, messageId, commits }) {
       await commit(commits);
-      await redis.publish(channel, messageId);
+      await redis.publish(`agentforge:bare:${channel}`, messageId);
     },
     async step({ commits }) {
       await commit(commits);

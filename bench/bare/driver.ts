@@ -76,7 +76,7 @@ function listen(redisUrl: string) {
     waiting.delete(messageId);
   });
   return {
-    subscribe: (channel: string) => redis.subscribe(channel),
+    subscribe: (channel: string) => redis.subscribe(`agentforge:bare:${channel}`),
     next: (messageId: string) =>
       new Promise<void>((resolve) => {
         waiting.set(messageId, resolve);
