@@ -11,6 +11,10 @@ import type { NodeView, PipelineEnd } from './pipeline.messages.js';
 import { viewOf, type RunProgress } from './pipeline-view.js';
 
 export function detailsOf(progress: RunProgress): string {
+  return [headOf(progress), ...bodyOf(progress, viewOf(progress).nodes)].join('\n\n');
+}
+
+function bodyOf(progress: RunProgress, nodes: readonly NodeView[]): readonly string[] {
   const { run, spentUsd } = progress;
   const about = [
     `**${plain(run.designName)}**`,
@@ -18,31 +22,45 @@ export function detailsOf(progress: RunProgress): string {
     ...(run.simulated ? ['simulated models, nothing is paid'] : []),
     `limit ${run.timeoutMs / 1_000} s of work`,
   ].join(' · ');
-  const failures = run.graph.nodes.flatMap(({ node }) => failureOf(progress, node));
-  return [
-    headOf(progress),
-    about,
-    tableOf(columnsOf(progress), viewOf(progress).nodes),
-    ...failures.map((failure) => `${BULLET}${failure}`),
-  ].join('\n\n');
+  const failures = failuresOf(progress).map((failure) => `- ${failure}`);
+  return [about, tableOf(columnsOf(progress), nodes), ...failures];
 }
 
-/** @param details what was told of the run when its last agent had ended; '' if it never began */
-export function finalDetailsOf(end: PipelineEnd, outcome: RunOutcome, details: string): string {
-  const [, ...rest] = details.split('\n\n');
-  const failure = rest.find((paragraph) => paragraph.startsWith(BULLET));
+/** @param progress null where the run never began */
+export function finalDetailsOf(
+  end: PipelineEnd,
+  outcome: RunOutcome,
+  progress: RunProgress | null,
+): string {
+  const [failure] = progress === null ? [] : failuresOf(progress);
   const head = [
     `**Ended: ${end.status}.**`,
     WHY[outcome.kind],
-    ...(outcome.kind === 'ended' && failure !== undefined ? [failure.slice(BULLET.length)] : []),
+    ...(outcome.kind === 'ended' && failure !== undefined ? [failure] : []),
     ...(outcome.kind === 'ended' && outcome.stopped !== undefined
       ? [`Stopped early: ${outcome.stopped}.`]
       : []),
   ];
-  return [head.filter((text) => text !== '').join(' '), ...rest].join('\n\n');
+  return [
+    head.filter((text) => text !== '').join(' '),
+    ...(progress === null ? [] : bodyOf(progress, viewOf(progress).nodes)),
+  ].join('\n\n');
 }
 
-const BULLET = '- ';
+/**
+ * Why a run has failed, as its workflow's failure says it. The message of a failure is not sealed: it
+ * holds words of ours only.
+ */
+export function reasonOfEnd(
+  end: PipelineEnd,
+  outcome: RunOutcome,
+  progress: RunProgress | null,
+): string {
+  const [code] = progress === null ? [] : failedNodesOf(progress).map(({ errorCode }) => errorCode);
+  return outcome.kind === 'ended' && code !== undefined
+    ? `${end.status} (${code}): ${adviceOf(code)}`
+    : `${end.status}: ${WHY[outcome.kind] || 'Look at the agents in the table of User Metadata.'}`;
+}
 
 const WHY: Readonly<Record<RunOutcome['kind'], string>> = {
   ended: '',
@@ -78,13 +96,20 @@ function names(nodes: readonly string[]): string {
   return nodes.map(plain).join(', ');
 }
 
-function failureOf({ receipts }: RunProgress, node: string): readonly string[] {
-  const receipt = receipts.get(node);
-  return receipt?.status === 'failed'
-    ? [
-        `**${plain(node)}** ${receipt.errorCode ?? 'internal'}: ${adviceOf(receipt.errorCode ?? 'internal')}`,
-      ]
-    : [];
+function failuresOf(progress: RunProgress): readonly string[] {
+  return failedNodesOf(progress).map(
+    ({ node, errorCode }) => `**${plain(node)}** ${errorCode}: ${adviceOf(errorCode)}`,
+  );
+}
+
+/** In the order of the design. */
+function failedNodesOf({ run, receipts }: RunProgress) {
+  return run.graph.nodes.flatMap(({ node }) => {
+    const receipt = receipts.get(node);
+    return receipt?.status === 'failed'
+      ? [{ node, errorCode: receipt.errorCode ?? 'internal' }]
+      : [];
+  });
 }
 
 function columnsOf({ receipts, begun }: RunProgress): readonly Column<NodeView>[] {

@@ -5,11 +5,12 @@
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import {
   ActivityFailure,
+  ApplicationFailure,
   CancellationScope,
   CancelledFailure,
-  getCurrentDetails,
   isCancellation,
   log,
+  patched,
   setCurrentDetails,
   setHandler,
   setWorkflowOptions,
@@ -17,6 +18,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { RunOutcome } from '../domain/result-rules.js';
+import type { FinalStatus } from '../domain/results.js';
 import { ActiveClock } from './active-clock.js';
 import { records } from './activity-proxies.js';
 import type { OpenRun } from './agent-node.js';
@@ -27,18 +29,20 @@ import {
   type PipelineView,
 } from './pipeline.messages.js';
 import { describeError, isMistake, MISTAKES, NoProgress } from './failures.js';
-import { finalDetailsOf } from './pipeline-details.js';
+import { finalDetailsOf, reasonOfEnd } from './pipeline-details.js';
+import { RunDisplay } from './run-display.js';
 import { runGraph } from './run-graph.js';
 import { openInbox, type RunInbox } from './run-inbox.js';
 
 export async function pipelineWorkflow(input: PipelineInput): Promise<PipelineEnd> {
+  const display = new RunDisplay();
   const inbox = openInbox();
   setHandler(pipelineQuery, () => NOT_OPEN);
-  const outcome = await openAndRun(input, inbox);
+  const outcome = await openAndRun(input, inbox, display);
   const end = await CancellationScope.nonCancellable(() =>
     records.closeRun({ pipelineId: input.pipelineId, outcome }),
   );
-  setCurrentDetails(finalDetailsOf(end, outcome, getCurrentDetails()));
+  setCurrentDetails(finalDetailsOf(end, outcome, display.progress));
   upsertSearchAttributes([
     { key: STATUS, value: end.status },
     { key: COST_USD, value: end.totalCostUsd },
@@ -46,8 +50,18 @@ export async function pipelineWorkflow(input: PipelineInput): Promise<PipelineEn
   if (outcome.kind === 'cancelled') {
     throw new CancelledFailure('the run was cancelled'); // shown as such in the Temporal Web UI
   }
+  if (FAILURES.includes(end.status) && patched(FAILED_RUNS)) {
+    const reason = reasonOfEnd(end, outcome, display.progress);
+    throw ApplicationFailure.nonRetryable(reason, `run-${end.status}`, end);
+  }
   return end;
 }
+
+/** Runs that ended before this are shown as Completed, whatever became of them. */
+const FAILED_RUNS = '2026-12-02-failed-runs';
+
+/** Ends of a run that Temporal shows, lists and counts as Failed (docs/decisions/0014). */
+const FAILURES: readonly FinalStatus[] = ['failed', 'timeout'];
 
 /**
  * Where workers have versions, a run ends in the code in which it has begun. Elsewhere Temporal
@@ -68,13 +82,17 @@ const NOT_OPEN: PipelineView = { designName: '', nodes: [], costUsd: 0, waitingF
 const STATUS = defineSearchAttributeKey('AgentForgeStatus', SearchAttributeType.KEYWORD);
 const COST_USD = defineSearchAttributeKey('AgentForgeCostUsd', SearchAttributeType.DOUBLE);
 
-async function openAndRun(input: PipelineInput, inbox: RunInbox): Promise<RunOutcome> {
+async function openAndRun(
+  input: PipelineInput,
+  inbox: RunInbox,
+  display: RunDisplay,
+): Promise<RunOutcome> {
   const opened = await CancellationScope.nonCancellable(() =>
     records.openRun({ pipelineId: input.pipelineId }),
   ).catch(withoutOpening);
   switch (opened.kind) {
     case 'open':
-      return runWithinLimits({ ...input, ...opened }, inbox);
+      return runWithinLimits({ ...input, ...opened }, inbox, display);
     case 'unbuildable':
       return { kind: 'unbuildable', reason: opened.reason };
     case 'already-ended':
@@ -94,14 +112,18 @@ function withoutOpening(error: unknown): { readonly kind: 'internal' } {
 }
 
 /** Runs the graph until it is done, its time is up, or somebody cancels it. */
-async function runWithinLimits(run: OpenRun, inbox: RunInbox): Promise<RunOutcome> {
+async function runWithinLimits(
+  run: OpenRun,
+  inbox: RunInbox,
+  display: RunDisplay,
+): Promise<RunOutcome> {
   const work = new CancellationScope();
   const clock = new ActiveClock(run.timeoutMs, () => {
     work.cancel();
   });
   clock.start();
   try {
-    const stopped = await work.run(() => runGraph(run, inbox, clock));
+    const stopped = await work.run(() => runGraph(run, { inbox, clock, display }));
     return stopped === null ? { kind: 'ended' } : { kind: 'ended', stopped };
   } catch (error) {
     if (isCancellation(error)) {

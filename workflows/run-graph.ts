@@ -1,10 +1,4 @@
-import {
-  CancellationScope,
-  condition,
-  patched,
-  setCurrentDetails,
-  setHandler,
-} from '@temporalio/workflow';
+import { CancellationScope, condition, patched, setHandler } from '@temporalio/workflow';
 import {
   isDone,
   needsApproval,
@@ -20,19 +14,24 @@ import {
 import type { ActiveClock } from './active-clock.js';
 import { NodeCalls, type OpenRun } from './agent-node.js';
 import { Approvals } from './approvals.js';
-import { detailsOf } from './pipeline-details.js';
 import { viewOf, type RunProgress } from './pipeline-view.js';
 import { pipelineQuery } from './pipeline.messages.js';
+import type { RunDisplay } from './run-display.js';
 import type { RunInbox } from './run-inbox.js';
 import { NoProgress } from './failures.js';
 import { isStuck, waitForWork } from './run-waits.js';
 import { canBegin, hasNews, isUnderWay, takeNews, type RunWork } from './run-work.js';
 
+export interface RunSurroundings {
+  readonly inbox: RunInbox;
+  readonly clock: ActiveClock;
+  readonly display: RunDisplay;
+}
+
 /** @returns why nodes were left that a taken branch leads to; null if none were */
 export async function runGraph(
   run: OpenRun,
-  inbox: RunInbox,
-  clock: ActiveClock,
+  { inbox, clock, display }: RunSurroundings,
 ): Promise<StopReason | null> {
   const limits = { ...RUN_LIMITS, timeoutSeconds: run.timeoutMs / 1_000 };
   const state = startRun(run.graph, limits);
@@ -42,7 +41,8 @@ export async function runGraph(
   };
   const calls = new NodeCalls(run);
   const approvals = new Approvals(run, inbox);
-  const work: RunWork = { progress, inbox, clock, calls, approvals };
+  const work: RunWork = { progress, inbox, clock, calls, approvals, display };
+  display.progress = progress;
   setHandler(pipelineQuery, () => viewOf(progress));
   try {
     await interpret(work);
@@ -53,7 +53,7 @@ export async function runGraph(
   } finally {
     approvals.close();
     await calls.settle();
-    setCurrentDetails(detailsOf(progress));
+    display.refresh();
   }
 }
 
@@ -65,7 +65,7 @@ async function interpret(work: RunWork): Promise<void> {
   const { graph } = progress.run;
   while (!isDone(graph, progress.state)) {
     beginReady(work);
-    setCurrentDetails(detailsOf(progress));
+    work.display.refresh();
     await condition(() => hasNews(work) || canBegin(work) || !isUnderWay(work));
     if (!hasNews(work) && !canBegin(work)) {
       if (isUnderWay(work) && patched(ONLY_IDLE)) {

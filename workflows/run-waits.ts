@@ -1,11 +1,10 @@
 /** Waiting without holding the user's slot, and without the run's time running on. */
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
-import { condition, setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
+import { condition, upsertSearchAttributes } from '@temporalio/workflow';
 import { isDone } from '../domain/pipeline-run.js';
 import type { WaitReason } from '../domain/results.js';
 import { waits } from './activity-proxies.js';
 import { isInForce } from './budget-hold.js';
-import { detailsOf } from './pipeline-details.js';
 import type { RunProgress } from './pipeline-view.js';
 import { awaitsPerson, isUnderWay, takeNews, type RunWork } from './run-work.js';
 
@@ -96,10 +95,10 @@ function nextRound(progress: RunProgress): number {
 
 const STATUS = defineSearchAttributeKey('AgentForgeStatus', SearchAttributeType.KEYWORD);
 
-function show({ progress }: RunWork, reason: WaitReason | null): void {
+function show({ progress, display }: RunWork, reason: WaitReason | null): void {
   progress.waitingFor = reason;
   upsertSearchAttributes([
     { key: STATUS, value: reason === null ? 'running' : `waiting-${reason}` },
   ]);
-  setCurrentDetails(detailsOf(progress));
+  display.refresh();
 }

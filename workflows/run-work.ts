@@ -16,6 +16,7 @@ import type { Approvals, Decided } from './approvals.js';
 import { holdForBudget, isInForce } from './budget-hold.js';
 import { failNow } from './failures.js';
 import type { RunProgress } from './pipeline-view.js';
+import type { RunDisplay } from './run-display.js';
 
 /** What a run works with while its graph is interpreted. */
 export interface RunWork {
@@ -24,6 +25,7 @@ export interface RunWork {
   readonly clock: ActiveClock;
   readonly calls: NodeCalls;
   readonly approvals: Approvals;
+  readonly display: RunDisplay;
 }
 
 /** Whether something is ready and nothing holds the run up. */

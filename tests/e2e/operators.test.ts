@@ -109,7 +109,9 @@ describe('a run in the Web UI', () => {
     const id = await start(person, [agent('reader')]);
     await until('the run has ended', async () => (await statusOf(person, id)).result !== null);
     const handle = temporal.client.workflow.getHandle(pipelineWorkflowId(id));
-    await handle.result();
+    await until('its workflow has failed', async () => {
+      return (await handle.describe()).status.name === 'FAILED';
+    });
     expect(await currentDetails(pipelineWorkflowId(id))).toMatch(
       /^\*\*Ended: failed\.\*\* \*\*reader\*\* model-key-refused: Let the user replace/,
     );
@@ -118,6 +120,13 @@ describe('a run in the Web UI', () => {
       (event) => event.activityTaskFailedEventAttributes?.failure?.message ?? [],
     );
     expect(failures).toEqual([expect.stringMatching(/^Let the user replace the vendor key/)]);
+    await until('the filter shows it', async () => {
+      const failed = `${queryOf('Runs that have failed')} AND AgentForgeUserId = '${person.userId}'`;
+      return (await temporal.client.workflow.count(failed)).count === 1;
+    });
+    await until('its archive is there', async () => {
+      return (await person.ask('GET', `/pipelines/${id}/audit`)).status === 200;
+    });
   });
 
   test('a discussion says all of it again in each of its runs', async () => {
@@ -142,13 +151,15 @@ describe('a run in the Web UI', () => {
   });
 });
 
-describe('the queries that docs/operators.md names', () => {
-  const page = readFileSync(new URL('../../docs/operators.md', import.meta.url), 'utf8');
-  const [, table = ''] = /## Searching([\s\S]*?)## At three/.exec(page) ?? [];
-  const queries = [...table.matchAll(/^\| (.*?)\s*\| `(.*?)`\s*\|$/gm)].map(
-    ([, name = '', query = '']) => [name, query] as const,
-  );
+/** The views of docs/operators.md: a name and a query each. */
+const page = readFileSync(new URL('../../docs/operators.md', import.meta.url), 'utf8');
+const [, table = ''] = /## Searching([\s\S]*?)## At three/.exec(page) ?? [];
+const queries = [...table.matchAll(/^\| (.*?)\s*\| `(.*?)`\s*\|$/gm)].map(
+  ([, name = '', query = '']) => [name, query] as const,
+);
+const queryOf = (name: string) => queries.find(([it]) => it === name)?.[1] ?? '';
 
+describe('the queries that docs/operators.md names', () => {
   test('are there', () => {
     expect(queries.length).toBeGreaterThan(5);
   });
@@ -163,7 +174,7 @@ describe('the queries that docs/operators.md names', () => {
     const person = await newPerson();
     const id = await start(person, [agent('reader', { approval: true })]);
     const find = async (name: string) => {
-      const query = queries.find(([it]) => it === name)?.[1] ?? '';
+      const query = queryOf(name);
       const of = `AgentForgeUserId = '${person.userId}'`;
       return (await temporal.client.workflow.count(`${query} AND ${of}`)).count;
     };

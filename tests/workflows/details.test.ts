@@ -112,11 +112,11 @@ test.each([
   [{ kind: 'unbuildable', reason: '' }, 'failed', 'Tell its owner to mend the design'],
   [{ kind: 'ended', stopped: 'over-budget' }, 'partial', 'Stopped early: over-budget'],
 ] as const)('the first line of a run that ended so says so: %j', (outcome, status, words) => {
-  const before = detailsOf(progressOf(['reader']));
-  const details = finalDetailsOf({ pipelineId: 'p', status, totalCostUsd: 0 }, outcome, before);
+  const progress = progressOf(['reader']);
+  const details = finalDetailsOf({ pipelineId: 'p', status, totalCostUsd: 0 }, outcome, progress);
   expect(headOf(details)).toContain(`**Ended: ${status}.**`);
   expect(headOf(details)).toContain(words);
-  expect(rowsOf(details)).toEqual(rowsOf(before));
+  expect(rowsOf(details)).toEqual(rowsOf(detailsOf(progress)));
 });
 
 test('the first line of a run that failed is the advice for its first failure', () => {
@@ -124,14 +124,14 @@ test('the first line of a run that failed is the advice for its first failure', 
   begin(progress, 'reader');
   end(progress, receiptOf('reader', { status: 'failed', errorCode: 'model-unpriced' }));
   const ended = { pipelineId: 'p', status: 'failed', totalCostUsd: 0 } as const;
-  expect(headOf(finalDetailsOf(ended, { kind: 'ended' }, detailsOf(progress)))).toBe(
+  expect(headOf(finalDetailsOf(ended, { kind: 'ended' }, progress))).toBe(
     '**Ended: failed.** **reader** model-unpriced: Add the model with its price to the model list: without one it is not called.',
   );
 });
 
 test('a run that never began is told by its first line alone', () => {
   const end = { pipelineId: 'p', status: 'failed', totalCostUsd: 0 } as const;
-  const details = finalDetailsOf(end, { kind: 'unbuildable', reason: 'x' }, '');
+  const details = finalDetailsOf(end, { kind: 'unbuildable', reason: 'x' }, null);
   expect(details.split('\n')).toHaveLength(1);
 });
 

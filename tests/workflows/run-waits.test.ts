@@ -13,6 +13,7 @@ import { nextUtcDay } from '../../domain/days.js';
 import type { Design } from '../../domain/designs.js';
 import { pipelineWorkflowId } from '../../domain/ids.js';
 import { checkGraph } from '../../domain/pipeline.js';
+import type { FinalStatus } from '../../domain/results.js';
 import type { TemporalClient } from '../../temporal/connection.js';
 import type { PipelineView } from '../../workflows/pipeline.messages.js';
 import { agentOf, designOf, edgesOf } from '../support/designs.js';
@@ -95,7 +96,9 @@ async function running(
     offer: (node: string) => handle().signal('approvalOffered', { node, offerId: randomUUID() }),
     /** @returns what the run has told its worker to do */
     async ended(): Promise<readonly string[]> {
-      await handle().result();
+      await handle()
+        .result()
+        .catch(() => undefined); // a run that has failed is shown as such
       return told;
     },
     untilShown: (status: string) => untilShown(handle(), status),
@@ -294,4 +297,47 @@ test('a run that nothing can move on says so and ends, where it once held up all
   const runAgent = (call: AgentCall) => Promise.resolve({ ...receiptOf(call), node: 'ghost' });
   const outcomes = await outcomeOf(designOf(['first', 'last']), { runAgent }, code);
   expect(outcomes).toEqual([{ kind: 'internal', why: 'no-progress' }]);
+});
+
+describe('a run that has ended is shown by Temporal as', () => {
+  /** Of a run whose only agent fails, and whose record ends so. */
+  async function ending(status: FinalStatus) {
+    const run = await running(designOf(['first']), () => ({
+      runAgent: (call) => {
+        const receipt = { ...receiptOf(call), status: 'failed', errorCode: 'model-key-refused' };
+        return Promise.reject(
+          ApplicationFailure.nonRetryable('advice', 'model-key-refused', receipt),
+        );
+      },
+      closeRun: ({ pipelineId }) => Promise.resolve({ pipelineId, status, totalCostUsd: 0 }),
+    }));
+    await run.ended();
+    await run.replay();
+    return run.handle;
+  }
+
+  test.each([
+    ['failed', 'FAILED'],
+    ['timeout', 'FAILED'],
+    ['partial', 'COMPLETED'],
+    ['completed', 'COMPLETED'],
+  ] as const)('one whose record says %s: %s', async (status, shown) => {
+    const handle = await ending(status);
+    expect((await handle.describe()).status.name).toBe(shown);
+  });
+
+  test('with a failure that says why in words of ours, and holds how it ended', async () => {
+    const handle = await ending('failed');
+    const failure = await handle.result().catch((error: unknown) => error);
+    expect(failure).toMatchObject({
+      cause: {
+        type: 'run-failed',
+        nonRetryable: true,
+        message: expect.stringMatching(
+          /^failed \(model-key-refused\): Let the user replace the vendor key/,
+        ),
+        details: [{ status: 'failed', totalCostUsd: 0 }],
+      },
+    });
+  });
 });
