@@ -117,7 +117,12 @@ function impliedResponses(spec: RouteSpec): RouteSpec['responses'] {
     ...(spec.auth === 'user'
       ? { 401: error('Not authenticated'), 429: error('Rate limit exceeded') }
       : {}),
-    ...(spec.authLimited === true ? { 429: error('Too many authentication attempts') } : {}),
+    ...(spec.authLimited === true
+      ? {
+          403: error('Requests of other sites are not allowed'),
+          429: error('Too many authentication attempts'),
+        }
+      : {}),
     ...(spec.action === undefined ? {} : { 403: error('Insufficient permissions') }),
     ...(spec.body === undefined
       ? {}

@@ -1970,6 +1970,15 @@ export interface operations {
           'application/json': components['schemas']['Error'];
         };
       };
+      /** @description Requests of other sites are not allowed */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
       /** @description Request body too large */
       413: {
         headers: {
@@ -2059,6 +2068,15 @@ export interface operations {
       };
       /** @description The token cannot be used (any more) */
       401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+      /** @description Requests of other sites are not allowed */
+      403: {
         headers: {
           [name: string]: unknown;
         };

@@ -60,7 +60,11 @@ describe('a body is refused by its size before it is read', () => {
     expect([status, body]).toEqual([413, { detail: 'Request body too large' }]);
     const packed = await api.request(`/api/v1${path}`, {
       method,
-      headers: { Authorization: `Bearer ${person.token}`, 'Content-Encoding': 'gzip' },
+      headers: {
+        Authorization: `Bearer ${person.token}`,
+        'Content-Type': 'application/json',
+        'Content-Encoding': 'gzip',
+      },
       body: gzipSync(sized(most + 1)),
     });
     expect(packed.status).toBe(413);

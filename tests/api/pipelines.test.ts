@@ -102,7 +102,8 @@ describe.each(ROUTES)('POST /pipelines/%s', (route) => {
       { ...AGENT, name: 'Writer' },
     ];
     await post(route, { design: { ...DESIGN, agents, edges } });
-    expect(orders[0]?.design.agents[0]).toEqual({ ...AGENT, ...extended });
+    const kept = { ...AGENT, ...extended, max_tokens_named: true };
+    expect(orders[0]?.design.agents[0]).toEqual(kept);
     expect(orders[0]?.design.edges).toEqual([edges[0], { ...edges[1], condition: null }]);
   });
 

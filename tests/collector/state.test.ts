@@ -81,7 +81,7 @@ test('beyond a number the oldest collections go', async () => {
 });
 
 test('a caller that collects without end pushes out its own collections alone', async () => {
-  await redis.flushdb();
+  await redis.unlink('collector:collections');
   let time = Date.now();
   const now = () => new Date((time += 1));
   const store = createStore({ redis, now, maxCollections: 5, maxPerCaller: 3 });
@@ -92,8 +92,6 @@ test('a caller that collects without end pushes out its own collections alone', 
   }
   expect(await store.find(real ?? '')).not.toBeNull();
   expect(await redis.zcard('collector:collections')).toBe(4);
-  const keys = await redis.keys('*');
-  expect(keys.filter((key) => !key.startsWith('collector:'))).toEqual([]);
 });
 
 test('what an older release has stored is unknown, not an error', async () => {

@@ -164,7 +164,11 @@ test('a foreign conversation looks like a missing one', async () => {
   const { id, userId } = await newConversation();
   const stranger = await createTestUser(testDb.db);
   await append(id, ['a'], id);
-  expect(await findChatAccess(testDb.db, id, userId)).toEqual({ role: 'free', lastSeq: 1 });
+  expect(await findChatAccess(testDb.db, id, userId)).toEqual({
+    role: 'free',
+    lastSeq: 1,
+    isApproved: true,
+  });
   expect(await findChatAccess(testDb.db, id, stranger.id)).toBeNull();
   expect(await findChatAccess(testDb.db, randomUUID(), userId)).toBeNull();
 });
