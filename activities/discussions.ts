@@ -15,7 +15,7 @@ import {
   type TurnGround,
 } from '../db/discussions.js';
 import { inTransaction, repeatVictim } from '../db/transactions.js';
-import { storeEcho, storeTurnEnd } from '../db/turns.js';
+import { storeEcho, storeTurnEnd, type TurnStored } from '../db/turns.js';
 import { utcDay } from '../domain/days.js';
 import type { UserMessage } from '../workflows/discussion.messages.js';
 
@@ -29,8 +29,12 @@ export interface DiscussionActivities {
    * approve or cancel may change between releases.
    */
   beginTurn(call: BeginTurnCall): Promise<TurnBeginning>;
-  /** Stores a turn's events, the assistant's message rows and the new state together. */
-  endTurn(call: EndTurnCall): Promise<void>;
+  /**
+   * Stores a turn's events, the assistant's message rows and the new state together.
+   *
+   * @returns what the turn has led to where an attempt that history does not know of has ended it; else null
+   */
+  endTurn(call: EndTurnCall): Promise<Overtaken | null>;
   /** Stores a state that no turn has stored: of a run that the API has admitted. */
   saveTalk(call: TurnCall & { readonly talk: Talk }): Promise<void>;
   /** Admits a run and stores its `plan_generated` in one transaction, or says why not. */
@@ -83,7 +87,13 @@ export interface AdmitPlanCall extends TurnCall {
   readonly talk: Talk;
 }
 
-export type PlanAdmission = { readonly kind: 'admitted' } | Refusal;
+export type PlanAdmission = { readonly kind: 'admitted' } | Refusal | Overtaken;
+
+/** The turn has another end already; `talk` is the state since then. */
+export interface Overtaken {
+  readonly kind: 'overtaken';
+  readonly talk: Talk | null;
+}
 
 export interface DiscussionDeps {
   readonly db: Db;
@@ -107,14 +117,18 @@ export function createDiscussionActivities(deps: DiscussionDeps): DiscussionActi
         deps.countMistake('turn');
         log.error('a turn failed by a mistake of ours', { conversationId, messageId, mistake });
       }
-      const events = await repeatVictim(() => storeAnswer(deps, deps.db, call));
-      announce(deps, call, events);
+      const { events, isKept } = await repeatVictim(() => storeAnswer(deps, deps.db, call));
+      const overtaken = isKept ? null : await findEarlierEnd(deps.db, call);
+      announce(deps, { ...call, talk: overtaken?.talk ?? call.talk }, events);
+      return overtaken;
     },
     async saveTalk({ conversationId, userId, talk }) {
       await inTransaction(deps.db, (tx) => saveDiscussion(tx, { conversationId, userId, talk }));
     },
     async admitPlan(call) {
-      const admitted = await inTransaction(deps.db, (tx) => admit(deps, tx, call));
+      const admitted = await inTransaction(deps.db, (tx) => admit(deps, tx, call)).catch(
+        overtakenOr,
+      );
       if (admitted.kind === 'admitted') {
         announce(deps, call, admitted.events);
         return { kind: 'admitted' };
@@ -211,7 +225,10 @@ async function echo(
 }
 
 /** Known by the stored state, or, if that was long ago, by its stored answer. */
-function isAnswered({ messageId }: UserMessage, { talk, isAnswered: isStored }: TurnGround) {
+function isAnswered(
+  { messageId }: Pick<UserMessage, 'messageId'>,
+  { talk, isAnswered: isStored }: TurnGround,
+) {
   return isStored || talk?.recentIds.includes(messageId) === true;
 }
 
@@ -241,7 +258,7 @@ async function storeAnswer(
   deps: DiscussionDeps,
   db: Db | Tx,
   { conversationId, userId, messageId, events, talk }: EndTurnCall,
-): Promise<readonly StoredEvent[]> {
+): Promise<TurnStored> {
   const kept = events.flatMap((event) =>
     KEPT.includes(event.type) && 'content' in event ? [event] : [],
   );
@@ -276,10 +293,46 @@ async function admit(deps: DiscussionDeps, tx: Tx, call: AdmitPlanCall) {
   if (admission.kind === 'refused') {
     return admission;
   }
-  return {
-    kind: 'admitted' as const,
-    events: await storeAnswer(deps, tx, { ...call, events: [event] }),
-  };
+  const { events, isKept } = await storeAnswer(deps, tx, { ...call, events: [event] });
+  const overtaken = isKept ? null : await findEarlierEnd(tx, call);
+  if (overtaken !== null && runIn(overtaken.talk) !== pipelineId) {
+    throw new OvertakenError(overtaken);
+  }
+  return { kind: 'admitted' as const, events };
+}
+
+function runIn(talk: Talk | null): PipelineId | null {
+  return talk?.run?.kind === 'admitted' ? talk.run.pipelineId : null;
+}
+
+/** Takes the admission back. */
+class OvertakenError extends Error {
+  override readonly name = 'OvertakenError';
+  readonly overtaken: Overtaken;
+
+  constructor(overtaken: Overtaken) {
+    super('the turn has ended otherwise');
+    this.overtaken = overtaken;
+  }
+}
+
+function overtakenOr(error: unknown): Overtaken {
+  if (error instanceof OvertakenError) {
+    return error.overtaken;
+  }
+  throw error;
+}
+
+/** Of a turn whose state was not kept; null where no attempt has ended it before. */
+async function findEarlierEnd(
+  db: Db | Tx,
+  { conversationId, userId, messageId }: TurnCall & { readonly messageId: MessageId },
+): Promise<Overtaken | null> {
+  const answer = { answerKey: answerKey(messageId, 0), pipelineId: null };
+  const ground = await readTurnGround(db, { conversationId, userId, ...answer });
+  return ground !== null && isAnswered({ messageId }, ground)
+    ? { kind: 'overtaken', talk: ground.talk }
+    : null;
 }
 
 function announce(

@@ -35,22 +35,31 @@ export interface TurnRecord {
   readonly steps: readonly EventStep[];
 }
 
+export interface TurnStored {
+  /** As stored, also by an earlier attempt. */
+  readonly events: readonly StoredEvent[];
+  /** false: that state or a newer one was kept already. */
+  readonly isKept: boolean;
+}
+
 /**
  * Keeps the state after a turn, unless that state or a newer one is kept already: then no message is
- * added. Events are stored once in any case.
- *
- * @returns the events as stored, also by an earlier attempt
+ * added, and no event to a turn that has some.
  */
 export async function storeTurnEnd(
   db: Db | Tx,
   { discussion, messages, steps }: TurnRecord,
-): Promise<readonly StoredEvent[]> {
+): Promise<TurnStored> {
   const { conversationId } = discussion;
   const entry = { streamId: conversationId, conversationId, steps };
-  const { rows } = await sql<EventRow>`
+  const isKept = sql`exists (select from kept)`;
+  const isFirst = sql`(${AFTER_MESSAGES} and (${isKept} or not exists (select from known)))`;
+  const { rows } = await sql<EventRow & { isKept: boolean }>`
     with kept as (${savingDiscussion(discussion)}),
-    ${addingMessages(conversationId, messages, sql`exists (select from kept)`)},
-    ${appending(entry, AFTER_MESSAGES)}
-    select * from known union all select * from added`.execute(db);
-  return storedEventsOf(rows, steps);
+    ${addingMessages(conversationId, messages, isKept)},
+    ${appending(entry, isFirst)}
+    select event.*, ${isKept} as is_kept
+    from (select 1) as turn
+    left join (select * from known union all select * from added) as event on true`.execute(db);
+  return { events: storedEventsOf(rows, steps), isKept: rows[0]?.isKept === true };
 }

@@ -1,5 +1,6 @@
 /** What a turn works with and what it leaves behind; shared by the kinds of turn. */
 import type { StreamEvent } from '../domain/events.js';
+import { readTalk } from '../domain/stored-talk.js';
 import type { Talk } from '../domain/talk.js';
 import type { DiscussionInput, UserMessage } from './discussion.messages.js';
 
@@ -26,4 +27,10 @@ export function sayError(talk: Talk, content: string, validEvents?: readonly str
 
 export function recordOf({ conversationId, userId, message }: Turn) {
   return { conversationId, userId, messageId: message.messageId };
+}
+
+/** The state that an attempt has stored which this history does not know of; its worker may be of another release. */
+export function storedOr(stored: unknown, fallback: Talk): Talk {
+  const read = stored == null ? null : readTalk(stored);
+  return read?.kind === 'talk' ? read.talk : fallback;
 }

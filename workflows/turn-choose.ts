@@ -9,7 +9,7 @@ import { refusalText } from '../domain/refusals.js';
 import { advance, type Talk, type TurnPlan } from '../domain/talk.js';
 import { records } from './activity-proxies.js';
 import { startRun } from './runs.js';
-import { recordOf, sayError, type Turn, type TurnEnd } from './turn-answer.js';
+import { recordOf, sayError, storedOr, type Turn, type TurnEnd } from './turn-answer.js';
 
 type Choice = Extract<TurnPlan, { kind: 'choose' | 'run-again' }>;
 
@@ -40,6 +40,9 @@ async function startPlan(turn: Turn, planned: Talk, design: Design): Promise<Tur
       { ...planned, run: { kind: 'refused', refusal: admission } },
       refusalText(admission, talk.language),
     );
+  }
+  if (admission.kind === 'overtaken') {
+    return { talk: storedOr(admission.talk, planned), events: null };
   }
   await startRun(turn, { pipelineId, designName: design.name });
   return { talk, events: null };

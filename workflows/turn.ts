@@ -1,6 +1,5 @@
 /** One turn: a message goes in, its events come out, stored in one transaction with the state. */
 import { isCancellation, log } from '@temporalio/workflow';
-import { readTalk } from '../domain/stored-talk.js';
 import { beginAnew, remarkText, remember, type Talk, type TurnPlan } from '../domain/talk.js';
 import { discussionTexts } from '../domain/discussion-texts.js';
 import { records } from './activity-proxies.js';
@@ -8,7 +7,7 @@ import type { DiscussionInput, UserMessage } from './discussion.messages.js';
 import { describeError } from './failures.js';
 import { cancelRun, startIfPending } from './runs.js';
 import { inTurn } from './spans.js';
-import { recordOf, sayError, type Turn, type TurnEnd } from './turn-answer.js';
+import { recordOf, sayError, storedOr, type Turn, type TurnEnd } from './turn-answer.js';
 import { choose } from './turn-choose.js';
 import { critique, presentAgain, refine, understand } from './turn-design.js';
 
@@ -52,7 +51,8 @@ async function apologise(
   const { events } = sayError(talk, discussionTexts(talk.language).errors.processingFailed);
   try {
     const answer = { conversationId, userId, messageId, events: events ?? [], talk };
-    await records.endTurn({ ...answer, mistake: told.error });
+    const overtaken = await records.endTurn({ ...answer, mistake: told.error });
+    return storedOr(overtaken?.talk, talk);
   } catch (second) {
     log.error('a turn has no answer', { conversationId, messageId, ...describeError(second) });
   }
@@ -83,17 +83,13 @@ async function takeNewTurn(
       if (end.events !== null) {
         const { events, mistake } = end;
         const failure = mistake === undefined ? {} : { mistake };
-        await records.endTurn({ ...recordOf(turn), events, talk: end.talk, ...failure });
+        const told = { ...recordOf(turn), events, talk: end.talk, ...failure };
+        const overtaken = await records.endTurn(told);
+        return overtaken == null ? end.talk : takeUp(input, storedOr(overtaken.talk, end.talk));
       }
       return end.talk;
     }
   }
-}
-
-/** It was read by a worker that may be of another release. */
-function storedOr(stored: unknown, fallback: Talk): Talk {
-  const read = stored === null ? null : readTalk(stored);
-  return read?.kind === 'talk' ? read.talk : fallback;
 }
 
 /** Goes on from a state that was stored by an attempt which this history does not know of. */

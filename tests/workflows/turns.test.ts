@@ -66,6 +66,11 @@ async function discussing(
     readRun: () => ({ isPending: false, isActive: false, designName: '' }),
   });
   const running = worker.run();
+  toStop.push(async () => {
+    worker.shutdown();
+    await running;
+    await stage.close();
+  });
   const send = async (content: string): Promise<void> => {
     await temporal.client.workflow.signalWithStart('discussionWorkflow', {
       ...discussionStart(conversationId, { userId: user.id, role: 'free' }, taskQueue),
@@ -99,13 +104,14 @@ async function discussing(
     events: () => readEvents(own.db, conversationId, { after: 0, limit: 100 }),
     messages: () => listMessages(own.db, conversationId),
     talk: async () => (await readDiscussion(own.db, conversationId))?.talk,
-    async stop() {
-      worker.shutdown();
-      await running;
-      await stage.close();
-    },
   };
 }
+
+/** Also after a test that fails: a worker that goes on would keep the file from ending. */
+const toStop: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  await Promise.all(toStop.splice(0).map((stop) => stop()));
+});
 
 type Records = ReturnType<typeof createDiscussionActivities>;
 
@@ -125,12 +131,13 @@ test('a turn whose workflow task is repeated goes on from the state that it has 
   let isRestarted = false;
   const discussion = await discussing((records) => ({
     async endTurn(call) {
-      await records.endTurn(call);
+      const ended = await records.endTurn(call);
       if (!isRestarted && call.talk.machine.state === 'understand') {
         isRestarted = true;
         // while the workflow is about to continue as new: the server refuses, the task is repeated
         await discussion.send('I need some help');
       }
+      return ended;
     },
   }));
   const typesOf = (count: number) =>
@@ -148,13 +155,13 @@ test('a turn whose workflow task is repeated goes on from the state that it has 
     'clarification', // a new request; in the state of before it would be critiqued
   ]);
   expect(await discussion.talk()).toMatchObject({ machine: { state: 'understand' }, designs: [] });
-  await discussion.stop();
 });
 
 test('an attempt to end a turn that is overtaken by its repetition stores nothing twice', async () => {
   const discussion = await discussing((records) => ({
     async endTurn(call) {
-      await Promise.all([records.endTurn(call), records.endTurn(call), records.endTurn(call)]);
+      const attempts = [records.endTurn(call), records.endTurn(call), records.endTurn(call)];
+      return (await Promise.all(attempts)).at(-1) ?? null;
     },
   }));
   await discussion.send('make it cheaper');
@@ -166,7 +173,6 @@ test('an attempt to end a turn that is overtaken by its repetition stores nothin
     'critique_complete',
   ]);
   await until('the workflow has heard', async () => (await discussion.look()).state === 'refine');
-  await discussion.stop();
 });
 
 test('a turn in which anything goes wrong is answered by an error, and the state stays', async () => {
@@ -186,7 +192,6 @@ test('a turn in which anything goes wrong is answered by an error, and the state
     { type: 'error', content: expect.stringMatching(/went wrong/), state: 'debate' },
   ]);
   expect(await discussion.talk()).toMatchObject({ machine: { state: 'debate', round: 1 } });
-  await discussion.stop();
 });
 
 test('operators see how a discussion stands, and what is possible next', async () => {
@@ -206,7 +211,6 @@ test('operators see how a discussion stands, and what is possible next', async (
     waitingMessages: 0,
     pipelineId: null,
   });
-  await discussion.stop();
 });
 
 const typesAfter = (discussion: Awaited<ReturnType<typeof discussing>>, count: number) =>
@@ -223,7 +227,6 @@ test('a state of an older form is gone on with', async () => {
     'user_message_received',
     'critique_complete',
   ]);
-  await discussion.stop();
 });
 
 test.each([
@@ -252,7 +255,6 @@ test.each([
       'user',
       'assistant',
     ]);
-    await discussion.stop();
   },
 );
 
@@ -272,17 +274,16 @@ test('a turn that cannot begin is answered, and the next one is taken', async ()
   isBroken = false;
   await discussion.send('make it cheaper');
   expect((await typesAfter(discussion, 3)).at(-1)).toMatchObject({ type: 'critique_complete' });
-  await discussion.stop();
 });
 
 test('an answer that cannot be stored is apologised for, and the next message is answered', async () => {
   let refused: string | null = null;
   const discussion = await discussing((records) => ({
-    async endTurn(call) {
+    endTurn(call) {
       // by the message, not by count: a workflow task that is repeated stores its turns again
       refused ??= call.messageId;
       const isRefused = call.messageId === refused && call.mistake === undefined;
-      await (isRefused ? Promise.reject(ours()) : records.endTurn(call));
+      return isRefused ? Promise.reject(ours()) : records.endTurn(call);
     },
   }));
   await discussion.send('make it cheaper');
@@ -292,7 +293,77 @@ test('an answer that cannot be stored is apologised for, and the next message is
   });
   await discussion.send('make it cheaper');
   expect((await typesAfter(discussion, 4)).at(-1)).toMatchObject({ type: 'critique_complete' });
-  await discussion.stop();
+});
+
+test('an answer that is stored when its workflow task is repeated gives way to the apology before it', async () => {
+  let messageId: string | null = null;
+  let isRepeated = false;
+  const discussion = await discussing((records) => ({
+    async endTurn(call) {
+      messageId ??= call.messageId;
+      if (isRepeated || call.messageId !== messageId) {
+        return records.endTurn(call);
+      }
+      if (call.mistake === undefined) {
+        throw ours();
+      }
+      const ended = await records.endTurn(call);
+      isRepeated = true;
+      // while the workflow is about to continue as new: the server refuses, the task is repeated
+      await discussion.send('make it cheaper');
+      return ended;
+    },
+  }));
+  await discussion.send('make it cheaper');
+  expect((await typesAfter(discussion, 4)).map((event) => [event.type, stateIn(event)])).toEqual([
+    ['user_message_received', undefined],
+    ['error', 'debate'],
+    ['user_message_received', undefined],
+    ['critique_complete', 'refine'], // taken in the state that the user was shown
+  ]);
+  expect(await discussion.talk()).toMatchObject({ version: 3, machine: { state: 'refine' } });
+  await until('it has the same state', async () => (await discussion.look()).state === 'refine');
+});
+
+const stateIn = (event: object): unknown => Reflect.get(event, 'state');
+
+test('a turn that was ended otherwise admits no run, and its answer stays alone', async () => {
+  const user = await createTestUser(own.db);
+  const conversationId = await createTestConversation(own.db, user.id);
+  const activities = createDiscussionActivities(depsOf());
+  const message = { messageId: randomUUID(), content: '1', receivedAt: '2026-12-01T00:00:00Z' };
+  const turn = { conversationId, userId: user.id, messageId: message.messageId };
+  await activities.beginTurn({ ...turn, message, talk: DEBATE });
+  const talk = { ...DEBATE, version: 2, recentIds: [message.messageId] };
+  const error = { type: 'error', content: 'went wrong', state: 'debate' } as const;
+  expect(await activities.endTurn({ ...turn, talk, events: [error] })).toBeNull();
+  const [design] = DEBATE.designs;
+  if (design === undefined) {
+    throw new Error('no design');
+  }
+  const pipelineId = randomUUID();
+  const run = { kind: 'admitted', pipelineId, ended: false } as const;
+  const admission = await activities.admitPlan({
+    ...turn,
+    pipelineId,
+    design,
+    language: 'en',
+    event: { type: 'plan_generated' } as any,
+    talk: { ...talk, run },
+  });
+  expect(admission).toMatchObject({ kind: 'overtaken', talk: { version: 2, run: null } });
+  const runs = await own.db
+    .selectFrom('pipelineExecutions')
+    .where('userId', '=', user.id)
+    .execute();
+  expect(runs).toEqual([]);
+  // more events than the answer that is stored: none of them is added
+  const other = { ...talk, machine: { ...talk.machine, round: 2 } };
+  expect(await activities.endTurn({ ...turn, talk: other, events: [error, error] })).toMatchObject({
+    talk: { machine: { round: 1 } },
+  });
+  const events = await readEvents(own.db, conversationId, { after: 0, limit: 9 });
+  expect(events.map(({ type }) => type)).toEqual(['user_message_received', 'error']);
 });
 
 test('a mistake in planning a turn becomes its answer', async () => {
@@ -335,7 +406,6 @@ test.each(['userMessage', 'noSuchSignal'])(
     );
     await discussion.send('restart');
     expect((await typesAfter(discussion, 4)).at(-1)).toMatchObject({ type: 'clarification' });
-    await discussion.stop();
   },
 );
 
@@ -346,5 +416,4 @@ test('a state that was carried along and cannot be read gives way to the stored 
   await discussion.send('make it cheaper');
   expect((await typesAfter(discussion, 2)).at(-1)).toMatchObject({ type: 'critique_complete' });
   expect(mistakes).toEqual(['discussion-state']);
-  await discussion.stop();
 });
