@@ -159,6 +159,9 @@ function socketDeps(common: Common, parts: SocketParts): SocketServerDeps {
       connectionClosed: () => {
         metrics.websocketConnections.dec();
       },
+      connectionRefused: (reason) => {
+        metrics.websocketRefusals.inc({ reason });
+      },
     },
     takeToken: (userId, role) => takeMessageToken(limiter, config, { id: userId, role }),
   };

@@ -49,6 +49,7 @@ export interface Chat {
 
 /** Not with this token, or not this conversation. Source: contract, websocket §1.1. */
 const REFUSED = 1008;
+const TRY_LATER = 1013;
 const NORMAL = 1000;
 /** A connection that has lasted so long is no failed attempt. */
 const STABLE_MS = 5_000;
@@ -123,6 +124,9 @@ class ResumingChat implements Chat {
   }
 
   private take(event: ChatEvent | null): void {
+    if (isRefusal(event)) {
+      return; // the close that follows carries the reason
+    }
     this.proveConnection();
     const isRepeated = event?.seq !== undefined && event.seq <= this.lastSeq;
     if (event === null || isRepeated || this.state === 'closed') {
@@ -135,7 +139,7 @@ class ResumingChat implements Chat {
     }
   }
 
-  /** Being accepted proves nothing: the API accepts a socket in order to tell why it refuses it. */
+  /** Being accepted proves nothing: the API accepts a socket in order to say why it refuses it. */
   private proveConnection(): void {
     this.backoff.reset();
     this.mayRefresh = true;
@@ -185,9 +189,8 @@ function addressOf(options: ChatOptions, after: number): string {
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   url.searchParams.set('token', token());
   url.searchParams.set('after', String(after));
-  if (isExtended) {
-    url.searchParams.set('events', 'extended');
-  }
+  // a client that names `events` learns why a socket is refused
+  url.searchParams.set('events', isExtended ? 'extended' : 'basic');
   return url.href;
 }
 
@@ -197,6 +200,11 @@ function frameOf({ conversationId }: ChatOptions, content: string): string {
 
 function readEvent(data: unknown): ChatEvent | null {
   return typeof data === 'string' ? parseEvent(data) : null;
+}
+
+function isRefusal(event: ChatEvent | null): boolean {
+  const code = event !== null && isOfGateway(event) ? event.code : null;
+  return code === REFUSED || code === TRY_LATER;
 }
 
 /** An `error` of the stream has its place there. */

@@ -5,6 +5,8 @@ export interface GatewayError {
   readonly type: 'error';
   readonly content: string;
   readonly timestamp: string;
+  /** Of the close that follows, if one does: 1009 after a message over the limit. */
+  readonly code?: number;
   readonly seq?: never;
 }
 

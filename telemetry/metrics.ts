@@ -5,6 +5,8 @@ export interface Metrics extends HttpMetrics {
   readonly registry: Registry;
   /** Open chat sockets of this process; kept by the socket server. */
   readonly websocketConnections: Gauge;
+  /** Sockets that were not opened, by reason. */
+  readonly websocketRefusals: Counter<'reason'>;
   /** Open event streams of this process. */
   readonly eventStreams: Gauge;
 }
@@ -31,6 +33,12 @@ export function createMetrics(registry: Registry = createRegistry()): Metrics {
     websocketConnections: new Gauge({
       name: 'websocket_connections_active',
       help: 'Open chat sockets',
+      registers: [registry],
+    }),
+    websocketRefusals: new Counter({
+      name: 'websocket_refusals_total',
+      help: 'Chat sockets refused',
+      labelNames: ['reason'],
       registers: [registry],
     }),
     eventStreams: new Gauge({

@@ -33,10 +33,22 @@ export interface Admitted {
 
 export interface Refused {
   readonly kind: 'refused';
+  /** For the log and the metric. */
+  readonly why: RefusalReason;
   /** 1008: not like this; 1013: not now. Source: contract, websocket §1.1 */
   readonly code: 1008 | 1013;
+  /** For the client. */
   readonly reason: string;
 }
+
+export type RefusalReason =
+  | 'malformed'
+  | 'no-token'
+  | 'bad-token'
+  | 'session-ended'
+  | 'not-found'
+  | 'not-verified'
+  | 'too-many-connections';
 
 const ACCESS_TIMEOUT_MS = 5_000;
 
@@ -44,10 +56,10 @@ const ACCESS_TIMEOUT_MS = 5_000;
 export async function admit(deps: AdmissionDeps, path: ChatPath): Promise<Admitted | Refused> {
   const wish = parseChatPath(path);
   if (wish === null) {
-    return refused('validation error');
+    return refused('malformed', 'validation error');
   }
   if (wish.token === '') {
-    return refused('missing authentication token');
+    return refused('no-token', 'missing authentication token');
   }
   const credential = await readCredential(deps, wish.token);
   if ('kind' in credential) {
@@ -60,7 +72,10 @@ export async function admit(deps: AdmissionDeps, path: ChatPath): Promise<Admitt
   }
   const lease = await deps.leases.acquire(userId, LIMITS[access.role].wsMaxConnections);
   if (lease === null) {
-    return { kind: 'refused', code: 1013, reason: 'too many concurrent connections' };
+    return {
+      ...refused('too-many-connections', 'too many concurrent connections'),
+      code: 1013,
+    };
   }
   return {
     kind: 'admitted',
@@ -98,9 +113,11 @@ function parseChatPath({ id, query }: ChatPath) {
 async function readCredential(deps: AdmissionDeps, token: string): Promise<Credential | Refused> {
   try {
     const { userId, sessionId, issuedAt } = await deps.readAccess(token);
-    return isUuid(userId) ? { userId, sessionId, apiKeyId: null, issuedAt } : refused(BAD_TOKEN);
+    return isUuid(userId)
+      ? { userId, sessionId, apiKeyId: null, issuedAt }
+      : refused('bad-token', BAD_TOKEN);
   } catch (error) {
-    return refused(error instanceof DomainError ? error.message : BAD_TOKEN);
+    return refused('bad-token', error instanceof DomainError ? error.message : BAD_TOKEN);
   }
 }
 const BAD_TOKEN = 'invalid or expired token';
@@ -115,24 +132,24 @@ async function readChatAccess(
     const checking = checkCredential(deps.db, credential);
     const state = await withDeadline(checking, ACCESS_TIMEOUT_MS);
     if (state.kind === 'ended' && state.why === 'session-ended') {
-      return refused('the session has ended');
+      return refused('session-ended', 'the session has ended');
     }
     const finding = findChatAccess(deps.db, conversationId, userId);
     return (
       (await withDeadline(finding, ACCESS_TIMEOUT_MS)) ??
-      refused('conversation not found or access denied')
+      refused('not-found', 'conversation not found or access denied')
     );
   } catch (error) {
     deps.logger.error('access not verified', { conversationId, userId, error });
-    return refused('access verification failed');
+    return refused('not-verified', 'access verification failed');
   }
 }
 
 /** Source: RFC 6455 §5.5, a control frame's 125 bytes less the code. */
 const MAX_REASON_BYTES = 123;
 
-function refused(reason: string): Refused {
+function refused(why: RefusalReason, reason: string): Refused {
   const bytes = Buffer.from(reason);
   const fits = bytes.length <= MAX_REASON_BYTES;
-  return { kind: 'refused', code: 1008, reason: fits ? reason : BAD_TOKEN };
+  return { kind: 'refused', why, code: 1008, reason: fits ? reason : BAD_TOKEN };
 }

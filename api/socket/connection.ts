@@ -10,12 +10,14 @@ import type { Logger } from '../../telemetry/logger.js';
 import type { Tracing } from '../../telemetry/tracing.js';
 import type { CredentialWatch } from '../credential-watch.js';
 import type { Admitted } from './admission.js';
+import { TOO_BIG, type ChatSocket } from './chat-socket.js';
 import type { Feeds } from './feed.js';
 import { createInbox, type Inbox, type Incoming } from './inbox.js';
-import { createOutbox } from './outbox.js';
+import { createOutbox, type Outbox } from './outbox.js';
 import {
   parseClientFrame,
   textOfProblem,
+  textOfTooBig,
   textOfWait,
   viewEvent,
   viewGatewayError,
@@ -60,7 +62,7 @@ export interface Connection {
 
 /** One accepted socket: what comes in goes to the discussion, what the stream holds goes out. */
 export function openConnection(
-  socket: WebSocket,
+  socket: ChatSocket,
   admitted: Admitted,
   deps: ConnectionDeps,
 ): Connection {
@@ -78,7 +80,7 @@ export function openConnection(
     onEvent: (event) => (admitted.isExtended || !isExtended(event) ? send(event) : true),
     onLive: admitted.isExtended ? send : undefined,
   });
-  const now: Rights = { ...admitted };
+  const now: Rights = { ...admitted, language: 'en' };
   const inbox = createInbox({
     work: createTurnTaker(now, deps, async (content) => {
       outbox.send(viewGatewayError(content, new Date()));
@@ -96,6 +98,7 @@ export function openConnection(
   const pulse = createPulse(socket);
 
   const stopReceiving = receiveFrames(socket, now, inbox);
+  answerTooBig(socket, now, outbox);
   const stopWatching = followRights(deps.watch, now, (code, reason) => {
     stopReceiving();
     inbox.clear();
@@ -122,10 +125,11 @@ export function openConnection(
   };
 }
 
-/** What a connection may do by now. */
+/** What a connection may do by now, and the language of its last message. */
 interface Rights extends Omit<Admitted, 'role' | 'isApproved'> {
   role: Role;
   isApproved: boolean;
+  language: Language;
 }
 
 /** Source: contract, websocket §1.1: not with this token; not now. */
@@ -177,6 +181,13 @@ function close(socket: WebSocket, code: number, reason: string): void {
   socket.close(code, reason);
 }
 
+function answerTooBig(socket: ChatSocket, now: Rights, outbox: Outbox): void {
+  socket.onTooBig = () => {
+    const text = textOfTooBig(LIMITS[now.role].wsMaxMessageBytes, now.language);
+    outbox.send(viewGatewayError(text, new Date(), TOO_BIG));
+  };
+}
+
 /**
  * What a client has sent before it answers our close is taken, too: it could not know of that.
  *
@@ -191,7 +202,8 @@ function receiveFrames(socket: WebSocket, now: Rights, inbox: Inbox): () => void
     }
     if (frame.byteLength > LIMITS[now.role].wsMaxMessageBytes) {
       isRefused = true;
-      close(socket, 1009, 'message too big');
+      now.language = languageOfFrame(frame.toString('utf8'), now.language);
+      close(socket, TOO_BIG, 'message too big');
       return;
     }
     inbox.push({ text: frame.toString('utf8'), receivedAt: new Date() });
@@ -208,7 +220,6 @@ function createTurnTaker(
   refuse: (content: string) => Promise<void>,
 ): (incoming: Incoming) => Promise<void> {
   const { userId, conversationId } = now;
-  let language: Language = 'en';
 
   async function secondsToWait(): Promise<number> {
     try {
@@ -223,12 +234,11 @@ function createTurnTaker(
   return async ({ text, receivedAt }) => {
     const frame = parseClientFrame(text);
     if (frame.kind === 'refused') {
-      // the words of JSON are no English, but Hangul is Korean
-      const spoken = languageOf(text, language) === 'ko' ? 'ko' : language;
-      await refuse(textOfProblem(frame.problem, spoken));
+      await refuse(textOfProblem(frame.problem, languageOfFrame(text, now.language)));
       return;
     }
-    language = languageOf(frame.content, language);
+    const language = languageOf(frame.content, now.language);
+    now.language = language;
     if (!now.isApproved) {
       await refuse(textOfProblem('awaiting-approval', language));
       return;
@@ -249,6 +259,11 @@ function createTurnTaker(
       }
     });
   };
+}
+
+/** The words of JSON are no English, but Hangul is Korean. */
+function languageOfFrame(text: string, before: Language): Language {
+  return languageOf(text, before) === 'ko' ? 'ko' : before;
 }
 
 async function offer(

@@ -31,9 +31,13 @@ export function viewEvent(event: ClientEvent): string {
   return JSON.stringify(event);
 }
 
-/** An `error` of the gateway: not stored, so without `seq` and `conversation_id`. */
-export function viewGatewayError(content: string, now: Date): string {
-  return JSON.stringify({ type: 'error', content, timestamp: timestampOf(now) });
+/**
+ * An `error` of the gateway: not stored, so without `seq` and `conversation_id`.
+ *
+ * @param code of the close that follows, if one does
+ */
+export function viewGatewayError(content: string, now: Date, code?: number): string {
+  return JSON.stringify({ type: 'error', content, timestamp: timestampOf(now), code });
 }
 
 export type GatewayProblem = 'invalid-format' | 'processing' | 'not-accepted' | 'awaiting-approval';
@@ -59,6 +63,13 @@ const GATEWAY_TEXTS: Readonly<Record<GatewayProblem, Readonly<Record<Language, s
 
 export function textOfProblem(problem: GatewayProblem, language: Language): string {
   return GATEWAY_TEXTS[problem][language];
+}
+
+export function textOfTooBig(maxBytes: number, language: Language): string {
+  const limit = maxBytes.toLocaleString('en-US');
+  return language === 'ko'
+    ? `메시지가 한도(${limit}바이트)보다 길어서 받지 못했어요. 줄여서 다시 보내 주세요.`
+    : `The message was not taken: it is longer than ${limit} bytes. Please send a shorter one.`;
 }
 
 export function textOfWait(seconds: number, language: Language): string {

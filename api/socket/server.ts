@@ -4,7 +4,8 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { WebSocketServer, type WebSocket } from 'ws';
+import { WebSocketServer, type Server, type WebSocket } from 'ws';
+import { isUuid } from '../../domain/ids.js';
 import { refuseConnection } from '../bare-refusal.js';
 import {
   isAllowedHost,
@@ -12,7 +13,15 @@ import {
   type HostConfig,
   type OriginConfig,
 } from '../middleware/origin.js';
-import { admit, type AdmissionDeps, type Admitted, type ChatPath } from './admission.js';
+import {
+  admit,
+  type AdmissionDeps,
+  type Admitted,
+  type ChatPath,
+  type RefusalReason,
+  type Refused,
+} from './admission.js';
+import { ChatSocket } from './chat-socket.js';
 import {
   openConnection,
   type Connection,
@@ -20,6 +29,7 @@ import {
   type ConnectionLimits,
 } from './connection.js';
 import { withDeadline } from './deadline.js';
+import { viewGatewayError } from './protocol.js';
 
 export interface SocketServerDeps
   extends
@@ -30,7 +40,11 @@ export interface SocketServerDeps
   readonly config: OriginConfig & HostConfig;
   /** On the answer to an upgrade that leads to no socket, as on every other. */
   readonly headers: Readonly<Record<string, string>>;
-  readonly metrics: { connectionOpened(): void; connectionClosed(): void };
+  readonly metrics: {
+    connectionOpened(): void;
+    connectionClosed(): void;
+    connectionRefused(reason: RefusalReason | UpgradeProblem): void;
+  };
 }
 
 export interface SocketLimits extends ConnectionLimits {
@@ -60,12 +74,14 @@ const SPOKEN_VERSION = { 'Sec-WebSocket-Version': '13' };
 
 export function createSocketServer(deps: SocketServerDeps): SocketServer {
   const limits = { ...SOCKET_DEFAULTS, ...deps.limits };
-  const server = createProtocol(deps.headers);
+  const report = createReport(deps);
+  const server = createProtocol(deps.headers, report);
+  const { refuse, refuseUpgrade } = createRefusals(server, deps, report);
   const connections = new Set<Connection>();
   let isClosing = false;
   const isGoingAway = (): boolean => isClosing;
 
-  function open(socket: WebSocket, admitted: Admitted): void {
+  function open(socket: ChatSocket, admitted: Admitted): void {
     const connection = openConnection(socket, admitted, { ...deps, limits });
     connections.add(connection);
     deps.metrics.connectionOpened();
@@ -77,20 +93,25 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
 
   async function accept(upgrade: Upgrade): Promise<void> {
     const path = chatPathOf(upgrade.request.url);
-    const refusal = refusalOf(upgrade.request, deps.config) ?? (isGoingAway() ? 503 : null);
-    if (path === null || refusal !== null) {
-      refuseConnection(upgrade.socket, { status: refusal ?? 404, headers: deps.headers });
+    const problem =
+      problemOf(upgrade.request, deps.config) ?? (isGoingAway() ? 'going-away' : null);
+    if (path === null || problem !== null) {
+      refuseUpgrade(upgrade, problem ?? 'unknown-address');
       return;
     }
     const admission = await admit(deps, path);
-    const socket = completeUpgrade(server, upgrade);
     if (admission.kind === 'refused') {
-      refuse(socket, admission, limits.closeTimeoutMs);
-    } else if (socket === null || isGoingAway()) {
-      await admission.lease.release();
-      refuse(socket, GOING_AWAY, limits.closeTimeoutMs);
-    } else {
+      refuse(upgrade, path, admission);
+      return;
+    }
+    const socket = isGoingAway() ? null : completeUpgrade(server, upgrade);
+    if (socket !== null) {
       open(socket, admission);
+      return;
+    }
+    await admission.lease.release();
+    if (isGoingAway()) {
+      refuseUpgrade(upgrade, 'going-away');
     }
   }
 
@@ -115,22 +136,74 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
   };
 }
 
-/** @returns the status for an upgrade that comes under a wrong name, or from a foreign page */
-function refusalOf(request: IncomingMessage, config: OriginConfig & HostConfig): number | null {
-  if (!isAllowedHost(request, config)) {
-    return 421;
-  }
-  return isAllowedPage(request, config) ? null : 403;
+function createRefusals(server: Protocol, deps: SocketServerDeps, report: Report) {
+  const { headers } = deps;
+  const { closeTimeoutMs } = { ...SOCKET_DEFAULTS, ...deps.limits };
+  return {
+    refuseUpgrade({ socket }: Upgrade, problem: UpgradeProblem): void {
+      report(problem);
+      refuseConnection(socket, { status: UPGRADE_PROBLEMS[problem], headers });
+    },
+    /**
+     * A client that asks for `events` is accepted, because a page sees nothing of an answer to its
+     * upgrade. Others would take an open socket for success and come back at once, for ever.
+     * Source: contract, decision 19.
+     */
+    refuse(upgrade: Upgrade, path: ChatPath, refused: Refused): void {
+      report(refused.why, path.id);
+      if (path.query.has('events')) {
+        const socket = completeUpgrade(server, upgrade);
+        socket?.send(viewGatewayError(refused.reason, new Date(), refused.code));
+        closeRefused(socket, refused, closeTimeoutMs);
+      } else {
+        refuseConnection(upgrade.socket, { status: 403, headers, detail: refused.reason });
+      }
+    },
+  };
 }
 
-function createProtocol(headers: SocketServerDeps['headers']): WebSocketServer {
+/** What is wrong with an upgrade before its address is read, and its HTTP status. */
+const UPGRADE_PROBLEMS = {
+  'bad-handshake': 400,
+  'foreign-page': 403,
+  'unknown-address': 404,
+  'wrong-host': 421,
+  'going-away': 503,
+} as const;
+type UpgradeProblem = keyof typeof UPGRADE_PROBLEMS;
+
+function problemOf(
+  request: IncomingMessage,
+  config: OriginConfig & HostConfig,
+): UpgradeProblem | null {
+  if (!isAllowedHost(request, config)) {
+    return 'wrong-host';
+  }
+  return isAllowedPage(request, config) ? null : 'foreign-page';
+}
+
+type Report = (reason: RefusalReason | UpgradeProblem, conversationId?: string) => void;
+
+function createReport({ logger, metrics }: SocketServerDeps): Report {
+  return (reason, id = '') => {
+    logger.info('socket refused', { reason, ...(isUuid(id) ? { conversationId: id } : {}) });
+    metrics.connectionRefused(reason);
+  };
+}
+
+type Protocol = Server<typeof ChatSocket>;
+
+function createProtocol(headers: SocketServerDeps['headers'], report: Report): Protocol {
   const server = new WebSocketServer({
+    WebSocket: ChatSocket,
     noServer: true,
     maxPayload: MAX_FRAME_BYTES,
     clientTracking: false,
   });
   server.on('wsClientError', (_error, socket) => {
-    refuseConnection(socket, { status: 400, headers: { ...headers, ...SPOKEN_VERSION } });
+    report('bad-handshake');
+    const status = UPGRADE_PROBLEMS['bad-handshake'];
+    refuseConnection(socket, { status, headers: { ...headers, ...SPOKEN_VERSION } });
   });
   return server;
 }
@@ -167,8 +240,8 @@ interface Upgrade {
 }
 
 /** @returns null if the client has gone meanwhile, or does not speak the protocol */
-function completeUpgrade(server: WebSocketServer, upgrade: Upgrade): WebSocket | null {
-  const accepted: WebSocket[] = [];
+function completeUpgrade(server: Protocol, upgrade: Upgrade): ChatSocket | null {
+  const accepted: ChatSocket[] = [];
   server.handleUpgrade(upgrade.request, upgrade.socket, upgrade.head, (socket) => {
     accepted.push(socket); // called at once, or never
   });
@@ -178,8 +251,8 @@ function completeUpgrade(server: WebSocketServer, upgrade: Upgrade): WebSocket |
 /** Source: RFC 6455 §7.4.1 */
 const GOING_AWAY = { code: 1001, reason: 'server is going away' };
 
-/** Accepted, then closed: so that a client can tell "log in again" from "try later". */
-function refuse(
+/** With a code of its own, so that a client can tell "log in again" from "try later". */
+function closeRefused(
   socket: WebSocket | null,
   { code, reason }: { readonly code: number; readonly reason: string },
   timeoutMs: number,

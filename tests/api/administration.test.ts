@@ -241,7 +241,7 @@ describe('POST /admin/users/{user_id}/disable', () => {
     const chat = await opened(connectChat(url));
     await shut(person);
     expect(await chat.closed()).toMatchObject({ code: 1008 });
-    expect(await connectChat(url).closed()).toMatchObject({ code: 1008 });
+    expect(await connectChat(url).refused()).toMatchObject({ status: 403 });
     await gateway.close();
   });
 

@@ -374,9 +374,13 @@ describe('the public template of somebody else', () => {
 
 describe('the socket', () => {
   async function knock(id: string) {
+    const talk = { id, userId: stranger.id, token: stranger.token };
+    const refused = await connectChat(gateway.url(talk)).refused();
     statements.length = 0;
-    const chat = connectChat(gateway.url({ id, userId: stranger.id, token: stranger.token }));
-    return { ...(await chat.closed()), statements: [...statements], frames: chat.frames };
+    const chat = connectChat(gateway.url(talk, '&events=basic'));
+    const closed = await chat.closed();
+    const frames = chat.frames.map(({ timestamp: _, ...frame }) => frame);
+    return { refused, ...closed, statements: [...statements], frames };
   }
 
   test('closes alike for a missing and for a foreign conversation', async () => {

@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { createLeases } from '../../api/socket/leases.js';
 import { connectDb } from '../../db/connect.js';
 import { connectRedis } from '../../events/redis.js';
-import { silentLogger } from '../../telemetry/logger.js';
+import { silentLogger, type Logger } from '../../telemetry/logger.js';
 import { createTalk, startGateway, type Gateway, type Talk } from '../support/chat-server.js';
+import { openPageChat } from '../support/browser.js';
 import { connectChat, opened, type ChatClient } from '../support/chat-client.js';
 import { createTestDb, testServers, type TestDb } from '../support/servers.js';
 import { startProxyOf } from '../support/server-proxies.js';
@@ -29,8 +30,17 @@ afterAll(async () => {
   await testDb.drop();
 });
 
+/** Such a client learns why it is refused. */
+const ASKS_FOR_EVENTS = '&events=extended';
+
+function recordingLogger() {
+  const lines: object[] = [];
+  const info: Logger['info'] = (event, fields) => lines.push({ event, ...fields });
+  return { lines, logger: { ...silentLogger, info } };
+}
+
 function connect(talk: Talk, options: { query?: string; at?: Gateway } = {}): ChatClient {
-  const client = connectChat((options.at ?? gateway).url(talk, options.query));
+  const client = connectChat((options.at ?? gateway).url(talk, options.query ?? ASKS_FOR_EVENTS));
   clients.push(client);
   return client;
 }
@@ -49,39 +59,81 @@ interface Refusal {
   readonly change?: (talk: Talk) => Partial<Talk>;
   readonly query?: string;
   readonly reason: string;
+  /** In the log and the metric. */
+  readonly label: string;
 }
 
 const refusals: readonly Refusal[] = [
-  { what: 'an id that is no uuid', change: () => ({ id: 'x' }), reason: 'validation error' },
-  { what: 'a malformed `after`', query: '&after=-1', reason: 'validation error' },
+  {
+    what: 'an id that is no uuid',
+    change: () => ({ id: 'x' }),
+    reason: 'validation error',
+    label: 'malformed',
+  },
+  {
+    what: 'a malformed `after`',
+    query: '&after=-1',
+    reason: 'validation error',
+    label: 'malformed',
+  },
   {
     what: 'no token',
     change: () => ({ token: '' }),
     reason: 'missing authentication token',
+    label: 'no-token',
   },
   {
     what: 'a token that does not decode',
     change: () => ({ token: 'nonsense' }),
     reason: 'Invalid token',
+    label: 'bad-token',
   },
   {
     what: 'a refresh token',
     change: ({ userId }) => ({ token: `refresh:${userId}` }),
     reason: 'Invalid token type',
+    label: 'bad-token',
   },
   {
     what: 'a missing conversation',
     change: () => ({ id: randomUUID() }),
     reason: 'conversation not found or access denied',
+    label: 'not-found',
   },
 ];
 
-test.each(refusals)('$what is accepted and then closed with 1008', async (refusal) => {
-  const talk = await createTalk(testDb.db);
-  const changed = { ...talk, ...refusal.change?.(talk) };
-  const client = connect(changed, { query: refusal.query ?? '' });
-  expect(await client.closed()).toEqual({ code: 1008, reason: refusal.reason });
-  expect(client.frames).toEqual([]);
+describe.each(refusals)('$what', ({ change, query = '', reason, label }) => {
+  const changed = async () => {
+    const talk = await createTalk(testDb.db);
+    return { ...talk, ...change?.(talk) };
+  };
+
+  test('gets one `error` event and is closed with 1008 where `events` are asked for', async () => {
+    const client = connect(await changed(), { query: `${query}${ASKS_FOR_EVENTS}` });
+    expect(await client.closed()).toEqual({ code: 1008, reason });
+    expect(client.frames).toEqual([
+      { type: 'error', content: reason, code: 1008, timestamp: expect.any(String) },
+    ]);
+  });
+
+  test('gets 403 at the upgrade where they are not', async () => {
+    const client = connect(await changed(), { query });
+    expect(await client.refused()).toEqual({
+      status: 403,
+      body: JSON.stringify({ detail: reason }),
+    });
+    expect((await client.closed()).code).toBe(1006);
+  });
+
+  test('is a line of the log and a count of the metric, without the token', async () => {
+    const { logger, lines } = recordingLogger();
+    const at = await startGateway(testDb.db, { logger });
+    more.push(at);
+    await connect(await changed(), { at, query }).refused();
+    expect(at.refusals).toEqual([label]);
+    expect(lines).toMatchObject([{ event: 'socket refused', reason: label }]);
+    expect(JSON.stringify(lines)).not.toContain('token=');
+  });
 });
 
 test('a foreign conversation is refused with the words for a missing one', async () => {
@@ -131,6 +183,28 @@ test('a free user has two connections over all conversations and gateways; a thi
   kept[0]?.socket.close();
   await kept[0]?.closed();
   await until('the place is free again', () => isTaken(talk, second, 2));
+});
+
+test('a client without `events` that has no place left gets 403, and 1013 is counted as such', async () => {
+  const talk = await createTalk(testDb.db, 'free');
+  await Promise.all([connect(talk), connect(talk)].map(opened));
+  const { status, body } = await connect(talk, { query: '' }).refused();
+  expect([status, body]).toEqual([403, '{"detail":"too many concurrent connections"}']);
+  expect(gateway.refusals.at(-1)).toBe('too-many-connections');
+});
+
+test('the existing front end tries five times again, then stops', async () => {
+  const stranger = await createTalk(testDb.db);
+  const talk = await createTalk(testDb.db);
+  const { logger, lines } = recordingLogger();
+  const at = await startGateway(testDb.db, { logger });
+  more.push(at);
+  const chat = openPageChat(() => at.url({ ...talk, token: stranger.token }), talk.id, 10);
+  await until('it has given up', () => chat.hasGivenUp());
+  expect(chat.events).toEqual([]);
+  expect(chat.refusals).toEqual([403, 403, 403, 403, 403, 403]);
+  expect(lines).toHaveLength(6);
+  expect(at.refusals).toEqual(Array.from({ length: 6 }, () => 'not-found'));
 });
 
 test('an administrator has as many connections as wanted', async () => {

@@ -172,7 +172,7 @@ test('a client that never answers the close is ended with the server', async () 
 test('a refused client that never answers the close is ended, too', async () => {
   const gateway = await start();
   const talk = await createTalk(testDb.db, 'free');
-  const { socket, heard } = await knock(gateway, { ...talk, token: 'nonsense' });
+  const { socket, heard } = await knock(gateway, { ...talk, token: 'nonsense&events=extended' });
   await once(socket, 'close');
   expect(heard()).toMatch(/^HTTP\/1\.1 101 /);
   expect(heard()).toContain('Invalid token');

@@ -124,7 +124,7 @@ test('are not opened any more', async () => {
   const gateway = await start();
   const talk = await createTalk(testDb.db);
   await closeAccount(testDb.db, talk.userId, new Date());
-  expect(await connectChat(gateway.url(talk)).closed()).toMatchObject({
+  expect(await connectChat(gateway.url(talk, '&events=basic')).closed()).toMatchObject({
     code: 1008,
     reason: 'conversation not found or access denied',
   });

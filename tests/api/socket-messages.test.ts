@@ -119,6 +119,11 @@ test.each([
     client.socket.send(frameOf(bytes + 1));
     client.send({ content: 'after it' });
     expect((await client.closed()).code).toBe(1009);
+    const limit = bytes.toLocaleString('en-US');
+    const content = `The message was not taken: it is longer than ${limit} bytes. Please send a shorter one.`;
+    expect(client.frames).toEqual([
+      { type: 'error', content, code: 1009, timestamp: expect.any(String) },
+    ]);
     const again = await opened(connectChat(gateway.url(talk)));
     again.send({ content: 'last' });
     await until('the next one is sent on', () => sent.length === 2);
@@ -126,10 +131,21 @@ test.each([
   },
 );
 
-test('a limit counts bytes, not characters', async () => {
+test('a limit counts bytes, not characters, and Korean is answered in Korean', async () => {
   const { client } = await connected({}, 'free');
   client.send({ content: '가'.repeat(1_400) });
   expect((await client.closed()).code).toBe(1009);
+  expect(client.frames[0]?.content).toContain('한도(4,096바이트)');
+});
+
+test('a frame of 8 MB, which is never read as a whole, is answered before the close, too', async () => {
+  const { client, sent } = await connected({}, 'free');
+  client.send({ content: '안녕하세요' });
+  await until('it is sent on', () => sent.length === 1);
+  client.socket.send(frameOf(8_388_608));
+  expect((await client.closed()).code).toBe(1009);
+  expect(client.frames).toMatchObject([{ type: 'error', code: 1009 }]);
+  expect(client.frames[0]?.content).toContain('한도(4,096바이트)');
 });
 
 test('messages go on strictly in order, one at a time, however many come at once', async () => {

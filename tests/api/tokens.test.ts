@@ -244,7 +244,9 @@ describe('tokens that others could make', () => {
     const { id, refreshToken } = person;
     const refreshed = await refresh(await forge({ id, token: refreshToken, type: 'refresh' }));
     expect([refreshed.status, refreshed.body]).toEqual([401, { detail }]);
-    const chat = connectChat(gateway.url({ ...talk, token: encodeURIComponent(token) }));
+    const chat = connectChat(
+      gateway.url({ ...talk, token: encodeURIComponent(token) }, '&events=basic'),
+    );
     expect(await chat.closed()).toEqual({ code: 1008, reason: detail });
   });
 
@@ -263,7 +265,7 @@ describe('tokens that others could make', () => {
     const wrongType = { detail: 'Invalid token type' };
     expect((await me(person.refreshToken)).body).toEqual(wrongType);
     expect((await refresh(person.token)).body).toEqual(wrongType);
-    const chat = connectChat(gateway.url({ ...talk, token: person.refreshToken }));
+    const chat = connectChat(gateway.url({ ...talk, token: person.refreshToken }, '&events=basic'));
     expect(await chat.closed()).toEqual({ code: 1008, reason: 'Invalid token type' });
   });
 
@@ -274,7 +276,7 @@ describe('tokens that others could make', () => {
     const gone = { detail: 'User not found' };
     expect((await me(person.token)).body).toEqual(gone);
     expect((await refresh(person.refreshToken)).body).toEqual(gone);
-    const chat = connectChat(gateway.url({ ...talk, token: person.token }));
+    const chat = connectChat(gateway.url({ ...talk, token: person.token }, '&events=basic'));
     expect((await chat.closed()).reason).toBe('conversation not found or access denied');
   });
 
@@ -285,9 +287,11 @@ describe('tokens that others could make', () => {
       body: { name: 'script' },
     });
     const talk = await createTalk(api.db, 'free', person.id);
-    const asToken = connectChat(gateway.url({ ...talk, token: body.key }));
+    const asToken = connectChat(gateway.url({ ...talk, token: body.key }, '&events=basic'));
     expect(await asToken.closed()).toEqual({ code: 1008, reason: 'Invalid token' });
-    const asHeader = connectChat(gateway.url({ ...talk, token: '' }), { 'X-API-Key': body.key });
+    const asHeader = connectChat(gateway.url({ ...talk, token: '' }, '&events=basic'), {
+      'X-API-Key': body.key,
+    });
     expect((await asHeader.closed()).reason).toBe('missing authentication token');
   });
 
@@ -295,7 +299,7 @@ describe('tokens that others could make', () => {
     const [person, other] = [await api.register(), await api.register()];
     const talk = await createTalk(api.db, 'free', person.id);
     expect((await me(other.token)).body.id).toBe(other.id);
-    const chat = connectChat(gateway.url({ ...talk, token: other.token }));
+    const chat = connectChat(gateway.url({ ...talk, token: other.token }, '&events=basic'));
     expect((await chat.closed()).reason).toBe('conversation not found or access denied');
   });
 

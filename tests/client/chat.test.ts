@@ -113,8 +113,9 @@ test('what is said while there is no connection is sent when there is one', asyn
 describe('a refused socket (1008)', () => {
   test('ends the chat with the reason', async () => {
     const talk = await createTalk(testDb.db);
-    const { chat } = open({ ...talk, token: 'nonsense' });
+    const { chat, events } = open({ ...talk, token: 'nonsense' });
     expect(await chat.closed).toBe('Invalid token');
+    expect(events).toEqual([]); // no `error` beside the reason
     expect(() => {
       chat.send('anybody?');
     }).toThrow('closed');

@@ -151,8 +151,9 @@ describe('over HTTP', () => {
     const id = await late.startConversation();
     await until('it has expired', async () => (await late.ask('GET', '/auth/me')).status === 401);
     expect((await late.ask('GET', '/auth/me')).body).toEqual({ detail: 'Token has expired' });
-    const chat = await late.chat(id);
+    const chat = await late.chat(id, 'events=basic');
     await until('the socket is closed', () => chat.closed !== null);
+    expect(chat.events).toMatchObject([{ type: 'error', content: 'Token has expired' }]);
     expect(chat.closed).toEqual({ code: 1008, reason: 'Token has expired' });
   });
 });
@@ -184,13 +185,14 @@ describe('over the socket', () => {
       chat.sendRaw(JSON.stringify({ content: 'x'.repeat(max) }));
       await until('it is closed', () => chat.closed !== null);
       expect(chat.closed?.code).toBe(1009);
+      expect(chat.events).toMatchObject([{ type: 'error', code: 1009 }]);
       expect(await storedOf(id)).toEqual([]);
     },
   );
 
   test.each([[MISSING], ['no-uuid'], ['%00']])('conversation %s closes with 1008', async (id) => {
     const person = await personOf();
-    const chat = await person.chat(id);
+    const chat = await person.chat(id, 'events=basic');
     await until('it is closed', () => chat.closed !== null);
     expect(chat.closed?.code).toBe(1008);
   });

@@ -191,9 +191,9 @@ async function talk(): Promise<void> {
   await chat.say('run it again');
   told.push(JSON.stringify(chat.events));
   await chat.close();
-  const refused = await person.chat('nonsense', `token=${secret('invalidToken')}`);
+  const refused = await person.chat('nonsense', `token=${secret('invalidToken')}&events=basic`);
   await until('it is refused', () => refused.closed);
-  told.push(JSON.stringify(refused.closed));
+  told.push(JSON.stringify([refused.closed, refused.events]));
 }
 
 /** Processes whose stores are away or refuse them; then with a table that is gone. */

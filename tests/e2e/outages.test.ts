@@ -83,7 +83,7 @@ async function whilePostgresIsAway(scene: Scene, found: Record<string, any>): Pr
     person.ask('POST', '/pipelines/execute', { design: { ...credentials } }),
   ]);
   found['answersMs'] = Date.now() - since;
-  const refused = await person.chat(scene.late.conversationId);
+  const refused = await person.chat(scene.late.conversationId, 'events=basic');
   await until('the socket is refused', () => refused.closed !== null);
   found['refused'] = refused.closed;
 }

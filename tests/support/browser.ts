@@ -32,6 +32,9 @@ export interface PageChat {
   readonly events: readonly WireEvent[];
   /** Whether the input is enabled. */
   isOpen(): boolean;
+  /** The HTTP statuses of upgrades that led to no socket. */
+  readonly refusals: readonly number[];
+  hasGivenUp(): boolean;
   send(content: string): void;
   /** Drops the connection, as a network does. */
   lose(): void;
@@ -160,22 +163,35 @@ const FIRST_RECONNECT_MS = 1_000;
 const LONGEST_RECONNECT_MS = 30_000;
 const MAX_RECONNECTS = 5;
 
-function openPageChat(address: () => string, conversationId: string): PageChat {
+/** Source: contract, frontend-expectations §3. @param firstReconnectMs less than the real one is faster */
+export function openPageChat(
+  address: () => string,
+  conversationId: string,
+  firstReconnectMs = FIRST_RECONNECT_MS,
+): PageChat {
   const events: WireEvent[] = [];
+  const refusals: number[] = [];
   let socket: WebSocket;
   let failures = 0;
   let isWanted = true;
+  let hasGivenUp = false;
 
   function connect(): void {
     socket = new WebSocket(address(), { origin: ORIGIN });
     socket.on('open', () => (failures = 0));
     socket.on('message', (data: Buffer) => events.push(JSON.parse(data.toString())));
     socket.on('error', () => undefined);
+    socket.on('unexpected-response', (_request, { statusCode = 0 }) => {
+      refusals.push(statusCode);
+      socket.terminate();
+    });
     socket.on('close', () => {
       if (isWanted && failures < MAX_RECONNECTS) {
-        const waitMs = Math.min(FIRST_RECONNECT_MS * 2 ** failures, LONGEST_RECONNECT_MS);
+        const waitMs = Math.min(firstReconnectMs * 2 ** failures, LONGEST_RECONNECT_MS);
         failures += 1;
         setTimeout(connect, waitMs);
+      } else {
+        hasGivenUp = true;
       }
     });
   }
@@ -183,7 +199,9 @@ function openPageChat(address: () => string, conversationId: string): PageChat {
 
   return {
     events,
+    refusals,
     isOpen: () => socket.readyState === WebSocket.OPEN,
+    hasGivenUp: () => hasGivenUp,
     send: (content) => {
       socket.send(JSON.stringify({ content, conversation_id: conversationId }));
     },

@@ -14,6 +14,8 @@ export interface ChatClient {
   readonly socket: WebSocket;
   readonly frames: ClientFrame[];
   closed(): Promise<{ code: number; reason: string }>;
+  /** The HTTP answer to an upgrade that led to no socket. */
+  refused(): Promise<{ status: number; body: string }>;
   send(frame: object): void;
   /** Waits for that many frames. */
   received(count: number): Promise<readonly ClientFrame[]>;
@@ -31,12 +33,25 @@ export function connectChat(url: string, headers: Record<string, string> = {}): 
     ending = { code, reason: reason.toString('utf8') };
   });
   socket.on('error', () => undefined);
+  let refusal: { status: number; body: string } | null = null;
+  socket.on('unexpected-response', (_request, response) => {
+    let body = '';
+    response.on('data', (chunk: Buffer) => (body += chunk.toString('utf8')));
+    response.on('end', () => {
+      refusal = { status: response.statusCode ?? 0, body };
+      socket.terminate();
+    });
+  });
   return {
     socket,
     frames,
     closed: async () => {
       await until('the socket is closed', () => ending !== null);
       return ending ?? { code: 0, reason: '' };
+    },
+    refused: async () => {
+      await until('the upgrade is refused', () => refusal !== null);
+      return refusal ?? { status: 0, body: '' };
     },
     send: (frame) => {
       socket.send(JSON.stringify(frame));

@@ -30,6 +30,8 @@ export interface Gateway {
   readonly sent: OutgoingMessage[];
   /** Connections counted by the metrics. */
   connected(): number;
+  /** Refused connections counted by the metrics. */
+  readonly refusals: readonly string[];
   /** @param query without the token */
   url(talk: Talk, query?: string): string;
   close(): Promise<void>;
@@ -65,6 +67,7 @@ export async function startGateway(db: Db, options: GatewayOptions = {}): Promis
   });
   const sent: OutgoingMessage[] = [];
   let connected = 0;
+  const refusals: string[] = [];
   const feeds = createFeeds({
     ...{ db, bus, redis, macs: TEST_MACS },
     logger: options.logger ?? silentLogger,
@@ -98,6 +101,7 @@ export async function startGateway(db: Db, options: GatewayOptions = {}): Promis
     metrics: {
       connectionOpened: () => (connected += 1),
       connectionClosed: () => (connected -= 1),
+      connectionRefused: (reason) => refusals.push(reason),
     },
     ...options,
   });
@@ -113,6 +117,7 @@ export async function startGateway(db: Db, options: GatewayOptions = {}): Promis
     port,
     sent,
     connected: () => connected,
+    refusals,
     url: (talk, query = '') =>
       `ws://127.0.0.1:${port}/api/v1/ws/chat/${talk.id}?token=${talk.token}${query}`,
     close: async () => {
