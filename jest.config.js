@@ -1,9 +1,12 @@
+import { LONG_TESTS } from './tests/support/long-tests.mjs';
+
 /** @type {import('jest').Config} */
 export default {
   testEnvironment: 'node',
   // beyond the tests: where what no test loads is to be counted as uncovered
   roots: ['<rootDir>/tests', '<rootDir>/api', '<rootDir>/db', '<rootDir>/domain'],
   testMatch: ['**/*.test.ts'],
+  testPathIgnorePatterns: LONG_TESTS.map((path) => `<rootDir>/${path}$`),
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '^.+\\.ts$': [
