@@ -108,9 +108,9 @@ export default tseslint.config(
     rules: {
       curly: 'error',
       'no-console': 'error',
-      'max-lines': ['error', { max: 300, skipBlankLines: true, skipComments: true }],
-      'max-lines-per-function': ['error', { max: 60, skipBlankLines: true, skipComments: true }],
-      'max-params': ['error', 3],
+      // sizes are an alarm, not a goal
+      'max-lines': ['error', { max: 500, skipBlankLines: true, skipComments: true }],
+      'max-lines-per-function': ['error', { max: 100, skipBlankLines: true, skipComments: true }],
       'max-depth': ['error', 3],
       complexity: ['error', { max: 10, variant: 'modified' }], // a switch counts once
       // objects come from factories that close over their state: their methods have no `this`
@@ -146,8 +146,6 @@ export default tseslint.config(
     files: ['tests/**/*.ts'],
     rules: {
       'max-lines-per-function': 'off',
-      'max-lines': ['error', { max: 500 }],
-      'max-params': 'off',
       // tests read nothing from outside
       'regexp/no-super-linear-backtracking': 'off',
       'regexp/no-super-linear-move': 'off',
