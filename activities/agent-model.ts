@@ -1,6 +1,6 @@
 /** Asks a model on an agent's behalf; once more where the answer is not of the form asked for. */
 import { Context, log } from '@temporalio/activity';
-import { promptFor } from '../domain/agent-prompts.js';
+import { promptFor, type AgentPrompt } from '../domain/agent-prompts.js';
 import { complexityOfModel } from '../domain/complexity.js';
 import { numericFieldsOf } from '../domain/conditions.js';
 import type { Ledger, StepFailures } from '../domain/costs.js';
@@ -60,7 +60,7 @@ export async function askModel(
   prompt.notes.forEach((note) => {
     log.warn(note, { pipelineId: call.pipelineId, node: call.node });
   });
-  const request = requestOf(task, prompt.messages, priors);
+  const request = requestOf(task, prompt, priors);
   const first = await ask(deps, task, { stepId: call.stepId, request });
   const asked = [first];
   let answer = readReply(task, first);
@@ -105,11 +105,13 @@ function outcomeOf(
   }
   return {
     ...spent,
+    unread: [],
     agent: task.agent,
     status: 'success',
     errorCode: null,
     error: null,
-    content: [answer.value, ...notes].join('\n\n'),
+    // a note would make a document no document any more
+    content: [answer.value, ...(task.agent.output_schema == null ? notes : [])].join('\n\n'),
     answered: numericFieldsOf(answer.value),
   };
 }
@@ -177,12 +179,13 @@ function capOf(agent: AgentSpec, emptyAnswers: number): number {
 
 function requestOf(
   { call, design, agent, kind, language }: PromptedTask,
-  messages: ModelRequest['messages'],
+  prompt: AgentPrompt,
   priors: readonly AgentResult[],
 ): ModelRequest {
   const outputSchema = agent.output_schema ?? null;
   return {
-    messages,
+    messages: prompt.messages,
+    messagesWithin: prompt.within,
     temperature: agent.temperature,
     maxTokens: agent.max_tokens,
     purpose: {

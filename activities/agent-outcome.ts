@@ -6,6 +6,7 @@ import type { ConversationId, PipelineId, StepId, UserId } from '../domain/ids.j
 import type { Language } from '../domain/languages.js';
 import type { NodeKind, PromptedKind } from '../domain/pipeline.js';
 import type { AgentStatus } from '../domain/results.js';
+import type { UnreadSource } from '../domain/unread-sources.js';
 import type { PriorStep } from '../db/agent-steps.js';
 
 /** Ids and numbers only: the design and all texts are in PostgreSQL. */
@@ -60,6 +61,8 @@ export interface AgentOutcome {
   readonly fallbackFrom: string | null;
   /** The answer is not complete. */
   readonly truncated: boolean;
+  /** Addresses that were to be read and could not. */
+  readonly unread: readonly UnreadSource[];
   /** Numeric fields of the agent's own answer. */
   readonly answered: Readonly<Record<string, number>>;
 }
@@ -72,6 +75,7 @@ export const NOTHING_MADE = {
   attempts: 0,
   fallbackFrom: null,
   truncated: false,
+  unread: [],
   answered: {},
 } as const;
 

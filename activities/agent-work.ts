@@ -5,6 +5,7 @@ import { COLLECTOR_AWAY, pageText, problemText } from '../domain/collector-texts
 import { sourceUrlsOf } from '../domain/collector-sources.js';
 import { numericFieldsOf } from '../domain/conditions.js';
 import { DomainError } from '../domain/errors.js';
+import { unreadSource, type UnreadSource } from '../domain/unread-sources.js';
 import { nodeKindOf } from '../domain/pipeline.js';
 import { noteCollectorCall } from '../db/agent-steps.js';
 import { findApproval } from '../db/approvals.js';
@@ -64,9 +65,12 @@ async function makeOutcome(deps: MakingDeps, task: PromptedTask): Promise<AgentO
   if (urls.length === 0) {
     return askModel(deps, task, []);
   }
-  return (
-    (await collectPages(deps, task, urls)) ?? askModel(deps, task, [COLLECTOR_AWAY[task.language]])
-  );
+  const collected = await collectPages(deps, task, urls);
+  if (collected !== null) {
+    return collected;
+  }
+  const planned = await askModel(deps, task, [COLLECTOR_AWAY[task.language]]);
+  return { ...planned, unread: urls.map((url) => unreadSource(url, { kind: 'unreachable' })) };
 }
 
 function taskOf(call: AgentCall, stored: StepTask | null): AgentTask {
@@ -102,6 +106,7 @@ async function collectPages(
   const signal = Context.current().cancellationSignal;
   const pages: string[] = [];
   const problems: string[] = [];
+  const unread: UnreadSource[] = [];
   let isBlocked = true;
   if (!(await collector.isReachable(signal))) {
     return null;
@@ -117,9 +122,10 @@ async function collectPages(
       const problem = outcome.kind === 'problem' ? outcome.problem : outcome;
       isBlocked &&= problem.kind === 'blocked';
       problems.push(problemText(url, problem, language));
+      unread.push(unreadSource(url, problem));
     }
   }
-  const by = { ...NOTHING_MADE, agent, provider: 'data-collector', attempts: 1 };
+  const by = { ...NOTHING_MADE, agent, provider: 'data-collector', attempts: 1, unread };
   if (pages.length === 0) {
     const errorCode = isBlocked ? 'collector-blocked' : 'collector-failed';
     return { ...by, status: 'failed', errorCode, error: `${agent.name}: ${problems.join('; ')}` };

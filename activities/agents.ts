@@ -92,12 +92,13 @@ async function takeOver(
   if (source?.status !== 'success') {
     throw new DomainError('not-found', `pipeline ${call.reuseFrom} has no answer of ${call.node}`);
   }
-  const { seq: _seq, endedAt: _endedAt, fields, ...answer } = source;
+  const { seq: _seq, endedAt: _endedAt, fields, unreadSources, ...answer } = source;
   const { pipelineId, node, stepId: id } = call;
   return store(deps, call, {
     ...answer,
     ...{ id, pipelineId, node, tokensUsed: 0, cost: '0', durationSeconds: 0 },
     fields,
+    unreadSources: unreadSources === null ? null : JSON.stringify(unreadSources),
     reusedFrom: call.reuseFrom,
   });
 }
@@ -123,7 +124,7 @@ function secondsSinceScheduled(): number {
 }
 
 function endOf(call: AgentCall, outcome: AgentOutcome, durationSeconds: number): AgentEnd {
-  const { agent, answered, ...made } = outcome;
+  const { agent, answered, unread, ...made } = outcome;
   return {
     ...made,
     id: call.stepId,
@@ -133,6 +134,7 @@ function endOf(call: AgentCall, outcome: AgentOutcome, durationSeconds: number):
     role: agent.role,
     cost: { of: [call.stepId, repairStepOf(call.stepId)] },
     durationSeconds,
+    unreadSources: unread.length === 0 ? null : JSON.stringify(unread),
     fields: { ...answered, tokens_used: made.tokensUsed, duration_seconds: durationSeconds },
   };
 }

@@ -165,17 +165,37 @@ async function collectOnce(url: string, ask: Door): Promise<Attempt> {
 }
 
 async function pageAt(url: string, ask: Door): Promise<CollectedPage> {
-  const { id } = await ask(Created, { path: '', body: { url, source_type: 'web' } });
+  const { id } = await refusedBy(
+    { status: 422, refusal: 'refused-address' },
+    ask(Created, { path: '', body: { url, source_type: 'web' } }),
+  );
   const place = `/${encodeURIComponent(id)}`;
   const { status, reason } = await ask(Compliance, { path: `${place}/compliance` });
   if (status === 'blocked') {
     throw failedBy({ kind: 'blocked', reason });
   }
-  const crawled = await ask(Crawled, { path: `${place}/collect`, body: null });
+  const crawled = await refusedBy(
+    { status: 403, refusal: 'disallowed-by-robots' },
+    ask(Crawled, { path: `${place}/collect`, body: null }),
+  );
   if (crawled.status === 'failed' || crawled.status === 'blocked') {
     const kind = isRefusedCrawlError(crawled.reason) ? 'blocked' : crawled.status;
     throw failedBy({ kind, reason: crawled.reason });
   }
   const { items, text } = await ask(Data, { path: `${place}/data` });
   return { url, items, text };
+}
+
+/** What a status means as an answer to one of the calls. Source: contract, pipeline §3.3. */
+async function refusedBy<T>(
+  meaning: Omit<Extract<CollectorProblem, { kind: 'status' }>, 'kind'>,
+  answer: Promise<T>,
+): Promise<T> {
+  return answer.catch((error: unknown) => {
+    const outcome = error instanceof CallFailed ? error.outcome : null;
+    const problem = outcome?.kind === 'problem' ? outcome.problem : null;
+    throw problem?.kind === 'status' && problem.status === meaning.status
+      ? failedBy({ kind: 'status', ...meaning })
+      : error;
+  });
 }

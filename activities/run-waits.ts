@@ -9,6 +9,7 @@ import { lockOwner, parkRun, takeSlot } from '../db/slots.js';
 import { inTransaction } from '../db/transactions.js';
 import { agentFailureText } from '../domain/agent-failures.js';
 import { DomainError } from '../domain/errors.js';
+import { missingLine, missingOf } from '../domain/missing.js';
 import type { StoredEvent } from '../domain/events.js';
 import { stepIdOf, type PipelineId, type StreamId } from '../domain/ids.js';
 import type { ApprovalRule } from '../domain/pipeline.js';
@@ -111,12 +112,18 @@ async function ask(deps: RunWaitDeps, call: ApprovalCall & ApprovalRule) {
 }
 
 /** What the agents before it have made, as the owner reads it and may edit it. */
-async function inputOf(tx: Tx, { id: pipelineId, design }: RunRecord, node: string) {
+async function inputOf(tx: Tx, run: RunRecord, node: string) {
+  const { id: pipelineId, design } = run;
   const steps = await listSteps(tx, pipelineId);
   const priors = priorsAmong(steps, { pipelineId, design, node });
   const made = priors.filter(({ status }) => status === 'success');
   const texts = made.map((prior) => `## ${prior.agent_name} (${prior.role})\n\n${prior.content}`);
-  return made.length === 1 ? (made[0]?.content ?? '') : texts.join('\n\n');
+  const [only, ...others] = made;
+  const input = only !== undefined && others.length === 0 ? only.content : texts.join('\n\n');
+  const language = languageOfRun(run);
+  const line = missingLine(missingOf(priors, language), language);
+  const isDocument = /^\s*[[{]/.test(input); // conditions look into it: nothing may stand before
+  return line === null || isDocument ? input : `${line}\n\n${input}`;
 }
 
 async function take(

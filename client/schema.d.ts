@@ -1306,6 +1306,12 @@ export interface components {
       total_tokens: number;
       output: string;
       error: string | null;
+      missing?: {
+        agent: string;
+        reason: string;
+        code: string;
+        url?: string;
+      }[];
     };
     AgentResult: {
       agent_name: string;
@@ -1325,6 +1331,32 @@ export interface components {
       fallback_from?: string | null;
       /** @constant */
       truncated?: true;
+      error_code?: string;
+      readonly unread_sources?: {
+        url: string;
+        /** @enum {string} */
+        code:
+          | 'refused-address'
+          | 'unresolvable'
+          | 'connection-failed'
+          | 'tls-failed'
+          | 'timeout'
+          | 'page-status'
+          | 'page-unavailable'
+          | 'bad-redirect'
+          | 'disallowed-by-robots'
+          | 'content-type'
+          | 'too-large'
+          | 'unreadable'
+          | 'no-text'
+          | 'interrupted'
+          | 'collector-status'
+          | 'collector-timeout'
+          | 'collector-unreadable'
+          | 'collector-unreachable'
+          | 'not-collected';
+        http_status?: number;
+      }[];
     };
     ExecuteDirectBody:
       | {

@@ -12,7 +12,7 @@ export type NewAgentStep = Insertable<AgentStepsTable>;
 export const PRIOR_COLUMNS = [
   ...(['node', 'seq', 'agentName', 'role', 'content', 'status', 'error', 'reusedFrom'] as const),
   ...(['tokensUsed', 'durationSeconds', 'provider', 'model', 'attempts', 'fallbackFrom'] as const),
-  'truncated',
+  ...(['truncated', 'errorCode', 'unreadSources'] as const),
 ] as const;
 
 /** What later agents may be told of one that has ended. */
@@ -125,5 +125,7 @@ export function resultOfStep(step: PriorStep): AgentResult {
     attempts: step.attempts,
     fallback_from: step.fallbackFrom,
     ...(step.truncated ? { truncated: true } : {}),
+    ...(step.errorCode === null ? {} : { error_code: step.errorCode }),
+    ...(step.unreadSources === null ? {} : { unread_sources: step.unreadSources }),
   };
 }

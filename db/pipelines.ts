@@ -5,6 +5,7 @@ import { DomainError } from '../domain/errors.js';
 import type { StoredEvent } from '../domain/events.js';
 import { isUuid, type ConversationId, type PipelineId, type UserId } from '../domain/ids.js';
 import type { Language } from '../domain/languages.js';
+import { checkGraph } from '../domain/pipeline.js';
 import { resultOf, type RunOutcome } from '../domain/result-rules.js';
 import { readStoredDesign } from '../domain/stored-designs.js';
 import {
@@ -15,7 +16,7 @@ import {
   type PipelineResult,
   type PipelineStatusView,
 } from '../domain/results.js';
-import { loadPriorResults } from './agent-steps.js';
+import { listSteps, resultOfStep, type AgentStep } from './agent-steps.js';
 import type { Db, Tx } from './connect.js';
 import { appending, storedEventsOf, type EventRow, type EventStep } from './events.js';
 import { findLastEvents, storeRunEnd } from './pipeline-end.js';
@@ -182,13 +183,31 @@ export async function closeRun(tx: Tx, closing: RunClosing): Promise<ClosedRun> 
 async function resultOfRun(tx: Tx, run: RunRecord, closing: RunClosing): Promise<PipelineResult> {
   const { outcome, now, isBare = false } = closing;
   const durationMs = run.startedAt === null ? 0 : now.getTime() - run.startedAt.getTime();
+  const steps = isBare ? [] : (await listSteps(tx, run.id)).filter(({ seq }) => seq !== null);
   return resultOf({
     designName: run.design.name,
-    agents: isBare ? [] : await loadPriorResults(tx, run.id),
+    ...agentsOf(run.design, steps),
     outcome,
     durationSeconds: Math.max(0, durationMs / 1_000),
     language: languageOfRun(run),
   });
+}
+
+/** What its agents have made, and which of them are left. */
+function agentsOf(design: Design, steps: readonly AgentStep[]) {
+  const checked = checkGraph(design);
+  const nodes = checked.kind === 'unbuildable' ? [] : checked.graph.nodes;
+  const specs = new Map(nodes.map(({ node, position }) => [node, design.agents[position]]));
+  const ended = steps.map((step) => ({ node: step.node, result: resultOfStep(step) }));
+  const left = nodes.filter(({ node }) => ended.every((step) => step.node !== node));
+  // where a branch decides, an agent that is left may have been passed over
+  const hasBranches = (design.edges ?? []).some(({ condition }) => (condition ?? '') !== '');
+  const documents = ended.filter(({ node }) => specs.get(node)?.output_schema != null);
+  return {
+    agents: ended.map(({ result }) => result),
+    documents: new Set(documents.map(({ result }) => result)),
+    notStarted: hasBranches ? [] : left.map(({ node }) => specs.get(node)?.name ?? node),
+  };
 }
 
 /** Stands in for ids that are none, so that these are looked up like any other. */

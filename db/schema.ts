@@ -16,6 +16,8 @@ import type {
   WaitReason,
 } from '../domain/results.js';
 import type { Talk } from '../domain/talk.js';
+import type { UnreadSource } from '../domain/unread-sources.js';
+import type { ArchivesTable, AuditTombstonesTable } from './audit-tables.js';
 
 type Timestamp = ColumnType<Date, Date | string, Date | string>;
 type CreatedAt = ColumnType<Date, Date | string | undefined, Date | string>;
@@ -218,6 +220,8 @@ export interface AgentStepsTable {
   /** Its answer is not complete, mostly because it reached the token limit. */
   truncated: Generated<boolean>;
   errorCode: ErrorCode | null;
+  /** Addresses that it was to read and could not; null: none. */
+  unreadSources: JSONColumnType<readonly UnreadSource[], string | null | undefined> | null;
   /** What conditions of edges may look at. */
   fields: JSONColumnType<Record<string, number>, string | undefined>;
   /** The run that its answer comes from; null: it was made for this one. */
@@ -372,27 +376,4 @@ export interface AdminActionsTable {
   /** `<kind>:<id>` */
   subject: string;
   details: JSONColumnType<Record<string, unknown>, string | undefined>;
-}
-
-/** A signed audit bundle: of a run, or of one run in Temporal of a discussion. */
-export interface ArchivesTable {
-  /** The pipeline's id, or the id of the discussion's run in Temporal. */
-  id: string;
-  /** One of the two is set. */
-  pipelineId: string | null;
-  conversationId: string | null;
-  /** The bundle's last hash, which stands for all of it. */
-  head: string;
-  /** gzip, then AES-256-GCM with its 16-byte tag appended (audit/archive-box.ts). */
-  bundle: Buffer;
-  nonce: Buffer;
-  sealedBy: string;
-  archivedAt: CreatedAt;
-}
-
-/** What stays of an archive that went with its user: that there was one, signed. */
-export interface AuditTombstonesTable {
-  /** The last hash of the bundle that is gone. */
-  head: string;
-  document: JSONColumnType<Record<string, unknown>>;
 }

@@ -17,10 +17,22 @@ export function agentFailureText(failure: AgentFailure, language: Language): str
   const { agentName, code, attempts = 1, problems = [] } = failure;
   const text =
     failure.isServerKeySpent === true ? SERVER_KEY_SPENT : (TEXTS[code] ?? TEXTS.internal);
+  const told = problems.slice(0, MAX_PROBLEMS).join('; ');
   const reason = text[language]
     .replaceAll('{attempts}', String(attempts))
-    .replaceAll('{problems}', () => problems.slice(0, MAX_PROBLEMS).join('; '));
+    .replaceAll('{problems}', () => (told === '' ? '' : `: ${told}`));
   return language === 'ko' ? `에이전트 ${agentName}: ${reason}` : `agent ${agentName}: ${reason}`;
+}
+
+/** The same of an agent that has ended, without its name and without a text of a model. */
+export function failureReason(
+  { code, attempts }: { readonly code: string; readonly attempts?: number | null },
+  language: Language,
+): string {
+  const text = TEXTS_BY_CODE.get(code) ?? TEXTS.internal;
+  return text[language]
+    .replaceAll('{attempts}', String(attempts ?? 1))
+    .replaceAll('{problems}', '');
 }
 
 /** A person reads it; the first ones tell enough. */
@@ -47,8 +59,8 @@ const TEXTS: Readonly<Partial<Record<ErrorCode, Texts>>> & { readonly internal: 
     ko: '승인되지 않았습니다',
   },
   'answer-invalid': {
-    en: 'its answer does not fit output_schema, not even after one repair: {problems}',
-    ko: '응답이 output_schema에 맞지 않으며 한 번 수정한 뒤에도 마찬가지입니다: {problems}',
+    en: 'its answer does not fit output_schema, not even after one repair{problems}',
+    ko: '응답이 output_schema에 맞지 않으며 한 번 수정한 뒤에도 마찬가지입니다{problems}',
   },
   'over-budget': {
     en: 'the daily cost limit does not cover this call',
@@ -94,8 +106,18 @@ const TEXTS: Readonly<Partial<Record<ErrorCode, Texts>>> & { readonly internal: 
     en: 'the stored LLM API key cannot be decrypted; register it again',
     ko: '저장된 LLM API 키를 복호화할 수 없습니다. 다시 등록해 주세요',
   },
+  'collector-blocked': {
+    en: 'none of its sources may be collected',
+    ko: '수집이 허용된 출처가 없습니다',
+  },
+  'collector-failed': {
+    en: 'none of its sources could be collected',
+    ko: '출처를 하나도 수집하지 못했습니다',
+  },
   internal: {
     en: 'failed because of an internal error',
     ko: '내부 오류로 실패했습니다 (internal error)',
   },
 };
+
+const TEXTS_BY_CODE: ReadonlyMap<string, Texts> = new Map(Object.entries(TEXTS));

@@ -5,13 +5,17 @@
 import type { AgentSpec, Design } from './designs.js';
 import { escapeTags, isolate } from './isolator.js';
 import type { Language } from './languages.js';
+import { missingOf } from './missing.js';
 import type { PromptedKind } from './pipeline.js';
-import { previewOf } from './previews.js';
 import type { AgentResult } from './results.js';
 import { findInjection } from './sanitizer.js';
+import { beginningWithin, estimatedTokens, sharesOf } from './token-estimates.js';
 
 export interface AgentPrompt {
+  /** With all that the agent may see. */
   readonly messages: readonly PromptMessage[];
+  /** The same for a model that takes so many tokens: the longest outputs are cut to what fits. */
+  within(tokens: number): readonly PromptMessage[];
   /** What the user should know about how the prompt was made; empty as a rule. */
   readonly notes: readonly string[];
 }
@@ -37,14 +41,49 @@ export function promptFor(work: AgentWork): AgentPrompt {
   const { instruction, notes } = instructionFor(work);
   const form = work.agent.output_schema == null ? [] : [JSON_ONLY];
   const rules = [instruction, DATA_RULE, ...form, ANSWER_LANGUAGE[work.language]];
-  const user = [headerOf(work), ...priorsOf(work)].join('\n\n');
+  const outputs = outputsFor(work);
+  const messagesWith = (shown: readonly Output[]): readonly PromptMessage[] => [
+    { role: 'system', content: rules.join('\n\n') },
+    {
+      role: 'user',
+      content: [
+        headerOf(work),
+        ...shown.map((output) => block(output, work.language)),
+        ...missingFor(work),
+      ].join('\n\n'),
+    },
+  ];
+  const messages = messagesWith(outputs);
   return {
-    messages: [
-      { role: 'system', content: rules.join('\n\n') },
-      { role: 'user', content: user },
-    ],
+    messages,
+    within: (tokens) => {
+      const size = sizeOf(messages);
+      const sizes = outputs.map(({ text }) => estimatedTokens(text));
+      const ofOutputs = sizes.reduce((sum, each) => sum + each, 0);
+      const room = tokens - (size - ofOutputs) - TOKENS_PER_CUT * outputs.length;
+      return size <= tokens ? messages : messagesWith(cutTo(outputs, sharesOf(sizes, room)));
+    },
     notes,
   };
+}
+
+function sizeOf(messages: readonly PromptMessage[]): number {
+  return messages.reduce((sum, { content }) => sum + estimatedTokens(content), 0);
+}
+
+/** What is said of an output that was cut. */
+const TOKENS_PER_CUT = 50;
+
+function cutTo(outputs: readonly Output[], shares: readonly number[]): readonly Output[] {
+  return outputs.map((output, at) => {
+    const text = beginningWithin(output.text, shares[at] ?? 0);
+    return text.length === output.text.length
+      ? output
+      : {
+          text,
+          label: `${output.label} (cut to fit: the first ${text.length} of ${output.text.length} characters)`,
+        };
+  });
 }
 
 /**
@@ -141,32 +180,36 @@ function headerOf({ kind, design, agent, language }: AgentWork): string {
 
 const FORMAT = 'Answer format, a JSON Schema: ';
 
-const MAX_CUSTOM_PRIORS = 3;
-const MAX_CUSTOM_PRIOR_CHARACTERS = 200;
+interface Output {
+  readonly label: string;
+  readonly text: string;
+}
 
-function priorsOf(work: AgentWork): readonly string[] {
-  const { kind, priors, edited = null, language } = work;
+/** Source: contract, pipeline §3.1, and decision 23: a custom agent reads as much as the others. */
+function outputsFor({ kind, priors, edited = null }: AgentWork): readonly Output[] {
   if (edited !== null) {
-    const context = 'Input as the owner of this run has edited it:';
-    return [isolate(safeTextOf(edited), { tag: 'agent_output', language, context })];
+    return [{ label: 'Input as the owner of this run has edited it', text: safeTextOf(edited) }];
   }
-  switch (kind) {
-    case 'collector':
-      return [];
-    case 'custom':
-      return priors.slice(-MAX_CUSTOM_PRIORS).map((prior) => {
-        const text = safeTextOf(prior.content === '' ? (prior.error ?? '') : prior.content);
-        const cut = previewOf(text, MAX_CUSTOM_PRIOR_CHARACTERS);
-        return block({ ...prior, content: cut }, language);
-      });
-    case 'analyzer':
-    case 'validator':
-    case 'synthesizer':
-    case 'reporter':
-      return priors
+  return kind === 'collector'
+    ? []
+    : priors
         .filter(({ status }) => status === 'success')
-        .map((prior) => block({ ...prior, content: safeTextOf(prior.content) }, language));
-  }
+        .map((prior) => ({ label: labelOf(prior), text: safeTextOf(prior.content) }));
+}
+
+const MISSING =
+  'These earlier agents failed, or could not read these sources. Nothing is known of what is missing: ' +
+  'say so where it matters, and never invent it:';
+
+/** One line each. Source: contract, decision 21. */
+function missingFor({ priors, language }: AgentWork): readonly string[] {
+  const lines = missingOf(priors, language).map(({ agent, reason, code }) => {
+    const line = oneLine(`- ${agent}: ${reason}`);
+    return findInjection(line).length === 0 ? line : `- [filtered]: ${code}`;
+  });
+  return lines.length === 0
+    ? []
+    : [isolate(lines.join('\n'), { tag: 'agent_output', language, context: MISSING })];
 }
 
 const FILTERED = '[filtered: this output contained a possible prompt injection]';
@@ -175,12 +218,13 @@ function safeTextOf(text: string): string {
   return findInjection(text).length === 0 ? text : FILTERED;
 }
 
-function block(prior: AgentResult, language: Language): string {
-  const failed = prior.status === 'failed' ? ', failed' : '';
+function block({ label, text }: Output, language: Language): string {
+  return isolate(text, { tag: 'agent_output', language, context: `${label}:` });
+}
+
+function labelOf(prior: AgentResult): string {
   const truncated = prior.truncated === true ? ', incomplete: it was cut at its token limit' : '';
-  const state = `${oneLine(prior.role)}${failed}${truncated}`;
-  const context = `Output of ${oneLine(prior.agent_name)} (${state}):`;
-  return isolate(prior.content, { tag: 'agent_output', language, context });
+  return `Output of ${oneLine(prior.agent_name)} (${oneLine(prior.role)}${truncated})`;
 }
 
 /** A label cannot close a tag or begin a line of its own. */

@@ -6,8 +6,12 @@ import { previewOf } from './previews.js';
 export type CollectorProblem =
   | { readonly kind: 'blocked'; readonly reason: string }
   | { readonly kind: 'timeout' }
-  /** The collector answered with an HTTP error status. */
-  | { readonly kind: 'status'; readonly status: number }
+  /** The collector answered with an HTTP error status, by which it may refuse a page. */
+  | {
+      readonly kind: 'status';
+      readonly status: number;
+      readonly refusal?: 'refused-address' | 'disallowed-by-robots';
+    }
   /** The collector answered, but the collection has failed. */
   | { readonly kind: 'failed'; readonly reason: string }
   /** The collector's answer could not be understood, or was too large. */

@@ -47,6 +47,12 @@ export function isRefusedCrawlError(error: string): boolean {
   return REFUSALS.includes(codeIn(error));
 }
 
+/** The code that a collection's `error` ends with; null: none of those that we know. */
+export function crawlFailureIn(error: string): CrawlFailure | null {
+  const named = codeIn(error);
+  return CRAWL_FAILURES.find((code) => code === named) ?? null;
+}
+
 function codeIn(error: string): string {
   return /\(([a-z-]+)\)$/.exec(error)?.[1] ?? '';
 }

@@ -1,6 +1,7 @@
 import type { Language } from './languages.js';
+import { missingLine, missingOf } from './missing.js';
 import type { StopReason } from './pipeline-run.js';
-import type { AgentResult, FinalStatus, PipelineResult } from './results.js';
+import type { AgentResult, FinalStatus, Missing, PipelineResult } from './results.js';
 
 /** How a run came to its end, before its agents are counted. */
 export type RunOutcome =
@@ -21,21 +22,65 @@ export interface FinishedRun {
   /** wall clock, seconds */
   readonly durationSeconds: number;
   readonly language: Language;
+  /** Names of agents that would have run, had the run not been stopped; default: none. */
+  readonly notStarted?: readonly string[];
+  /** Those of `agents` whose output is a document by an `output_schema`; default: none. */
+  readonly documents?: ReadonlySet<AgentResult>;
 }
 
 /** Source: contract, pipeline §5. */
 export function resultOf(run: FinishedRun): PipelineResult {
-  const { agents } = run;
+  const { agents, language } = run;
+  const status = statusOf(run);
+  const missing = [...missingOf(agents, language), ...notStartedIn(run)];
+  const made = outputOf(agents);
+  const isDocument = made !== undefined && run.documents?.has(made) === true;
   return {
     design_name: run.designName,
-    status: statusOf(run),
+    status,
     agent_results: agents,
     total_cost: rounded(sumOf(agents, 'cost_estimate'), 6),
     total_duration: rounded(run.durationSeconds, 2),
     total_tokens: sumOf(agents, 'tokens_used'),
-    output: outputOf(agents),
+    output: isDocument
+      ? made.content
+      : withLine(lineOf({ status, missing }, run), made?.content ?? ''),
     error: errorOf(run),
+    ...(missing.length === 0 ? {} : { missing }),
   };
+}
+
+function notStartedIn({ outcome, notStarted = [], language }: FinishedRun): readonly Missing[] {
+  const stopped = outcome.kind === 'ended' ? outcome.stopped : undefined;
+  return stopped === undefined
+    ? []
+    : notStarted.map((agent) => ({
+        agent,
+        reason: TEXTS[language].stopped[stopped],
+        code: 'not-started',
+      }));
+}
+
+/** Before what a run has made although something is missing. Source: contract, decision 21. */
+function lineOf(
+  { status, missing = [] }: Pick<PipelineResult, 'status' | 'missing'>,
+  { outcome, language }: Pick<FinishedRun, 'outcome' | 'language'>,
+): string | null {
+  if (status !== 'partial' && status !== 'completed') {
+    return null;
+  }
+  const line = missingLine(missing, language);
+  const stopped = outcome.kind === 'ended' ? outcome.stopped : undefined;
+  const isTold = missing.some(({ code }) => code === 'not-started');
+  const stop = stopped === undefined || isTold ? null : TEXTS[language].stopped[stopped];
+  return line === null || stop === null ? (line ?? stop) : `${line}; ${stop}`;
+}
+
+function withLine(line: string | null, text: string): string {
+  if (line === null || text === line || text.startsWith(`${line}\n`)) {
+    return text;
+  }
+  return text === '' ? line : `${line}\n\n${text}`;
 }
 
 /** The text of `pipeline_result`, for clients that show no output of their own. */
@@ -59,7 +104,10 @@ export function resultContent(
       if (result.status === 'failed') {
         return texts.failed(result.error);
       }
-      return result.output === '' ? texts.finished : result.output;
+      return withLine(
+        lineOf(result, { outcome, language }),
+        result.output === '' ? texts.finished : result.output,
+      );
   }
 }
 
@@ -91,10 +139,10 @@ function sumOf(agents: readonly AgentResult[], field: 'cost_estimate' | 'tokens_
 }
 
 /** The last report or synthesis; without one, what the last successful agent wrote. */
-function outputOf(agents: readonly AgentResult[]): string {
+function outputOf(agents: readonly AgentResult[]): AgentResult | undefined {
   const successful = agents.filter(isSuccess);
   const summary = successful.findLast(({ role }) => role === 'reporter' || role === 'synthesizer');
-  return (summary ?? successful.at(-1))?.content ?? '';
+  return summary ?? successful.at(-1);
 }
 
 function isSuccess({ status }: AgentResult): boolean {

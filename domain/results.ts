@@ -1,4 +1,5 @@
 import type { PipelineId } from './ids.js';
+import type { UnreadSource } from './unread-sources.js';
 
 export type AgentStatus = 'success' | 'failed';
 
@@ -29,6 +30,20 @@ export interface AgentResult {
   readonly fallback_from?: string | null;
   /** The answer is not complete, mostly because it reached the token limit; absent where it is. */
   readonly truncated?: true;
+  /** Why it failed, as an `ErrorCode`; absent where it did not. */
+  readonly error_code?: string;
+  /** Addresses that it was to read and could not; absent where there are none. */
+  readonly unread_sources?: readonly UnreadSource[];
+}
+
+/** What a run lacks: an agent that failed, or a source that an agent could not read. */
+export interface Missing {
+  readonly agent: string;
+  /** In the user's language and our own words. */
+  readonly reason: string;
+  /** The same for programs: an `ErrorCode`, or an `UnreadReason` with its `url`. */
+  readonly code: string;
+  readonly url?: string;
 }
 
 /** How a run can end. */
@@ -60,6 +75,8 @@ export interface PipelineResult {
   readonly total_tokens: number;
   readonly output: string;
   readonly error: string | null;
+  /** Absent where nothing is missing, and in results of releases before 0.7.0. */
+  readonly missing?: readonly Missing[];
 }
 
 /**

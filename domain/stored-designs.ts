@@ -59,6 +59,7 @@ const anAgent: Reader<AgentSpec> = (value, path) => {
       oneOf(['approve', 'reject']),
       known.on_approval_timeout,
     ),
+    ...(fields.find('max_tokens_named', aFlag, false) ? { max_tokens_named: true as const } : {}),
     ...(fields.has('output_schema')
       ? { output_schema: fields.get('output_schema', orNull(aSchema)) }
       : {}),

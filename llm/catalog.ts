@@ -40,6 +40,8 @@ const Model = z.strictObject({
    * answer may take, and reserved with it. 0: the model does not think, or does not count them so.
    */
   thinkingTokens: z.int().min(0).max(32_768).default(0),
+  /** What the vendor states of prompt and answer together; null: not known. */
+  contextTokens: z.int().min(1_000).max(100_000_000).nullable().default(null),
   note: z.string().optional(),
 });
 

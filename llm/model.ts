@@ -118,6 +118,8 @@ export interface PayingKey {
 /** What a room asks for: the router turns it into one `ModelCall` per candidate. */
 export interface ModelRequest {
   readonly messages: readonly ModelMessage[];
+  /** The messages for a model that takes so many tokens; absent: they are short. */
+  readonly messagesWithin?: ((tokens: number) => readonly ModelMessage[]) | undefined;
   readonly temperature: number;
   readonly maxTokens: number;
   readonly answer?: AnswerSchema;

@@ -133,6 +133,14 @@ export function thinkingTokensOf(model: string): number {
   return listedModel(model)?.thinkingTokens ?? 0;
 }
 
+/** Source: contract, decision 23. */
+const UNKNOWN_CONTEXT_TOKENS = 100_000;
+
+/** Prompt and answer together. */
+export function contextTokensOf(model: string): number {
+  return listedModel(model)?.contextTokens ?? UNKNOWN_CONTEXT_TOKENS;
+}
+
 /** A sentence for the start-up log when `DEFAULT_LLM_MODEL` cannot serve; null when it can. */
 export function checkDefaultModel(settings: ModelSettings): string | null {
   const { defaultModel } = settings;

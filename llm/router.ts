@@ -12,7 +12,13 @@ import type {
   ProviderReply,
   TakeText,
 } from './model.js';
-import { candidatesFor, type Candidate, type ModelSettings } from './registry.js';
+import {
+  candidatesFor,
+  contextTokensOf,
+  thinkingTokensOf,
+  type Candidate,
+  type ModelSettings,
+} from './registry.js';
 import { isRetryable } from './vendor-errors.js';
 
 export type Providers = Readonly<Partial<Record<ProviderName, Provider>>>;
@@ -152,12 +158,18 @@ function turnsOf({ providers, settings }: RouterDeps, order: Order): readonly Pl
 function callOf(request: ModelRequest, { model }: Candidate): ModelCall {
   return {
     model,
-    messages: request.messages,
+    messages: request.messagesWithin?.(roomIn(model, request)) ?? request.messages,
     temperature: request.temperature,
     maxTokens: request.maxTokens,
     purpose: request.purpose,
     ...(request.answer === undefined ? {} : { answer: request.answer }),
   };
+}
+
+/** What a model's context leaves for the prompt beside the answer that it may write. */
+function roomIn(model: string, { maxTokens }: ModelRequest): number {
+  const context = contextTokensOf(model);
+  return Math.max(context - maxTokens - thinkingTokensOf(model), Math.floor(context / 2));
 }
 
 function announceFallback(

@@ -14,5 +14,5 @@ export function repairRequest(
   language: Language,
 ): ModelRequest {
   const messages = repairPrompt({ ...bad, schema: request.answer?.schema ?? {} }, language);
-  return { ...request, messages, temperature: 0 };
+  return { ...request, messages, messagesWithin: undefined, temperature: 0 };
 }

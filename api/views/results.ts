@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { PipelineResult, PipelineStatus, PipelineStatusView } from '../../domain/results.js';
 import { FINAL_STATUSES, WAIT_REASONS } from '../../domain/results.js';
+import { UNREAD_REASONS } from '../../domain/unread-sources.js';
 
 export const agentResultSchema = z
   .object({
@@ -19,6 +20,17 @@ export const agentResultSchema = z
     attempts: z.int().min(0).nullable().exactOptional(),
     fallback_from: z.string().nullable().exactOptional(),
     truncated: z.literal(true).exactOptional(),
+    error_code: z.string().exactOptional(),
+    unread_sources: z
+      .array(
+        z.object({
+          url: z.string(),
+          code: z.enum(UNREAD_REASONS),
+          http_status: z.int().exactOptional(),
+        }),
+      )
+      .readonly()
+      .exactOptional(),
   })
   .meta({ id: 'AgentResult' });
 
@@ -32,6 +44,16 @@ export const pipelineResultSchema: z.ZodType<PipelineResult> = z
     total_tokens: z.int(),
     output: z.string(),
     error: z.string().nullable(),
+    missing: z
+      .array(
+        z.object({
+          agent: z.string(),
+          reason: z.string(),
+          code: z.string(),
+          url: z.string().exactOptional(),
+        }),
+      )
+      .exactOptional(),
   })
   .meta({ id: 'PipelineResult' });
 

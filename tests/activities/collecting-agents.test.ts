@@ -1,6 +1,10 @@
 import { listSteps, loadPriorResults } from '../../db/agent-steps.js';
 import { failureOf, startedRun } from '../support/agent-runs.js';
-import { startCollector, type CollectorScript } from '../support/collector.js';
+import {
+  startCollector,
+  type CollectorAnswer,
+  type CollectorScript,
+} from '../support/collector.js';
 import { agentOf, designOf } from '../support/designs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
 
@@ -130,4 +134,88 @@ test('of several addresses those that can be read are used, and the others named
   const content = (await listSteps(own.db, pipelineId))[0]?.content ?? '';
   expect(content).toContain('from https://two.example/');
   expect(content).toMatch(/https:\/\/one.example\/: .*blocked/);
+});
+
+const TWO_PAGES = designOf([
+  agentOf('c', {
+    role: 'collector',
+    retry_count: 1,
+    description: 'reads https://one.example/ and https://two.example/',
+  }),
+  agentOf('next', { role: 'reporter' }),
+]);
+
+/** `time` of the n-th address, so that only the first is refused. */
+const once = (first: CollectorAnswer, later: CollectorAnswer) => (time: number) =>
+  time === 1 ? first : later;
+const OK = { body: { status: 'allowed', robots_allowed: true } };
+const CREATED = { status: 201, body: { id: 'c/1', status: 'pending' } };
+const DONE = { body: { status: 'completed', error: null } };
+const failing = (error: string) => ({
+  'POST collect': once({ body: { status: 'failed', error } }, DONE),
+});
+
+test.each<[string, CollectorScript, object, string]>([
+  [
+    'robots.txt',
+    {
+      'GET compliance': once(
+        { body: { status: 'blocked', robots_reason: 'disallowed by robots.txt' } },
+        OK,
+      ),
+    },
+    { code: 'disallowed-by-robots' },
+    'its robots.txt does not allow it',
+  ],
+  [
+    'a refused address',
+    { 'POST ': once({ status: 422 }, CREATED) },
+    { code: 'refused-address' },
+    'the address is refused',
+  ],
+  [
+    'a redirect to a private address',
+    failing('the host resolves to a private address (refused-address)'),
+    { code: 'refused-address' },
+    'the address is refused',
+  ],
+  [
+    'an HTTP status',
+    failing('the page answered with HTTP status 404 (page-status)'),
+    { code: 'page-status', http_status: 404 },
+    'HTTP status 404',
+  ],
+  [
+    'no answer',
+    failing('the connection was refused (connection-failed)'),
+    { code: 'connection-failed' },
+    'it gave no answer',
+  ],
+  ['words that nobody knows', failing('gone'), { code: 'not-collected' }, 'could not be collected'],
+])('of two addresses one fails by %s: the next agent is told, and the result', async (...row) => {
+  const [, script, unread, words] = row;
+  const { run, requests, pipelineId } = await collecting(script, TWO_PAGES);
+  await run('c', 0);
+  await run('next', 1);
+  const url = 'https://one.example/';
+  const prompt = requests[0]?.messages.at(-1)?.content ?? '';
+  const line = prompt.split('\n').find((each) => each.startsWith('- c: '));
+  expect(line).toContain(url);
+  expect(line).toContain(words);
+  const [collected] = await loadPriorResults(own.db, pipelineId);
+  expect(collected).toMatchObject({ status: 'success', unread_sources: [{ url, ...unread }] });
+});
+
+test('a collector that is away leaves its sources unread, also behind its plan', async () => {
+  const { run, standIn, requests, pipelineId } = await collecting({}, TWO_PAGES);
+  await standIn.close();
+  await run('c', 0);
+  await run('next', 1);
+  const prompt = requests[1]?.messages.at(-1)?.content ?? '';
+  expect(prompt).toContain('- c: https://two.example/: not read, because the data collector');
+  const [collected] = await loadPriorResults(own.db, pipelineId);
+  expect(collected?.unread_sources?.map(({ code }) => code)).toEqual([
+    'collector-unreachable',
+    'collector-unreachable',
+  ]);
 });

@@ -63,8 +63,15 @@ test('a crawl that failed is no success with nothing in it', async () => {
 
 test.each([422, 403, 404, 302])('the status %i is final and named', async (status) => {
   const { outcome, standIn } = await collect({ 'POST ': () => ({ status }) }, { attempts: 3 });
-  expect(outcome).toEqual(problem({ kind: 'status', status }));
+  const refusal = status === 422 ? { refusal: 'refused-address' as const } : {};
+  expect(outcome).toEqual(problem({ kind: 'status', status, ...refusal }));
   expect(standIn.calls).toHaveLength(1);
+});
+
+test('the status 403 of a collect says that robots.txt refuses the page', async () => {
+  const { outcome } = await collect({ 'POST collect': () => ({ status: 403 }) });
+  const refusal = 'disallowed-by-robots';
+  expect(outcome).toEqual(problem({ kind: 'status', status: 403, refusal }));
 });
 
 test('a 5xx answer is asked again until it succeeds', async () => {

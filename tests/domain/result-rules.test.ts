@@ -74,7 +74,7 @@ test('the output is that of the last successful reporter or synthesizer', () => 
     agent({ content: 'later' }),
     agent({ role: 'reporter', content: '', status: 'failed', error: 'x' }),
   ];
-  expect(result({ agents }).output).toBe('report');
+  expect(result({ agents }).output).toMatch(/^Incomplete.*\n\nreport$/);
   expect(result({ agents: agents.filter(({ role }) => role === 'analyzer') }).output).toBe('later');
   expect(result({ agents: [failed('x')] }).output).toBe('');
 });
@@ -139,3 +139,89 @@ function contentOf(fields: Partial<FinishedRun>, language: Language): string {
   const { outcome = { kind: 'ended' } } = fields;
   return resultContent(result({ ...fields, language }), outcome, language);
 }
+
+describe('what is missing', () => {
+  const robots = { url: 'https://a.example/', code: 'disallowed-by-robots' } as const;
+  const collector = agent({
+    ...failed('collector: blocked: words of the page'),
+    agent_name: 'collector',
+    error_code: 'collector-blocked',
+    unread_sources: [robots],
+  });
+  const writer = agent({ role: 'reporter', content: 'report' });
+  const EN =
+    'Incomplete, this is missing: collector: https://a.example/: not read, because its robots.txt does not allow it';
+
+  test('a partial run says first, in one line, what is missing, and lists it for programs', () => {
+    const ended = result({ agents: [collector, writer] });
+    expect(ended.output).toBe(`${EN}\n\nreport`);
+    expect(contentOf({ agents: [collector, writer] }, 'en')).toBe(ended.output);
+    expect(ended.missing).toEqual([
+      {
+        agent: 'collector',
+        reason: 'https://a.example/: not read, because its robots.txt does not allow it',
+        code: 'disallowed-by-robots',
+        url: 'https://a.example/',
+      },
+    ]);
+    const korean = contentOf({ agents: [collector, writer] }, 'ko').split('\n');
+    expect(korean[0]).toMatch(/^일부가 빠져 있습니다 — collector: https.*robots\.txt/);
+    expect(korean.slice(1)).toEqual(['', 'report']);
+  });
+
+  test('a document by an output_schema stays one; the line stands in the message alone', () => {
+    const document = agent({ role: 'reporter', content: '{"a":1}' });
+    const run = { agents: [collector, document], documents: new Set([document]) };
+    expect(result(run).output).toBe('{"a":1}');
+    expect(result(run).missing).toHaveLength(1);
+    expect(contentOf(run, 'en')).toBe(`${EN}\n\n{"a":1}`);
+  });
+
+  test('a source that a successful collector could not read is told, too', () => {
+    const half = agent({ role: 'collector', unread_sources: [robots] });
+    expect(result({ agents: [half, writer] })).toMatchObject({
+      status: 'completed',
+      output: expect.stringMatching(/^Incomplete, .*robots\.txt/),
+      missing: [{ agent: 'a', code: 'disallowed-by-robots' }],
+    });
+  });
+
+  test('agents that an early end has kept from starting are missing', () => {
+    const run: Partial<FinishedRun> = {
+      agents: [agent(), agent({ ...failed('x'), error_code: 'over-budget' })],
+      outcome: { kind: 'ended', stopped: 'over-budget' },
+      notStarted: ['last'],
+    };
+    expect(result(run).missing?.map(({ agent: name, code }) => [name, code])).toEqual([
+      ['a', 'over-budget'],
+      ['last', 'not-started'],
+    ]);
+    expect(result(run).output).toMatch(/^Incomplete, .*last: No further agent was started/);
+    expect(result({ ...run, notStarted: [] }).output).toMatch(/; No further agent was started/);
+  });
+
+  test('where nothing is missing nothing is said', () => {
+    const whole = result({ agents: [agent(), writer] });
+    expect(whole).not.toHaveProperty('missing');
+    expect(whole.output).toBe('report');
+  });
+
+  test.each(['timeout', 'cancelled'] as const)(
+    'a run that ended by %s keeps its own words',
+    (kind) => {
+      const run = { agents: [collector, writer], outcome: { kind } };
+      expect(resultContent(result(run), run.outcome, 'en')).not.toContain('Incomplete');
+      expect(result(run).output).toBe('report');
+    },
+  );
+
+  test('the line is one line, however names and addresses are spelled, and bounded', () => {
+    const odd = Array.from({ length: 9 }, (_, at) =>
+      agent({ ...failed('x'), agent_name: `n${at}\n\n# x`, error_code: 'model-empty' }),
+    );
+    const [line = '', blank] = result({ agents: [...odd, writer] }).output.split('\n');
+    expect(line).toContain('n0 # x: failed after');
+    expect(line).toContain('and 4 more');
+    expect(blank).toBe('');
+  });
+});

@@ -1,6 +1,8 @@
 import { Registry } from 'prom-client';
 import type { Charge } from '../../domain/costs.js';
+import { promptFor } from '../../domain/agent-prompts.js';
 import { DomainError, ServerKeySpent } from '../../domain/errors.js';
+import { estimatedTokens } from '../../domain/token-estimates.js';
 import { chargeScope } from '../../llm/charge-scope.js';
 import { createMeteredModels, type MeteredDeps, type Models } from '../../llm/metered.js';
 import type { ModelMetrics } from '../../llm/metrics.js';
@@ -9,6 +11,7 @@ import { createRouter, type Providers, type PassTurn } from '../../llm/router.js
 import { createSimulated } from '../../llm/simulated/simulated.js';
 import { createModelMetrics } from '../../telemetry/model-metrics.js';
 import { silentLogger } from '../../telemetry/logger.js';
+import { agentOf, designOf } from '../support/designs.js';
 import { createProviders } from '../support/vendors/providers.js';
 import { startStandInVendors, type StandInVendors } from '../support/vendors/server.js';
 import { fakeLedger } from './fake-ledger.js';
@@ -117,6 +120,62 @@ test("an answer is settled with the vendor's usage, at a reservation that covers
   });
   expect(rows[0]?.estimate.promptTokens).toBeGreaterThan(reply.usage.promptTokens);
   expect(reply.costUsd).toBeGreaterThan(0);
+});
+
+describe('a custom agent with long outputs before it', () => {
+  function promptWith(characters: number) {
+    const agent = agentOf('poet', { role: 'bard', is_custom_role: true });
+    const prior = {
+      agent_name: 'before',
+      role: 'collector',
+      content: 'words '.repeat(characters / 6),
+      tokens_used: 0,
+      cost_estimate: 0,
+      duration_seconds: 0,
+      status: 'success',
+      error: null,
+    } as const;
+    const work = { kind: 'custom', agent, design: designOf([agent]), language: 'en' } as const;
+    const { messages, within } = promptFor({ ...work, priors: [prior] });
+    return { messages, messagesWithin: within };
+  }
+
+  test('reserves more for a longer prompt', async () => {
+    const { models, rows } = metered();
+    const signal = new AbortController().signal;
+    await chargeScope.run(CHARGE, async () => {
+      for (const [at, characters] of [600, 6_000, 60_000].entries()) {
+        const stepId = `pipeline:node:${at}`;
+        await models.complete(requestOf(promptWith(characters)), { signal, stepId });
+      }
+    });
+    const [short = 0, longer = 0, longest = 0] = rows.map(({ estimate }) => estimate.promptTokens);
+    expect(longer - short).toBe(5_400);
+    expect(longest - longer).toBe(54_000);
+  });
+
+  test.each([
+    ['openai', 'gpt-4o', 128_000],
+    ['openai', 'gpt-6-luna', 100_000],
+    ['anthropic', 'claude-sonnet-4-6', 200_000],
+  ])('%s %s is asked for what fits into its context, reserved as sent', async (...row) => {
+    const [, wantedModel, context] = row;
+    const { models, rows } = metered();
+    const prompt = promptWith(1_200_000);
+    await ask(models, { ...prompt, wantedModel, maxTokens: 4_096 });
+    const sent = vendors.calls.at(-1)?.prompt ?? '';
+    expect(estimatedTokens(sent)).toBeLessThanOrEqual(context - 4_096);
+    expect(estimatedTokens(sent)).toBeGreaterThan(context - 5_096);
+    expect(sent).toContain('(cut to fit: the first');
+    expect(rows[0]?.estimate.promptTokens).toBeLessThan(Buffer.byteLength(sent) + 1_000);
+    const fitting = promptWith(120_000);
+    await chargeScope.run({ ...CHARGE, stepId: 'pipeline:other:0' }, () =>
+      models.complete(requestOf({ ...fitting, wantedModel }), {
+        signal: new AbortController().signal,
+      }),
+    );
+    expect(vendors.calls.at(-1)?.prompt).toContain('words '.repeat(20_000));
+  });
 });
 
 test('a text that cannot be stored is mended as it is read', async () => {

@@ -17,7 +17,13 @@ import { pageText, problemText } from '../../domain/collector-texts.js';
 import { complexityOfModel } from '../../domain/complexity.js';
 import { numericFieldsOf, parseCondition } from '../../domain/conditions.js';
 import { controlWordOf } from '../../domain/control-words.js';
-import { isPassingCrawlError, isRefusedCrawlError } from '../../domain/crawl-failures.js';
+import {
+  crawlFailureIn,
+  isPassingCrawlError,
+  isRefusedCrawlError,
+} from '../../domain/crawl-failures.js';
+import { beginningWithin, estimatedTokens } from '../../domain/token-estimates.js';
+import { unreadSource } from '../../domain/unread-sources.js';
 import { aimOf, withEvidentAims } from '../../domain/design-aims.js';
 import { markReferences, referencesIn, replaceMarks } from '../../domain/design-references.js';
 import { checkDesigns, designsByRules } from '../../domain/design-rules.js';
@@ -86,6 +92,10 @@ export const TEXT_FUNCTIONS: Readonly<Record<string, ReadsText>> = {
   namesDesign: (text) => namesDesign(text, designsOf('a name')),
   sourceUrlsOf: (text) => designsOf(text).map((design) => sourceUrlsOf(design, 0)),
   pageText: (text) => pageText({ url: 'https://a.example', items: 1, text }, 'en'),
+  crawlFailureIn,
+  estimatedTokens,
+  beginningWithin: (text) => beginningWithin(text, 1_000_000),
+  unreadSource: (text) => unreadSource(text, { kind: 'failed', reason: text }),
   problemText: (text) => problemText('https://a.example', { kind: 'failed', reason: text }, 'en'),
   complexityOfModel,
   numericFieldsOf,
