@@ -3,6 +3,7 @@ import type { Design } from '../domain/designs.js';
 import type { PlanGeneratedEvent, StoredEvent, StreamEvent } from '../domain/events.js';
 import type { ConversationId, MessageId, PipelineId, UserId } from '../domain/ids.js';
 import { languageOf, type Language } from '../domain/languages.js';
+import { isKept, messageText } from '../domain/message-texts.js';
 import type { Refusal } from '../domain/refusals.js';
 import { findInjection } from '../domain/sanitizer.js';
 import { planTurn, type Talk, type TurnPlan } from '../domain/talk.js';
@@ -251,24 +252,18 @@ function echoOf(conversationId: ConversationId, { messageId, content }: UserMess
   return { message, step: { stepKey: `${messageId}:echo`, event } };
 }
 
-/** Event kinds whose text is kept as a message. Source: contract, discussion §8. */
-const KEPT = ['clarification', 'designs_presented', 'critique_complete', 'plan_generated'];
-
 async function storeAnswer(
   deps: DiscussionDeps,
   db: Db | Tx,
   { conversationId, userId, messageId, events, talk }: EndTurnCall,
 ): Promise<TurnStored> {
-  const kept = events.flatMap((event) =>
-    KEPT.includes(event.type) && 'content' in event ? [event] : [],
-  );
   return storeTurnEnd(db, {
     discussion: { conversationId, userId, talk },
-    messages: kept.map((event) => ({
+    messages: events.filter(isKept).map((event) => ({
       id: deps.newId(),
       conversationId,
       role: 'assistant',
-      content: event.content,
+      content: messageText(event, talk.language),
       metadata: { ...event },
     })),
     steps: events.map((event, index) => ({ stepKey: answerKey(messageId, index), event })),
