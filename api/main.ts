@@ -10,6 +10,7 @@ import { endFailed } from '../telemetry/process-end.js';
 import { startTracing } from '../telemetry/start-tracing.js';
 import { startWatchdog } from '../telemetry/watchdog.js';
 import { createApp } from './app.js';
+import { requireEncryptionKeys } from './encryption-keys.js';
 import { createHttpServer } from './http-server.js';
 import { securityHeadersOf } from './middleware/headers.js';
 import { serveMetrics } from './metrics-page.js';
@@ -40,7 +41,11 @@ async function run(config: Config, log: Logger): Promise<void> {
   const tracing = await startTracing({ ...config.traces, process: 'api', logger: log });
   try {
     const parts = await createParts(config, log, tracing);
-    await serve(config, { parts, logger: log, stopAsked }).finally(() => parts.close());
+    const serving = async (): Promise<void> => {
+      await requireEncryptionKeys({ ...parts.app, ...config, logger: log });
+      await serve(config, { parts, logger: log, stopAsked });
+    };
+    await serving().finally(() => parts.close());
     log.info('api stopped');
   } finally {
     await tracing.close(); // last: a receiver that hangs keeps nothing from being released

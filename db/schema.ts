@@ -35,6 +35,7 @@ export interface Database {
   apiKeys: ApiKeysTable;
   userDailyCosts: UserDailyCostsTable;
   serverKeyDays: ServerKeyDaysTable;
+  encryptionKeys: EncryptionKeysTable;
   anonymousDays: AnonymousDaysTable;
   pipelineTemplates: PipelineTemplatesTable;
   pipelineExecutions: PipelineExecutionsTable;
@@ -138,6 +139,13 @@ export interface ServerKeyDaysTable {
   date: string;
   totalCost: Money;
   updatedAt: CreatedAt;
+}
+
+/** Keys that have sealed what is stored, here or in Temporal. */
+export interface EncryptionKeysTable {
+  /** As `sealed_by` of vendor keys names it. */
+  id: string;
+  firstUsedAt: CreatedAt;
 }
 
 /** What a day of a user has cost who has been deleted: the sum of its calls, without a person. */

@@ -1,11 +1,13 @@
 /**
  * `npm run keys:rotate`: seals all stored vendor keys and archives with `ENCRYPTION_KEY` and says what still
- * names each key of `ENCRYPTION_KEY_PREVIOUS`. With `-- --drop <id>`: whether that one may go.
+ * names each key of `ENCRYPTION_KEY_PREVIOUS`. With `-- --drop <id>`: whether that one may go. With
+ * `-- --lost <id>`: that one is gone for good, and the product may start without it.
  */
 import { createArchiveBox, type ArchiveBox } from '../audit/archive-box.js';
 import { resealArchives } from '../audit/key-rotation.js';
 import { loadConfig, type Config } from '../config/config.js';
 import type { Db } from '../db/connect.js';
+import { forgetEncryptionKey, noteEncryptionKeys } from '../db/encryption-keys.js';
 import { countSeals, resealLlmKeys } from '../db/key-rotation.js';
 import { countArchivesSealedBy } from '../db/run-archives.js';
 import { createSecretBox, type SecretBox } from '../db/secret-box.js';
@@ -15,29 +17,51 @@ import { findKeyUsage, type KeyUsage } from '../temporal/key-usage.js';
 import { operatorEnvironment, runCommand, withDatabase } from './operator/environment.js';
 
 async function rotate(words: readonly string[]): Promise<void> {
-  const dropped = droppedKeyOf(words);
+  const order = orderOf(words);
   const config = loadConfig(operatorEnvironment());
   const box = createSecretBox(config.encryptionKeys);
   await withDatabase(config.databaseUrl, async (db) => {
     const archiveBox = createArchiveBox(config.encryptionKeys);
-    if (dropped === null) {
+    if (order === null) {
       await resealAll(db, box);
       await resealAllArchives(db, archiveBox);
+    } else if (order.option === '--drop') {
+      await checkDrop(db, { config, box, archiveBox, id: order.id });
+      await forgetEncryptionKey(db, order.id);
     } else {
-      await checkDrop(db, { config, box, archiveBox, id: dropped });
+      await giveUp(db, box, order.id);
     }
   });
 }
 
-function droppedKeyOf(words: readonly string[]): string | null {
+interface Order {
+  readonly option: '--drop' | '--lost';
+  readonly id: string;
+}
+
+function orderOf(words: readonly string[]): Order | null {
   const [option, id, ...rest] = words;
   if (option === undefined) {
     return null;
   }
-  if (option !== '--drop' || id === undefined || rest.length > 0) {
-    throw new Error('Use it as: npm run keys:rotate, or npm run keys:rotate -- --drop <key id>');
+  if ((option !== '--drop' && option !== '--lost') || id === undefined || rest.length > 0) {
+    throw new Error(
+      'Use it as: npm run keys:rotate, npm run keys:rotate -- --drop <key id>, or, for a key that is lost, npm run keys:rotate -- --lost <key id>',
+    );
   }
-  return id;
+  return { option, id };
+}
+
+/** For an installation whose key is lost: what it has sealed stays ciphertext. */
+async function giveUp(db: Db, box: SecretBox, id: string): Promise<void> {
+  if (box.seals.includes(id)) {
+    throw new Error(`Key ${id} is not lost: it is among the keys that are given.`);
+  }
+  await forgetEncryptionKey(db, id);
+  await noteEncryptionKeys(db, box.seals);
+  console.log(
+    `What key ${id} has sealed stays unreadable: users register their vendor keys again, and open discussions and runs end.`,
+  );
 }
 
 async function resealAll(db: Db, box: SecretBox): Promise<void> {

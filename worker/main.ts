@@ -9,6 +9,7 @@ import {
   type TelemetryOptions,
   type Worker,
 } from '@temporalio/worker';
+import { findLackingKeys } from '../audit/encryption-keys.js';
 import { ConfigError, loadWorkerConfig, type WorkerConfig as Config } from '../config/config.js';
 import { requireNode } from '../config/node-version.js';
 import { createLogger, type Logger } from '../telemetry/logger.js';
@@ -18,7 +19,7 @@ import type { Tracing } from '../telemetry/tracing.js';
 import { startWatchdog } from '../telemetry/watchdog.js';
 import { BUNDLE_PATH } from './bundle.js';
 import { createParts, type Parts } from './parts.js';
-import { tryUntilStopped } from './patience.js';
+import { tryUntilStopped, type PatienceDeps } from './patience.js';
 import { serveStatus } from './status-server.js';
 import { connectWorker, createWorker } from './worker.js';
 
@@ -89,6 +90,7 @@ async function work(
     log.info('worker ready', { taskQueue: config.temporal.taskQueue, metricsPort: page.port });
   };
   try {
+    await requireEncryptionKeys(config, parts, { logger: log, stopping });
     const connection = await tryUntilStopped('temporal', attempt, { logger: log, stopping });
     if (connection !== null) {
       const running = runWorker(connection, {
@@ -100,6 +102,19 @@ async function work(
   } finally {
     await page.close();
     await watchdog.close();
+  }
+}
+
+/** @throws ConfigError where stored data needs a key that this process lacks */
+async function requireEncryptionKeys(
+  { encryptionKeys }: Config,
+  { db }: Parts,
+  waiting: PatienceDeps,
+): Promise<void> {
+  const ask = () => findLackingKeys(db, encryptionKeys);
+  const problem = await tryUntilStopped('postgres', ask, waiting);
+  if (problem !== null) {
+    throw new ConfigError(problem);
   }
 }
 

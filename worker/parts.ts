@@ -38,6 +38,7 @@ import {
 } from './wiring.js';
 
 export interface Parts {
+  readonly db: Db;
   readonly activities: Activities;
   readonly registry: Registry;
   readonly metrics: WorkerMetrics;
@@ -117,6 +118,7 @@ async function assemble(
   const reconciling = { db, client, taskQueue, door, closeRun, sweepArchives, logger };
   const reconciler = createTemporalReconciler(reconciling);
   return {
+    db,
     activities,
     registry,
     metrics,

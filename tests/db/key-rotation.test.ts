@@ -1,9 +1,14 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
+import { findLackingKeys } from '../../audit/encryption-keys.js';
+import { createArchiveBox } from '../../audit/archive-box.js';
+import { forgetEncryptionKey } from '../../db/encryption-keys.js';
 import { countSeals, resealLlmKeys } from '../../db/key-rotation.js';
 import { openKeys, recordValidation, storeLlmKey } from '../../db/llm-keys.js';
 import { createSecretBox, type SecretBox } from '../../db/secret-box.js';
 import { VENDORS, type Vendor } from '../../domain/models.js';
+import { saveArchive } from '../../db/run-archives.js';
+import { admittedRun } from '../support/runs.js';
 import { until } from '../support/until.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
 
@@ -135,4 +140,55 @@ test('a failure that is no fault of a row ends the rotation', async () => {
   const rotating = resealLlmKeys(testDb.db, { ...bothBox, reseal });
   await expect(rotating).rejects.toThrow('a mistake of ours');
   expect(await countSeals(testDb.db)).toEqual(new Map([[oldBox.seals[0], 3]]));
+});
+
+describe('a start', () => {
+  const lacking = (...keys: readonly Buffer[]) => findLackingKeys(testDb.db, keys);
+  const [oldId = ''] = oldBox.seals;
+  const [newId = ''] = newBox.seals;
+
+  test('without a key that has sealed before is refused, although no row names it', async () => {
+    expect(await lacking(oldKey)).toBeNull();
+    expect(await lacking(newKey)).toContain(`${oldId} (given: ${newId})`);
+    expect(await lacking(oldKey)).toBeNull(); // what was refused has changed nothing
+    expect(await lacking(oldKey, newKey)).toBeNull();
+    expect(await lacking(oldKey)).toBeNull(); // the new one has sealed nothing yet
+    expect(await lacking(newKey, oldKey)).toBeNull();
+    expect(await lacking(oldKey)).toContain(newId);
+    expect(await lacking(newKey)).toContain(oldId);
+    await forgetEncryptionKey(testDb.db, oldId);
+    expect(await lacking(newKey)).toBeNull();
+  });
+
+  test('that is the first one of this release goes by the rows that name a key', async () => {
+    const { id: userId } = await createTestUser(testDb.db);
+    const lost = createSecretBox([randomBytes(32)]);
+    await store(lost, userId, 'google');
+    await store(oldBox, userId, 'openai');
+    const told = await lacking(newKey);
+    expect(told).toContain(oldId);
+    expect(told).toContain(lost.seals[0]);
+    expect(await lacking(newKey, oldKey)).toBeNull(); // one that was lost before keeps nothing from starting
+    expect(await lacking(newKey)).toContain(`${oldId} (given: ${newId})`);
+  });
+
+  test('goes by archives, too', async () => {
+    const id = randomUUID();
+    const sealed = await createArchiveBox([oldKey]).seal('a bundle', id);
+    const { id: userId } = await createTestUser(testDb.db);
+    const pipelineId = await admittedRun(testDb.db, { userId }, new Date());
+    await saveArchive(testDb.db, { ...sealed, pipelineId, head: 'h', archivedAt: new Date() });
+    expect(await lacking(newKey)).toContain(`${sealed.sealedBy} (of archives)`);
+    expect(await lacking(newKey, oldKey)).toBeNull();
+  });
+
+  test('before the database is migrated is not held up', async () => {
+    await sql`drop table encryption_keys`.execute(testDb.db);
+    expect(await lacking(newKey)).toBeNull();
+  });
+
+  test('of two with different keys at once is one', async () => {
+    const told = await Promise.all([lacking(oldKey), lacking(newKey)]);
+    expect(told.filter((it) => it === null)).toHaveLength(1);
+  });
 });

@@ -1,6 +1,8 @@
 /** How the built processes start, refuse to start, and stop. */
+import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
+import { createSecretBox } from '../../db/secret-box.js';
 import { askRoot } from '../support/outage.js';
 import { startProxyOf } from '../support/server-proxies.js';
 import { register } from '../support/person.js';
@@ -131,6 +133,43 @@ describe('a process that stops', () => {
     hold.resolve(null);
   });
 
+  test.each(['api/main.js', 'worker/main.js'] as const)(
+    '%s that lacks the key of what is stored says so and ends with 1',
+    async (entry) => {
+      const { ENCRYPTION_KEY = '' } = product.env;
+      const env = { ...product.env, ENCRYPTION_KEY: randomBytes(32).toString('base64') };
+      const refused = startProcess(entry, env);
+      expect(await refused.ended()).toBe(1);
+      const said = refused.lines.filter((line) => line.includes('"level":"error"'));
+      expect(said).toHaveLength(1);
+      expect(said[0]).toContain(createSecretBox([Buffer.from(ENCRYPTION_KEY, 'base64')]).seals[0]);
+      expect(said[0]).toContain('ENCRYPTION_KEY_PREVIOUS');
+      expect(said[0]).not.toMatch(/stack|\bat .*:\d+/);
+      expect(refused.lines.join('\n')).not.toContain(' ready"');
+      const known = { ...env, ENCRYPTION_KEY, ENCRYPTION_KEY_PREVIOUS: env.ENCRYPTION_KEY };
+      const started = startProcess(entry, known); // a key that is to come opens, too
+      await started.sees(`${entry.slice(0, entry.indexOf('/'))} ready`);
+      expect(await started.stop()).toBe(0);
+    },
+  );
+
+  test('an API that lacks the key and starts while PostgreSQL is away ends when it is back', async () => {
+    const proxy = await startProxyOf('postgres');
+    await proxy.cut();
+    const url = new URL(product.env['DATABASE_URL'] ?? '');
+    url.port = String(proxy.port);
+    const api = startProcess('api/main.js', {
+      ...product.env,
+      DATABASE_URL: url.href,
+      ENCRYPTION_KEY: randomBytes(32).toString('base64'),
+    });
+    await api.sees('api ready');
+    await proxy.restore();
+    expect(await api.ended()).toBe(1);
+    expect(api.lines.join('\n')).toContain('ENCRYPTION_KEY_PREVIOUS');
+    await proxy.close();
+  });
+
   /** The servers are there, so that what has been opened would keep the process alive. */
   test.each([
     ['api/main.js', 'PORT', 'EADDRINUSE'],
@@ -205,8 +244,8 @@ describe('processes that are started before their servers', () => {
     });
     const worker = startProcess('worker/main.js', product.env);
     const impatient = startProcess('worker/main.js', product.env);
-    await worker.sees('temporal unavailable, trying again');
-    await impatient.sees('temporal unavailable, trying again');
+    await worker.sees('postgres unavailable, trying again');
+    await impatient.sees('postgres unavailable, trying again');
     expect(await impatient.stop()).toBe(0);
     await Promise.all(proxies.map((proxy) => proxy.restore()));
     await worker.sees('worker ready');

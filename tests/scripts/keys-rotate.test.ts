@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { createArchiveBox, type ArchiveBox } from '../../audit/archive-box.js';
+import { findLackingKeys } from '../../audit/encryption-keys.js';
 import { storeLlmKey } from '../../db/llm-keys.js';
 import { saveArchive } from '../../db/run-archives.js';
 import { createSecretBox } from '../../db/secret-box.js';
@@ -122,6 +123,30 @@ test('an old key may go when no stored key and no workflow needs it any more', a
     ENCRYPTION_KEY_PREVIOUS: `${oldKey.toString('base64')},${unused.toString('base64')}`,
   });
   expect([code, output]).toEqual([0, expect.stringContaining(`Nothing needs key ${unusedId}`)]);
+});
+
+test('a key that is dropped or lost is needed by no start any more', async () => {
+  const [first, second] = [randomBytes(32), randomBytes(32)];
+  const [firstId = '', secondId = ''] = createSecretBox([first, second]).seals;
+  const given = {
+    ENCRYPTION_KEY: second.toString('base64'),
+    ENCRYPTION_KEY_PREVIOUS: first.toString('base64'),
+  };
+  const need = (...keys: readonly Buffer[]) => findLackingKeys(testDb.db, keys);
+  await testDb.db.deleteFrom('userLlmKeys').execute();
+  await testDb.db.deleteFrom('archives').execute();
+  expect(await need(first)).toBeNull();
+  expect(await need(second, first)).toBeNull();
+  expect(await need(second)).toContain(`keys:rotate -- --lost ${firstId}`);
+  expect(await rotate(['--drop', firstId], given)).toMatchObject({ code: 0 });
+  expect(await need(second)).toBeNull();
+
+  expect(await need(newKey)).toContain(secondId);
+  const refused = await rotate(['--lost', newId]);
+  expect([refused.code, refused.output]).toEqual([1, expect.stringContaining('is not lost')]);
+  expect(await rotate(['--lost', secondId])).toMatchObject({ code: 0 });
+  expect(await need(newKey)).toContain(oldId); // rotate was given it as well: noted with the others
+  expect(await need(newKey, oldKey)).toBeNull();
 });
 
 test('keys that nothing here opens are named, and end it with an error', async () => {

@@ -90,6 +90,7 @@ const OWNED = [
      0, 0, 0, 0, 1)`,
   `insert into server_key_days (provider, date) values ('openai', '2026-11-24')
    on conflict do nothing`,
+  `insert into encryption_keys (id) values ('x') on conflict do nothing`,
   `insert into model_replies (step_id, user_id, content, provider, model, finish,
      prompt_tokens, completion_tokens, cost, calls)
    values ('$mark', $user, '$mark', 'openai', 'm', 'stop', 1, 1, 0, 1)`,
