@@ -40,6 +40,7 @@ const MESSAGE_DOORS = [
   'api/workflows.ts',
   'activities/archive-door.ts',
   'activities/discussion-door.ts',
+  'activities/attempt-door.ts',
   'activities/pipeline-door.ts',
 ];
 

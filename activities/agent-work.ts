@@ -12,6 +12,7 @@ import { findApproval } from '../db/approvals.js';
 import { languageOfRun } from '../db/pipelines.js';
 import type { StepTask } from '../db/step-tasks.js';
 import type { OpenLiveWriter } from '../events/live-writer.js';
+import { noteAsked } from '../llm/attempt-scope.js';
 import type { CompleteOptions } from '../llm/metered.js';
 import { askModel, type AskDeps } from './agent-model.js';
 import {
@@ -112,6 +113,7 @@ async function collectPages(
     return null;
   }
   await noteCollectorCall(db, task.call.pipelineId);
+  noteAsked('data-collector', null);
   for (const url of urls) {
     const outcome = await collector.collect({ url, attempts: agent.retry_count }, signal);
     if (outcome.kind === 'collected') {

@@ -7,10 +7,12 @@ import { adviceOf } from '../domain/failure-advice.js';
 import { previewOf } from '../domain/previews.js';
 import { rounded } from '../domain/result-rules.js';
 import type { AgentStatus } from '../domain/results.js';
+import type { AskedVendor } from '../domain/failed-attempts.js';
 import { storeEnd, type AgentEnd } from '../db/agent-ends.js';
 import { findStep, findStepOrThrow, type AgentStep } from '../db/agent-steps.js';
 import { readStepTask } from '../db/step-tasks.js';
 import { repeatVictim } from '../db/transactions.js';
+import { askedSoFar } from '../llm/attempt-scope.js';
 import { announcementOf, streamOf } from './agent-steps.js';
 import type { AgentCall, AgentOutcome } from './agent-outcome.js';
 import { workOn, type AgentWorkDeps } from './agent-work.js';
@@ -47,6 +49,8 @@ export interface AgentReceipt {
   readonly fields: Readonly<Record<string, number>>;
   /** The first 200 characters of the answer. */
   readonly preview: string;
+  /** Of a failed agent: whom its last attempt has asked. */
+  readonly asked?: readonly AskedVendor[];
 }
 
 export interface AgentDeps extends Omit<AgentWorkDeps, 'collector'> {
@@ -146,7 +150,11 @@ function hand(step: AgentStep): AgentReceipt {
     const { pipelineId, node, errorCode } = step;
     log.warn('agent failed', { pipelineId, node, errorCode });
     const code = errorCode ?? 'internal';
-    throw ApplicationFailure.nonRetryable(adviceOf(code), code, receipt);
+    const asked = askedSoFar();
+    throw ApplicationFailure.nonRetryable(adviceOf(code), code, {
+      ...receipt,
+      ...(asked.length === 0 ? {} : { asked }),
+    });
   }
   return receipt;
 }

@@ -31,6 +31,8 @@ export interface GraphNode {
   readonly agentName: string;
   readonly role: string;
   readonly kind: NodeKind;
+  /** The one that the design asks for; absent in graphs of older versions. */
+  readonly model?: string;
   readonly outgoing: readonly GraphEdge[];
   /** Absent: it begins as soon as it is ready. */
   readonly approval?: ApprovalRule;
@@ -127,10 +129,10 @@ function nodeOf(
   place: Pick<GraphNode, 'node' | 'position' | 'outgoing'>,
 ): GraphNode {
   const { node, position, outgoing } = place;
-  const { name: agentName, role } = agent;
+  const { name: agentName, role, llm_model: model } = agent;
   const approval = approvalOf(agent);
   return {
-    ...{ node, position, agentName, role, kind: nodeKindOf(agent), outgoing },
+    ...{ node, position, agentName, role, kind: nodeKindOf(agent), model, outgoing },
     ...(approval === null ? {} : { approval }),
   };
 }

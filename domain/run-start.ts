@@ -57,6 +57,5 @@ function detailsOf({ pipelineId, conversationId, userId, role }: RunToStart): st
     conversationId === null
       ? '- **Started** over HTTP'
       : `- **Conversation** \`${conversationId}\`, workflow \`${discussionWorkflowId(conversationId)}\``,
-    '- **To stop it** request a cancellation: what is done is kept, and no further call is paid',
   ].join('\n');
 }

@@ -2,6 +2,7 @@ import { DomainError } from '../domain/errors.js';
 import type { ProviderName } from '../domain/models.js';
 import { toStorable } from '../domain/storable-text.js';
 import type { Logger } from '../telemetry/logger.js';
+import { noteAsked } from './attempt-scope.js';
 import { OPEN_GATES, type Gates } from './gates.js';
 import { silentMetrics, type ModelMetrics } from './metrics.js';
 import type {
@@ -85,8 +86,10 @@ export function createRouter(deps: RouterDeps): Router {
       const failures: DomainError[] = [];
       let number = 0;
       for (const turn of turns) {
+        const noteFailure = noteAsked(turn.provider.name, turn.call.model);
         const knock = await gates.knock(turn.key);
         if (knock.kind === 'held-back') {
+          noteFailure(knock.error);
           failures.push(knock.error);
           continue;
         }
@@ -98,6 +101,7 @@ export function createRouter(deps: RouterDeps): Router {
         try {
           return await knock.way.go(call, options.signal);
         } catch (error) {
+          noteFailure(error);
           failures.push(survived(deps, turn, error));
         }
       }

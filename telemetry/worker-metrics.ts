@@ -5,7 +5,7 @@ import type { RetentionKind } from '../domain/retention.js';
 
 /** What the worker's interceptor reports of every activity. */
 export interface ActivityMetrics {
-  /** @param waitedMs from scheduling to start, milliseconds */
+  /** @param waitedMs from when the attempt was due to its start, milliseconds */
   queueLatency(activity: string, waitedMs: number): void;
   failed(activity: string): void;
   /** An error of ours ended it. @param where an activity, a turn, a state, or a run */
@@ -74,7 +74,7 @@ function createActivityMetrics(registry: Registry): ActivityMetrics {
   const registers = [registry];
   const queueSeconds = new Histogram({
     name: 'activity_queue_seconds',
-    help: 'Time from scheduling an activity to its start',
+    help: 'Time from when an attempt of an activity is due to its start',
     labelNames: ['activity'],
     buckets: QUEUE_SECONDS,
     registers,

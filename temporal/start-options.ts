@@ -40,7 +40,6 @@ export function discussionStart(
     staticDetails: [
       `- **Conversation** \`${conversationId}\``,
       `- **User** \`${userId}\` (${role})`,
-      '- **To end it** request a cancellation: the next message begins it again where it was',
     ].join('\n'),
     typedSearchAttributes: attributesOf({
       AgentForgeUserId: userId,

@@ -133,6 +133,7 @@ async function runWorker(
     encryptionKeys: config.encryptionKeys,
     activities: parts.activities,
     metrics: parts.metrics,
+    reportFailedAttempt: parts.reportFailedAttempt,
     logger,
     tracing,
     maxCachedWorkflows: config.maxCachedWorkflows,

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 import type { Redis } from 'ioredis';
 import type { Registry } from 'prom-client';
+import { createAttemptReports, type ReportFailedAttempt } from '../activities/attempt-door.js';
 import { createActivities, type Activities } from '../activities/index.js';
 import { createDiscussionDoor } from '../activities/discussion-door.js';
 import { createPipelineDoor } from '../activities/pipeline-door.js';
@@ -43,6 +44,7 @@ export interface Parts {
   readonly registry: Registry;
   readonly metrics: WorkerMetrics;
   readonly reconciler: Reconciler;
+  readonly reportFailedAttempt: ReportFailedAttempt;
   /** Makes our search attributes and the nightly retention known. @throws while the cluster does not answer */
   greetTemporal(): Promise<void>;
   close(): Promise<void>;
@@ -123,6 +125,7 @@ async function assemble(
     registry,
     metrics,
     reconciler,
+    reportFailedAttempt: createAttemptReports(client, logger),
     greetTemporal: () => greet(temporal, config, logger),
     async close() {
       await reconciler.stop();

@@ -1,6 +1,7 @@
 /** One worker: the workflow bundle and the activities on one task queue. */
 import type { WorkerDeploymentVersion } from '@temporalio/common';
 import { NativeConnection, Worker, type WorkerDeploymentOptions } from '@temporalio/worker';
+import type { ReportFailedAttempt } from '../activities/attempt-door.js';
 import type { Activities } from '../activities/index.js';
 import {
   connectionOptions,
@@ -30,6 +31,7 @@ export interface WorkerDeps {
   readonly encryptionKeys: readonly Buffer[];
   readonly activities: Activities;
   readonly metrics: ActivityMetrics;
+  readonly reportFailedAttempt: ReportFailedAttempt;
   readonly logger: Logger;
   readonly tracing: Tracing;
   readonly maxCachedWorkflows: number;
@@ -72,7 +74,7 @@ export async function createWorker(deps: WorkerDeps): Promise<Worker> {
       activity: [
         () => ({ inbound: createRejectingInterceptor(deps.metrics.rejected) }),
         () => createTraceInterceptor(deps.logger, deps.tracing),
-        () => ({ inbound: createActivityInterceptor(deps.metrics) }),
+        () => ({ inbound: createActivityInterceptor(deps) }),
       ],
     },
     sinks: { ...traceSinks(deps.tracing), ...rejectionSinks(deps.metrics.rejected) },

@@ -5,6 +5,8 @@ import { summaryOf } from '../domain/summaries.js';
 import type { PipelineInput } from './pipeline.messages.js';
 import { waits } from './activity-proxies.js';
 import { failNow } from './failures.js';
+import type { Question } from './pipeline-view.js';
+import type { RunDisplay } from './run-display.js';
 import type { RunInbox } from './run-inbox.js';
 
 export interface Decided {
@@ -12,19 +14,30 @@ export interface Decided {
   readonly decision: Exclude<Decision, { kind: 'ignored' }>;
 }
 
+interface ApprovalsDeps {
+  readonly inbox: RunInbox;
+  readonly display: RunDisplay;
+  /** What is asked at present is kept here. */
+  readonly questions: Map<string, Question>;
+}
+
 /** The nodes of a run that wait for its owner: several at once, taken as they are decided. */
 export class Approvals {
   private readonly run: PipelineInput;
   private readonly inbox: RunInbox;
+  private readonly display: RunDisplay;
+  private readonly questions: Map<string, Question>;
   private readonly decided: Decided[] = [];
   private readonly failures: unknown[] = [];
   private readonly scope = new CancellationScope();
   private readonly recording = new Set<string>();
   private asking = 0;
 
-  constructor(run: PipelineInput, inbox: RunInbox) {
+  constructor(run: PipelineInput, { inbox, display, questions }: ApprovalsDeps) {
     this.run = run;
     this.inbox = inbox;
+    this.display = display;
+    this.questions = questions;
   }
 
   ask(node: GraphNode, rule: ApprovalRule): void {
@@ -38,7 +51,10 @@ export class Approvals {
           }
         },
       )
-      .finally(() => this.recording.delete(node.node));
+      .finally(() => {
+        this.recording.delete(node.node);
+        this.questions.delete(node.node);
+      });
   }
 
   /** Whether a question is not recorded yet, so that its owner could not answer it. */
@@ -74,6 +90,9 @@ export class Approvals {
     const { deadlineMs } = await waits.askForApproval
       .executeWithOptions({ summary: summaryOf(`ask about ${node}`) }, [{ ...call, ...rule }])
       .finally(() => (this.asking -= 1));
+    const { onTimeout } = rule;
+    this.questions.set(node, { sinceMs: Date.now(), deadlineMs, onTimeout });
+    this.display.refresh();
     for (;;) {
       await condition(
         () => this.inbox.offers.some((offer) => offer.node === node),

@@ -3,8 +3,10 @@
  * started with does not come along when it continues as new. The payload codec seals all of it.
  */
 import type { Design } from '../domain/designs.js';
+import type { FailedAttempt } from '../domain/failed-attempts.js';
 import type { Talk, TalkRun } from '../domain/talk.js';
 import type { DiscussionInput } from './discussion.messages.js';
+import { failedAttemptText } from './failed-attempt-text.js';
 import { tableOf, timeOf, type Column } from './markdown.js';
 
 export interface Standing {
@@ -12,13 +14,18 @@ export interface Standing {
   readonly waitingMessages: number;
   /** When the work under way was begun, in milliseconds since 1970; null: there is none. */
   readonly workingSince: number | null;
+  /** When work was last begun or ended. */
+  readonly changedAtMs: number;
+  /** The attempt of the work under way that has failed and is made again. */
+  readonly failing: FailedAttempt | null;
 }
 
 export function detailsOf(input: DiscussionInput, standing: Standing): string {
   const { talk } = standing;
   const { state, round, max_rounds: maxRounds } = talk.machine;
   return [
-    headOf(standing),
+    headOf(input, standing),
+    HOW_TO_END,
     [
       `- **Conversation** \`${input.conversationId}\``,
       `- **User** \`${input.userId}\` (${input.role} when it began)`,
@@ -30,13 +37,43 @@ export function detailsOf(input: DiscussionInput, standing: Standing): string {
   ].join('\n\n');
 }
 
-function headOf({ talk, workingSince }: Standing): string {
+/** How one run of it in Temporal has ended. */
+export type DiscussionEnd = 'asleep' | 'continued' | 'cancelled';
+
+export function finalDetailsOf(
+  input: DiscussionInput,
+  end: DiscussionEnd,
+  endedAtMs: number,
+): string {
+  const since = timeOf(endedAtMs);
+  const what: Readonly<Record<DiscussionEnd, string>> = {
+    asleep: `asleep since ${since}; the next message begins it again where it was.`,
+    continued: `it has gone on in its next run since ${since}.`,
+    cancelled: `cancelled at ${since}; the next message begins it again where it was.`,
+  };
+  return [
+    `**Nothing to do:** ${what[end]}`,
+    `- **Conversation** \`${input.conversationId}\`\n- **User** \`${input.userId}\``,
+  ].join('\n\n');
+}
+
+/** Only said while there is something to end. */
+const HOW_TO_END =
+  'To end it, request a cancellation: the next message begins it again where it was.';
+
+function headOf(input: DiscussionInput, standing: Standing): string {
+  const { talk, workingSince, changedAtMs, failing } = standing;
+  if (failing !== null) {
+    return `${failedAttemptText(failing)} ${failing.advice}`;
+  }
   if (workingSince !== null) {
     return `**Nothing to do:** answering since ${timeOf(workingSince)}.`;
   }
+  const since = timeOf(changedAtMs);
+  const asleepAt = timeOf(changedAtMs + input.idleMs);
   return talk.run?.kind === 'admitted' && !talk.run.ended
-    ? '**Nothing to do:** its run is under way; look there.'
-    : '**Nothing to do:** it is the turn of the user.';
+    ? `**Nothing to do:** its run is under way; look at \`pipeline-${talk.run.pipelineId}\`.`
+    : `**Nothing to do:** it waits for the next message of user \`${input.userId}\` since ${since}; without one it falls asleep at ${asleepAt}, and the next message wakes it.`;
 }
 
 function runOf(run: TalkRun | null): string {

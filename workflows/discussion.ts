@@ -18,7 +18,8 @@ import {
 import { readTalk, type StoredTalk } from '../domain/stored-talk.js';
 import { startAfterLoss, startTalk, withRunEnded, type Talk } from '../domain/talk.js';
 import { records } from './activity-proxies.js';
-import { detailsOf } from './discussion-details.js';
+import { attemptFailedSignal } from './attempts.messages.js';
+import { detailsOf, finalDetailsOf, type DiscussionEnd } from './discussion-details.js';
 import { viewOf } from './discussion-view.js';
 import {
   discussionQuery,
@@ -30,6 +31,7 @@ import {
   type UserMessage,
   type WaitingWork,
 } from './discussion.messages.js';
+import { failingCall, onFailingCall, takeFailedAttempt } from './failing-calls.js';
 import { describeError, MISTAKES } from './failures.js';
 import { IDLE, IdleClock } from './idle-clock.js';
 import { startAdmittedRun } from './runs.js';
@@ -52,10 +54,21 @@ export async function discussionWorkflow(input: DiscussionInput): Promise<void> 
   setHandler(pipelineEndedSignal, (notice) => void inbox.ended.push(notice));
   setDefaultSignalHandler(() => undefined); // rejected before; without it they would be kept
   setHandler(discussionQuery, () => viewOf(talk, inbox.messages.length));
-  const show = (workingSince: number | null): void => {
+  let workingSince: number | null = null;
+  let changedAtMs = Date.now();
+  const refresh = (): void => {
     const waitingMessages = inbox.messages.length;
-    setCurrentDetails(detailsOf(input, { talk, waitingMessages, workingSince }));
+    const failing = failingCall();
+    const standing = { talk, waitingMessages, workingSince, changedAtMs, failing };
+    setCurrentDetails(detailsOf(input, standing));
   };
+  const show = (since: number | null): void => {
+    workingSince = since;
+    changedAtMs = Date.now();
+    refresh();
+  };
+  onFailingCall(refresh);
+  setHandler(attemptFailedSignal, takeFailedAttempt);
   await CancellationScope.nonCancellable(async () => {
     if (carried?.kind !== 'talk') {
       talk = await load(input, carried);
@@ -63,15 +76,22 @@ export async function discussionWorkflow(input: DiscussionInput): Promise<void> 
   });
   show(null);
   const idle = patched(ONE_TIMER) ? new IdleClock(input.idleMs) : null;
-  while (await hasWork(input, talk, { inbox, idle })) {
-    show(Date.now());
-    talk = await CancellationScope.nonCancellable(() => work(input, talk, inbox));
-    show(null);
-    idle?.touch();
-    if (historyIsLong(input) && canCarry(inbox)) {
-      const { talk: _talk, waiting: _waiting, ...settings } = input;
-      await continueAsNew<typeof discussionWorkflow>({ ...settings, talk, waiting: inbox });
+  let end: DiscussionEnd = 'cancelled';
+  try {
+    while (await hasWork(input, talk, { inbox, idle })) {
+      show(Date.now());
+      talk = await CancellationScope.nonCancellable(() => work(input, talk, inbox));
+      show(null);
+      idle?.touch();
+      if (historyIsLong(input) && canCarry(inbox)) {
+        const { talk: _talk, waiting: _waiting, ...settings } = input;
+        end = 'continued';
+        await continueAsNew<typeof discussionWorkflow>({ ...settings, talk, waiting: inbox });
+      }
     }
+    end = 'asleep';
+  } finally {
+    setCurrentDetails(finalDetailsOf(input, end, Date.now()));
   }
 }
 

@@ -17,6 +17,10 @@ interface Expected {
 
 /** Where the arguments say nothing; our own calls carry one to be sealed (temporal/connection.ts). */
 const isAnything: Check = () => true;
+const isFailedAttempt: Check = ([failed]) =>
+  areTexts(failed, ['activity', 'code', 'advice']) &&
+  areNumbers(failed, ['attempt', 'failedAtMs', 'nextAtMs']) &&
+  Array.isArray(fieldOf(failed, 'asked'));
 const isNotice: Check = ([notice]) => areTexts(notice, ['pipelineId']);
 
 const EXPECTED: Readonly<Record<string, Expected>> = {
@@ -29,6 +33,7 @@ const EXPECTED: Readonly<Record<string, Expected>> = {
       userMessage: ([message]) => areTexts(message, ['messageId', 'content', 'receivedAt']),
       runAdmitted: isNotice,
       pipelineEnded: isNotice,
+      attemptFailed: isFailedAttempt,
     },
   },
   pipelineWorkflow: {
@@ -40,6 +45,7 @@ const EXPECTED: Readonly<Record<string, Expected>> = {
       resumeRun: isAnything,
       budgetChanged: isAnything,
       slotGranted: isAnything,
+      attemptFailed: isFailedAttempt,
       approvalOffered: ([offer]) => areTexts(offer, ['node', 'offerId']),
     },
   },

@@ -5,6 +5,7 @@
  */
 import type { Headers } from '@temporalio/common';
 import type { WorkflowInterceptors } from '@temporalio/workflow';
+import { followCall } from './failing-calls.js';
 import { rejectingInterceptor, screenActivation } from './rejections.js';
 import { causeHeaders, causeIds, inRun, keepCause } from './spans.js';
 
@@ -41,7 +42,11 @@ export function interceptors(): WorkflowInterceptors {
     ],
     outbound: [
       {
-        scheduleActivity: (input, next) => next(withCause(input)),
+        scheduleActivity(input, next) {
+          const done = next(withCause(input));
+          followCall(input.activityType, done);
+          return done;
+        },
         scheduleLocalActivity: (input, next) => next(withCause(input)),
         startChildWorkflowExecution: (input, next) => next(withCause(input)),
         signalWorkflow: (input, next) => next(withCause(input)),

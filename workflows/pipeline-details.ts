@@ -2,7 +2,9 @@
  * A run as operators read it in the Temporal Web UI. The first line says what to do, if anything;
  * the table follows the run. The payload codec seals all of it.
  */
+import { textOfAsked, type AskedVendor, type FailedAttempt } from '../domain/failed-attempts.js';
 import { adviceOf } from '../domain/failure-advice.js';
+import { failedAttemptText } from './failed-attempt-text.js';
 import { awaitedNodes } from '../domain/pipeline-run.js';
 import type { RunOutcome } from '../domain/result-rules.js';
 import type { WaitReason } from '../domain/results.js';
@@ -11,10 +13,18 @@ import type { NodeView, PipelineEnd } from './pipeline.messages.js';
 import { viewOf, type RunProgress } from './pipeline-view.js';
 
 export function detailsOf(progress: RunProgress): string {
-  return [headOf(progress), ...bodyOf(progress, viewOf(progress).nodes)].join('\n\n');
+  const [about, ...rest] = bodyOf(progress, viewOf(progress).nodes);
+  return [headOf(progress), about, HOW_TO_STOP, ...rest].join('\n\n');
 }
 
-function bodyOf(progress: RunProgress, nodes: readonly NodeView[]): readonly string[] {
+/** Only said while there is something to stop. */
+const HOW_TO_STOP =
+  'To stop it, request a cancellation: what is done is kept, and no further call is paid.';
+
+/** A node's state, or what has become of it. */
+type Row = Omit<NodeView, 'state'> & { readonly state: string };
+
+function bodyOf(progress: RunProgress, nodes: readonly Row[]): readonly string[] {
   const { run, spentUsd } = progress;
   const about = [
     `**${plain(run.designName)}**`,
@@ -43,8 +53,22 @@ export function finalDetailsOf(
   ];
   return [
     head.filter((text) => text !== '').join(' '),
-    ...(progress === null ? [] : bodyOf(progress, viewOf(progress).nodes)),
+    ...(progress === null ? [] : bodyOf(progress, viewOf(progress).nodes.map(whenOver))),
   ].join('\n\n');
+}
+
+/** @param node as the run has left it */
+function whenOver(node: NodeView): Row {
+  switch (node.state) {
+    case 'running':
+      return { ...node, state: 'cut off' };
+    case 'approving':
+    case 'approved':
+    case 'waiting':
+      return { ...node, state: 'not begun' };
+    default:
+      return node;
+  }
 }
 
 /**
@@ -72,33 +96,101 @@ const WHY: Readonly<Record<RunOutcome['kind'], string>> = {
 };
 
 function headOf(progress: RunProgress): string {
-  const { waitingFor, state } = progress;
+  const { waitingFor, state, failing } = progress;
   if (waitingFor !== null) {
-    return `**${WAITS[waitingFor](progress)}**`;
+    return WAITS[waitingFor](progress);
   }
   const working = viewOf(progress).nodes.filter((node) => node.state === 'running');
+  const failed = working
+    .flatMap(({ node }) => failing.get(node) ?? [])
+    .toSorted((one, other) => other.attempt - one.attempt);
+  const [worst] = failed;
+  if (worst !== undefined) {
+    const well = working.filter(({ node }) => !failing.has(node));
+    return [
+      ...failed.slice(0, MAX_NAMED).map(failedAttemptText),
+      worst.advice,
+      ...(well.length === 0 ? [] : [`${names(well)} at work.`]),
+      ...asidesOf(progress),
+    ].join(' ');
+  }
   if (working.length > 0) {
-    return `**Nothing to do:** ${names(working.map(({ node }) => node))} at work.`;
+    const since = Math.min(...working.map(({ node }) => progress.begun.get(node) ?? Infinity));
+    const sinceText = Number.isFinite(since) ? ` since ${clockOf(since)}` : '';
+    return [
+      `**Nothing to do:** ${names(working)} at work${sinceText}.`,
+      ...asidesOf(progress),
+    ].join(' ');
   }
   return state.stopped === null ? '**Nothing to do:** going on.' : `**Stopped:** ${state.stopped}.`;
 }
 
+/** Failing agents that the first line names. */
+const MAX_NAMED = 3;
+
+/** What is also waited for, while agents are at work. */
+function asidesOf(progress: RunProgress): readonly string[] {
+  const { pausedSinceMs } = progress.inbox;
+  const questions = questionsOf(progress);
+  return [
+    ...(pausedSinceMs === null
+      ? []
+      : [`Its owner has paused it at ${timeOf(pausedSinceMs)}: nothing else begins.`]),
+    ...(questions.length === 0
+      ? []
+      : [`Its owner is also asked about ${questions.join(' and ')}.`]),
+  ];
+}
+
 const WAITS: Readonly<Record<WaitReason, (progress: RunProgress) => string>> = {
-  approval: ({ run, state }) =>
-    `Ask its owner to decide about ${names(awaitedNodes(run.graph, state))}: the run waits for an approval.`,
-  budget: ({ hold }) =>
-    `Raise the owner's budget, or wait${hold === null ? '' : ` until ${timeOf(hold.untilMs)}`}: the day's budget is used up.`,
-  pause: () => 'Resume it when its owner agrees: the run was paused.',
-  slot: () => "Nothing to do, or end the owner's other run: this one waits for its slot.",
+  approval: (progress) => {
+    const asked = names(awaitedOf(progress));
+    return `**Ask its owner to decide about ${asked}:** ${ownerOf(progress)} is asked about ${questionsOf(progress).join(' and ')}.`;
+  },
+  budget: (progress) => {
+    const { hold } = progress;
+    const until = hold === null ? 'the next day (UTC)' : timeOf(hold.untilMs);
+    return `**Raise the owner's budget, or wait until ${until}:** the day's budget of ${ownerOf(progress)} is used up; the run waits ${sinceOf(progress)}, and goes on with the next day's budget then.`;
+  },
+  pause: (progress) =>
+    `**Resume it when its owner agrees:** ${ownerOf(progress)} has paused it; it waits ${sinceOf(progress)} without an end, until it is resumed or cancelled.`,
+  slot: (progress) =>
+    `**Nothing to do, or end the owner's other run:** this one waits for the slot of ${ownerOf(progress)} ${sinceOf(progress)}, until the other run ends or waits itself, and goes on then.`,
 };
 
-function names(nodes: readonly string[]): string {
-  return nodes.map(plain).join(', ');
+function ownerOf({ run }: RunProgress): string {
+  return `user \`${run.userId}\``;
+}
+
+function sinceOf({ waitingSinceMs }: RunProgress): string {
+  return `since ${timeOf(waitingSinceMs)}`;
+}
+
+function awaitedOf({ run, state }: RunProgress): readonly Pick<NodeView, 'node'>[] {
+  return awaitedNodes(run.graph, state).map((node) => ({ node }));
+}
+
+/** Since when, until when, and what then. */
+function questionsOf(progress: RunProgress): readonly string[] {
+  return awaitedOf(progress).map(({ node }) => {
+    const question = progress.questions.get(node);
+    if (question === undefined) {
+      return plain(node); // about to be asked
+    }
+    const { sinceMs, deadlineMs, onTimeout } = question;
+    const then = onTimeout === 'approve' ? 'counts as approved' : 'counts as rejected';
+    return `${plain(node)} since ${timeOf(sinceMs)} until ${timeOf(deadlineMs)} (then it ${then})`;
+  });
+}
+
+function names(nodes: readonly Pick<NodeView, 'node'>[]): string {
+  return nodes.map(({ node }) => plain(node)).join(', ');
 }
 
 function failuresOf(progress: RunProgress): readonly string[] {
   return failedNodesOf(progress).map(
-    ({ node, errorCode }) => `**${plain(node)}** ${errorCode}: ${adviceOf(errorCode)}`,
+    ({ node, errorCode, asked }) =>
+      `**${plain(node)}** ${errorCode}${asked}: ${adviceOf(errorCode)}`,
   );
 }
 
@@ -106,22 +198,31 @@ function failuresOf(progress: RunProgress): readonly string[] {
 function failedNodesOf({ run, receipts }: RunProgress) {
   return run.graph.nodes.flatMap(({ node }) => {
     const receipt = receipts.get(node);
+    const asked = receipt?.asked === undefined ? '' : ` (${plain(textOfAsked(receipt.asked))})`;
     return receipt?.status === 'failed'
-      ? [{ node, errorCode: receipt.errorCode ?? 'internal' }]
+      ? [{ node, errorCode: receipt.errorCode ?? 'internal', asked }]
       : [];
   });
 }
 
-function columnsOf({ receipts, begun }: RunProgress): readonly Column<NodeView>[] {
-  const receiptOf = ({ node }: NodeView) => receipts.get(node);
+function columnsOf({ run, receipts, begun, failing }: RunProgress): readonly Column<Row>[] {
+  const seenOf = ({ node, state }: Row): Seen => ({
+    receipt: receipts.get(node),
+    failed: failing.get(node),
+    wanted: run.graph.nodes.find((it) => it.node === node)?.model,
+    isRunning: state === 'running',
+  });
   return [
     { head: 'Node', cell: ({ node }) => node },
     { head: 'State', cell: ({ state }) => state },
-    { head: 'Model', cell: (row) => modelOf(receiptOf(row)) },
-    // histories of older versions hold receipts without it
-    { head: 'Attempts', cell: (row) => String(receiptOf(row)?.attempts ?? NONE) },
-    { head: 'Money', cell: (row) => costCellOf(receiptOf(row)?.costUsd) },
-    { head: 'Duration', cell: (row) => durationOf(row, receiptOf(row), begun.get(row.node)) },
+    { head: 'Vendor', cell: (row) => vendorOf(seenOf(row)) },
+    { head: 'Model', cell: (row) => modelOf(seenOf(row)) },
+    { head: 'Attempts', cell: (row) => attemptsOf(seenOf(row)) },
+    { head: 'Money', cell: ({ node }) => costCellOf(receipts.get(node)?.costUsd) },
+    {
+      head: 'Duration',
+      cell: (row) => durationOf(row, receipts.get(row.node), begun.get(row.node)),
+    },
   ];
 }
 
@@ -129,8 +230,34 @@ const NONE = '–';
 
 type Receipt = ReturnType<RunProgress['receipts']['get']>;
 
-function modelOf(receipt: Receipt): string {
-  return receipt?.model ?? receipt?.provider ?? NONE;
+/** What is known of a node. */
+interface Seen {
+  readonly receipt: Receipt;
+  readonly failed: FailedAttempt | undefined;
+  readonly wanted: string | undefined;
+  readonly isRunning: boolean;
+}
+
+function lastAskedOf({ receipt, failed }: Seen): AskedVendor | undefined {
+  return (receipt?.asked ?? failed?.asked)?.at(-1);
+}
+
+function vendorOf(seen: Seen): string {
+  return seen.receipt?.provider ?? lastAskedOf(seen)?.vendor ?? NONE;
+}
+
+function modelOf(seen: Seen): string {
+  const { receipt, wanted, isRunning } = seen;
+  const asked = receipt?.model ?? lastAskedOf(seen)?.model;
+  return asked ?? (isRunning && wanted !== undefined ? `${wanted} wanted` : NONE);
+}
+
+/** Histories of older versions hold receipts without it. */
+function attemptsOf({ receipt, failed, isRunning }: Seen): string {
+  if (receipt !== undefined) {
+    return String(receipt.attempts ?? NONE);
+  }
+  return isRunning ? String((failed?.attempt ?? 0) + 1) : NONE;
 }
 
 function costCellOf(usd: number | undefined): string {
@@ -141,7 +268,7 @@ function costOf(usd: number): string {
   return `$${usd.toFixed(6)}`;
 }
 
-function durationOf({ state }: NodeView, receipt: Receipt, begunMs: number | undefined): string {
+function durationOf({ state }: Row, receipt: Receipt, begunMs: number | undefined): string {
   if (receipt !== undefined) {
     return `${receipt.durationSeconds.toFixed(2)} s`;
   }

@@ -1,10 +1,13 @@
 /** What operators and queries see of a live run; `pipeline-details.ts` says it in Markdown. */
 import type { AgentReceipt } from '../activities/agents.js';
+import type { FailedAttempt } from '../domain/failed-attempts.js';
+import type { ApprovalRule } from '../domain/pipeline.js';
 import type { RunState } from '../domain/pipeline-run.js';
 import type { WaitReason } from '../domain/results.js';
 import type { OpenRun } from './agent-node.js';
 import type { BudgetHold } from './budget-hold.js';
 import type { PipelineView } from './pipeline.messages.js';
+import type { RunInbox } from './run-inbox.js';
 
 export interface RunProgress {
   readonly run: OpenRun;
@@ -13,12 +16,26 @@ export interface RunProgress {
   spentUsd: number;
   hold: BudgetHold | null;
   waitingFor: WaitReason | null;
+  /** Milliseconds since 1970; meaningless where it does not wait. */
+  waitingSinceMs: number;
+  readonly inbox: Pick<RunInbox, 'pausedSinceMs'>;
   /** How often it has begun or ended to wait. */
   round: number;
   /** By node: how it ended. */
   readonly receipts: Map<string, AgentReceipt>;
   /** By node: when it was begun, in milliseconds since 1970. */
   readonly begun: Map<string, number>;
+  /** By node: the last attempt that has failed and is made again. */
+  readonly failing: Map<string, FailedAttempt>;
+  /** By node: what its owner is asked. */
+  readonly questions: Map<string, Question>;
+}
+
+export interface Question {
+  /** Milliseconds since 1970, both. */
+  readonly sinceMs: number;
+  readonly deadlineMs: number;
+  readonly onTimeout: ApprovalRule['onTimeout'];
 }
 
 export function viewOf({ run, state, spentUsd, waitingFor }: RunProgress): PipelineView {

@@ -36,7 +36,9 @@ import { openInbox, type RunInbox } from './run-inbox.js';
 
 export async function pipelineWorkflow(input: PipelineInput): Promise<PipelineEnd> {
   const display = new RunDisplay();
-  const inbox = openInbox();
+  const inbox = openInbox(() => {
+    display.refresh();
+  });
   setHandler(pipelineQuery, () => NOT_OPEN);
   const outcome = await openAndRun(input, inbox, display);
   const end = await CancellationScope.nonCancellable(() =>

@@ -11,9 +11,11 @@ import {
   type NodeState,
   type StopReason,
 } from '../domain/pipeline-run.js';
+import type { FailedAttempt } from '../domain/failed-attempts.js';
 import type { ActiveClock } from './active-clock.js';
 import { NodeCalls, type OpenRun } from './agent-node.js';
 import { Approvals } from './approvals.js';
+import { attemptFailedSignal } from './attempts.messages.js';
 import { viewOf, type RunProgress } from './pipeline-view.js';
 import { pipelineQuery } from './pipeline.messages.js';
 import type { RunDisplay } from './run-display.js';
@@ -36,14 +38,27 @@ export async function runGraph(
   const limits = { ...RUN_LIMITS, timeoutSeconds: run.timeoutMs / 1_000 };
   const state = startRun(run.graph, limits);
   const progress: RunProgress = {
-    ...{ run, state, spentUsd: 0, hold: null, waitingFor: null, round: 0 },
-    ...{ receipts: new Map(), begun: new Map() },
+    ...{
+      run,
+      state,
+      inbox,
+      spentUsd: 0,
+      hold: null,
+      waitingFor: null,
+      waitingSinceMs: 0,
+      round: 0,
+    },
+    ...{ receipts: new Map(), begun: new Map(), failing: new Map(), questions: new Map() },
   };
   const calls = new NodeCalls(run);
-  const approvals = new Approvals(run, inbox);
+  const approvals = new Approvals(run, { inbox, display, questions: progress.questions });
   const work: RunWork = { progress, inbox, clock, calls, approvals, display };
   display.progress = progress;
   setHandler(pipelineQuery, () => viewOf(progress));
+  setHandler(attemptFailedSignal, (failed) => {
+    takeFailedAttempt(progress, failed);
+    display.refresh();
+  });
   try {
     await interpret(work);
     return stopReasonOf(progress.state);
@@ -54,6 +69,16 @@ export async function runGraph(
     approvals.close();
     await calls.settle();
     display.refresh();
+  }
+}
+
+/** A report may come late: of an attempt before the last one, or of an agent that has ended. */
+function takeFailedAttempt({ run, state, failing }: RunProgress, failed: FailedAttempt): void {
+  const { node, attempt } = failed;
+  const index = run.graph.nodes.findIndex((it) => it.node === node);
+  if (node !== null && state.nodes[index] === 'running') {
+    const known = failing.get(node);
+    failing.set(node, known === undefined || attempt > known.attempt ? failed : known);
   }
 }
 
@@ -122,6 +147,7 @@ function beginReady(work: RunWork): void {
     } else {
       progress.state = recordStart(graph, progress.state, name);
       progress.begun.set(name, Date.now());
+      progress.failing.delete(name); // of the call that was put off
       calls.start(name, inbox);
     }
   }

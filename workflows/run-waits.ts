@@ -57,7 +57,7 @@ function reasonOf(work: RunWork): WaitReason | null {
   if (isDone(progress.run.graph, progress.state)) {
     return null;
   }
-  if (inbox.isPaused) {
+  if (inbox.pausedSinceMs !== null) {
     return 'pause';
   }
   if (isInForce(progress.hold, inbox)) {
@@ -97,6 +97,7 @@ const STATUS = defineSearchAttributeKey('AgentForgeStatus', SearchAttributeType.
 
 function show({ progress, display }: RunWork, reason: WaitReason | null): void {
   progress.waitingFor = reason;
+  progress.waitingSinceMs = Date.now();
   upsertSearchAttributes([
     { key: STATUS, value: reason === null ? 'running' : `waiting-${reason}` },
   ]);

@@ -30,7 +30,7 @@ export interface RunWork {
 
 /** Whether something is ready and nothing holds the run up. */
 export function canBegin({ progress, inbox }: RunWork): boolean {
-  const isHeld = inbox.isPaused || isInForce(progress.hold, inbox);
+  const isHeld = inbox.pausedSinceMs !== null || isInForce(progress.hold, inbox);
   return !isHeld && readyNodes(progress.run.graph, progress.state).length > 0;
 }
 

@@ -14,7 +14,7 @@ const FOLDER = join(ROOT, 'docs/images');
 
 async function takePictures(): Promise<void> {
   const vendors = await startStandInVendors();
-  vendors.setBehaviour(behaviourOf);
+  vendors.setBehaviour((call) => behaviourOf(call, vendors.calls));
   const product = await startProduct({
     SIMULATED_MODELS: 'false',
     OPENAI_API_KEY: 'sk-stand-in',
@@ -29,9 +29,11 @@ async function takePictures(): Promise<void> {
     await signIn(page, product, await product.register('admin'));
     for (const picture of PICTURES) {
       const id = await startRun(owner, vendors, picture);
-      await openRun(page, product, id);
+      await openRun(page, product, { id, words: WORDS[picture] });
       await keep(page, picture);
     }
+    await openList(page, product);
+    await keep(page, 'list');
   } finally {
     await browser.close();
     await product.stop();
@@ -55,12 +57,34 @@ async function signIn(
   await page.until('the Web UI', `location.pathname.startsWith('/namespaces')`);
 }
 
-async function openRun(page: Page, { uiUrl }: StartedProduct, id: string): Promise<void> {
+/** What a picture has to show. */
+const WORDS: Readonly<Record<Picture, string>> = {
+  finished: 'Ended: completed',
+  failed: 'Ended: failed',
+  waiting: 'Ask its owner to decide',
+  running: 'writer at work',
+  failing: 'Attempt 3 failed',
+};
+
+async function openRun(
+  page: Page,
+  { uiUrl }: StartedProduct,
+  { id, words }: { readonly id: string; readonly words: string },
+): Promise<void> {
   await page.goto(`${uiUrl}/namespaces/default/workflows/${pipelineWorkflowId(id)}`);
   await page.until('the tab', TAB);
   await page.evaluate(`${TAB}.click()`);
-  await page.until('what the run was started with', told('To stop it'));
-  await page.until('the table', told('Attempts'));
+  await page.until('what the run was started with', told(id));
+  await page.until('how it stands', told(words));
+}
+
+async function openList(page: Page, { uiUrl }: StartedProduct): Promise<void> {
+  const query = encodeURIComponent(`WorkflowType = 'pipelineWorkflow'`);
+  await page.goto(`${uiUrl}/namespaces/default/workflows?query=${query}`);
+  await page.until(
+    'all runs',
+    `document.querySelectorAll('tbody tr').length >= ${PICTURES.length}`,
+  );
 }
 
 const TAB = `document.querySelector('[data-testid=user-metadata-tab]')`;
@@ -77,7 +101,7 @@ const WHOLE = { x: 240, y: 20, width: 1_000, height: 540 };
 const INSIDE = { x: 270, y: 105, width: 1_210, height: 690 };
 const MAX_BYTES = 150_000;
 
-async function keep(page: Page, picture: Picture | 'sign-in'): Promise<void> {
+async function keep(page: Page, picture: Picture | 'sign-in' | 'list'): Promise<void> {
   const file = join(FOLDER, `operators-${picture}.png`);
   await page.capture(file, picture === 'sign-in' ? WHOLE : INSIDE);
   const { size } = statSync(file);

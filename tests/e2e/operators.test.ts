@@ -1,8 +1,9 @@
 /** What operators have: the Web UI's words, its searches and its codec, and what administrators do. */
 import { readFileSync } from 'node:fs';
+import type { Payload } from '@temporalio/common';
 import { sql } from 'kysely';
 import { discussionWorkflowId, pipelineWorkflowId } from '../../domain/ids.js';
-import type { TemporalClient } from '../../temporal/connection.js';
+import { createDataConverter, type TemporalClient } from '../../temporal/connection.js';
 import { register, type Person } from '../support/person.js';
 import { connectTestTemporal, temporalOf } from '../support/temporal.js';
 import { until } from '../support/until.js';
@@ -67,6 +68,17 @@ async function currentDetails(workflowId: string): Promise<string> {
   return metadata.currentDetails ?? '';
 }
 
+/** What a heartbeat holds, as an administrator reads it; '' for none. */
+async function decoded(
+  details: { readonly payloads?: readonly Payload[] | null } | null | undefined,
+): Promise<string> {
+  const { payloadCodecs = [] } = createDataConverter([
+    Buffer.from(stage.product.env['ENCRYPTION_KEY'] ?? '', 'base64'),
+  ]);
+  const [payload] = (await payloadCodecs[0]?.decode([...(details?.payloads ?? [])])) ?? [];
+  return Buffer.from(payload?.data ?? []).toString();
+}
+
 /** How many activities and timers of a history have a summary. */
 async function summarised(workflowId: string, runId?: string) {
   const handle = temporal.client.workflow.getHandle(workflowId, runId);
@@ -94,7 +106,12 @@ describe('a run in the Web UI', () => {
     expect(await described.staticDetails()).toContain(`**User** \`${person.userId}\` (free)`);
     const waiting = await currentDetails(workflowId);
     expect(waiting).toMatch(/^\*\*Ask its owner to decide about 분+/);
-    expect(waiting).toMatch(/\|\s+reader\s+\|\s+success\s+\|\s+gpt-4o-mini\s+\|\s+1\s+\|\s+\$0\.0/);
+    expect(waiting).toMatch(
+      / since [\d-]+ [\d:]+ UTC until [\d-]+ [\d:]+ UTC \(then it counts as /,
+    );
+    expect(waiting).toMatch(
+      /\|\s+reader\s+\|\s+success\s+\|\s+openai\s+\|\s+gpt-4o-mini\s+\|\s+1\s+\|\s+\$0\.0/,
+    );
     const node = encodeURIComponent(LONG_NAME);
     await person.ask('POST', `/pipelines/${id}/approvals/${node}`, { decision: 'approve' });
     await until('the run has ended', async () => (await statusOf(person, id)).result !== null);
@@ -113,7 +130,7 @@ describe('a run in the Web UI', () => {
       return (await handle.describe()).status.name === 'FAILED';
     });
     expect(await currentDetails(pipelineWorkflowId(id))).toMatch(
-      /^\*\*Ended: failed\.\*\* \*\*reader\*\* model-key-refused: Let the user replace/,
+      /^\*\*Ended: failed\.\*\* \*\*reader\*\* model-key-refused \(openai gpt-4o-mini: model-key-refused\): Let/,
     );
     const { events } = await handle.fetchHistory();
     const failures = (events ?? []).flatMap(
@@ -127,6 +144,37 @@ describe('a run in the Web UI', () => {
     await until('its archive is there', async () => {
       return (await person.ask('GET', `/pipelines/${id}/audit`)).status === 200;
     });
+  });
+
+  test('says first what goes wrong while an agent is tried again, and whom it asks', async () => {
+    const person = await newPerson();
+    let isUp = false;
+    stage.vendors.setBehaviour(() =>
+      isUp ? { kind: 'hang' } : { kind: 'status', status: 503, code: 'words of a vendor' },
+    );
+    const id = await start(person, [agent('reader', { retry_count: 3 })]);
+    const handle = temporal.client.workflow.getHandle(pipelineWorkflowId(id));
+    const head = async () => (await currentDetails(pipelineWorkflowId(id))).split('\n')[0] ?? '';
+    const failed =
+      /^\*\*reader fails: openai gpt-4o-mini: model-unavailable\.\*\* Attempt 1 failed at \d\d:\d\d:\d\d UTC, attempt 2 begins at \d\d:\d\d:\d\d UTC\. Nothing to do yet/;
+    await until('it says so', async () => failed.test(await head()));
+    isUp = true;
+    const pending = await until('a heartbeat says whom it asks', async () => {
+      const { raw } = await handle.describe();
+      const [activity] = raw.pendingActivities ?? [];
+      const beat = await decoded(activity?.heartbeatDetails);
+      return beat.includes('openai') ? { beat, failure: activity?.lastFailure?.message } : null;
+    });
+    expect(JSON.parse(pending.beat)).toMatchObject({
+      ...{ attempt: 2, vendor: 'openai', model: 'gpt-4o-mini', since: expect.any(String) },
+    });
+    expect(pending.failure).toMatch(/^Nothing to do yet.* Asked: openai: model-unavailable\.$/);
+    await person.ask('POST', `/pipelines/${id}/cancel`);
+    await until('it has ended', async () => (await handle.describe()).status.name === 'CANCELLED');
+    const { events } = await handle.fetchHistory();
+    expect(JSON.stringify(events)).not.toContain('words of a vendor');
+    const details = await currentDetails(pipelineWorkflowId(id));
+    expect(details).not.toContain('request a cancellation');
   });
 
   test('a discussion says all of it again in each of its runs', async () => {

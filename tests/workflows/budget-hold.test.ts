@@ -3,7 +3,7 @@ import { holdForBudget, isInForce } from '../../workflows/budget-hold.js';
 import type { RunInbox } from '../../workflows/run-inbox.js';
 
 const inboxOf = (budgetChanges = 0): RunInbox => ({
-  isPaused: false,
+  pausedSinceMs: null,
   budgetChanges,
   isSlotGranted: false,
   offers: [],

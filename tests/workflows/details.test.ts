@@ -1,10 +1,15 @@
 /** What operators read in the Temporal Web UI. */
 import type { AgentReceipt } from '../../activities/agents.js';
+import { isTold, type FailedAttempt } from '../../domain/failed-attempts.js';
 import { checkGraph } from '../../domain/pipeline.js';
 import { recordEnd, recordHold, recordStart, startRun } from '../../domain/pipeline-run.js';
 import { summaryOf } from '../../domain/summaries.js';
 import { startTalk, type Talk } from '../../domain/talk.js';
-import { detailsOf as discussionDetails } from '../../workflows/discussion-details.js';
+import {
+  detailsOf as discussionDetails,
+  finalDetailsOf as discussionEnd,
+  type Standing,
+} from '../../workflows/discussion-details.js';
 import type { DiscussionInput } from '../../workflows/discussion.messages.js';
 import { detailsOf, finalDetailsOf } from '../../workflows/pipeline-details.js';
 import { plain } from '../../workflows/markdown.js';
@@ -25,8 +30,9 @@ function progressOf(names: readonly string[], fields: Partial<RunProgress> = {})
   const run = { ...ids, graph, designName: 'Quick look', simulated: false, ...limits };
   const state = startRun(graph);
   return {
-    ...{ run, state, spentUsd: 0, hold: null, waitingFor: null, round: 0 },
-    ...{ receipts: new Map(), begun: new Map() },
+    ...{ run, state, spentUsd: 0, hold: null, waitingFor: null, waitingSinceMs: NOON, round: 0 },
+    ...{ receipts: new Map(), begun: new Map(), failing: new Map(), questions: new Map() },
+    inbox: { pausedSinceMs: null },
     ...fields,
   };
 }
@@ -63,13 +69,13 @@ test('a run is told node by node: state, model, attempts, money, duration', () =
   end(progress, receiptOf('reader'));
   begin(progress, 'writer');
   expect(rowsOf(detailsOf(progress))).toEqual([
-    '| Node | State | Model | Attempts | Money | Duration |',
-    '| --- | --- | --- | --- | --- | --- |',
-    '| reader | success | gpt-4o | 2 | $0.000123 | 1.50 s |',
-    '| writer | running | – | – | – | since 12:00:00 UTC |',
-    '| last | waiting | – | – | – | – |',
+    '| Node | State | Vendor | Model | Attempts | Money | Duration |',
+    '| --- | --- | --- | --- | --- | --- | --- |',
+    '| reader | success | openai | gpt-4o | 2 | $0.000123 | 1.50 s |',
+    '| writer | running | – | gpt-4o-mini wanted | 1 | – | since 12:00:00 UTC |',
+    '| last | waiting | – | – | – | – | – |',
   ]);
-  expect(headOf(detailsOf(progress))).toBe('**Nothing to do:** writer at work.');
+  expect(headOf(detailsOf(progress))).toBe('**Nothing to do:** writer at work since 12:00:00 UTC.');
 });
 
 test('a receipt of an older version, which does not tell its attempts, is shown without', () => {
@@ -89,21 +95,137 @@ test('a failed node is followed by what to do about it', () => {
   );
 });
 
-test.each([
-  ['budget', "Raise the owner's budget, or wait until 2026-11-24 12:00:00 UTC"],
-  ['pause', 'Resume it'],
-  ['slot', "Nothing to do, or end the owner's other run"],
-] as const)('the first line of a run that waits for its %s says what to do', (reason, words) => {
-  const hold = { changes: 0, untilMs: NOON };
-  expect(headOf(detailsOf(progressOf(['reader'], { waitingFor: reason, hold })))).toContain(words);
+const FAILED: FailedAttempt = {
+  ...{ activity: 'runAgent', node: 'writer', attempt: 3, code: 'model-unavailable' },
+  advice: 'Nothing to do yet: the vendor does not answer properly.',
+  asked: [
+    { vendor: 'openai', model: 'gpt-4o', code: 'model-timeout' },
+    { vendor: 'anthropic', model: 'claude-sonnet-4-5', code: 'model-unavailable' },
+  ],
+  ...{ failedAtMs: NOON + 1_000, nextAtMs: NOON + 9_000 },
+};
+
+describe('while an agent fails and is tried again', () => {
+  function failing(names: readonly string[], attempts: Readonly<Record<string, number>>) {
+    const progress = progressOf(names);
+    names.forEach((name) => {
+      begin(progress, name);
+    });
+    Object.entries(attempts).forEach(([node, attempt]) =>
+      progress.failing.set(node, { ...FAILED, node, attempt }),
+    );
+    return progress;
+  }
+
+  test('the first line says what goes wrong, with whom, how often, and when it is tried again', () => {
+    expect(headOf(detailsOf(failing(['writer'], { writer: 3 })))).toBe(
+      '**writer fails: openai gpt-4o: model-timeout, anthropic claude-sonnet-4-5: model-unavailable.** Attempt 3 failed at 12:00:01 UTC, attempt 4 begins at 12:00:09 UTC. Nothing to do yet: the vendor does not answer properly.',
+    );
+  });
+
+  test('its row names vendor, model and attempt', () => {
+    expect(rowsOf(detailsOf(failing(['writer'], { writer: 3 }))).at(-1)).toBe(
+      '| writer | running | anthropic | claude-sonnet-4-5 | 4 | – | since 12:00:00 UTC |',
+    );
+  });
+
+  test('the one that has failed most often comes first, and who works is named, too', () => {
+    const head = headOf(detailsOf(failing(['one', 'two', 'three'], { one: 1, two: 5 }))) ?? '';
+    expect(head.indexOf('two fails')).toBeLessThan(head.indexOf('one fails'));
+    expect(head).toContain('three at work.');
+  });
+
+  test('a store that is away is named, where nobody was asked', () => {
+    const progress = failing(['writer'], {});
+    progress.failing.set('writer', { ...FAILED, asked: [], code: 'unavailable' });
+    expect(headOf(detailsOf(progress))).toContain('**writer fails: unavailable.** Attempt 3');
+  });
+
+  test('an agent that has ended since then fails no more', () => {
+    const progress = failing(['writer'], { writer: 3 });
+    end(progress, receiptOf('writer'));
+    expect(headOf(detailsOf(progress))).not.toContain('fails');
+  });
+
+  test('of very many attempts not each is told, and the line says so', () => {
+    expect(Array.from({ length: 70 }, (_, index) => index + 1).filter(isTold)).toEqual([
+      ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+      ...[16, 32, 64],
+    ]);
+    const often = headOf(detailsOf(failing(['writer'], { writer: 16 })));
+    expect(often).toContain('Not each attempt is told');
+  });
 });
 
-test('the first line of a run that waits for a person names the nodes', () => {
-  const progress = progressOf(['reader', 'writer'], { waitingFor: 'approval' });
-  progress.state = recordHold(progress.run.graph, progress.state, 'reader');
-  expect(headOf(detailsOf(progress))).toBe(
-    '**Ask its owner to decide about reader: the run waits for an approval.**',
+const UNTIL = 'since 2026-11-24 12:00:00 UTC';
+
+test.each([
+  ['budget', "Raise the owner's budget, or wait until 2026-11-25 00:00:09 UTC", 'goes on'],
+  ['pause', 'Resume it when its owner agrees', 'without an end, until it is resumed or cancelled'],
+  ['slot', "Nothing to do, or end the owner's other run", 'until the other run ends or waits'],
+] as const)(
+  'the first line of a run that waits for its %s says what to do, who waits, since and until when, and what then',
+  (reason, words, then) => {
+    const hold = { changes: 0, untilMs: Date.UTC(2026, 10, 25, 0, 0, 9) };
+    const head = headOf(detailsOf(progressOf(['reader'], { waitingFor: reason, hold })));
+    expect(head).toContain(words);
+    expect(head).toContain('user `u`');
+    expect(head).toContain(UNTIL);
+    expect(head).toContain(then);
+  },
+);
+
+describe('a run that waits for a person', () => {
+  function asking(fields: Partial<RunProgress> = {}) {
+    const progress = progressOf(['reader', 'writer'], fields);
+    progress.state = recordHold(progress.run.graph, progress.state, 'reader');
+    const deadlineMs = Date.UTC(2026, 11, 1, 12);
+    progress.questions.set('reader', { sinceMs: NOON, deadlineMs, onTimeout: 'reject' });
+    return progress;
+  }
+  const QUESTION =
+    'reader since 2026-11-24 12:00:00 UTC until 2026-12-01 12:00:00 UTC (then it counts as rejected)';
+
+  test('names the nodes, the owner, since when and until when, and what then', () => {
+    expect(headOf(detailsOf(asking({ waitingFor: 'approval' })))).toBe(
+      `**Ask its owner to decide about reader:** user \`u\` is asked about ${QUESTION}.`,
+    );
+  });
+
+  test('says so also while others are at work, and that it is paused', () => {
+    const progress = asking({ inbox: { pausedSinceMs: NOON } });
+    begin(progress, 'writer');
+    expect(headOf(detailsOf(progress))).toBe(
+      `**Nothing to do:** writer at work since 12:00:00 UTC. Its owner has paused it at 2026-11-24 12:00:00 UTC: nothing else begins. Its owner is also asked about ${QUESTION}.`,
+    );
+  });
+});
+
+test('only a run that has not ended tells how to stop it', () => {
+  const progress = progressOf(['reader', 'writer']);
+  begin(progress, 'reader');
+  expect(detailsOf(progress)).toContain('request a cancellation');
+  const ended = { pipelineId: 'p', status: 'cancelled', totalCostUsd: 0 } as const;
+  const details = finalDetailsOf(ended, { kind: 'cancelled' }, progress);
+  expect(details).not.toContain('request a cancellation');
+  expect(rowsOf(details).slice(2)).toEqual([
+    expect.stringContaining('| reader | cut off |'),
+    expect.stringContaining('| writer | not begun |'),
+  ]);
+});
+
+test('a failed agent names whom it has asked', () => {
+  const progress = progressOf(['reader']);
+  begin(progress, 'reader');
+  const asked = [{ vendor: 'openai', model: 'gpt-4o', code: 'model-key-refused' as const }];
+  end(progress, {
+    ...receiptOf('reader', { status: 'failed', errorCode: 'model-key-refused' }),
+    ...{ provider: null, model: null, asked },
+  });
+  expect(detailsOf(progress)).toContain(
+    '- **reader** model-key-refused (openai gpt-4o: model-key-refused): Let the user replace',
   );
+  expect(rowsOf(detailsOf(progress)).at(-1)).toContain('| reader | failed | openai | gpt-4o |');
 });
 
 test.each([
@@ -116,7 +238,7 @@ test.each([
   const details = finalDetailsOf({ pipelineId: 'p', status, totalCostUsd: 0 }, outcome, progress);
   expect(headOf(details)).toContain(`**Ended: ${status}.**`);
   expect(headOf(details)).toContain(words);
-  expect(rowsOf(details)).toEqual(rowsOf(detailsOf(progress)));
+  expect(rowsOf(details)).toHaveLength(rowsOf(detailsOf(progress)).length);
 });
 
 test('the first line of a run that failed is the advice for its first failure', () => {
@@ -149,11 +271,14 @@ describe('a discussion', () => {
     conversationId: 'c',
     userId: 'u',
     role: 'pro',
-    idleMs: 1,
+    idleMs: 3_600_000,
     maxHistoryEvents: 200,
   };
-  const shown = (talk: Talk, workingSince: number | null = null) =>
-    discussionDetails(input, { talk, waitingMessages: 3, workingSince });
+  const shown = (talk: Talk, workingSince: number | null = null, more: Partial<Standing> = {}) =>
+    discussionDetails(input, {
+      ...{ talk, waitingMessages: 3, workingSince, changedAtMs: NOON, failing: null },
+      ...more,
+    });
 
   test('is told whole in each run: whose it is, where it stands, what it does', () => {
     const details = shown(startTalk('en'), NOON);
@@ -164,11 +289,34 @@ describe('a discussion', () => {
     expect(details).toContain('**Run** none yet');
   });
 
+  test('that waits says for whom, since when, until when, and what then', () => {
+    expect(headOf(shown(startTalk('en')))).toBe(
+      '**Nothing to do:** it waits for the next message of user `u` since 2026-11-24 12:00:00 UTC; without one it falls asleep at 2026-11-24 13:00:00 UTC, and the next message wakes it.',
+    );
+  });
+
+  test('says first what goes wrong while a call is tried again', () => {
+    const failing = { ...FAILED, activity: 'analyzeIntent', node: null };
+    expect(headOf(shown(startTalk('en'), NOON, { failing }))).toMatch(
+      /^\*\*analyzeIntent fails: openai gpt-4o: model-timeout, .*Attempt 3 failed at 12:00:01 UTC, attempt 4 begins at 12:00:09 UTC\. Nothing to do yet/,
+    );
+  });
+
+  test.each(['asleep', 'continued', 'cancelled'] as const)(
+    'that is %s tells nobody to end it',
+    (how) => {
+      expect(shown(startTalk('en'))).toContain('request a cancellation');
+      const details = discussionEnd(input, how, NOON);
+      expect(details).not.toContain('request a cancellation');
+      expect(details).toContain('2026-11-24 12:00:00 UTC');
+    },
+  );
+
   test('names its designs and its run', () => {
     const run = { kind: 'admitted', pipelineId: 'r', ended: false } as const;
     const designs = [designOf(['a', 'b'])];
     const details = shown({ ...startTalk('en'), designs, selected: designs[0] ?? null, run });
-    expect(headOf(details)).toContain('its run is under way');
+    expect(headOf(details)).toContain('its run is under way; look at `pipeline-r`');
     expect(details).toContain('`pipeline-r`, under way');
     expect(rowsOf(details).at(-1)).toBe('| Quick look | 2 | yes |');
   });

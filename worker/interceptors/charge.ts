@@ -2,14 +2,18 @@
  * What every activity gets without writing it: the charge context of its calls, a heartbeat
  * (so that a lost worker and a cancellation are noticed), metrics, and one translation of errors.
  */
-import { Context, log } from '@temporalio/activity';
+import { Context, log, type Info } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
 import type { ActivityInboundCallsInterceptor } from '@temporalio/worker';
 import { z } from 'zod';
+import type { ReportFailedAttempt } from '../../activities/attempt-door.js';
 import { isMistake, toApplicationFailure } from '../../activities/failures.js';
 import { RUN_WAIT_RECORDS } from '../../activities/run-waits.js';
 import type { Charge } from '../../domain/costs.js';
+import { AttemptNotes, attemptScope } from '../../llm/attempt-scope.js';
 import { chargeScope } from '../../llm/charge-scope.js';
 import type { ActivityMetrics } from '../../telemetry/worker-metrics.js';
+import { beatOf, failedAttemptOf, nameAsked, observeQueue } from './attempts.js';
 
 /** Activities whose first argument looks so make calls that cost money. */
 const Chargeable = z.object({
@@ -18,36 +22,42 @@ const Chargeable = z.object({
   pipelineId: z.string().nullable().optional(),
   conversationId: z.string().nullable().optional(),
   round: z.int().optional(),
+  node: z.string().optional(),
 });
 
 /** A third of the shortest heartbeat timeout, and no less than what the SDK would throttle. */
 const HEARTBEAT_MS = 1_000;
 
-export function createActivityInterceptor(
-  metrics: ActivityMetrics,
-): ActivityInboundCallsInterceptor {
+export interface ActivityInterceptorDeps {
+  readonly metrics: ActivityMetrics;
+  readonly reportFailedAttempt: ReportFailedAttempt;
+}
+
+export function createActivityInterceptor({
+  metrics,
+  reportFailedAttempt,
+}: ActivityInterceptorDeps): ActivityInboundCallsInterceptor {
   return {
     async execute(input, next) {
       const context = Context.current();
       const { info } = context;
-      const startedAt = Date.now();
+      const notes = new AttemptNotes();
       const beat = info.isLocal
         ? null
         : setInterval(() => {
-            context.heartbeat();
+            context.heartbeat(beatOf(info, notes));
           }, HEARTBEAT_MS);
       const ended = metrics.begun(info.activityType);
-      metrics.queueLatency(info.activityType, startedAt - info.scheduledTimestampMs);
+      observeQueue(metrics, info);
+      const charge = chargeOf(input.args[0], context);
+      const run = () => attemptScope.run(notes, () => next(input));
       try {
-        const charge = chargeOf(input.args[0], context);
-        return await (charge === null ? next(input) : chargeScope.run(charge, () => next(input)));
+        return await (charge === null ? run() : chargeScope.run(charge, run));
       } catch (error) {
-        const { activityType: activity, attempt } = info;
-        metrics.failed(activity);
-        const isBookkeeping = info.isLocal || RUN_WAIT_RECORDS.includes(activity);
-        const failure = toApplicationFailure(error, { isBookkeeping, attempt });
-        if (failure !== error) {
-          tell(metrics, failure, { activity, attempt, error });
+        const failure = failureOf(metrics, info, error);
+        if (failure instanceof ApplicationFailure) {
+          reportTo(reportFailedAttempt, { info, call: input.args[0], failure, notes });
+          nameAsked(failure, notes);
         }
         throw failure;
       } finally {
@@ -58,6 +68,35 @@ export function createActivityInterceptor(
       }
     },
   };
+}
+
+/** The one translation of errors. */
+function failureOf(metrics: ActivityMetrics, info: Info, error: unknown) {
+  const { activityType: activity, attempt, isLocal } = info;
+  metrics.failed(activity);
+  const isBookkeeping = isLocal || RUN_WAIT_RECORDS.includes(activity);
+  const failure = toApplicationFailure(error, { isBookkeeping, attempt });
+  if (failure !== error) {
+    tell(metrics, failure, { activity, attempt, error });
+  }
+  return failure;
+}
+
+interface Failing {
+  readonly info: Info;
+  readonly call: unknown;
+  readonly failure: ApplicationFailure;
+  readonly notes: AttemptNotes;
+}
+
+/** Tells the workflow of calls that cost money; other activities only wait for our own stores. */
+function reportTo(report: ReportFailedAttempt, { info, call, failure, notes }: Failing): void {
+  const { workflowExecution: workflow } = info;
+  const charged = Chargeable.safeParse(call);
+  const failed = failedAttemptOf(info, failure, notes);
+  if (workflow !== undefined && charged.success && failed !== null) {
+    report(workflow, { ...failed, node: charged.data.node ?? null });
+  }
 }
 
 /** Logs our mistakes as errors, with their stack. */

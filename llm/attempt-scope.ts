@@ -1,0 +1,50 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { DomainError, type ErrorCode } from '../domain/errors.js';
+import type { AskedVendor } from '../domain/failed-attempts.js';
+
+/**
+ * Whom the attempt of an activity has asked: opened by the worker's inbound interceptor, which tells
+ * operators, and written by those who ask.
+ */
+export class AttemptNotes {
+  private readonly notes: {
+    vendor: string;
+    model: string | null;
+    sinceMs: number;
+    code?: ErrorCode;
+  }[] = [];
+
+  /** @returns to be called where it fails */
+  asks(vendor: string, model: string | null): (error: unknown) => void {
+    const note: (typeof this.notes)[number] = { vendor, model, sinceMs: Date.now() };
+    this.notes.push(note);
+    return (error) => {
+      note.code = error instanceof DomainError ? error.code : 'internal';
+    };
+  }
+
+  get asked(): readonly AskedVendor[] {
+    return this.notes.map(({ sinceMs: _sinceMs, ...asked }) => asked);
+  }
+
+  /** Who is being asked, and since when; null between calls. */
+  get current(): {
+    readonly vendor: string;
+    readonly model: string | null;
+    readonly sinceMs: number;
+  } | null {
+    const last = this.notes.at(-1);
+    return last === undefined || last.code !== undefined ? null : last;
+  }
+}
+
+export const attemptScope = new AsyncLocalStorage<AttemptNotes>();
+
+/** Outside of an attempt nothing is noted. */
+export function noteAsked(vendor: string, model: string | null): (error: unknown) => void {
+  return attemptScope.getStore()?.asks(vendor, model) ?? (() => undefined);
+}
+
+export function askedSoFar(): readonly AskedVendor[] {
+  return attemptScope.getStore()?.asked ?? [];
+}
