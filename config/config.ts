@@ -12,6 +12,7 @@ import {
   count,
   flag,
   logLevel,
+  MODEL_PROVIDERS,
   optional,
   parseEnvironment,
   port,
@@ -203,6 +204,8 @@ export interface ModelsConfig {
   readonly serverKeys: Readonly<Partial<Record<'openai' | 'anthropic' | 'google', string>>>;
   /** Whether there are such keys, here or, as the API knows from a setting, at the workers. */
   readonly hasServerKeys: boolean;
+  /** The vendors that they are of. */
+  readonly serverKeyVendors: readonly ('openai' | 'anthropic' | 'google')[];
   readonly baseUrls: Readonly<Partial<Record<'openai' | 'anthropic' | 'google', string>>>;
   readonly defaultProvider: 'openai' | 'anthropic' | 'google';
   readonly defaultModel: string;
@@ -315,9 +318,13 @@ function modelsOf(env: z.infer<typeof Environment>): ModelsConfig {
     anthropic: env.ANTHROPIC_API_KEY,
     google: env.GOOGLE_API_KEY,
   });
+  const serverKeyVendors = MODEL_PROVIDERS.filter(
+    (name) => env.SERVER_MODEL_KEYS.includes(name) || serverKeys[name] !== undefined,
+  );
   return {
     serverKeys,
-    hasServerKeys: env.SERVER_MODEL_KEYS.length > 0 || Object.keys(serverKeys).length > 0,
+    hasServerKeys: serverKeyVendors.length > 0,
+    serverKeyVendors,
     baseUrls: present({
       openai: env.OPENAI_BASE_URL,
       anthropic: env.ANTHROPIC_BASE_URL,

@@ -37,13 +37,15 @@ export const allowedAddresses = z
     return parsed;
   });
 
+export const MODEL_PROVIDERS = ['openai', 'anthropic', 'google'] as const;
+
 /** Comma-separated; `openai,` is one name. */
 export const providerNames = z
   .string()
   .default('')
   .transform((text) => text.split(',').map((name) => name.trim()))
   .transform((names) => names.filter((name) => name !== ''))
-  .pipe(z.array(z.enum(['openai', 'anthropic', 'google'])));
+  .pipe(z.array(z.enum(MODEL_PROVIDERS)));
 
 /** 64 hexadecimal digits. */
 export const publicKey = z

@@ -25,7 +25,7 @@ export async function recordAdminAction(db: Db | Tx, action: AdminAction): Promi
 
 export type AdminActionRow = Selectable<AdminActionsTable>;
 
-/** Newest first; `before` is the last page's last id. */
+/** Newest first; `before` is the last page's last id. Ids in a subject may be in capitals. */
 export async function listAdminActions(
   db: Db,
   page: {
@@ -40,7 +40,9 @@ export async function listAdminActions(
     .selectFrom('adminActions')
     .selectAll()
     .$if(actorId !== undefined, (query) => query.where('actorId', '=', actorId ?? ''))
-    .$if(subject !== undefined, (query) => query.where('subject', '=', subject ?? ''))
+    .$if(subject !== undefined, (query) =>
+      query.where('subject', 'in', [subject ?? '', subject?.toLowerCase() ?? '']),
+    )
     .$if(before !== undefined, (query) => query.where('id', '<', before ?? 0))
     .orderBy('id', 'desc')
     .limit(limit)

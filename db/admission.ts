@@ -5,9 +5,11 @@ import { utcDay } from '../domain/days.js';
 import type { ConversationId, PipelineId, UserId } from '../domain/ids.js';
 import type { Language } from '../domain/languages.js';
 import { BOUNDS, LIMITS, dailyLimitUsd, hasRoom, type Role } from '../domain/permissions.js';
+import type { Vendor } from '../domain/models.js';
 import type { BudgetRule } from '../domain/results.js';
 import type { Db, Tx } from './connect.js';
 import type { SecretBox } from './secret-box.js';
+import { isEveryServerKeySpent } from './server-key-days.js';
 import { slotHolder } from './slots.js';
 import { inTransaction } from './transactions.js';
 import { lockUser, refuseAdmission } from './users.js';
@@ -19,16 +21,32 @@ export interface KeySources {
   readonly simulated: boolean;
   /** `sealed_by` of the stored keys that this process can open. */
   readonly readableSeals: readonly string[];
+  /** What the server's keys may pay a day; absent: without a limit. */
+  readonly serverKeyLimit?: ServerKeyLimit;
+}
+
+export interface ServerKeyLimit {
+  /** Of which there is a key. */
+  readonly vendors: readonly Vendor[];
+  /** Each key's, in US dollars, an exact decimal. */
+  readonly dailyUsd: string;
 }
 
 export function keySourcesOf(
-  models: { readonly hasServerKeys: boolean; readonly simulated: boolean },
+  models: {
+    readonly hasServerKeys: boolean;
+    readonly serverKeyVendors: readonly Vendor[];
+    readonly serverKeyDailyUsd: string | null;
+    readonly simulated: boolean;
+  },
   secretBox: SecretBox,
 ): KeySources {
+  const { serverKeyVendors: vendors, serverKeyDailyUsd: dailyUsd } = models;
   return {
     serverKeys: models.hasServerKeys,
     simulated: models.simulated,
     readableSeals: secretBox.seals,
+    ...(dailyUsd === null ? {} : { serverKeyLimit: { vendors, dailyUsd } }),
   };
 }
 
@@ -56,6 +74,8 @@ export interface Rerun {
 
 export type RunRefusal =
   | { readonly code: 'over-budget'; readonly spentUsd: number; readonly limitUsd: number }
+  /** What others have spent is nobody's business. */
+  | { readonly code: 'over-budget'; readonly isServerKeySpent: true }
   | {
       readonly code:
         | 'pipeline-running'
@@ -87,7 +107,8 @@ export async function admitRun(db: Db | Tx, order: RunOrder, now: Date): Promise
     }
     const payer = await findPayer(tx, order);
     const { overBudget, otherRun } = standing;
-    const ofRecord = [overBudget, otherRun, checkQuota(standing, role)];
+    const serverSpent = paysServer(payer) ? standing.serverSpent : null;
+    const ofRecord = [overBudget ?? serverSpent, otherRun, checkQuota(standing, role)];
     const ofKeys = 'code' in payer ? payer : null;
     const inOrder =
       order.order === 'http'
@@ -105,6 +126,10 @@ export async function admitRun(db: Db | Tx, order: RunOrder, now: Date): Promise
 
 type Payer = Awaited<ReturnType<typeof findPayer>>;
 
+function paysServer(payer: Payer): boolean {
+  return !('code' in payer) && payer.isServer;
+}
+
 function checkMix({ rerun }: RunOrder, payer: Payer): RunRefusal | null {
   const isMixed =
     rerun !== undefined &&
@@ -119,6 +144,8 @@ interface Standing {
   /** This very run, where an earlier try has admitted it. */
   readonly known: RunAdmission | null;
   readonly overBudget: RunRefusal | null;
+  /** Where the day of every key of the server is spent, whoever is to pay. */
+  readonly serverSpent: RunRefusal | null;
   readonly otherRun: RunRefusal | null;
   /** Runs that count against the day's quota, and all that were begun. */
   readonly countedToday: number;
@@ -128,36 +155,38 @@ interface Standing {
 /** @throws `conflict` if the id is another user's run */
 async function readStanding(
   tx: Tx,
-  { pipelineId, userId }: RunOrder,
+  { pipelineId, userId, keys }: RunOrder,
   { day, limitUsd }: { day: string; limitUsd: string | null },
 ): Promise<Standing> {
-  const { owner, simulated, spentUsd, isSlotTaken, countedToday, startedToday } = await tx
-    .selectFrom('users')
-    .leftJoin('pipelineExecutions as known', (join) => join.on('known.id', '=', pipelineId))
-    .leftJoin('userDailyCosts as overspent', (join) =>
-      join
-        .onRef('overspent.userId', '=', 'users.id')
-        .on('overspent.date', '=', day)
-        .on('overspent.totalCost', '>=', limitUsd),
-    )
-    .select(['known.userId as owner', 'known.simulated', 'overspent.totalCost as spentUsd'])
-    .select((eb) => [
-      eb.exists(slotHolder(tx, userId)).as('isSlotTaken'),
-      eb
-        .selectFrom('pipelineExecutions')
-        .select(({ fn }) => fn.countAll<number>().as('counted'))
-        .where('userId', '=', userId)
-        .where('countedOn', '=', day)
-        .as('countedToday'),
-      eb
-        .selectFrom('pipelineExecutions')
-        .select(({ fn }) => fn.countAll<number>().as('started'))
-        .where('userId', '=', userId)
-        .where('createdAt', '>=', new Date(`${day}T00:00:00Z`))
-        .as('startedToday'),
-    ])
-    .where('users.id', '=', userId)
-    .executeTakeFirstOrThrow();
+  const { owner, simulated, spentUsd, isSlotTaken, countedToday, startedToday, isServerSpent } =
+    await tx
+      .selectFrom('users')
+      .leftJoin('pipelineExecutions as known', (join) => join.on('known.id', '=', pipelineId))
+      .leftJoin('userDailyCosts as overspent', (join) =>
+        join
+          .onRef('overspent.userId', '=', 'users.id')
+          .on('overspent.date', '=', day)
+          .on('overspent.totalCost', '>=', limitUsd),
+      )
+      .select(['known.userId as owner', 'known.simulated', 'overspent.totalCost as spentUsd'])
+      .select((eb) => [
+        eb.exists(slotHolder(tx, userId)).as('isSlotTaken'),
+        isEveryServerKeySpent(keys.serverKeyLimit, day).as('isServerSpent'),
+        eb
+          .selectFrom('pipelineExecutions')
+          .select(({ fn }) => fn.countAll<number>().as('counted'))
+          .where('userId', '=', userId)
+          .where('countedOn', '=', day)
+          .as('countedToday'),
+        eb
+          .selectFrom('pipelineExecutions')
+          .select(({ fn }) => fn.countAll<number>().as('started'))
+          .where('userId', '=', userId)
+          .where('createdAt', '>=', new Date(`${day}T00:00:00Z`))
+          .as('startedToday'),
+      ])
+      .where('users.id', '=', userId)
+      .executeTakeFirstOrThrow();
   if (owner !== null && owner !== userId) {
     throw new DomainError('conflict', `pipeline ${pipelineId} exists already`);
   }
@@ -167,6 +196,7 @@ async function readStanding(
       spentUsd === null
         ? null
         : { code: 'over-budget', spentUsd: Number(spentUsd), limitUsd: Number(limitUsd) },
+    serverSpent: isServerSpent ? { code: 'over-budget', isServerKeySpent: true } : null,
     otherRun: isSlotTaken ? { code: 'pipeline-running' } : null,
     countedToday: countedToday ?? 0,
     startedToday: startedToday ?? 0,
@@ -186,7 +216,7 @@ function checkQuota({ countedToday, startedToday }: Standing, role: Role): RunRe
 export async function findPayer(
   db: Db | Tx,
   { userId, keys }: Pick<RunOrder, 'userId' | 'keys'>,
-): Promise<{ readonly simulated: boolean } | RunRefusal> {
+): Promise<{ readonly simulated: boolean; readonly isServer: boolean } | RunRefusal> {
   const own = await db
     .selectFrom('userLlmKeys')
     .select('sealedBy')
@@ -196,10 +226,10 @@ export async function findPayer(
     .execute();
   if (own.length > 0) {
     const readable = own.some(({ sealedBy }) => keys.readableSeals.includes(sealedBy));
-    return readable ? { simulated: false } : { code: 'llm-key-unreadable' };
+    return readable ? { simulated: false, isServer: false } : { code: 'llm-key-unreadable' };
   }
   if (keys.serverKeys || keys.simulated) {
-    return { simulated: !keys.serverKeys };
+    return { simulated: !keys.serverKeys, isServer: keys.serverKeys };
   }
   return { code: 'no-llm-key' };
 }

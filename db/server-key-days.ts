@@ -25,6 +25,20 @@ export async function makeServerDay(
   }
 }
 
+/** Whether no key of the server may pay any more today; a run may ask each of the vendors. */
+export function isEveryServerKeySpent(
+  limit: { readonly vendors: readonly string[]; readonly dailyUsd: string } | undefined,
+  date: string,
+) {
+  return limit === undefined
+    ? sql<boolean>`false`
+    : sql<boolean>`not exists (
+        select from unnest(${limit.vendors}::text[]) as vendor (name)
+        left join server_key_days as paid on paid.provider = vendor.name and paid.date = ${date}
+        where coalesce(paid.total_cost, 0) < ${limit.dailyUsd}::numeric
+      )`;
+}
+
 /**
  * `server_day`: the day of the server key that pays the call, locked; nothing where a user's key
  * pays. `left_usd` of it is null without a limit.

@@ -15,12 +15,21 @@ export interface Refusal {
   /** US dollars of the day, where money is the reason. */
   readonly spentUsd?: number;
   readonly limitUsd?: number;
+  /** For `over-budget`: it is the limit of all users together, of the server's keys. */
+  readonly isServerKeySpent?: boolean;
 }
+
+const SERVER_KEYS_SPENT: Readonly<Record<Language, string>> = {
+  en: "The server's LLM keys have reached their daily cost limit. Register a key of your own, or try again after midnight UTC.",
+  ko: '서버의 LLM 키가 오늘의 비용 한도에 도달했어요. 본인의 키를 등록하거나 자정(UTC) 이후에 다시 시도해 주세요.',
+};
 
 /** What the user reads in an `error` event; it ends with how to try again. */
 export function refusalText(refusal: Refusal, language: Language): string {
   const { errors, tryAgainHint } = discussionTexts(language);
-  return `${reasonOf(refusal, errors)} ${tryAgainHint}`;
+  const reason =
+    refusal.isServerKeySpent === true ? SERVER_KEYS_SPENT[language] : reasonOf(refusal, errors);
+  return `${reason} ${tryAgainHint}`;
 }
 
 function reasonOf(
@@ -43,7 +52,11 @@ function reasonOf(
 }
 
 /** The same refusal over HTTP: status by code, texts that existing clients look for. */
-export function refusalError({ code, spentUsd = 0, limitUsd = 0 }: Refusal): DomainError {
+export function refusalError(refusal: Refusal): DomainError {
+  const { code, spentUsd = 0, limitUsd = 0 } = refusal;
+  if (refusal.isServerKeySpent === true) {
+    return new DomainError(code, SERVER_KEYS_SPENT.en);
+  }
   switch (code) {
     case 'over-budget':
       return new DomainError(

@@ -119,6 +119,7 @@ const aRefusal: Reader<Refusal> = (value, path) => {
     code: fields.get('code', oneOf<Refusal['code']>(REFUSALS)),
     ...(fields.has('spentUsd') ? { spentUsd: fields.get('spentUsd', aNumber) } : {}),
     ...(fields.has('limitUsd') ? { limitUsd: fields.get('limitUsd', aNumber) } : {}),
+    ...(fields.find('isServerKeySpent', aFlag, false) ? { isServerKeySpent: true } : {}),
   };
 };
 

@@ -278,6 +278,8 @@ describe('POST /admin/users/{user_id}/disable', () => {
       { action: 'user:disable', subject, details: { reason: 'sends spam' } },
       { action: 'user:enable', subject, details: {} },
     ]);
+    const found = await get(`/actions?subject=user:${person.id.toUpperCase()}`); // an id in capitals
+    expect(found.body.map((line: any) => line.subject)).toEqual([subject, subject]);
   });
 
   test('is not for oneself, nor for nobody, and needs a reason', async () => {

@@ -308,6 +308,9 @@ describe('what one process does not need', () => {
     expect(hasKeys({})).toBe(false);
     expect(hasKeys({ SERVER_MODEL_KEYS: 'openai,google,' })).toBe(true);
     expect(hasKeys({ OPENAI_API_KEY: 'sk-x' })).toBe(true);
+    const both = { OPENAI_API_KEY: 'sk-x', SERVER_MODEL_KEYS: 'google,openai' };
+    const { serverKeyVendors } = loadApiConfig({ ...ENV, ...both }).models;
+    expect(serverKeyVendors).toEqual(['openai', 'google']);
     expect(() => hasKeys({ SERVER_MODEL_KEYS: 'sk-a-key' })).toThrow('SERVER_MODEL_KEYS');
   });
 

@@ -348,3 +348,47 @@ test.each([
   const order = runOrderOf(userId, { rerun: { of, simulated: true, reusedNodes } });
   expect(codeOf(await admitRun(db, order, NOW))).toBe(code);
 });
+
+describe('a run that the server pays', () => {
+  const limited = (dailyUsd: string, vendors: readonly ('openai' | 'google')[]) => ({
+    keys: { ...NO_KEYS, serverKeys: true, serverKeyLimit: { vendors, dailyUsd } },
+  });
+  const day = '2026-11-27';
+  const then = new Date(`${day}T12:00:00Z`);
+  beforeAll(() =>
+    db
+      .insertInto('serverKeyDays')
+      .values({ provider: 'openai', date: day, totalCost: '5' })
+      .execute(),
+  );
+
+  test.each([
+    ['5', ['openai'], 'over-budget'],
+    ['5.01', ['openai'], 'admitted'],
+    ['5', ['openai', 'google'], 'admitted'], // the other vendor's key has room
+    ['0', ['google'], 'over-budget'], // a day without a row
+  ] as const)('with $%s a day of %j: %s', async (...row) => {
+    const [dailyUsd, vendors, code] = row;
+    const userId = await newUser();
+    const admission = await admit(userId, limited(dailyUsd, vendors), then);
+    expect(codeOf(admission)).toBe(code);
+    const ofWhom = { isServerKeySpent: true };
+    expect(admission).toEqual(expect.objectContaining(code === 'over-budget' ? ofWhom : {}));
+    for (const order of ['http', 'socket'] as const) {
+      const other = { ...limited(dailyUsd, vendors), order };
+      const answer = codeOf(await admit(await newUser(), other, then));
+      expect(answer).toBe(code);
+    }
+    const tomorrow = new Date('2026-11-28T00:00:00Z');
+    const isOpen = dailyUsd !== '0';
+    expect(codeOf(await admit(await newUser(), limited(dailyUsd, vendors), tomorrow))).toBe(
+      isOpen ? 'admitted' : 'over-budget',
+    );
+  });
+
+  test('is no business of a user with a key of their own', async () => {
+    const userId = await newUser();
+    await addKey(userId);
+    expect(codeOf(await admit(userId, limited('5', ['openai']), then))).toBe('admitted');
+  });
+});

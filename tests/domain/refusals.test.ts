@@ -7,6 +7,12 @@ const REFUSALS: readonly (readonly [Refusal, RegExp, RegExp, RegExp])[] = [
     /cost limit.*\$1\.02\/\$1\.00/,
     /비용 한도.*\$1\.02\/\$1\.00/,
   ],
+  [
+    { kind: 'refused', code: 'over-budget', isServerKeySpent: true },
+    /cost limit.*key of your own/,
+    /server's LLM keys.*cost limit/,
+    /서버의 LLM 키/,
+  ],
   [{ kind: 'refused', code: 'over-budget' }, /\$0\.00/, /\$0\.00/, /\$0\.00/],
   [
     { kind: 'refused', code: 'pipeline-running' },

@@ -19,7 +19,10 @@ const remembered = recordCritiques(recordDesigns(startTalk('en').memory, designs
 const FULL: Talk = {
   ...(moved.kind === 'moved' ? moved.talk : startTalk('ko')),
   ...{ intent, designs, critiques, selected: designs[1] ?? null },
-  run: { kind: 'refused', refusal: { kind: 'refused', code: 'over-budget', limitUsd: 1 } },
+  run: {
+    kind: 'refused',
+    refusal: { kind: 'refused', code: 'over-budget', limitUsd: 1, isServerKeySpent: true },
+  },
   memory: prefer(agree(remembered, 'no PDFs'), 'feedback_round_1', 'cheaper'),
   requestIds: ['a'],
   recentIds: ['a', 'b'],
