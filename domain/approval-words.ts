@@ -9,7 +9,7 @@ const ENGLISH_FILLERS =
   'going with for take pick use run start execute do proceed ahead on looks look sounds seems works fine all ' +
   'right alright thanks thank please kindly pls yes yeah yep yup sure hi hello final definitely absolutely ' +
   'certainly overall and decided decision would hereby great perfect excellent best instead rather ' +
-  "prefer i've happy convinced";
+  "prefer i've i'd happy convinced ship meant mean actually sorry";
 
 /** Source: contract, discussion §5; `okay` and the participles are spellings of listed words. */
 const ENGLISH_APPROVALS =
@@ -19,13 +19,16 @@ const KOREAN_FILLERS =
   '네 넵 넹 네네 예 응 그래 그래요 그럼 그러면 음 저 저는 저희는 저도 나 나는 난 전 제 제가 우리 우리는 이 그 번 것 거 걸 ' +
   '으로 로 가 은 는 을 를 째 이요 요 이에요 예요 입니다 바로 그냥 아주 정말 매우 너무 참 진짜 아무래도 제일 가장 감사 ' +
   '감사해요 감사합니다 고마워 고마워요 골랐어요 고를게요 정했어요 갈게요 가자 가죠 갑시다 가요 원해요 주세요 줘 줘요 부탁 ' +
-  '부탁해 부탁해요 부탁드려요 부탁드립니다 싶어요 로요 돌려줘 돌려줘요 돌려주세요 해볼게요 해볼래요';
+  '부탁해 부탁해요 부탁드려요 부탁드립니다 싶어요 로요 돌려줘 돌려줘요 돌려주세요 해볼게요 해볼래요 ' +
+  '가시죠 가겠습니다 가즈아 갈래요 갈게 가볼게요 가주세요 정할게요 고르겠습니다 고를게 고를래요 택할게요 꺼 ' +
+  '부탁드릴게요 부탁드리겠습니다 그렇게 앗 거요 꺼요';
 
 const KNOWN = new Set(`${ENGLISH_FILLERS} ${ENGLISH_APPROVALS} ${KOREAN_FILLERS}`.split(' '));
 
 const WILL =
-  '해|해요|합니다|함|하자|하죠|하지요|합시다|할게|할게요|할께|할께요|할래|할래요|하겠습니다|하겠어요';
-const ASK = '(?:해|부탁)(?:줘|줘요|주세요|주십시오|드려요|드립니다|해|해요|합니다)?';
+  '해|해요|해여|해용|합니다|함|하자|하죠|하지요|합시다|하시죠|할게|할게요|할게여|할께|할께요|할래|할래요|하겠습니다|하겠어요';
+const ASK =
+  '(?:해|부탁)(?:줘|줘요|주세요|주십시오|주시겠어요|주실래요|주셔요|주시죠|드려요|드립니다|드릴게요|드리겠습니다|해|해요|합니다)?';
 const DID = '했어|했어요|했습니다|했음|했다|완료';
 const IS = '요|이요|이에요|예요|입니다';
 const DECIDING = '선택|결정|확정|승인|동의|채택';
@@ -43,7 +46,7 @@ const KOREAN_DESIGN =
 /** "With this one": chooses by itself where something shall be done with it. */
 const KOREAN_WITH_THIS =
   /(?:^| )(?:그걸로|그것으로|걸로|거로|것으로|설계로|설계안으로|안으로|디자인으로|옵션으로|방안으로|계획으로|이대로|그대로)(?:요| 할게요?| 해| 해요| 해주세요| 해줘요?| 하자| 하죠| 합시다| 하겠습니다| 갈게요| 가자| 가죠| 가요| 부탁\S*| 주세요)$/u;
-const KOREAN_WITH = /^(?:[이그]?걸|거|[이그]?것으|[이그]대)로(?:요|이요)?$/u;
+const KOREAN_WITH = /^(?:[이그]?걸|거|꺼|껄|[이그]?것으|[이그]대)로(?:요|이요)?$/u;
 
 /** ㅎㅎ and ㅋㅋ, as NFKC writes them; ㅇㅇ means yes. */
 const LAUGHTER = /^(?:[\u110F\u1112]+|\u110B{2,})$/u;
@@ -51,8 +54,8 @@ const LAUGHTER = /^(?:[\u110F\u1112]+|\u110B{2,})$/u;
 /** Source: contract, discussion §5, read as whole words. */
 const KOREAN_APPROVAL = new RegExp(
   [
-    '^(?:좋아|좋아요|좋습니다|좋네|좋네요|좋군|좋군요|오케이|오케이요)$',
-    '^(?:\u110B\u110F|\u1100{2,}|고고)$', // ㅇㅋ: ok; ㄱㄱ: go
+    '^(?:좋아|좋아요|좋아용|좋아염|조아|조아요|좋습니다|좋네|좋네요|좋군|좋군요|오케이|오케이요|굿|굿굿|콜)$',
+    '^(?:(?:\u110B\u110F)+|\u1100+|고고)$', // ㅇㅋ: ok; ㄱㄱ: go
     '^(?:괜찮아|괜찮아요|괜찮습니다|괜찮네|괜찮네요|괜찮군요)$',
     `^확인(?:${DID}|${IS}|합니다|함)?$`,
     '^(?:이걸로|이것으로)(?:요|이요)?$',
@@ -93,12 +96,13 @@ export function approvesInKorean(plain: string): boolean {
 
 /** Commands to run what is recommended, where nothing else is said. */
 export const COMMAND =
-  /(?:^| )(?:go ahead|go for it|proceed|do it|run it|start it|(?:진행|실행|시작)\S*)(?: |$)|^(?:(?:ok|okay|yes|yep|please|just|then|now) )*(?:start|run)(?: (?:please|now|then))*$/u;
+  /(?:^| )(?:go ahead|go for it|proceed|do it|run it|start it|ship it|(?:진행|실행|시작)\S*)(?: |$)|^(?:(?:ok|okay|yes|yep|please|just|then|now) )*(?:start|run|go|let's go)(?: (?:please|now|then|go))*$/u;
 
 /** One spelling for phrases that would not be understood word by word. */
 export function plainPhrases(text: string): string {
   return text
     .replace(/\b(?:i|we) think (?!so\b|about\b)/gu, '')
+    .replace(SLANG, 'do it')
     .replace(/\bfor (?:my|our) needs\b|\bgood enough\b/gu, (phrase) =>
       phrase.startsWith('good') ? 'good' : '',
     )
@@ -109,6 +113,7 @@ export function plainPhrases(text: string): string {
     .replace(/(?<=해|부탁|돌려) (?=주|줘|드)/gu, '')
     .replace(/(?<=◆ (?:으로|로) )해 볼(?=게요|래요)/gu, '해볼')
     .replace(WOULD_BE_GRATEFUL, '해주세요')
+    .replace(WOULD_BE_GOOD, '할게요')
     .replace(PREFERENCE, '좋아요')
     .replace(/\bi like ◆ (?:the )?(?:best|most)\b/gu, 'i prefer ◆')
     .replace(/로 확인(?:해|해주세요|해줘|해줘요|부탁\S*|할게요|하겠습니다)(?= |$)/gu, '로 승인')
@@ -127,15 +132,31 @@ export function plainPhrases(text: string): string {
     .trim();
 }
 
-/** "2번으로 해주시면 감사하겠습니다": a polite order. */
-const WOULD_BE_GRATEFUL =
-  /(?<=◆ (?:으로|로) (?:진행|실행|시작|선택|결정)?)해주시면 (?:정말 )?(?:(?:감사|고맙|좋)겠(?:습니다|어요)|감사하겠(?:습니다|어요)|돼요|됩니다)(?!\p{L})/gu;
+/** Said for "go ahead" and nothing else. */
+const SLANG =
+  /^(?:(?:ok|okay|yes|yep|great|perfect|good|please|just|now|then) )*(?:ship it|let's (?:do (?:it|this)|roll|ship it)|make it so|fire away|hit it|kick it off|launch it|sgtm|sounds like a plan)(?: (?:please|now|then|thanks))*$/u;
+
+const WITH_DESIGN = '(?<=◆ ?(?:설계안?|디자인|옵션|안|걸|거|꺼)?(?:으로|로) ?';
+const VERB = '(?:진행|실행|시작|선택|결정|확정|사용)?';
+const GRATEFUL =
+  '(?:(?:정말|너무) )?(?:(?:감사|고맙|좋)겠(?:습니다|어요|네요)|감사하겠(?:습니다|어요)|감사드리겠습니다|돼요|됩니다|될 (?:것|거|듯) ?같(?:아요|습니다|네요))(?!\\p{L})';
+
+/** "2번으로 해주시면 감사하겠습니다", "진행해 주시면 됩니다": a polite order. */
+const WOULD_BE_GRATEFUL = new RegExp(
+  `(?:${WITH_DESIGN}${VERB})|(?<=^(?:(?:네|예|넵|그럼|이대로|그대로) )?(?:진행|실행|시작)))해주시면 ${GRATEFUL}`,
+  'gu',
+);
+/** "2번으로 하면 될 것 같아요", "2번으로 하는 게 좋겠어요". */
+const WOULD_BE_GOOD = new RegExp(
+  `${WITH_DESIGN}${VERB})(?:하면|하는 ?게|하는 ?것이|하는 ?편이) (?:(?:더|가장|제일) )?(?:${GRATEFUL}|좋을 (?:것|거|듯) ?같(?:아요|습니다|네요)(?!\\p{L}))`,
+  'gu',
+);
 
 /** "3번이 마음에 들어요", "2번이 제일 낫네요": of one design, as good as "좋아요". */
 const PREFERENCE =
-  /(?<=◆ (?:(?:설계안?|디자인|옵션) ?)?(?:이|가|로|으로) (?:(?:더|제일|가장) )?)(?:좋겠(?:어요|네요|습니다)|마?맘에 들어요?|마음에 (?:들어요?|듭니다|드네요)|낫(?:네요|습니다|겠어요|겠네요|겠습니다)|나아요)(?!\p{L})/gu;
+  /(?<=◆ (?:(?:설계안?|디자인|옵션) ?)?(?:(?:이|가|로|으로) )?(?:(?:더|제일|가장) )?)(?:좋겠(?:어요|네요|습니다)|(?:마?맘에|마음에) (?:들어요?|듭니다|드네요|드는군요)|낫(?:네요|습니다|겠어요|겠네요|겠습니다)|나아요)(?!\p{L})/gu;
 
-const FUTURE = "will|i'll|we'll|to|would|want|you|let|let's|lets|us|be";
+const FUTURE = "will|i'd|i'll|we'll|to|would|want|you|let|let's|lets|us|be";
 const BETWEEN = 'then|just|now|be|to|really|definitely|hereby|please|go|going|you|us';
 
 /** Known words that speak of a decision to come or break off; with a design they choose it. */

@@ -8,12 +8,14 @@ import {
   DOUBTFUL_SIGN,
   ENGLISH_NEGATION,
   HESITATION,
+  isKnownBesideNumber,
   isKnownWord,
   KOREAN_NEGATION,
   plainPhrases,
   PRAISE,
   QUESTION,
 } from './approval-words.js';
+import { COMPLAINT, DISLIKE, isSoftWord, WISH } from './choice-words.js';
 import {
   markReferences,
   MAX_CHOICE,
@@ -31,18 +33,22 @@ import type { Design } from './designs.js';
  * Source: contract, discussion §5 with its Better notes.
  */
 
-/** What one clause of a message does; `tells` is all that is not understood. */
+/**
+ * What one clause of a message does; `tells` is all that is not understood, `leans` what most likely
+ * chooses, `remarks` what wishes for no change.
+ */
 type Mood =
-  'chooses' | 'approves' | 'commands' | 'rejects' | 'denies' | 'concedes' | 'tells' | 'fills';
+  | ('chooses' | 'approves' | 'commands' | 'rejects' | 'denies' | 'concedes' | 'criticises')
+  | ('leans' | 'remarks' | 'tells' | 'fills');
 
-interface Clause {
+export interface Clause {
   readonly mood: Mood;
   /** After a "but": it outweighs what was said before. */
   readonly isContrast: boolean;
   readonly references: readonly Reference[];
 }
 
-interface Reading {
+export interface Reading {
   readonly marked: string;
   readonly clauses: readonly Clause[];
   /** Designs turned down by words like "not 2" or "2번 말고". */
@@ -60,10 +66,28 @@ export function isApproval(text: string, designs: readonly { name: string }[]): 
   const reading = read(text, designs);
   const { marked, clauses } = reading;
   const isDoubtful = [QUESTION, HESITATION, DOUBTFUL_SIGN].some((doubt) => doubt.test(marked));
-  if (isDoubtful || clauses.some(isObjection)) {
+  if (isDoubtful || objectionsIn(reading).length > 0) {
     return false;
   }
   return clauses.some(isPositive) && isOneChoice(reading, designs.length);
+}
+
+/** The clauses that take an approval beside them back. */
+export function objectionsIn(reading: Reading): readonly Clause[] {
+  const wanted = new Set(wantedIn(reading).map(keyOf));
+  return reading.clauses.filter(
+    (clause, at, all) => isObjection(clause, at, all) && !isOfOthers(clause, wanted),
+  );
+}
+
+/** "1, because 2 is too expensive": against designs that are not wanted. */
+function isOfOthers({ mood, references }: Clause, wanted: ReadonlySet<string>): boolean {
+  return (
+    (mood === 'criticises' || mood === 'concedes') &&
+    wanted.size > 0 &&
+    references.length > 0 &&
+    !references.some((reference) => wanted.has(keyOf(reference)))
+  );
 }
 
 /**
@@ -93,10 +117,21 @@ export function namesDesign(text: string, designs: readonly Design[]): Design | 
 }
 
 function read(text: string, designs: readonly { name: string }[]): Reading {
-  const marked = markReferences(
-    text.trim().slice(0, MAX_CHOICE),
-    designs.map((design) => design.name),
-  ).replace(AGREEING_NEGATION, ' ');
+  return readMarked(markedOf(text, designs));
+}
+
+/** The text with a mark for each design that it names. */
+export function markedOf(
+  text: string,
+  designs: readonly { name: string }[],
+  besideNumber = isKnownBesideNumber,
+): string {
+  const names = designs.map((design) => design.name);
+  const marked = markReferences(text.trim().slice(0, MAX_CHOICE), names, besideNumber);
+  return marked.replace(AGREEING_NEGATION, ' ');
+}
+
+export function readMarked(marked: string): Reading {
   const rejected: Reference[] = [];
   const rest = marked.replace(REJECTION, (phrase) => {
     rejected.push(...referencesIn(phrase));
@@ -128,7 +163,8 @@ const CLAUSE_END = new RegExp(`(?=${CONTRAST})|${BREAK}`, 'u');
 function clausesOf(text: string): readonly Clause[] {
   return text
     .replace(/(?<=별로|싫|아니|않|나쁘|없|안 ?하|못 ?하)고(?=\s)/gu, BREAK)
-    .replace(/(?<!\p{L})(?:아니요?|아뇨)\s+(?=\uE000)/gu, `$&${BREAK}`)
+    .replace(/(?<!\p{L})(?:아니요?|아뇨|아니다)\s+(?=\uE000)/gu, `$&${BREAK}`)
+    .replace(/(?<=[요다죠네군서고]|니까)\s+(?=\uE000)/gu, BREAK)
     .replace(
       /\b(?:but|however|except)\b|하지만|그런데|근데|그러나|다만|(?<!\p{L})단(?=[\s,])/gu,
       CONTRAST,
@@ -155,7 +191,7 @@ function clauseOf(raw: string, isContrast: boolean): Clause | null {
 
 function moodOf(text: string): Mood {
   const plain = plainPhrases(replaceMarks(text, ' ◆ ').replace(/\s+/gu, ' '));
-  if (ENGLISH_NEGATION.test(plain) || KOREAN_NEGATION.test(plain)) {
+  if (ENGLISH_NEGATION.test(plain) || KOREAN_NEGATION.test(plain) || PLAIN_NO.test(plain)) {
     return plain.includes('◆') || PLAIN_NO.test(plain) ? 'rejects' : 'denies';
   }
   if (CONCESSION.test(plain)) {
@@ -164,9 +200,21 @@ function moodOf(text: string): Mood {
   const words = plain.split(' ').filter((word) => /[\p{L}\p{N}◆]/u.test(word));
   const isUnderstood = words.every((word) => word === '◆' || isKnownWord(word));
   if (!isUnderstood || CHECK.test(plain)) {
-    return PRAISE.test(plain) ? 'fills' : 'tells';
+    return PRAISE.test(plain) ? 'fills' : moodOfUnknown(plain, words);
   }
   return moodOfKnown(plain, words);
+}
+
+/** Of a clause that starts no run; it may leave a choice likely. */
+function moodOfUnknown(plain: string, words: readonly string[]): Mood {
+  if (COMPLAINT.test(plain)) {
+    return 'criticises';
+  }
+  if ([CHECK, WISH, DISLIKE].some((sign) => sign.test(plain))) {
+    return 'tells';
+  }
+  const isSoft = words.every((word) => word === '◆' || isKnownWord(word) || isSoftWord(word));
+  return isSoft && plain.includes('◆') ? 'leans' : 'remarks';
 }
 
 /** Of a clause that consists of choosing words only. */
@@ -183,7 +231,7 @@ function moodOfKnown(plain: string, words: readonly string[]): Mood {
   return COMMAND.test(plain) ? 'commands' : 'fills';
 }
 
-const PLAIN_NO = /^(?:no|nope|아니|아니요|아뇨)(?: thanks| thank you)?$/u;
+const PLAIN_NO = /^(?:no|nope|nah|아니|아니요|아뇨|아니다)(?: thanks| thank you)?$/u;
 const APPROVALS = new Set(
   'ok okay good confirm confirmed select choose approve approved agree agreed lgtm'.split(' '),
 );
@@ -194,8 +242,12 @@ function isObjection({ mood, isContrast }: Clause, at: number, all: readonly Cla
     const next = all[at + 1];
     return isContrast || next === undefined || !next.isContrast || !isPositive(next);
   }
-  return mood === 'tells' || mood === 'denies';
+  return OBJECTIONS.has(mood);
 }
+
+const OBJECTIONS: ReadonlySet<Mood> = new Set([
+  ...(['tells', 'leans', 'remarks', 'denies', 'criticises'] as const),
+]);
 
 function isPositive({ mood }: Clause): boolean {
   return mood === 'chooses' || mood === 'approves' || mood === 'commands';
@@ -217,17 +269,17 @@ function isOneChoice(reading: Reading, count: number): boolean {
 }
 
 /** Names before numbers before "the recommended one". */
-function strongest(references: readonly Reference[]): readonly Reference[] {
+export function strongest(references: readonly Reference[]): readonly Reference[] {
   const kinds = ['name', 'number', 'recommended'] as const;
   const kind = kinds.find((one) => references.some((reference) => reference.kind === one));
   return references.filter((reference) => reference.kind === kind);
 }
 
-function wantedIn({ clauses }: Reading): readonly Reference[] {
+export function wantedIn({ clauses }: Reading): readonly Reference[] {
   const choosing = clauses.filter(({ mood }) => mood === 'chooses' || mood === 'approves');
   const all = choosing.some(({ references }) => references.length > 0)
     ? choosing
-    : clauses.filter(({ mood }) => mood !== 'rejects');
+    : clauses.filter(({ mood }) => mood !== 'rejects' && mood !== 'criticises');
   const references = all.flatMap((clause) => clause.references);
   return [
     ...references.filter(({ kind }) => kind === 'name'),
@@ -236,17 +288,17 @@ function wantedIn({ clauses }: Reading): readonly Reference[] {
   ];
 }
 
-function rejectedIn({ clauses, rejected }: Reading): readonly Reference[] {
+export function rejectedIn({ clauses, rejected }: Reading): readonly Reference[] {
   const inClauses = clauses.filter(({ mood }) => mood === 'rejects');
   return [...rejected, ...inClauses.flatMap((clause) => clause.references)];
 }
 
-function designOf(reference: Reference, designs: readonly Design[]): Design | undefined {
+export function designOf(reference: Reference, designs: readonly Design[]): Design | undefined {
   return reference.kind === 'recommended'
     ? designs.find((design) => design.recommended)
     : designs[reference.index];
 }
 
-function keyOf(reference: Reference): string {
+export function keyOf(reference: Reference): string {
   return reference.kind === 'recommended' ? 'recommended' : String(reference.index);
 }

@@ -1,4 +1,3 @@
-import { isKnownBesideNumber } from './approval-words.js';
 import { aimOf, AIMS, type Aim } from './design-aims.js';
 import { withoutInvisible } from './look-alikes.js';
 import { piecesWithoutRemarks, remarkTextsOf } from './remarks.js';
@@ -22,7 +21,7 @@ export const ONE_MARK = `(?:${MARK.replaceAll('(', '(?:')})`;
 /** A message that only chooses is short; what is longer carries wishes. In characters. */
 export const MAX_CHOICE = 1_000;
 
-const NOUN = 'option|design|number|plan|choice|alternative|proposal|pipeline|variant';
+const NOUN = 'option|opt|design|number|plan|choice|alternative|proposal|pipeline|variant';
 const DIGITS = '(?<![\\d.,$€₩-])(\\d{1,4})';
 /** Not "12" for 1, "1.5", "10%", "2x". */
 const WHOLE = '(?![\\da-z%]|[.,:/]\\d)';
@@ -34,12 +33,23 @@ const ORDINALS: readonly (readonly [source: string, index: number])[] = [
 ];
 const WORDS: readonly string[] = ['one', 'two', 'three', 'four', 'five'];
 
+/** 이번 is no 2: it means "this time". */
+const SPOKEN_DIGITS: Readonly<Record<string, number>> = { 일: 0, 삼: 2 };
+
 /** "첫 번째로", "첫 번째 설계안", but not "첫 번째 단계". */
 const KOREAN_AFTER =
-  '(?=\\s*(?:$|[.,!?]|으?로|[가이는은를을요도]|[거것걸게안]|설계|옵션|디자인|보다|말고|대신|빼고|선택|결정|좋|괜찮|확인|승인|진행|실행|해|하|부탁))';
+  '(?=\\s*(?:$|[.,!?]|으?로|[가이는은를을요도]|[거것걸게안꺼]|설계|옵션|디자인|보다|말고|대신|빼고|선택|결정|좋|괜찮|확인|승인|진행|실행|해|하|부탁))';
 
-/** The text in one spelling, with a mark for each design that it names. */
-export function markReferences(text: string, names: readonly string[]): string {
+/**
+ * The text in one spelling, with a mark for each design that it names.
+ *
+ * @param besideNumber whether a number beside this word may name a design
+ */
+export function markReferences(
+  text: string,
+  names: readonly string[],
+  besideNumber: (word: string) => boolean,
+): string {
   let marked = normalize(text);
   const whole = marked.trim();
   for (const { name, index } of spellingsOf(names)) {
@@ -51,18 +61,18 @@ export function markReferences(text: string, names: readonly string[]): string {
           : marked;
   }
   marked = markNumbers(markAims(marked, names), names.length);
-  return markBareNumbers(marked.replace(SAID_ONE, ` ${numberMark(0)} `));
+  return markBareNumbers(marked.replace(SAID_ONE, ` ${numberMark(0)} `), besideNumber);
 }
 
 /** "The quality one", "속도 우선 설계안으로": how each of the three is told from the others. */
 const AIM_WORDS: Readonly<Record<Aim, readonly [english: string, korean: string]>> = {
-  speed: ['speed|fast|fastest|quick|quickest', '속도'],
-  balanced: ['balanced', '균형'],
-  quality: ['quality', '품질'],
+  speed: ['speed|fast|faster|fastest|quick|quicker|quickest', '속도|빠른'],
+  balanced: ['balanced', '균형(?:\\s*(?:잡힌|있는))?'],
+  quality: ['quality|best quality|thorough', '품질(?:\\s*(?:좋은|높은))?|꼼꼼한'],
 };
-const KOREAN_NOUN = '(?:설계안?|디자인|옵션|걸|것|거)(?=\\s|$|으?로|[을를이가은는요.,!])';
+const KOREAN_NOUN = '(?:설계안?|디자인|옵션|안|걸|것|거|꺼)(?=\\s|$|으?로|[을를이가은는요.,!])';
 /** "이 속도로 진행해 주세요" speaks of a pace, not of a design. */
-const OF_ITS_OWN = '(?<!\\p{L})(?:이|그|저|제|내|우리)\\s*';
+const OF_ITS_OWN = '(?<!\\p{L})(?:이|그|저|제|내|우리|빠른)\\s*';
 const KOREAN_TAKING = '(?=으?로\\s*(?:할|해|하|가|갈|진행|실행|시작|선택|결정|확정|부탁))';
 
 function markAims(text: string, names: readonly string[]): string {
@@ -102,11 +112,24 @@ export function referencesIn(marked: string): readonly Reference[] {
 function normalize(text: string): string {
   const urls = urlsIn(text.slice(0, MAX_CHOICE));
   const plain = urls.reduce((rest, url) => rest.replaceAll(url, ' url '), text);
-  return withoutInvisible(plain.normalize('NFKC'))
+  return withoutInvisible(withPlainDigits(plain).normalize('NFKC'))
     .replace(/[\uE000-\uE00F]/gu, '')
     .replace(/[’‘`]/gu, "'")
     .toLowerCase()
     .replace(/\b(?:i|we)(?:'d| would) (?:like|love|prefer)(?: to)?\b/gu, 'i want');
+}
+
+/** ❶ ➀ ➊ to digits, Ⅱ to 2, the keycap off 2️⃣: what NFKC leaves, or turns into letters. */
+function withPlainDigits(text: string): string {
+  return text
+    .replace(/(?<=\d)\uFE0F?\u20E3/gu, ' ')
+    .replace(/[\u2776-\u2793]/gu, (digit) => {
+      return ` ${((digit.charCodeAt(0) - 0x2776) % 10) + 1} `;
+    })
+    .replace(/(?<!\p{L})[\u2160-\u2164](?!\p{L})/gu, (digit) => {
+      return ` ${digit.charCodeAt(0) - 0x215f} `;
+    })
+    .replace(/№/gu, '#');
 }
 
 /**
@@ -174,10 +197,11 @@ function markNumbers(text: string, count: number): string {
     `${DIGITS}\\s*번(?:째)?(?!\\s*(?:이상|이하|반복|씩|정도|더\\s))`,
     `${DIGITS}안(?=\\s|$|[은을이으로도.,!?])`,
     `${DIGITS}(?:st|nd|rd|th) (?:one|${NOUN})\\b`,
+    `(?<![\\p{L}\\p{N}])(일|삼)번(?=\\s*(?:$|[.,!]|으?로|이요|이에요|안|설계|을|선택))`,
   ];
   for (const source of byDigits) {
     marked = marked.replace(new RegExp(source, 'gu'), (_hit, digits: string) => {
-      return ` ${numberMark(Number(digits) - 1)} `;
+      return ` ${numberMark(SPOKEN_DIGITS[digits] ?? Number(digits) - 1)} `;
     });
   }
   return marked.replace(
@@ -187,7 +211,8 @@ function markNumbers(text: string, count: number): string {
 }
 
 /** Marks a number that stands between words which only choose: "good, 2", but not "top 2 sites". */
-function markBareNumbers(text: string): string {
+function markBareNumbers(text: string, besideNumber: (word: string) => boolean): string {
+  const isBeside = (part: string | undefined): boolean => isEdgeOrMark(part, besideNumber);
   const parts = text.split(/(\s+)/u);
   return parts
     .map((part, at) => {
@@ -223,12 +248,10 @@ function endsPhrase(part: string | undefined): boolean {
   return part === undefined || part === '' || /[.,:;!?]$/u.test(part);
 }
 
-function isBeside(part: string | undefined): boolean {
+function isEdgeOrMark(part: string | undefined, besideNumber: (word: string) => boolean): boolean {
   const word = (part ?? '')
     .replace(/^["'([*]+/u, '')
     .replace(/(?<!["')\]*.,:;!?])["')\]*.,:;!?]+$/u, '')
     .replace(/\p{Extended_Pictographic}/gu, '');
-  return (
-    word === '' || /[\uE000\uE001]/u.test(word) || BARE.test(word) || isKnownBesideNumber(word)
-  );
+  return word === '' || /[\uE000\uE001]/u.test(word) || BARE.test(word) || besideNumber(word);
 }

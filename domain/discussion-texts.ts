@@ -47,6 +47,13 @@ export interface DiscussionTexts {
   readonly remarks: Readonly<Record<Remark, string>>;
   /** The `clarification` that begins a discussion anew. */
   readonly restarted: { readonly content: string; readonly question: string };
+  /** The `clarification` that asks which design is meant. */
+  readonly whichDesign: {
+    readonly content: string;
+    readonly question: (number: number, name: string) => string;
+    /** Where none is likely. */
+    readonly openQuestion: string;
+  };
 }
 
 const KO_ERRORS: DiscussionTexts['errors'] = {
@@ -97,6 +104,14 @@ const KO: DiscussionTexts = {
   restarted: {
     content: '처음부터 다시 시작할게요. 몇 가지 질문이 있어요.',
     question: '어떤 작업을 하고 싶으세요?',
+  },
+  whichDesign: {
+    content:
+      '제가 맞게 이해했는지 한 가지만 확인할게요. 아직 아무것도 실행하지 않았고, 설계안도 그대로예요.',
+    question: (number, name) =>
+      `${number}번 설계안(${name})으로 진행할까요? 맞으면 "네", 아니면 원하는 번호나 바꾸고 싶은 점을 보내 주세요.`,
+    openQuestion:
+      '그럼 어느 설계안으로 진행할까요? 번호나 이름을 보내 주시거나 바꾸고 싶은 점을 말씀해 주세요.',
   },
 };
 
@@ -149,6 +164,13 @@ const EN: DiscussionTexts = {
   restarted: {
     content: 'We start over. I have a question first.',
     question: 'What would you like to get done?',
+  },
+  whichDesign: {
+    content:
+      'Let me make sure that I understood you. Nothing has been started, and the designs are unchanged.',
+    question: (number, name) =>
+      `Option ${number} (${name})? Send "yes" to run it, or the number that you want, or what to change.`,
+    openQuestion: 'Which design do you want? Send its number or name, or tell me what to change.',
   },
 };
 

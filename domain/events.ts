@@ -32,7 +32,8 @@ export interface ClarificationEvent {
   readonly content: string;
   readonly questions: readonly string[];
   readonly partial_intent: { readonly task: string; readonly confidence: number };
-  readonly state: 'understand';
+  /** `debate` and `refine` where it asks which design is meant. */
+  readonly state: 'understand' | 'debate' | 'refine';
 }
 
 export interface DesignsPresentedEvent {

@@ -65,6 +65,7 @@ const aTalk: Reader<Talk> = (value, path) => {
     designs: fields.find('designs', listOf(aDesign), []),
     critiques: fields.find('critiques', listOf(aCritique), []),
     selected: fields.find('selected', orNull(aDesign), null),
+    asked: fields.find('asked', orNull(aNumber), null),
     run: fields.find('run', orNull(aRun), null),
     memory: fields.find('memory', aMemory, emptyMemory()),
     recentIds: fields.find('recentIds', someTexts, []),

@@ -1,4 +1,5 @@
 import { chooseDesign, isApproval, namesDesign } from './approval.js';
+import { answerOf, meantByYes, readChoice } from './choices.js';
 import { controlWordOf } from './control-words.js';
 import type { Critique, Design, Intent } from './designs.js';
 import {
@@ -34,6 +35,8 @@ export interface Talk {
   readonly designs: readonly Design[];
   readonly critiques: readonly Critique[];
   readonly selected: Design | null;
+  /** The design that the last answer has asked about, "Option 1?"; its index. */
+  readonly asked: number | null;
   readonly run: TalkRun | null;
   readonly memory: Memory;
   /** The last messages taken, so that a repeated signal is recognised. */
@@ -66,6 +69,7 @@ export function startTalk(language: Language): Talk {
     designs: [],
     critiques: [],
     selected: null,
+    asked: null,
     run: null,
     memory: emptyMemory(),
     recentIds: [],
@@ -97,10 +101,10 @@ export function withRunEnded(talk: Talk, pipelineId: PipelineId): Talk {
     : talk;
 }
 
-/** The state in which a message is taken: it is known from now on, whatever it leads to. */
+/** The state in which a message is taken: it is known from now on, and a question is answered by it. */
 export function remember(talk: Talk, messageId: MessageId): Talk {
   const recentIds = [...talk.recentIds, messageId].slice(-MAX_RECENT_IDS);
-  return { ...talk, recentIds, version: talk.version + 1 };
+  return { ...talk, asked: null, recentIds, version: talk.version + 1 };
 }
 
 export function withRequest(talk: Talk, messageId: MessageId): Talk {
@@ -142,6 +146,8 @@ export type TurnPlan =
   | { readonly kind: 'refine' }
   | { readonly kind: 'ask-to-choose' }
   | { readonly kind: 'choose'; readonly design: Design }
+  /** Which design is meant is not certain; `asked` is its index, null where none is likely. */
+  | { readonly kind: 'ask-which'; readonly asked: number | null }
   | { readonly kind: 'run-again'; readonly design: Design }
   | { readonly kind: 'cancel' }
   | { readonly kind: 'restart' }
@@ -195,7 +201,8 @@ function planByState(talk: Talk, text: string): TurnPlan {
       return { kind: 'understand' };
     case 'debate':
       return (
-        planChoice(talk, text) ?? { kind: mustChoose(talk.machine) ? 'ask-to-choose' : 'critique' }
+        planChoice(talk, text) ??
+        planYes(talk, text) ?? { kind: mustChoose(talk.machine) ? 'ask-to-choose' : 'critique' }
       );
     case 'refine':
       return planChoice(talk, text) ?? { kind: 'refine' };
@@ -209,11 +216,40 @@ function planByState(talk: Talk, text: string): TurnPlan {
 }
 
 function planChoice(talk: Talk, text: string): TurnPlan | null {
-  if (!isApproval(text, talk.designs)) {
+  const { designs } = talk;
+  const answered = planAnswer(talk, text);
+  if (answered !== null) {
+    return answered;
+  }
+  const choice = readChoice(text, designs);
+  if (choice === null) {
+    return isApproval(text, designs) ? { kind: 'say', what: 'no-design' } : null;
+  }
+  return choice.kind === 'chooses'
+    ? { kind: 'choose', design: choice.design }
+    : { kind: 'ask-which', asked: designs.indexOf(choice.design) };
+}
+
+/** Only a yes to our question runs the design that it has named; a no to it is no feedback. */
+function planAnswer({ asked, designs }: Talk, text: string): TurnPlan | null {
+  const design = asked === null ? undefined : designs[asked];
+  if (design === undefined) {
     return null;
   }
-  const design = chooseDesign(text, talk.designs);
-  return design === null ? { kind: 'say', what: 'no-design' } : { kind: 'choose', design };
+  switch (answerOf(text, design, designs)) {
+    case 'yes':
+      return { kind: 'choose', design };
+    case 'no':
+      return { kind: 'ask-which', asked: null };
+    case 'other':
+      return null;
+  }
+}
+
+/** After a critique, in `refine`, a yes agrees to go on with the revision. */
+function planYes({ designs }: Talk, text: string): TurnPlan | null {
+  const design = meantByYes(text, designs);
+  return design === null ? null : { kind: 'ask-which', asked: designs.indexOf(design) };
 }
 
 /** A refused run waits for another try; after a finished one, talk begins anew. */

@@ -4,6 +4,7 @@ import type { Design } from '../domain/designs.js';
 import type { DiscussionMove } from '../domain/discussion.js';
 import { discussionTexts } from '../domain/discussion-texts.js';
 import type { PlanGeneratedEvent } from '../domain/events.js';
+import { unparsableIntent } from '../domain/intents.js';
 import { agree } from '../domain/memory.js';
 import { refusalText } from '../domain/refusals.js';
 import { advance, type Talk, type TurnPlan } from '../domain/talk.js';
@@ -21,6 +22,27 @@ export async function choose(turn: Turn, talk: Talk, { kind, design }: Choice): 
     return sayError(talk, invalidTransition, moved.validEvents);
   }
   return startPlan(turn, { ...moved.talk, selected: design }, design);
+}
+
+/** A question back: nothing is run, and nothing of the discussion changes. */
+export function askWhich(talk: Talk, asked: number | null): TurnEnd {
+  const { content, question, openQuestion } = discussionTexts(talk.language).whichDesign;
+  const name = asked === null ? undefined : talk.designs[asked]?.name;
+  const { task, confidence } = talk.intent ?? unparsableIntent(talk.language);
+  return {
+    talk: { ...talk, asked },
+    events: [
+      {
+        type: 'clarification',
+        content,
+        questions: [
+          asked === null || name === undefined ? openQuestion : question(asked + 1, name),
+        ],
+        partial_intent: { task, confidence },
+        state: talk.machine.state === 'refine' ? 'refine' : 'debate',
+      },
+    ],
+  };
 }
 
 /** All checks come before `plan_generated`; a refusal keeps the design for another try. */

@@ -8,7 +8,7 @@ import { describeError } from './failures.js';
 import { cancelRun, startIfPending } from './runs.js';
 import { inTurn } from './spans.js';
 import { recordOf, sayError, storedOr, type Turn, type TurnEnd } from './turn-answer.js';
-import { choose } from './turn-choose.js';
+import { askWhich, choose } from './turn-choose.js';
 import { critique, presentAgain, refine, understand } from './turn-design.js';
 
 export async function takeTurn(
@@ -128,6 +128,8 @@ function carryOut(plan: TurnPlan, turn: Turn, talk: Talk): Promise<TurnEnd> | Tu
       return refine(turn, talk);
     case 'ask-to-choose':
       return presentAgain(talk);
+    case 'ask-which':
+      return askWhich(talk, plan.asked);
     case 'choose':
     case 'run-again':
       return choose(turn, talk, plan);

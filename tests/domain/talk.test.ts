@@ -260,3 +260,35 @@ test('of several moves none is made where one is invalid', () => {
     validEvents: ['designs_generated', 'restart'],
   });
 });
+
+describe('where it is not certain which design is meant', () => {
+  const unsure = 'no, not 2, the first one';
+  const plans = (text: string, fields: Partial<Talk> = {}, state: DiscussionState = 'debate') =>
+    planTurn(talkIn(state, fields), text, false);
+
+  test('it is asked, and only a yes as the whole next message runs it', () => {
+    expect(plans(unsure)).toEqual({ kind: 'ask-which', asked: 0 });
+    for (const yes of ['yes', 'ok', 'Yes, please!', '네', '좋아요', 'option 1']) {
+      expect(plans(yes, { asked: 0 })).toEqual({ kind: 'choose', design: alpha });
+      expect(plans(yes, { asked: 0 }, 'refine')).toEqual({ kind: 'choose', design: alpha });
+    }
+    expect(plans('option 3', { asked: 0 })).toEqual({ kind: 'choose', design: gamma });
+    expect(plans('yes, but cheaper', { asked: 0 })).toEqual({ kind: 'critique' });
+    expect(plans('no', { asked: 0 })).toEqual({ kind: 'ask-which', asked: null });
+    expect(plans('maybe 3', { asked: 0 })).toEqual({ kind: 'ask-which', asked: 2 });
+  });
+
+  test('the question is forgotten with the next message', () => {
+    expect(remember({ ...talkIn('debate'), asked: 0 }, 'm').asked).toBeNull();
+  });
+
+  test('a yes that answers no question asks for the recommended one, after a critique it goes on', () => {
+    expect(plans('yes')).toEqual({ kind: 'ask-which', asked: 1 });
+    expect(plans('yes', {}, 'refine')).toEqual({ kind: 'refine' });
+  });
+
+  test('also when only a choice leads on', () => {
+    const forced = talkAfter([...TO_DEBATE, ...ROUND, ...ROUND, ...ROUND, ...ROUND]);
+    expect(planTurn(forced, unsure, false)).toEqual({ kind: 'ask-which', asked: 0 });
+  });
+});

@@ -11,7 +11,16 @@ import { tidy } from '../../collector/tidy.js';
 import { designInjection, promptFor } from '../../domain/agent-prompts.js';
 import { isAllowed, parseAllowedAddresses } from '../../domain/allowed-addresses.js';
 import { approvesInKorean, isKnownWord, plainPhrases } from '../../domain/approval-words.js';
-import { chooseDesign, isApproval, namesDesign } from '../../domain/approval.js';
+import {
+  chooseDesign,
+  isApproval,
+  markedOf,
+  namesDesign,
+  readMarked,
+} from '../../domain/approval.js';
+import { isKnownBesideNumber } from '../../domain/approval-words.js';
+import { isPlainNo, isPlainYes, isSoftWord } from '../../domain/choice-words.js';
+import { answerOf, meantByYes, readChoice } from '../../domain/choices.js';
 import { sourceUrlsOf } from '../../domain/collector-sources.js';
 import { pageText, problemText } from '../../domain/collector-texts.js';
 import { complexityOfModel } from '../../domain/complexity.js';
@@ -88,6 +97,14 @@ export const TEXT_FUNCTIONS: Readonly<Record<string, ReadsText>> = {
   isKnownWord: atMost(1_000, isKnownWord),
   plainPhrases: atMost(1_000, plainPhrases),
   chooseDesign: (text) => chooseDesign(text, designsOf('a name')),
+  markedOf: (text) => markedOf(text, designsOf('a name')),
+  readMarked: atMost(1_000, readMarked),
+  isPlainYes,
+  isPlainNo,
+  isSoftWord,
+  readChoice: (text) => readChoice(text, designsOf('a name')),
+  meantByYes: (text) => meantByYes(text, designsOf('a name')),
+  answerOf: (text) => designsOf('a name').map((asked) => answerOf(text, asked, [asked])),
   isApproval: (text) => isApproval(text, designsOf('a name')),
   namesDesign: (text) => namesDesign(text, designsOf('a name')),
   sourceUrlsOf: (text) => designsOf(text).map((design) => sourceUrlsOf(design, 0)),
@@ -105,8 +122,12 @@ export const TEXT_FUNCTIONS: Readonly<Record<string, ReadsText>> = {
   isRefusedCrawlError,
   aimOf,
   withEvidentAims: (text) => withEvidentAims(designsOf(text), 'en'),
-  markReferences: atMost(1_000, (text) => markReferences(text, ['a name', 'other (fast)'])),
-  namesOfDesigns: atMost(255, (text) => markReferences('run it', [text, `${text} (fast)`])),
+  markReferences: atMost(1_000, (text) =>
+    markReferences(text, ['a name', 'other (fast)'], isKnownBesideNumber),
+  ),
+  namesOfDesigns: atMost(255, (text) =>
+    markReferences('run it', [text, `${text} (fast)`], isKnownBesideNumber),
+  ),
   referencesIn,
   replaceMarks: (text) => replaceMarks(text, ' '),
   checkDesigns: (text) => checkDesigns(designsOf(text)),

@@ -157,6 +157,26 @@ test('a turn whose workflow task is repeated goes on from the state that it has 
   expect(await discussion.talk()).toMatchObject({ machine: { state: 'understand' }, designs: [] });
 });
 
+test('a choice that is not certain is asked about, and nothing else changes', async () => {
+  const discussion = await discussing(() => ({}));
+  await discussion.send('no, not 2, the first one');
+  const events = await until('it is answered', async () => {
+    const stored = await discussion.events();
+    return stored.length >= 2 ? stored : null;
+  });
+  expect(events[1]).toMatchObject({
+    type: 'clarification',
+    questions: [expect.stringMatching(/^Option 1 \(.+\)\?/)],
+    state: 'debate',
+  });
+  expect(await discussion.talk()).toMatchObject({
+    machine: DEBATE.machine,
+    designs: DEBATE.designs,
+    feedbackIds: [],
+    asked: 0,
+  });
+});
+
 test('an attempt to end a turn that is overtaken by its repetition stores nothing twice', async () => {
   const discussion = await discussing((records) => ({
     async endTurn(call) {
