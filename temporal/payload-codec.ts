@@ -152,20 +152,34 @@ function withWorkflow({ metadata, data }: Payload, workflowId: string): Payload 
 
 /** Its original is kept where it can be read: what older releases decided on is replayed with it. */
 function rejected(reason: RejectionReason, original?: Payload): Payload {
-  const value: Rejected = { agentforgeRejected: reason, ...originalValue(original) };
-  return defaultPayloadConverter.toPayload(value);
+  const value: Rejected = { agentforgeRejected: reason };
+  const json = originalJson(original);
+  const payload = defaultPayloadConverter.toPayload(value);
+  return json === null ? payload : { ...payload, data: bytesOf(withValue(value, json)) };
 }
 
-function originalValue(original: Payload | undefined): { value?: unknown } {
-  if (original === undefined) {
-    return {};
+/** Beyond it nothing is kept: no release has obeyed more, and anybody could have it read. */
+const MAX_ORIGINAL_BYTES = 65_536;
+
+/** @returns the JSON text of a value that could be read; null for all else */
+function originalJson(original: Payload | undefined): string | null {
+  const isJson = textOf(original?.metadata?.['encoding']).startsWith('json/');
+  const { data } = original ?? {};
+  if (!isJson || data == null || data.length > MAX_ORIGINAL_BYTES) {
+    return null;
   }
+  const json = textOf(data);
   try {
-    const value: unknown = defaultPayloadConverter.fromPayload<unknown>(original);
-    return textOf(original.metadata?.['encoding']).startsWith('json/') ? { value } : {};
+    JSON.parse(json);
+    return json;
   } catch {
-    return {}; // of an encoding that the converter does not know, or no JSON
+    return null;
   }
+}
+
+/** Joins texts: a value that is nested deeply can be read, but not written again. */
+function withValue(value: Rejected, json: string): string {
+  return `${JSON.stringify(value).slice(0, -1)},"value":${json}}`;
 }
 
 function isSealed({ metadata }: Payload): boolean {

@@ -115,6 +115,22 @@ describe('what is decoded to be obeyed', () => {
     expect(await decoded(await make())).toMatchObject({ agentforgeRejected: reason });
   });
 
+  test('however deep it is nested, and its value is kept while it is short', async () => {
+    const nested = (depth: number): Payload => ({
+      metadata: { encoding: Buffer.from('json/plain') },
+      data: Buffer.from('['.repeat(depth) + ']'.repeat(depth)),
+    });
+    const [deep, long] = await codec.decode([nested(30_000), nested(1_000_000)], here);
+    expect(Buffer.from(deep?.data ?? []).toString()).toMatch(
+      /^\{"agentforgeRejected":"unsealed","value":\[{30000}\]{30000}\}$/,
+    );
+    expect(Buffer.from(long?.data ?? []).toString()).toBe('{"agentforgeRejected":"unsealed"}');
+    expect(await decoded(json({ a: 'b' }))).toEqual({
+      agentforgeRejected: 'unsealed',
+      value: { a: 'b' },
+    });
+  });
+
   test('a text that gzip makes endless is not unpacked', async () => {
     const bomb = gzipSync(Buffer.alloc(100_000_000));
     const ring = createKeyRing([newKey]);
