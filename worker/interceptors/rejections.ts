@@ -2,6 +2,7 @@
 import { Context, log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { ActivityInboundCallsInterceptor, InjectedSinks } from '@temporalio/worker';
+import { isExpectedOrder } from '../../activities/expected.js';
 import {
   rejectionOf,
   type Rejection,
@@ -12,8 +13,8 @@ import {
 export type CountRejection = (rejection: Rejection) => void;
 
 /**
- * Activities do what workflows of ours have sealed for them: never one that was started alone, or
- * with anything that is not sealed.
+ * Activities do what workflows of ours have sealed for them: never one that was started alone, with
+ * anything that is not sealed, or with what was sealed for another call.
  */
 export function createRejectingInterceptor(count: CountRejection): ActivityInboundCallsInterceptor {
   return {
@@ -31,12 +32,20 @@ export function createRejectingInterceptor(count: CountRejection): ActivityInbou
 }
 
 function reasonAgainst(args: readonly unknown[]): RejectionReason | null {
-  if (!Context.current().info.inWorkflow) {
+  const { inWorkflow, workflowExecution, activityType, isLocal } = Context.current().info;
+  if (!inWorkflow) {
     return 'unexpected';
   }
-  return args.length === 0
-    ? 'missing'
-    : (args.map(rejectionOf).find((reason) => reason !== null) ?? null);
+  if (args.length === 0) {
+    return 'missing';
+  }
+  const rejection = args.map(rejectionOf).find((reason) => reason !== null);
+  if (rejection !== undefined) {
+    return rejection;
+  }
+  const workflowId = workflowExecution?.workflowId ?? '';
+  const isExpected = isExpectedOrder({ activityType, workflowId, isLocal, argument: args[0] });
+  return isExpected ? null : 'unexpected';
 }
 
 /** A replay reports nothing again. */
