@@ -63,6 +63,7 @@ async function readBytes(
 ): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
+  let packedSize = 0;
   const read = Promise.withResolvers<undefined>();
   const fail = (cause: Error): void => {
     read.reject(new BodyRefused(400, 'the body cannot be read', { cause }));
@@ -74,6 +75,13 @@ async function readBytes(
       read.reject(tooLarge(maxBytes));
     }
   };
+  /** What is packed may unfold to nothing, for ever. */
+  const onPacked = (chunk: Buffer): void => {
+    packedSize += chunk.length;
+    if (packedSize > maxBytes) {
+      read.reject(tooLarge(maxBytes));
+    }
+  };
   const onClose = (): void => {
     if (!request.complete) {
       fail(new Error('the connection was closed'));
@@ -81,11 +89,17 @@ async function readBytes(
   };
   body.on('data', onData).once('error', fail).once('end', read.resolve);
   request.once('error', fail).once('close', onClose);
+  if (body !== request) {
+    request.on('data', onPacked);
+  }
   try {
     await read.promise;
   } finally {
     body.off('data', onData).on('error', () => undefined);
-    request.off('close', onClose).on('error', () => undefined);
+    request
+      .off('close', onClose)
+      .off('data', onPacked)
+      .on('error', () => undefined);
     if (body !== request) {
       request.unpipe();
       body.destroy();

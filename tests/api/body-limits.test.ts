@@ -77,6 +77,32 @@ describe('a body is refused by its size before it is read', () => {
   });
 });
 
+test('a packed body that unfolds to nothing is read up to its limit, too', async () => {
+  const emptyBlock = Buffer.from([0, 0, 0, 0xff, 0xff]); // RFC 1951 §3.2.4
+  const nothing = Buffer.concat([
+    Buffer.from([0x78, 0x01]),
+    ...Array<Buffer>(4_000).fill(emptyBlock),
+  ]);
+  let sent = 0;
+  const endless = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      controller.enqueue(sent === 0 ? nothing : nothing.subarray(2));
+      sent += nothing.length;
+      if (sent > 64 * MIB) {
+        controller.close();
+      }
+    },
+  });
+  const refused = await api.request('/api/v1/auth/login', {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', 'Content-Encoding': 'deflate' },
+    body: endless,
+    duplex: 'half',
+  });
+  expect(refused.status).toBe(413);
+  expect(sent).toBeLessThan(16 * MIB);
+});
+
 test.each([
   ['declared', {}, (text: string) => text],
   ['packed', { 'Content-Encoding': 'gzip' }, (text: string) => gzipSync(text)],
