@@ -6,7 +6,7 @@ import { numericFieldsOf } from '../domain/conditions.js';
 import type { Ledger, StepFailures } from '../domain/costs.js';
 import { AGENT_DEFAULTS, type AgentSpec } from '../domain/designs.js';
 import { DomainError, ServerKeySpent, type ErrorCode } from '../domain/errors.js';
-import { repairStepOf, type StepId } from '../domain/ids.js';
+import { repairStepOf, stepIdOf, type StepId } from '../domain/ids.js';
 import type { ChargedReply } from '../domain/models.js';
 import type { AgentResult } from '../domain/results.js';
 import { findApproval } from '../db/approvals.js';
@@ -66,7 +66,8 @@ export async function askModel(
   let answer = readReply(task, first);
   if (first.kind === 'replied' && answer?.kind === 'unusable') {
     log.warn('an answer is to be repaired', { pipelineId: call.pipelineId, node: call.node });
-    const bad = { text: first.reply.content, problems: answer.problems };
+    const { stepId } = call;
+    const bad = { stepId, text: first.reply.content, problems: answer.problems };
     const repair = repairRequest(request, bad, task.language);
     const second = await ask(deps, task, { stepId: repairStepOf(call.stepId), request: repair });
     asked.push(second);
@@ -178,7 +179,7 @@ function capOf(agent: AgentSpec, emptyAnswers: number): number {
 }
 
 function requestOf(
-  { call, design, agent, kind, language }: PromptedTask,
+  { call, design, agent, kind, language, steps }: PromptedTask,
   prompt: AgentPrompt,
   priors: readonly AgentResult[],
 ): ModelRequest {
@@ -186,6 +187,11 @@ function requestOf(
   return {
     messages: prompt.messages,
     messagesWithin: prompt.within,
+    quoted: steps.map(({ node, content: text }) => ({
+      of: 'output',
+      stepId: stepIdOf(call.pipelineId, node),
+      text,
+    })),
     temperature: agent.temperature,
     maxTokens: agent.max_tokens,
     purpose: {

@@ -191,7 +191,7 @@ async function ask<T>(
     if (read.kind === 'answer') {
       return read.value;
     }
-    const repair = repairRequest(request, { text, ...read }, call.language);
+    const repair = repairRequest(request, { stepId: call.stepId, text, ...read }, call.language);
     const stepId = repairStepOf(call.stepId);
     const { content } = await deps.models.complete(repair, { signal, stepId });
     const repaired = readAnswer(schema, content);

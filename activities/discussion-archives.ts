@@ -12,6 +12,7 @@ import {
 } from '../db/discussion-archives.js';
 import { listMessages } from '../db/messages.js';
 import { discussionWorkflowId } from '../domain/ids.js';
+import { reportPrompts } from './run-archives.js';
 import type { ClosedHistory, WorkflowRun } from '../temporal/closed-history.js';
 
 export interface DiscussionArchiveActivities {
@@ -47,10 +48,11 @@ export function createDiscussionArchiveActivities(
       const records = {
         ...{ conversation, runId, events },
         messages: messages.filter(({ createdAt }) => createdAt <= span.to),
-        calls: await readDiscussionCalls(db, conversationId, span),
+        ...(await readDiscussionCalls(db, conversationId, span)),
       };
       const archivedAt = deps.now();
-      const { text, head } = discussionBundleOf(deps, records, archivedAt);
+      const { text, head, otherPrompts } = discussionBundleOf(deps, records, archivedAt);
+      reportPrompts(otherPrompts, { conversationId, runId });
       const sealed = await deps.archiveBox.seal(text, runId);
       const archive = { ...sealed, conversationId, runId, head, archivedAt };
       if (await saveDiscussionArchive(db, archive)) {

@@ -154,7 +154,8 @@ async function archive(deps: RunArchiveDeps, run: EndedRun): Promise<Archiving['
     return 'open';
   }
   const records = await readRunRecords(deps.db, run);
-  const { text, head } = await bundleOf(deps, records, { closed, now });
+  const { text, head, otherPrompts } = await bundleOf(deps, records, { closed, now });
+  reportPrompts(otherPrompts, { pipelineId });
   const sealed = await deps.archiveBox.seal(text, pipelineId);
   if (await saveArchive(deps.db, { ...sealed, pipelineId, head, archivedAt: now })) {
     const history = closed.kind === 'closed' ? 'whole' : closed.kind;
@@ -162,4 +163,13 @@ async function archive(deps: RunArchiveDeps, run: EndedRun): Promise<Archiving['
     return 'archived';
   }
   return (await readRunById(deps.db, pipelineId)) === null ? 'gone' : 'archived'; // by another attempt
+}
+
+export function reportPrompts(
+  otherPrompts: readonly string[],
+  of: Readonly<Record<string, string>>,
+): void {
+  if (otherPrompts.length > 0) {
+    log.error('prompts are not what was sent: records were changed', { ...of, otherPrompts });
+  }
 }

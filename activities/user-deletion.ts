@@ -5,6 +5,7 @@
 import { log } from '@temporalio/activity';
 import type { Signer } from '../audit/signing.js';
 import { tombstoneOf, type Tombstone } from '../audit/tombstone.js';
+import { removeUsersPrompts } from '../db/call-prompts.js';
 import type { Db } from '../db/connect.js';
 import {
   anonymiseDays,
@@ -95,6 +96,7 @@ type Step = (deps: UserDeletionDeps, userId: UserId) => Promise<boolean>;
 /** In an order in which nothing points to what is gone; the account itself comes last. */
 const STEPS: readonly Step[] = [
   async ({ db }, userId) => (await anonymiseDays(db, userId, BATCH.days)) === BATCH.days,
+  async ({ db }, userId) => (await removeUsersPrompts(db, userId, BATCH.replies)) === BATCH.replies,
   async ({ db }, userId) => (await removeRepliesOf(db, userId, BATCH.replies)) === BATCH.replies,
   async (deps, userId) => {
     const runs = { limit: BATCH.runs, tombstoneOf: buryingOf(deps) };

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { canonicalJson, wellFormed } from './canonical.js';
 import { chain, chainedSchema, headOf, type Chained } from './chain.js';
 import { contentsSchema, type ContentEntry } from './contents.js';
+import { checkPrompts, promptName } from './prompts.js';
 import { signatureSchema, type Signer } from './signing.js';
 
 /** A later format has another name; this one stays readable. */
@@ -30,6 +31,8 @@ export interface MadeBundle {
   readonly text: string;
   /** The hash that stands for all of it. */
   readonly head: string;
+  /** Prompts that are not what was sent, by what they are of: their records were changed. */
+  readonly otherPrompts: readonly string[];
 }
 
 /** @throws ZodError when the contents are not what they are promised to be */
@@ -38,5 +41,10 @@ export function makeBundle(contents: readonly ContentEntry[], signer: Signer): M
   const entries = chain(parsed, BUNDLE_FORMAT);
   const part = signedPartOf({ entries });
   const bundle = { format: BUNDLE_FORMAT, entries, signature: signer.sign(part) };
-  return { text: canonicalJson(bundle), head: part.head };
+  const otherPrompts = checkPrompts(parsed).filter(({ kind }) => kind === 'other');
+  return {
+    text: canonicalJson(bundle),
+    head: part.head,
+    otherPrompts: otherPrompts.map(promptName),
+  };
 }

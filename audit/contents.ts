@@ -62,8 +62,8 @@ const node = z.object({
   agent_name: z.string(),
   role: z.string(),
   status: z.string(),
-  /** What a model was asked; null where none was: a page was read, a person asked, an answer taken over. */
-  input: z.array(prompt).nullable(),
+  /** In bundles of releases before 0.7.0: what a model was asked, made again; now with each call. */
+  input: z.array(prompt).nullable().optional(),
   output: z.string(),
   error: z.string().nullable(),
   error_code: z.string().nullable(),
@@ -125,6 +125,26 @@ const approval = z.object({
   ),
 });
 
+/** A text, or UTF-16 units of what an agent has made (`output`) or a model has answered (`reply`). */
+const promptPart = z.union([
+  z.string(),
+  z.object({
+    of: z.enum(['output', 'reply']),
+    step_id: z.string(),
+    from: z.int().min(0),
+    to: z.int().min(0),
+  }),
+]);
+
+const sentPrompt = z.object({
+  model: z.string(),
+  temperature: z.number(),
+  answer: z.object({ name: z.string(), schema: document }).nullable(),
+  messages: z.array(z.object({ role: z.string(), parts: z.array(promptPart) })),
+  /** Of the canonical JSON of the four with `content` in the place of `parts`. */
+  sha256,
+});
+
 /** One call of a vendor: a line of the ledger. */
 const call = z.object({
   id: z.string(),
@@ -147,6 +167,10 @@ const call = z.object({
   error_code: z.string().nullable(),
   created_at: time,
   closed_at: time.nullable(),
+  /** What was sent, `max_tokens` aside; null: not kept, by releases before 0.7.0. Absent in bundles of those. */
+  prompt: sentPrompt.nullable().optional(),
+  /** What was answered, where no node holds it. */
+  reply: z.object({ content: z.string(), finish: z.string() }).optional(),
 });
 
 /** Why there may be no history: no workflow ever began, the server had lost it, or it is too large. */

@@ -5,9 +5,12 @@ import { discussionWorkflowId } from '../domain/ids.js';
 import { endEntries, type ArchivingDeps } from './archive.js';
 import { makeBundle, type MadeBundle } from './bundle.js';
 import type { HistoryEvent } from './history.js';
-import { callOf, transcriptOf } from './records.js';
+import { callEntries, transcriptOf } from './records.js';
 
-export interface DiscussionRecords extends Pick<RunRecords, 'messages' | 'calls'> {
+export interface DiscussionRecords extends Pick<
+  RunRecords,
+  'messages' | 'calls' | 'prompts' | 'replies'
+> {
   readonly conversation: ConversationRow;
   readonly runId: string;
   readonly events: readonly HistoryEvent[];
@@ -21,7 +24,7 @@ export function spanOf(events: readonly HistoryEvent[]): { from: Date; to: Date 
 
 export function discussionBundleOf(
   deps: ArchivingDeps,
-  { conversation, runId, events, messages, calls }: DiscussionRecords,
+  { conversation, runId, events, messages, calls, prompts, replies }: DiscussionRecords,
   now: Date,
 ): MadeBundle {
   const { from, to } = spanOf(events);
@@ -38,7 +41,7 @@ export function discussionBundleOf(
     [
       { kind: 'discussion', data },
       ...transcriptOf({ messages }),
-      ...calls.map((call) => ({ kind: 'call' as const, data: callOf(call) })),
+      ...callEntries({ calls, prompts, replies }, []),
       ...endEntries(deps, { events, state: 'archived', workflowId, runId, now }),
     ],
     deps.signer,

@@ -1,12 +1,7 @@
 /** What PostgreSQL holds of a run, as entries of its bundle. */
 import type { RunRecords } from '../db/run-records.js';
-import { languageOfRun } from '../db/pipelines.js';
-import { priorsAmong } from '../db/prior-results.js';
 import type { AgentStep } from '../db/agent-steps.js';
-import { promptFor } from '../domain/agent-prompts.js';
-import type { AgentSpec, Design } from '../domain/designs.js';
 import { repairStepOf } from '../domain/ids.js';
-import { checkGraph, nodeKindOf } from '../domain/pipeline.js';
 import type { ContentEntry, DataOf } from './contents.js';
 
 /** Texts of a conversation beyond this many characters, the newest first, are left out, and counted. */
@@ -22,7 +17,7 @@ export function recordEntries(records: RunRecords): readonly ContentEntry[] {
       kind: 'approval' as const,
       data: approvalOf(records, row),
     })),
-    ...records.calls.map((call) => ({ kind: 'call' as const, data: callOf(call) })),
+    ...callEntries(records, records.steps),
   ];
 }
 
@@ -73,7 +68,6 @@ function nodeOf(records: RunRecords, step: AgentStep): DataOf<'node'> {
     agent_name: step.agentName,
     role: step.role,
     status: step.status,
-    input: inputOf(records, step),
     output: step.content,
     error: step.error,
     error_code: step.errorCode,
@@ -106,32 +100,6 @@ function nodeOf(records: RunRecords, step: AgentStep): DataOf<'node'> {
   };
 }
 
-/** Made again by the rules that made it, from what they were given then: none of that changes. */
-function inputOf(records: RunRecords, step: AgentStep): DataOf<'node'>['input'] {
-  const { run, steps, approvals, calls } = records;
-  const { design } = run;
-  const agent = agentOf(design, step);
-  const kind = agent === undefined ? 'approval' : nodeKindOf(agent);
-  const wasAsked = calls.some(({ stepId }) => stepId === step.id);
-  if (agent === undefined || kind === 'approval' || !wasAsked) {
-    return null;
-  }
-  const { messages } = promptFor({
-    ...{ kind, design, agent },
-    priors: priorsAmong(steps, { pipelineId: run.id, design, node: step.node }),
-    edited: approvals.find(({ node }) => node === step.node)?.editedInput ?? null,
-    language: languageOfRun(run),
-  });
-  return messages.map(({ role, content }) => ({ role, content }));
-}
-
-/** Names may be shared by agents; nodes are not. */
-function agentOf(design: Design, { node }: AgentStep): AgentSpec | undefined {
-  const checked = checkGraph(design);
-  const nodes = checked.kind === 'unbuildable' ? [] : checked.graph.nodes;
-  return design.agents[nodes.find((each) => each.node === node)?.position ?? -1];
-}
-
 function approvalOf(
   { offers }: RunRecords,
   row: RunRecords['approvals'][number],
@@ -162,7 +130,41 @@ function approvalOf(
   };
 }
 
-export function callOf(call: RunRecords['calls'][number]): DataOf<'call'> {
+/** @param nodes whose entries hold the replies that they were given */
+export function callEntries(
+  { calls, prompts, replies }: Pick<RunRecords, 'calls' | 'prompts' | 'replies'>,
+  nodes: readonly Pick<AgentStep, 'id'>[],
+): readonly ContentEntry[] {
+  const promptsById = new Map(prompts.map((prompt) => [prompt.callId, prompt]));
+  const held = new Set(nodes.flatMap(({ id }) => [id, repairStepOf(id)]));
+  const loose = new Map(
+    replies.filter(({ stepId }) => !held.has(stepId)).map((reply) => [reply.stepId, reply]),
+  );
+  return calls.map((call, at) => {
+    const isLast = calls.findLastIndex(({ stepId }) => stepId === call.stepId) === at;
+    const reply = isLast ? loose.get(call.stepId) : undefined;
+    const data = { ...callOf(call), prompt: promptOfCall(promptsById.get(call.id)) };
+    return {
+      kind: 'call',
+      data:
+        reply === undefined
+          ? data
+          : { ...data, reply: { content: reply.content, finish: reply.finish } },
+    };
+  });
+}
+
+function promptOfCall(kept: RunRecords['prompts'][number] | undefined): DataOf<'call'>['prompt'] {
+  if (kept === undefined) {
+    return null;
+  }
+  const { prompt, sha256 } = kept;
+  const messages = prompt.messages.map(({ role, parts }) => ({ role, parts: [...parts] }));
+  const answer = prompt.answer && { ...prompt.answer, schema: { ...prompt.answer.schema } };
+  return { ...prompt, messages, answer, sha256 };
+}
+
+function callOf(call: RunRecords['calls'][number]): DataOf<'call'> {
   return {
     id: call.id,
     step_id: call.stepId,

@@ -1,4 +1,5 @@
 /** A bundle as people read it: what it is of, and what happened when. */
+import { checkPrompts, promptName } from './prompts.js';
 import { isOf, type ContentEntry, type DataOf } from './contents.js';
 
 interface Moment {
@@ -115,8 +116,26 @@ function callMoment(call: DataOf<'call'>): Moment {
   const tokens = `${call.prompt_tokens ?? '–'} + ${call.completion_tokens ?? '–'} tokens`;
   return {
     at: call.created_at,
-    what: `call of ${call.provider} ${call.model}, ${call.state}: ${tokens}, $${call.cost}, request ${call.request_id ?? '–'}`,
+    what: `call of ${call.provider} ${call.model}, ${call.state}: ${tokens}, $${call.cost}, request ${call.request_id ?? '–'}${promptNote(call)}`,
   };
+}
+
+function promptNote({ prompt }: DataOf<'call'>): string {
+  return prompt == null ? '' : `, prompt ${prompt.sha256.slice(0, PROMPT_DIGITS)}`;
+}
+
+const PROMPT_DIGITS = 12;
+
+/** What each call has sent, as text; of one that is not what was sent it says so. */
+export function promptLines(contents: readonly ContentEntry[]): readonly string[] {
+  return checkPrompts(contents).flatMap((checked) => [
+    '',
+    `# ${promptName(checked)}, SHA-256 ${checked.call.prompt?.sha256 ?? ''}: ${checked.kind === 'as-sent' ? 'as sent' : 'NOT WHAT WAS SENT'}`,
+    ...(checked.sent?.messages ?? []).flatMap(({ role, content }) => [
+      `## ${role}`,
+      ...content.split('\n').map(printable),
+    ]),
+  ]);
 }
 
 function eventMoment(event: DataOf<'event'>): Moment {

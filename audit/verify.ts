@@ -1,6 +1,7 @@
 /** A bundle's whole proof: form, chain, signature, who signed, and the replay of its history. */
 import { isOf, type CodeNote, type ContentEntry, type HistoryState } from './contents.js';
 import { checkIntegrity } from './integrity.js';
+import { checkPrompts, promptName } from './prompts.js';
 
 export type Verdict =
   | { readonly kind: 'proved'; readonly facts: readonly string[] }
@@ -39,7 +40,14 @@ export async function verifyBundle(file: Uint8Array, deps: VerifyDeps): Promise<
     `Chain: ${contents.length} entries, last hash ${head}`,
     `Signature: by the key ${keyId}`,
   ];
-  return verifyHistory(contents, facts, deps);
+  const prompts = checkPrompts(contents);
+  const other = prompts.find(({ kind }) => kind === 'other');
+  if (other !== undefined) {
+    const problem = `prompt: ${promptName(other)} is not what was sent: its hash is another one, or a text that it repeats is gone`;
+    return { kind: 'refused', problem };
+  }
+  const sent = `Prompts: ${prompts.length} of ${contents.filter(isOf('call')).length} calls, all as they were sent`;
+  return verifyHistory(contents, prompts.length === 0 ? facts : [...facts, sent], deps);
 }
 
 const NO_HISTORY: Readonly<Record<Exclude<HistoryState, 'archived'>, string>> = {

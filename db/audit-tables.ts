@@ -1,7 +1,21 @@
 /** The tables that proofs are made of and kept in; the others are in schema.ts. */
 import type { ColumnType, JSONColumnType } from 'kysely';
+import type { PromptRecord } from '../domain/prompt-records.js';
 
 type CreatedAt = ColumnType<Date, Date | string | undefined, Date | string>;
+
+/** What a call has asked its model; it goes with its run, its conversation or its user. */
+export interface CallPromptsTable {
+  /** Of the ledger's row, which outlives it. */
+  callId: string;
+  userId: string;
+  /** Of its run, else of its conversation. */
+  subjectId: string | null;
+  prompt: JSONColumnType<PromptRecord>;
+  /** Of the whole as it was sent (db/call-prompts.ts). */
+  sha256: string;
+  createdAt: CreatedAt;
+}
 
 /** A signed audit bundle: of a run, or of one run in Temporal of a discussion. */
 export interface ArchivesTable {

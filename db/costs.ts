@@ -14,6 +14,7 @@ import type { UserId } from '../domain/ids.js';
 import type { ChargedReply, ModelReply, ProviderName, Usage } from '../domain/models.js';
 import { dailyLimitUsd, ROLES } from '../domain/permissions.js';
 import { offerOf } from './call-offer.js';
+import { keepingPrompt } from './call-prompts.js';
 import type { Db } from './connect.js';
 import {
   chargingServerDay,
@@ -156,8 +157,9 @@ async function chargeCall(db: Db, order: CallOrder): Promise<ChargedCall> {
         tokens, ${isServerKey}, ${now}::timestamptz
       from offer where tokens >= ${estimate.minTokens}
       on conflict on constraint uq_cost_ledger_call do nothing
-      returning id, max_tokens, cost
+      returning id, max_tokens, cost, user_id, pipeline_id, conversation_id
     ),
+    ${keepingPrompt(estimate, now)},
     charged as (
       update user_daily_costs as paying
       set total_cost = paying.total_cost + call.cost, updated_at = ${now}::timestamptz

@@ -1,8 +1,10 @@
 /** Archives of discussions: one for each run in Temporal that has closed. */
 import { sql } from 'kysely';
 import { isUuid, type ConversationId, type UserId } from '../domain/ids.js';
+import { listPrompts } from './call-prompts.js';
 import type { Db } from './connect.js';
 import type { ArchiveReader, StoredArchive } from './run-archives.js';
+import { listReplies } from './run-records.js';
 import { inTransaction } from './transactions.js';
 
 export interface DiscussionRun {
@@ -105,13 +107,13 @@ export async function findDiscussionArchive(
   return found ?? null;
 }
 
-/** What a discussion's run has said and paid, between its beginning and its end. */
+/** What a discussion's run has asked and paid, between its beginning and its end. */
 export async function readDiscussionCalls(
   db: Db,
   conversationId: ConversationId,
   { from, to }: { from: Date; to: Date },
 ) {
-  return db
+  const calls = await db
     .selectFrom('costLedger')
     .selectAll()
     .where('conversationId', '=', conversationId)
@@ -121,4 +123,11 @@ export async function readDiscussionCalls(
     .orderBy('createdAt')
     .orderBy('id')
     .execute();
+  const ids = calls.map(({ id }) => id);
+  const stepIds = calls.map(({ stepId }) => stepId);
+  return {
+    calls,
+    prompts: await listPrompts(db, ids),
+    replies: await listReplies(db, stepIds),
+  };
 }

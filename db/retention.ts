@@ -5,6 +5,7 @@
 import { sql, type ExpressionBuilder, type SqlBool } from 'kysely';
 import { utcDay } from '../domain/days.js';
 import type { RetentionKind } from '../domain/retention.js';
+import { prunePrompts } from './call-prompts.js';
 import type { Db, Tx } from './connect.js';
 import { removeConversations, removeRuns } from './removals.js';
 import type { Database } from './schema.js';
@@ -91,8 +92,14 @@ function isReusedByOpenRun({ exists, selectFrom }: OfRun) {
   );
 }
 
-/** Replies of turns go by the age of runs, too: the texts that they led to are elsewhere. */
+/** With the prompts that were answered. */
 async function pruneReplies(db: Db, { before, limit }: RetentionBatch): Promise<number> {
+  const replies = await pruneModelReplies(db, { before, limit });
+  return replies + (await prunePrompts(db, { before, limit: limit - replies }));
+}
+
+/** Replies of turns go by the age of runs, too: the texts that they led to are elsewhere. */
+async function pruneModelReplies(db: Db, { before, limit }: RetentionBatch): Promise<number> {
   const { numDeletedRows } = await db
     .deleteFrom('modelReplies')
     .where('stepId', 'in', (query) =>

@@ -1,6 +1,7 @@
 /** All that is stored of one run, for its archive. */
 import { sql, type Selectable } from 'kysely';
 import { repairStepOf, type PipelineId } from '../domain/ids.js';
+import { listPrompts, type CallPrompt } from './call-prompts.js';
 import type { Db } from './connect.js';
 import { listSteps, type AgentStep } from './agent-steps.js';
 import { listApprovals, type ApprovalRow } from './approvals.js';
@@ -16,6 +17,7 @@ export interface RunRecords {
   readonly approvals: readonly ApprovalRow[];
   readonly offers: readonly Selectable<ApprovalOffersTable>[];
   readonly calls: readonly Selectable<CostLedgerTable>[];
+  readonly prompts: readonly CallPrompt[];
   readonly replies: readonly Selectable<ModelRepliesTable>[];
 }
 
@@ -24,7 +26,10 @@ export async function readRunRecords(db: Db, run: RunRecord): Promise<RunRecords
   const { id } = run;
   const steps = await listSteps(db, id);
   const calls = await listCalls(db, id);
-  const stepIds = steps.flatMap((step) => [step.id, repairStepOf(step.id)]);
+  const stepIds = [
+    ...steps.flatMap((step) => [step.id, repairStepOf(step.id)]),
+    ...calls.map(({ stepId }) => stepId), // of agents that were cut off by the end of the run
+  ];
   return {
     run,
     steps,
@@ -38,13 +43,22 @@ export async function readRunRecords(db: Db, run: RunRecord): Promise<RunRecords
       .orderBy('createdAt')
       .orderBy('id')
       .execute(),
-    replies: await db
-      .selectFrom('modelReplies')
-      .selectAll()
-      .where(sql<boolean>`step_id = any(${stepIds}::text[])`)
-      .orderBy('stepId')
-      .execute(),
+    prompts: await listPrompts(
+      db,
+      calls.map(({ id: callId }) => callId),
+    ),
+    replies: await listReplies(db, stepIds),
   };
+}
+
+/** In the order of their steps. */
+export async function listReplies(db: Db, stepIds: readonly string[]) {
+  return db
+    .selectFrom('modelReplies')
+    .selectAll()
+    .where(sql<boolean>`step_id = any(${[...new Set(stepIds)]}::text[])`)
+    .orderBy('stepId')
+    .execute();
 }
 
 async function listCalls(db: Db, pipelineId: PipelineId) {

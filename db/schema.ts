@@ -17,7 +17,7 @@ import type {
 } from '../domain/results.js';
 import type { Talk } from '../domain/talk.js';
 import type { UnreadSource } from '../domain/unread-sources.js';
-import type { ArchivesTable, AuditTombstonesTable } from './audit-tables.js';
+import type { ArchivesTable, AuditTombstonesTable, CallPromptsTable } from './audit-tables.js';
 
 type Timestamp = ColumnType<Date, Date | string, Date | string>;
 type CreatedAt = ColumnType<Date, Date | string | undefined, Date | string>;
@@ -43,6 +43,7 @@ export interface Database {
   approvals: ApprovalsTable;
   approvalOffers: ApprovalOffersTable;
   costLedger: CostLedgerTable;
+  callPrompts: CallPromptsTable;
   modelReplies: ModelRepliesTable;
   userLlmKeys: UserLlmKeysTable;
   streams: StreamsTable;

@@ -1,4 +1,5 @@
 import type { StepId, UserId } from './ids.js';
+import type { QuotedText, SentPrompt } from './prompt-records.js';
 import type { ChargedReply, ModelReply, ProviderName, Usage } from './models.js';
 
 /**
@@ -36,6 +37,10 @@ export interface CallEstimate {
   readonly callNumber: number;
   /** Whether a vendor key of the server pays, and not one of the user. Default: no. */
   readonly isServerKey?: boolean;
+  /** What is sent, to be kept with the call. */
+  readonly prompt?: SentPrompt;
+  /** What the prompt repeats of earlier steps, to be kept by its ids. */
+  readonly quoted?: readonly QuotedText[];
 }
 
 /** Which limit left no room. */

@@ -7,6 +7,7 @@ import type { Charge, Ledger, Reservation } from '../domain/costs.js';
 import { DomainError, ServerKeySpent } from '../domain/errors.js';
 import type { StepId } from '../domain/ids.js';
 import type { ChargedReply, ModelReply } from '../domain/models.js';
+import type { SentPrompt } from '../domain/prompt-records.js';
 import { chargeScope } from './charge-scope.js';
 import { silentMetrics, type ModelMetrics } from './metrics.js';
 import type { ModelCall, ModelRequest, PayingKey, ProviderReply, TakeText } from './model.js';
@@ -136,6 +137,8 @@ async function reserve(deps: MeteredDeps, charge: Charge, turn: PassTurn): Promi
     outputUsdPerMillion: price.outputUsdPerMillion,
     callNumber: turn.number,
     isServerKey: turn.key.keyId === null && turn.key.provider !== 'simulated',
+    prompt: sentPrompt(call),
+    quoted: turn.request.quoted ?? [],
   });
   if ('kind' in reservation) {
     (deps.metrics ?? silentMetrics).refusedByBudget();
@@ -146,6 +149,11 @@ async function reserve(deps: MeteredDeps, charge: Charge, turn: PassTurn): Promi
       : new DomainError('over-budget', "the call does not fit into the day's budget");
   }
   return reservation;
+}
+
+/** What the provider makes its request of. */
+function sentPrompt({ model, temperature, answer, messages }: ModelCall): SentPrompt {
+  return { model, temperature, answer: answer ?? null, messages };
 }
 
 /** On every failure the reservation is settled, released, or kept as of unknown outcome. */

@@ -6,6 +6,7 @@ import type { Design, Intent } from '../domain/designs.js';
 import type { Language } from '../domain/languages.js';
 import type { ComplexityClass, ModelReply, ProviderName, Usage } from '../domain/models.js';
 import type { OutputSchema } from '../domain/output-schema.js';
+import type { QuotedText } from '../domain/prompt-records.js';
 import type { AgentResult } from '../domain/results.js';
 
 export interface ModelMessage {
@@ -120,6 +121,8 @@ export interface ModelRequest {
   readonly messages: readonly ModelMessage[];
   /** The messages for a model that takes so many tokens; absent: they are short. */
   readonly messagesWithin?: ((tokens: number) => readonly ModelMessage[]) | undefined;
+  /** What the messages repeat of earlier steps: kept by its ids with the call. */
+  readonly quoted?: readonly QuotedText[];
   readonly temperature: number;
   readonly maxTokens: number;
   readonly answer?: AnswerSchema;

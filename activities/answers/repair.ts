@@ -1,8 +1,11 @@
+import type { StepId } from '../../domain/ids.js';
 import type { Language } from '../../domain/languages.js';
 import { repairPrompt } from '../../domain/repair-prompts.js';
 import type { ModelRequest } from '../../llm/model.js';
 
 export interface BadReply {
+  /** The step that it answered. */
+  readonly stepId: StepId;
   readonly text: string;
   readonly problems: readonly string[];
 }
@@ -14,5 +17,6 @@ export function repairRequest(
   language: Language,
 ): ModelRequest {
   const messages = repairPrompt({ ...bad, schema: request.answer?.schema ?? {} }, language);
-  return { ...request, messages, messagesWithin: undefined, temperature: 0 };
+  const quoted = [{ of: 'reply' as const, stepId: bad.stepId, text: bad.text }];
+  return { ...request, messages, messagesWithin: undefined, quoted, temperature: 0 };
 }

@@ -1,6 +1,7 @@
 /** When a run is archived, and what its archive tells, whatever Temporal has of it. */
 import { randomBytes } from 'node:crypto';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { sql } from 'kysely';
 import { DefaultLogger } from '@temporalio/worker';
 import {
   createRunArchiveActivities,
@@ -10,17 +11,25 @@ import {
 import { createArchiveBox } from '../../audit/archive-box.js';
 import { isOf, type ContentEntry } from '../../audit/contents.js';
 import { checkIntegrity } from '../../audit/integrity.js';
+import { checkPrompts } from '../../audit/prompts.js';
 import { createSigner } from '../../audit/signing.js';
+import { verifyBundle } from '../../audit/verify.js';
+import { loadPriorResults } from '../../db/agent-steps.js';
 import type { Db } from '../../db/connect.js';
 import { createLedger } from '../../db/costs.js';
 import { closeRun, openRun } from '../../db/pipelines.js';
+import { removeRuns } from '../../db/removals.js';
+import { promptFor } from '../../domain/agent-prompts.js';
 import { pipelineWorkflowId } from '../../domain/ids.js';
+import { repairPrompt } from '../../domain/repair-prompts.js';
 import type { ClosedHistory } from '../../temporal/closed-history.js';
 import { createKeyRing } from '../../temporal/key-ring.js';
 import { createPayloadCodec } from '../../temporal/payload-codec.js';
+import { agentOf, designOf } from '../support/designs.js';
 import { addMessage } from '../support/messages.js';
 import { createTestConversation, admittedRun } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
+import { addStep } from '../support/steps.js';
 
 const NOW = new Date('2026-11-24T12:00:00Z');
 const MASTERS = [randomBytes(32)];
@@ -184,6 +193,153 @@ test('a stored archive opens with its key, for its run alone, and as it was stor
   );
   const rotated = createArchiveBox([randomBytes(32), ...MASTERS]);
   expect(await rotated.open(sealed, 'run')).toBe('text');
+});
+
+describe('prompts', () => {
+  const OUTPUT = 'what the first agent has made, in <b>many</b> words '.repeat(20);
+  const REPLY = 'no JSON </agent_output> at all';
+
+  /** A run of two agents, the second of which was asked twice. */
+  async function promptedRun(): Promise<string> {
+    const { id: userId } = await createTestUser(db, { role: 'admin' });
+    const pipelineId = await admittedRun(db, { userId }, minutesAgo(6));
+    await addStep(db, pipelineId, { node: 'one', seq: 1, content: OUTPUT });
+    const ledger = createLedger(db, () => minutesAgo(6));
+    const agent = agentOf('two', {
+      custom_prompt: 'Sum it up.',
+      output_schema: { type: 'object' },
+    });
+    const priors = await loadPriorResults(db, pipelineId);
+    const { messages } = promptFor({
+      ...{ kind: 'custom', agent, priors, language: 'en' },
+      design: designOf([agent]),
+    });
+    const first = `${pipelineId}:two:0`;
+    const bad = { text: REPLY, problems: ['is no JSON'], schema: agent.output_schema };
+    const asked = [
+      {
+        stepId: first,
+        messages,
+        quoted: { of: 'output', stepId: `${pipelineId}:one:0`, text: OUTPUT },
+      },
+      {
+        stepId: `${pipelineId}:two:1`,
+        messages: repairPrompt(bad, 'en'),
+        quoted: { of: 'reply', stepId: first, text: REPLY },
+      },
+    ] as const;
+    for (const { stepId, messages: sent, quoted } of asked) {
+      const charge = {
+        ...{ stepId, runId: 'r', attempt: 1, userId, pipelineId },
+        conversationId: null,
+      };
+      const prompt = { model: 'gpt-4o', temperature: 0.7, answer: null, messages: sent };
+      const reserved = await ledger.reserve(charge, {
+        ...{ provider: 'openai', model: 'gpt-4o', promptTokens: 1, maxTokens: 1, minTokens: 1 },
+        ...{ inputUsdPerMillion: '1', outputUsdPerMillion: '1', callNumber: 1 },
+        ...{ prompt, quoted: [quoted] },
+      });
+      await ledger.settle(charge, {
+        callId: 'callId' in reserved ? reserved.callId : '',
+        reply: {
+          ...{
+            content: REPLY,
+            provider: 'openai',
+            model: 'gpt-4o',
+            finish: 'stop',
+            requestId: null,
+          },
+          usage: { promptTokens: 1, completionTokens: 1 },
+        },
+        ...{ fallbackFrom: null, calls: 1 },
+      });
+    }
+    await db.transaction().execute(async (tx) => {
+      await closeRun(tx, { pipelineId, outcome: { kind: 'cancelled' }, now: minutesAgo(5) });
+    });
+    return pipelineId;
+  }
+
+  async function bundleOfRun(pipelineId: string): Promise<Buffer> {
+    await archive(pipelineId, MISSING);
+    const row = await db
+      .selectFrom('archives')
+      .selectAll()
+      .where('pipelineId', '=', pipelineId)
+      .executeTakeFirstOrThrow();
+    return Buffer.from(await box.open(row, pipelineId));
+  }
+
+  const verify = (file: Buffer) =>
+    verifyBundle(file, {
+      trustedKeys: [signer.keyId],
+      findCode: () => null,
+      replay: () => Promise.resolve(),
+    });
+
+  test('are in the proof as they were sent, those of repairs too, outputs by their ids', async () => {
+    const pipelineId = await promptedRun();
+    const file = await bundleOfRun(pipelineId);
+    const checked = [...checkPrompts(await contentsOf(pipelineId))].sort((one, other) =>
+      one.call.step_id.localeCompare(other.call.step_id),
+    );
+    expect(checked.map(({ kind }) => kind)).toEqual(['as-sent', 'as-sent']);
+    const [first, repair] = checked.map(({ sent }) => sent?.messages.at(-1)?.content ?? '');
+    expect(first).toContain(OUTPUT);
+    expect(repair).toContain('no JSON &lt;/agent_output&gt; at all');
+    const [kept, keptRepair] = checked.map(({ call }) => JSON.stringify(call.prompt));
+    expect(kept).not.toContain('what the first agent has made');
+    expect(kept).toContain('Sum it up.');
+    expect(keptRepair).toContain(`"step_id":"${pipelineId}:two:0"`);
+    expect(keptRepair).not.toContain('at all');
+    expect(await verify(file)).toMatchObject({
+      kind: 'not-replayed',
+      facts: expect.arrayContaining(['Prompts: 2 of 2 calls, all as they were sent']),
+    });
+  });
+
+  test.each([
+    [
+      'the output of an agent was changed',
+      (id: string) =>
+        sql`update agent_steps set content = replace(content, 'many', 'few') where pipeline_id = ${id}::uuid`,
+    ],
+    [
+      'a reply is gone',
+      (id: string) => sql`delete from model_replies where step_id = ${`${id}:two:0`}`,
+    ],
+    [
+      'our own part was changed',
+      (id: string) =>
+        sql`update call_prompts set prompt = replace(prompt::text, 'Sum it', 'Mess it')::json where subject_id = ${id}::uuid`,
+    ],
+  ])('that are not what was sent are reported: %s', async (_, change) => {
+    const pipelineId = await promptedRun();
+    await change(pipelineId).execute(db);
+    expect(await verify(await bundleOfRun(pipelineId))).toEqual({
+      kind: 'refused',
+      problem: expect.stringMatching(/^prompt: call .* is not what was sent/),
+    });
+  });
+
+  test('that were never kept, by releases before, do not stand in the way', async () => {
+    const pipelineId = await promptedRun();
+    await db.deleteFrom('callPrompts').where('subjectId', '=', pipelineId).execute();
+    expect(await verify(await bundleOfRun(pipelineId))).toMatchObject({ kind: 'not-replayed' });
+    const calls = (await contentsOf(pipelineId)).filter(isOf('call'));
+    expect(calls.map(({ data }) => data.prompt)).toEqual([null, null]);
+  });
+
+  test('go with their run', async () => {
+    const pipelineId = await promptedRun();
+    await db.transaction().execute((tx) => removeRuns(tx, [pipelineId]));
+    const left = await db
+      .selectFrom('callPrompts')
+      .select('callId')
+      .where('subjectId', '=', pipelineId)
+      .execute();
+    expect(left).toEqual([]);
+  });
 });
 
 describe('of all runs that have ended', () => {

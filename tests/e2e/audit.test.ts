@@ -3,7 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { checkIntegrity } from '../../audit/integrity.js';
-import { isOf, type ContentEntry } from '../../audit/contents.js';
+import { isOf, type ContentEntry, type DataOf } from '../../audit/contents.js';
+import { checkPrompts } from '../../audit/prompts.js';
 import { createArchiveBox } from '../../audit/archive-box.js';
 import { createSigner } from '../../audit/signing.js';
 import { createArchiveDoor } from '../../activities/archive-door.js';
@@ -52,6 +53,19 @@ async function archived(pipelineId: string): Promise<readonly ContentEntry[]> {
   return checked.contents;
 }
 
+/** The prompt of the second of two agents is kept as it was sent, the answer of the first by its id. */
+function expectSent(
+  contents: readonly ContentEntry[],
+  [first, second]: readonly (DataOf<'node'> | undefined)[],
+): void {
+  const asked = checkPrompts(contents).find(({ call }) => call.step_id === second?.step_id);
+  expect(asked?.kind).toBe('as-sent');
+  const told = asked?.sent?.messages.at(-1)?.content;
+  expect(told).toContain('Output of one (analyzer):');
+  expect(told).toContain(first?.output);
+  expect(JSON.stringify(asked?.call.prompt)).not.toContain(first?.output.slice(0, 100));
+}
+
 test('a run that has ended is archived: records, history, and the code that decided it', async () => {
   const person = await register(product.url);
   const { body } = await person.ask('POST', '/pipelines/execute', { design: DESIGN });
@@ -61,7 +75,7 @@ test('a run that has ended is archived: records, history, and the code that deci
   expect(one('design')).toMatchObject({ name: 'Audited' });
   const [first, second, ...more] = contents.filter(isOf('node')).map(({ data }) => data);
   expect([first?.node, second?.node, more]).toEqual(['one', 'two', []]);
-  expect(second?.input?.at(-1)?.content).toContain('Output of one (analyzer):');
+  expectSent(contents, [first, second]);
   expect(second?.replies).toMatchObject([{ content: second?.output, model: 'simulated' }]);
   expect(contents.filter(isOf('call'))).toHaveLength(2);
   const bundle = readFileSync(new URL('../../dist/workflow-bundle.js', import.meta.url), 'utf8');

@@ -122,6 +122,25 @@ test("an answer is settled with the vendor's usage, at a reservation that covers
   expect(reply.costUsd).toBeGreaterThan(0);
 });
 
+test('each call keeps what was sent, a fail-over and a repair too', async () => {
+  failing(503, 'openai');
+  const { models, rows } = metered();
+  const quoted = [{ of: 'reply', stepId: 'pipeline:node:0', text: 'bad' }] as const;
+  const messages = [
+    { role: 'system', content: 'Ours.' },
+    { role: 'user', content: '<agent_output>\nbad\n</agent_output>' },
+  ] as const;
+  await ask(models, { messages, quoted });
+  expect(rows.length).toBeGreaterThan(1);
+  for (const [at, { estimate }] of rows.entries()) {
+    const sent = vendors.calls[at];
+    const { prompt } = estimate;
+    expect(prompt).toMatchObject({ model: sent?.model, temperature: 0.7, answer: null });
+    expect(prompt?.messages.map(({ content }) => content).join('\n')).toBe(sent?.prompt);
+    expect(estimate.quoted).toBe(quoted);
+  }
+});
+
 describe('a custom agent with long outputs before it', () => {
   function promptWith(characters: number) {
     const agent = agentOf('poet', { role: 'bard', is_custom_role: true });

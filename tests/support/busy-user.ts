@@ -94,6 +94,8 @@ const OWNED = [
   `insert into model_replies (step_id, user_id, content, provider, model, finish,
      prompt_tokens, completion_tokens, cost, calls)
    values ('$mark', $user, '$mark', 'openai', 'm', 'stop', 1, 1, 0, 1)`,
+  `insert into call_prompts (call_id, user_id, prompt, sha256)
+   values (gen_random_uuid(), $user, '{"messages":"$mark"}', '$mark')`,
 ];
 
 /** A user who has left something in every table; the runs have not ended. */

@@ -79,6 +79,7 @@ export async function callOf(
   const reserved = await ledger.reserve(charge, {
     ...{ provider: 'openai', model: 'gpt-4o', promptTokens: 1_000, maxTokens: 1_000 },
     ...{ minTokens: 256, inputUsdPerMillion: '1', outputUsdPerMillion: '1', callNumber: 1 },
+    prompt: { model: 'gpt-4o', temperature: 0, answer: null, messages: [] },
   });
   if ('kind' in reserved) {
     throw new Error(reserved.kind);
