@@ -6,7 +6,7 @@ import { languageOf, type Language } from '../domain/languages.js';
 import { isKept, messageText } from '../domain/message-texts.js';
 import type { Refusal } from '../domain/refusals.js';
 import { findInjection } from '../domain/sanitizer.js';
-import { planTurn, type Talk, type TurnPlan } from '../domain/talk.js';
+import { planTurn, withRuns, type Talk, type TurnPlan } from '../domain/talk.js';
 import type { Db, Tx } from '../db/connect.js';
 import { admitRun, countDiscussion, type KeySources } from '../db/admission.js';
 import {
@@ -175,7 +175,6 @@ async function begin(deps: DiscussionDeps, call: BeginTurnCall): Promise<TurnBeg
     conversationId,
     userId,
     answerKey: answerKey(message.messageId, 0),
-    pipelineId: talk.run?.kind === 'admitted' ? talk.run.pipelineId : null,
   });
   if (ground === null) {
     return { kind: 'conversation-gone' };
@@ -233,17 +232,14 @@ function isAnswered(
   return isStored || talk?.recentIds.includes(messageId) === true;
 }
 
-function planOf(
-  { conversationId, message, talk }: BeginTurnCall,
-  { isRunActive }: TurnGround,
-): TurnPlan {
+function planOf({ conversationId, message, talk }: BeginTurnCall, { runs }: TurnGround): TurnPlan {
   const patterns = findInjection(message.content);
   if (patterns.length > 0) {
     const { messageId } = message;
     log.warn('possible prompt injection in a message', { conversationId, messageId, patterns });
     return { kind: 'warn' };
   }
-  return planTurn(talk, message.content, isRunActive);
+  return withRuns(planTurn(talk, message.content, runs.length > 0), runs);
 }
 
 function echoOf(conversationId: ConversationId, { messageId, content }: UserMessage) {
@@ -323,8 +319,8 @@ async function findEarlierEnd(
   db: Db | Tx,
   { conversationId, userId, messageId }: TurnCall & { readonly messageId: MessageId },
 ): Promise<Overtaken | null> {
-  const answer = { answerKey: answerKey(messageId, 0), pipelineId: null };
-  const ground = await readTurnGround(db, { conversationId, userId, ...answer });
+  const turn = { conversationId, userId, answerKey: answerKey(messageId, 0) };
+  const ground = await readTurnGround(db, turn);
   return ground !== null && isAnswered({ messageId }, ground)
     ? { kind: 'overtaken', talk: ground.talk }
     : null;

@@ -6,7 +6,8 @@ import type { ConversationId, PipelineId, UserId } from '../domain/ids.js';
 import type { Language } from '../domain/languages.js';
 import { BOUNDS, LIMITS, dailyLimitUsd, hasRoom, type Role } from '../domain/permissions.js';
 import type { Vendor } from '../domain/models.js';
-import type { BudgetRule } from '../domain/results.js';
+import type { WaitingRun } from '../domain/refusals.js';
+import type { BudgetRule, WaitReason } from '../domain/results.js';
 import type { Db, Tx } from './connect.js';
 import type { SecretBox } from './secret-box.js';
 import { isEveryServerKeySpent } from './server-key-days.js';
@@ -76,6 +77,7 @@ export type RunRefusal =
   | { readonly code: 'over-budget'; readonly spentUsd: number; readonly limitUsd: number }
   /** What others have spent is nobody's business. */
   | { readonly code: 'over-budget'; readonly isServerKeySpent: true }
+  | { readonly code: 'pipeline-waiting'; readonly waiting: WaitingRun }
   | {
       readonly code:
         | 'pipeline-running'
@@ -106,9 +108,9 @@ export async function admitRun(db: Db | Tx, order: RunOrder, now: Date): Promise
       return standing.known;
     }
     const payer = await findPayer(tx, order);
-    const { overBudget, otherRun } = standing;
+    const { waitingRun, overBudget, otherRun } = standing;
     const serverSpent = paysServer(payer) ? standing.serverSpent : null;
-    const ofRecord = [overBudget ?? serverSpent, otherRun, checkQuota(standing, role)];
+    const ofRecord = [waitingRun, overBudget ?? serverSpent, otherRun, checkQuota(standing, role)];
     const ofKeys = 'code' in payer ? payer : null;
     const inOrder =
       order.order === 'http'
@@ -143,6 +145,8 @@ function checkMix({ rerun }: RunOrder, payer: Payer): RunRefusal | null {
 interface Standing {
   /** This very run, where an earlier try has admitted it. */
   readonly known: RunAdmission | null;
+  /** The conversation's own run, where it waits without the slot. */
+  readonly waitingRun: RunRefusal | null;
   readonly overBudget: RunRefusal | null;
   /** Where the day of every key of the server is spent, whoever is to pay. */
   readonly serverSpent: RunRefusal | null;
@@ -155,43 +159,52 @@ interface Standing {
 /** @throws `conflict` if the id is another user's run */
 async function readStanding(
   tx: Tx,
-  { pipelineId, userId, keys }: RunOrder,
+  { pipelineId, userId, conversationId, keys }: RunOrder,
   { day, limitUsd }: { day: string; limitUsd: string | null },
 ): Promise<Standing> {
+  const found = await tx
+    .selectFrom('users')
+    .leftJoin('pipelineExecutions as known', (join) => join.on('known.id', '=', pipelineId))
+    .leftJoin('userDailyCosts as overspent', (join) =>
+      join
+        .onRef('overspent.userId', '=', 'users.id')
+        .on('overspent.date', '=', day)
+        .on('overspent.totalCost', '>=', limitUsd),
+    )
+    .leftJoin('pipelineExecutions as waiting', (join) =>
+      join
+        .on('waiting.conversationId', '=', conversationId)
+        .on('waiting.status', 'in', ['pending', 'running'])
+        .on('waiting.holdsSlot', '=', false),
+    )
+    .select(['known.userId as owner', 'known.simulated', 'overspent.totalCost as spentUsd'])
+    .select(['waiting.id as waitingId', 'waiting.designName', 'waiting.waitingFor'])
+    .select((eb) => [
+      eb.exists(slotHolder(tx, userId)).as('isSlotTaken'),
+      isEveryServerKeySpent(keys.serverKeyLimit, day).as('isServerSpent'),
+      eb
+        .selectFrom('pipelineExecutions')
+        .select(({ fn }) => fn.countAll<number>().as('counted'))
+        .where('userId', '=', userId)
+        .where('countedOn', '=', day)
+        .as('countedToday'),
+      eb
+        .selectFrom('pipelineExecutions')
+        .select(({ fn }) => fn.countAll<number>().as('started'))
+        .where('userId', '=', userId)
+        .where('createdAt', '>=', new Date(`${day}T00:00:00Z`))
+        .as('startedToday'),
+    ])
+    .where('users.id', '=', userId)
+    .executeTakeFirstOrThrow();
   const { owner, simulated, spentUsd, isSlotTaken, countedToday, startedToday, isServerSpent } =
-    await tx
-      .selectFrom('users')
-      .leftJoin('pipelineExecutions as known', (join) => join.on('known.id', '=', pipelineId))
-      .leftJoin('userDailyCosts as overspent', (join) =>
-        join
-          .onRef('overspent.userId', '=', 'users.id')
-          .on('overspent.date', '=', day)
-          .on('overspent.totalCost', '>=', limitUsd),
-      )
-      .select(['known.userId as owner', 'known.simulated', 'overspent.totalCost as spentUsd'])
-      .select((eb) => [
-        eb.exists(slotHolder(tx, userId)).as('isSlotTaken'),
-        isEveryServerKeySpent(keys.serverKeyLimit, day).as('isServerSpent'),
-        eb
-          .selectFrom('pipelineExecutions')
-          .select(({ fn }) => fn.countAll<number>().as('counted'))
-          .where('userId', '=', userId)
-          .where('countedOn', '=', day)
-          .as('countedToday'),
-        eb
-          .selectFrom('pipelineExecutions')
-          .select(({ fn }) => fn.countAll<number>().as('started'))
-          .where('userId', '=', userId)
-          .where('createdAt', '>=', new Date(`${day}T00:00:00Z`))
-          .as('startedToday'),
-      ])
-      .where('users.id', '=', userId)
-      .executeTakeFirstOrThrow();
+    found;
   if (owner !== null && owner !== userId) {
     throw new DomainError('conflict', `pipeline ${pipelineId} exists already`);
   }
   return {
     known: owner === null ? null : { kind: 'admitted', simulated: simulated === true },
+    waitingRun: waitingIn(found),
     overBudget:
       spentUsd === null
         ? null
@@ -201,6 +214,20 @@ async function readStanding(
     countedToday: countedToday ?? 0,
     startedToday: startedToday ?? 0,
   };
+}
+
+function waitingIn(found: {
+  readonly waitingId: PipelineId | null;
+  readonly designName: string | null;
+  readonly waitingFor: WaitReason | null;
+}): RunRefusal | null {
+  const { waitingId: pipelineId, designName, waitingFor } = found;
+  return pipelineId === null
+    ? null
+    : {
+        code: 'pipeline-waiting',
+        waiting: { pipelineId, designName: designName ?? '', waitingFor },
+      };
 }
 
 /** A run that made no call gives its count back, but not its start. */
@@ -259,6 +286,7 @@ async function insertRun(
       language: order.language,
       simulated,
       holdsSlot: true,
+      holdsConversation: order.conversationId !== null,
       onBudget: order.onBudget ?? 'stop',
       rerunOf: rerun?.of ?? null,
       reusedNodes: JSON.stringify(rerun?.reusedNodes ?? []),

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
-import type { ConversationId, PipelineId, UserId } from '../domain/ids.js';
+import type { ConversationId, UserId } from '../domain/ids.js';
 import { readTalk } from '../domain/stored-talk.js';
-import type { Talk } from '../domain/talk.js';
+import type { Talk, UnendedRun } from '../domain/talk.js';
 import type { Db, Tx } from './connect.js';
 
 export interface StoredDiscussion {
@@ -79,12 +79,12 @@ export interface TurnGround {
   readonly isAnswered: boolean;
   /** Whether the conversation counts against a day's discussions. */
   readonly isCounted: boolean;
-  /** Whether the run that was asked for has not ended. */
-  readonly isRunActive: boolean;
+  /** The conversation's runs that have not ended, the latest first: one, but for older data. */
+  readonly runs: readonly UnendedRun[];
 }
 
 /**
- * @param turn `answerKey` is the step key of its answer; `pipelineId` the run to be asked for
+ * @param turn `answerKey` is the step key of its answer
  * @returns null if the user has no such conversation
  */
 export async function readTurnGround(
@@ -93,7 +93,6 @@ export async function readTurnGround(
     readonly conversationId: ConversationId;
     readonly userId: UserId;
     readonly answerKey: string;
-    readonly pipelineId: PipelineId | null;
   },
 ): Promise<TurnGround | null> {
   const ground = await db
@@ -104,24 +103,37 @@ export async function readTurnGround(
         .onRef('answer.streamId', '=', 'conversations.id')
         .on('answer.stepKey', '=', turn.answerKey),
     )
-    .leftJoin('pipelineExecutions as run', (join) =>
-      join.on('run.id', '=', turn.pipelineId).on('run.status', 'in', ['pending', 'running']),
-    )
-    .select(['discussions.talk', 'conversations.countedOn', 'answer.seq', 'run.id as activeRun'])
+    .select(['discussions.talk', 'conversations.countedOn', 'answer.seq'])
+    .select(unendedRuns.as('runs'))
     .where('conversations.id', '=', turn.conversationId)
     .where('conversations.userId', '=', turn.userId)
     .executeTakeFirst();
   if (ground === undefined) {
     return null;
   }
-  const { talk, countedOn, seq, activeRun } = ground;
+  const { talk, countedOn, seq, runs } = ground;
   return {
     talk: talk === null ? null : talkIn(talk),
     isAnswered: seq !== null,
     isCounted: countedOn !== null,
-    isRunActive: activeRun !== null,
+    runs,
   };
 }
+
+const unendedRuns = sql<readonly UnendedRun[]>`coalesce(
+  (
+    select json_agg(
+      json_build_object(
+        'pipelineId', id, 'designName', design_name,
+        'waitingFor', waiting_for, 'holdsSlot', holds_slot
+      )
+      order by created_at desc
+    )
+    from pipeline_executions
+    where conversation_id = conversations.id and status in ('pending', 'running')
+  ),
+  '[]'
+)`;
 
 function talkIn(stored: unknown): Talk | null {
   const read = readTalk(stored);

@@ -184,6 +184,8 @@ export interface PipelineExecutionsTable {
   status: Generated<PipelineStatus>;
   /** At most one row per user is true (partial unique index). */
   holdsSlot: boolean;
+  /** It counts for its conversation: of those, at most one is unended (partial unique index). */
+  holdsConversation: Generated<boolean>;
   /** Why it makes no progress now; null while it works. */
   waitingFor: WaitReason | null;
   waitingSince: Timestamp | null;

@@ -1,4 +1,6 @@
 import type { Language } from './languages.js';
+import type { WaitingRun } from './refusals.js';
+import type { WaitReason } from './results.js';
 
 /** Answers that change nothing. */
 export type Remark =
@@ -29,6 +31,8 @@ export interface DiscussionTexts {
     readonly pipelineRunning: string;
     /** The run is not this discussion's, so that a "cancel" here would not reach it. */
     readonly otherPipelineRunning: string;
+    /** The discussion's own run has not ended, and works on nothing now. */
+    readonly pipelineWaiting: (run: WaitingRun) => string;
     readonly nothingRunning: string;
     readonly nothingToRun: string;
     readonly noDesign: string;
@@ -56,10 +60,19 @@ export interface DiscussionTexts {
   };
 }
 
+const KO_WAITS: Readonly<Record<WaitReason, string>> = {
+  approval: '승인을 기다리고 있어요',
+  budget: '하루 예산을 기다리고 있어요',
+  pause: '일시 정지되어 있어요',
+  slot: '다른 파이프라인이 끝나기를 기다리고 있어요',
+};
+
 const KO_ERRORS: DiscussionTexts['errors'] = {
   pipelineRunning:
     '파이프라인이 이미 실행 중이에요. 끝난 뒤에 다시 시도해 주세요. 멈추려면 "취소"라고 보내 주세요.',
   otherPipelineRunning: '다른 파이프라인이 이미 실행 중이에요. 끝난 뒤에 다시 시도해 주세요.',
+  pipelineWaiting: ({ designName, pipelineId, waitingFor }) =>
+    `이 대화의 파이프라인 "${designName}"(${pipelineId})이(가) 아직 끝나지 않았어요: ${KO_WAITS[waitingFor ?? 'pause']}. 멈추려면 "취소"라고 보내 주세요.`,
   nothingRunning: '지금 실행 중인 파이프라인이 없어요.',
   nothingToRun:
     '여기에는 다시 실행할 설계가 없어요. 원하는 작업을 말씀해 주시거나 먼저 설계안을 골라 주세요.',
@@ -115,11 +128,20 @@ const KO: DiscussionTexts = {
   },
 };
 
+const EN_WAITS: Readonly<Record<WaitReason, string>> = {
+  approval: 'it waits for an approval',
+  budget: "it waits for the day's budget",
+  pause: 'it is paused',
+  slot: 'it waits for another run to end',
+};
+
 const EN_ERRORS: DiscussionTexts['errors'] = {
   pipelineRunning:
     'A pipeline is already running. Try again after it has ended, or send "cancel" to stop it.',
   otherPipelineRunning:
     'Another pipeline of yours is already running. Try again after it has ended.',
+  pipelineWaiting: ({ designName, pipelineId, waitingFor }) =>
+    `The pipeline "${designName}" (${pipelineId}) of this conversation has not ended: ${EN_WAITS[waitingFor ?? 'pause']}. Let it end first, or send "cancel" to stop it.`,
   nothingRunning: 'Nothing is running at the moment.',
   nothingToRun:
     'There is no design to run again here. Tell me what you want done, or choose a design first.',

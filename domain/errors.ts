@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'no-llm-key'
   | 'llm-key-unreadable'
   | 'pipeline-running'
+  | 'pipeline-waiting'
   | 'pipelines-per-day'
   | 'discussions-per-day'
   | 'over-budget'

@@ -1,6 +1,8 @@
 import { discussionTexts } from './discussion-texts.js';
 import { DomainError } from './errors.js';
+import type { PipelineId } from './ids.js';
 import type { Language } from './languages.js';
+import { WAIT_DETAILS, type WaitReason } from './results.js';
 
 /** Why a run may not start. Source: contract, websocket §3.8 and security §4, §13. */
 export interface Refusal {
@@ -8,6 +10,7 @@ export interface Refusal {
   readonly code:
     | 'over-budget'
     | 'pipeline-running'
+    | 'pipeline-waiting'
     | 'pipelines-per-day'
     | 'no-llm-key'
     | 'llm-key-unreadable'
@@ -17,6 +20,15 @@ export interface Refusal {
   readonly limitUsd?: number;
   /** For `over-budget`: it is the limit of all users together, of the server's keys. */
   readonly isServerKeySpent?: boolean;
+  /** The run in the way, where it waits. */
+  readonly waiting?: WaitingRun;
+}
+
+/** A run that has not ended, and works on nothing now. */
+export interface WaitingRun {
+  readonly pipelineId: PipelineId;
+  readonly designName: string;
+  readonly waitingFor: WaitReason | null;
 }
 
 const SERVER_KEYS_SPENT: Readonly<Record<Language, string>> = {
@@ -33,7 +45,7 @@ export function refusalText(refusal: Refusal, language: Language): string {
 }
 
 function reasonOf(
-  { code, spentUsd = 0, limitUsd = 0 }: Refusal,
+  { code, spentUsd = 0, limitUsd = 0, waiting }: Refusal,
   errors: ReturnType<typeof discussionTexts>['errors'],
 ): string {
   switch (code) {
@@ -41,6 +53,8 @@ function reasonOf(
       return errors.overBudget({ spent: spentUsd, limit: limitUsd });
     case 'pipeline-running':
       return errors.otherPipelineRunning;
+    case 'pipeline-waiting':
+      return waiting === undefined ? errors.pipelineRunning : errors.pipelineWaiting(waiting);
     case 'pipelines-per-day':
       return errors.pipelinesPerDay;
     case 'no-llm-key':
@@ -65,6 +79,8 @@ export function refusalError(refusal: Refusal): DomainError {
       );
     case 'pipeline-running':
       return new DomainError(code, 'A pipeline is already running, wait for it to end');
+    case 'pipeline-waiting':
+      return new DomainError(code, waitingDetail(refusal));
     case 'pipelines-per-day':
       return new DomainError(code, 'Daily pipeline limit reached, try again tomorrow (UTC)');
     case 'no-llm-key':
@@ -77,4 +93,13 @@ export function refusalError(refusal: Refusal): DomainError {
         'One of the two runs is simulated and the other is not: re-run all of it, without "from" and "changes"',
       );
   }
+}
+
+function waitingDetail({ waiting }: Refusal): string {
+  if (waiting === undefined) {
+    return 'A run of this conversation has not ended';
+  }
+  const { designName, pipelineId, waitingFor } = waiting;
+  const why = waitingFor === null ? 'it waits' : WAIT_DETAILS[waitingFor];
+  return `The run "${designName}" (${pipelineId}) of this conversation has not ended: ${why}. Cancel it or let it end first`;
 }

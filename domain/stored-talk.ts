@@ -10,7 +10,8 @@ import {
   type Transition,
 } from './discussion.js';
 import { emptyMemory, type Memory } from './memory.js';
-import type { Refusal } from './refusals.js';
+import type { Refusal, WaitingRun } from './refusals.js';
+import { WAIT_REASONS } from './results.js';
 import { aCritique, aDesign, anIntent } from './stored-designs.js';
 import {
   aFlag,
@@ -109,7 +110,7 @@ const aRun: Reader<TalkRun> = (value, path) => {
 };
 
 const REFUSALS = [
-  ...(['over-budget', 'pipeline-running', 'pipelines-per-day'] as const),
+  ...(['over-budget', 'pipeline-running', 'pipeline-waiting', 'pipelines-per-day'] as const),
   ...(['no-llm-key', 'llm-key-unreadable', 'rerun-mixes-models'] as const),
 ] satisfies readonly Refusal['code'][];
 
@@ -121,6 +122,16 @@ const aRefusal: Reader<Refusal> = (value, path) => {
     ...(fields.has('spentUsd') ? { spentUsd: fields.get('spentUsd', aNumber) } : {}),
     ...(fields.has('limitUsd') ? { limitUsd: fields.get('limitUsd', aNumber) } : {}),
     ...(fields.find('isServerKeySpent', aFlag, false) ? { isServerKeySpent: true } : {}),
+    ...(fields.has('waiting') ? { waiting: fields.get('waiting', aWaitingRun) } : {}),
+  };
+};
+
+const aWaitingRun: Reader<WaitingRun> = (value, path) => {
+  const fields = new Fields(value, path);
+  return {
+    pipelineId: fields.get('pipelineId', aText),
+    designName: fields.get('designName', aText),
+    waitingFor: fields.find('waitingFor', oneOf(WAIT_REASONS), null),
   };
 };
 

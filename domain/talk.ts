@@ -14,7 +14,7 @@ import { discussionTexts, type Remark } from './discussion-texts.js';
 import type { MessageId, PipelineId } from './ids.js';
 import type { Language } from './languages.js';
 import { emptyMemory, type Memory } from './memory.js';
-import { refusalText, type Refusal } from './refusals.js';
+import { refusalText, type Refusal, type WaitingRun } from './refusals.js';
 
 /**
  * Everything a discussion knows between two messages. It is carried through continue-as-new and
@@ -149,19 +149,48 @@ export type TurnPlan =
   /** Which design is meant is not certain; `asked` is its index, null where none is likely. */
   | { readonly kind: 'ask-which'; readonly asked: number | null }
   | { readonly kind: 'run-again'; readonly design: Design }
-  | { readonly kind: 'cancel' }
-  | { readonly kind: 'restart' }
+  | EndsRuns
   | Saying;
+
+interface EndsRuns {
+  readonly kind: 'cancel' | 'restart';
+  /** The conversation's unended runs; absent in plans of before 0.7.0. */
+  readonly pipelineIds?: readonly PipelineId[];
+}
 
 export interface Saying {
   readonly kind: 'say';
   readonly what: Remark;
   /** Why the run was refused that could be tried again. */
   readonly refusal?: Refusal;
+  /** The run in the way, where it waits. */
+  readonly waiting?: WaitingRun;
+}
+
+/** An unended run of the conversation, as its record says. */
+export interface UnendedRun extends WaitingRun {
+  readonly holdsSlot: boolean;
+}
+
+/** Names the runs that a plan is about. */
+export function withRuns(plan: TurnPlan, runs: readonly UnendedRun[]): TurnPlan {
+  if (plan.kind === 'cancel' || plan.kind === 'restart') {
+    return { ...plan, pipelineIds: runs.map(({ pipelineId }) => pipelineId) };
+  }
+  const isAboutRun = plan.kind === 'say' && plan.what === 'pipeline-running';
+  const [run] = runs;
+  if (!isAboutRun || run === undefined || runs.some(({ holdsSlot }) => holdsSlot)) {
+    return plan;
+  }
+  const { pipelineId, designName, waitingFor } = run;
+  return { ...plan, waiting: { pipelineId, designName, waitingFor } };
 }
 
 /** What the user reads; a refusal is repeated with its reason. */
-export function remarkText({ what, refusal }: Saying, language: Language): string {
+export function remarkText({ what, refusal, waiting }: Saying, language: Language): string {
+  if (waiting !== undefined) {
+    return discussionTexts(language).errors.pipelineWaiting(waiting);
+  }
   return refusal === undefined
     ? discussionTexts(language).remarks[what]
     : refusalText(refusal, language);

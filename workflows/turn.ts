@@ -2,6 +2,7 @@
 import { isCancellation, log } from '@temporalio/workflow';
 import { beginAnew, remarkText, remember, type Talk, type TurnPlan } from '../domain/talk.js';
 import { discussionTexts } from '../domain/discussion-texts.js';
+import type { PipelineId } from '../domain/ids.js';
 import { records } from './activity-proxies.js';
 import type { DiscussionInput, UserMessage } from './discussion.messages.js';
 import { describeError } from './failures.js';
@@ -134,9 +135,9 @@ function carryOut(plan: TurnPlan, turn: Turn, talk: Talk): Promise<TurnEnd> | Tu
     case 'run-again':
       return choose(turn, talk, plan);
     case 'cancel':
-      return cancel(talk);
+      return cancel(talk, plan.pipelineIds);
     case 'restart':
-      return restart(turn, talk);
+      return restart(turn, talk, plan.pipelineIds);
     case 'say':
       return sayError({ ...talk, isLost: false }, remarkText(plan, talk.language));
   }
@@ -150,13 +151,13 @@ function warn({ conversationId }: Turn, talk: Talk): TurnEnd {
 }
 
 /** The run's own last event, `pipeline_result`, is the answer to a cancel. */
-async function cancel(talk: Talk): Promise<TurnEnd> {
-  await cancelActiveRun(talk);
+async function cancel(talk: Talk, runs: RunIds): Promise<TurnEnd> {
+  await cancelRuns(talk, runs);
   return { talk, events: [] };
 }
 
-async function restart(turn: Turn, talk: Talk): Promise<TurnEnd> {
-  await cancelActiveRun(talk);
+async function restart(turn: Turn, talk: Talk, runs: RunIds): Promise<TurnEnd> {
+  await cancelRuns(talk, runs);
   const { content, question } = discussionTexts(talk.language).restarted;
   return {
     talk: beginAnew(talk, turn.now),
@@ -172,8 +173,12 @@ async function restart(turn: Turn, talk: Talk): Promise<TurnEnd> {
   };
 }
 
-async function cancelActiveRun({ run }: Talk): Promise<void> {
-  if (run?.kind === 'admitted' && !run.ended) {
-    await cancelRun(run.pipelineId);
+type RunIds = readonly PipelineId[] | undefined;
+
+/** The record knows of runs that the state does not name; a plan of before 0.7.0 has none of it. */
+async function cancelRuns({ run }: Talk, runs: RunIds): Promise<void> {
+  const known = run?.kind === 'admitted' && !run.ended ? [run.pipelineId] : [];
+  for (const pipelineId of runs ?? known) {
+    await cancelRun(pipelineId);
   }
 }

@@ -17,6 +17,7 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   'no-llm-key': 400,
   'llm-key-unreadable': 400,
   'pipeline-running': 429,
+  'pipeline-waiting': 409,
   'pipelines-per-day': 429,
   'discussions-per-day': 429,
   'over-budget': 429,

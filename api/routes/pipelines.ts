@@ -39,7 +39,7 @@ const STARTS = {
     202: { description: 'The run goes on; ask at `Location`', schema: pipelineStatusSchema },
     400: error('No usable LLM key'),
     404: error('Template or conversation not found'),
-    409: error('The discussion has not confirmed a design'),
+    409: error('The discussion has not confirmed a design, or its last run waits'),
     429: error('Cost limit, runs per day, another active run, or rate limit'),
   },
 } as const;

@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { admitRun, countDiscussion, type RunAdmission, type RunOrder } from '../../db/admission.js';
 import type { Db } from '../../db/connect.js';
+import { parkRun } from '../../db/slots.js';
+import { inTransaction } from '../../db/transactions.js';
 import type { Role } from '../../domain/permissions.js';
+import type { WaitReason } from '../../domain/results.js';
 import { admittedRun, createTestConversation, runOrderOf } from '../support/runs.js';
 import { designOf } from '../support/designs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
@@ -87,6 +90,58 @@ test('an admitted run is pending, holds the slot and counts today', async () => 
     agentCount: 2,
     createdAt: NOW,
     startedAt: null,
+  });
+});
+
+describe('a conversation with a run that has not ended', () => {
+  async function runOf(userId: string, conversationId: string): Promise<string> {
+    const order = runOrderOf(userId, { conversationId });
+    expect(codeOf(await admitRun(db, order, NOW))).toBe('admitted');
+    return order.pipelineId;
+  }
+  const park = (pipelineId: string, reason: WaitReason) =>
+    inTransaction(db, (tx) => parkRun(tx, { pipelineId, reason, now: NOW }));
+
+  test.each(['approval', 'budget', 'pause'] as const)(
+    'takes no second one while the first waits: %s',
+    async (reason) => {
+      const userId = await newUser('pro');
+      const conversationId = await createTestConversation(db, userId);
+      const pipelineId = await runOf(userId, conversationId);
+      expect(codeOf(await admit(userId, { conversationId }))).toBe('pipeline-running');
+      await park(pipelineId, reason);
+      const waiting = { pipelineId, designName: 'Quick look', waitingFor: reason };
+      const refused = { kind: 'refused', code: 'pipeline-waiting', waiting };
+      expect(await admit(userId, { conversationId })).toEqual(refused);
+      expect(await admit(userId, { conversationId, order: 'socket' })).toEqual(refused);
+      await spend(userId, '1000');
+      expect(await admit(userId, { conversationId })).toEqual(refused); // also over the budget
+    },
+  );
+
+  test('stands in the way of no other conversation, and of none once it has ended', async () => {
+    const userId = await newUser('pro');
+    const conversationId = await createTestConversation(db, userId);
+    await park(await runOf(userId, conversationId), 'approval');
+    const other = await createTestConversation(db, userId);
+    expect(codeOf(await admit(userId, { conversationId: other }))).toBe('admitted');
+    await freeSlot(userId);
+    expect(codeOf(await admit(userId, { conversationId }))).toBe('admitted');
+  });
+
+  test('cannot get a second one by any other way', async () => {
+    const userId = await newUser('pro');
+    const conversationId = await createTestConversation(db, userId);
+    await park(await runOf(userId, conversationId), 'approval');
+    const again = db
+      .insertInto('pipelineExecutions')
+      .values({
+        ...{ id: randomUUID(), userId, conversationId, designName: 'D', design: '{}' },
+        ...{ language: 'en', simulated: true, agentCount: 1, holdsSlot: true },
+        holdsConversation: true,
+      })
+      .execute();
+    await expect(again).rejects.toThrow('uq_one_run_per_conversation');
   });
 });
 

@@ -71,3 +71,34 @@ test('2026-11-24T08: streams get the owner that their id names; those of nobody 
   );
   expect(await db.selectFrom('streamEvents').select('streamId').execute()).toHaveLength(2);
 });
+
+test('2026-12-02T02: a conversation with two unended runs keeps both, and gets no third', async () => {
+  await migrateTo('2026-12-01T61-server-key-days');
+  const [user, talk, old, latest] = Array.from({ length: 4 }, () => randomUUID());
+  await sql`insert into users (id, email, hashed_password, display_name)
+    values (${user}, 'a@example.com', 'x', 'A')`.execute(db);
+  await sql`insert into conversations (id, user_id, title) values (${talk}, ${user}, 't')`.execute(
+    db,
+  );
+  const add = (id: string | undefined, createdAt: string, more = '') =>
+    sql`insert into pipeline_executions
+      (id, user_id, conversation_id, design_name, design, status, holds_slot, created_at
+        ${sql.raw(more === '' ? '' : ', holds_conversation')})
+      values (${id}, ${user}, ${talk}, 'd', '{}', 'running', false, ${createdAt}
+        ${sql.raw(more === '' ? '' : `, ${more}`)})`.execute(db);
+  await add(old, '2026-11-29T00:00:00Z');
+  await add(latest, '2026-11-30T00:00:00Z');
+  await migrateTo('2026-12-02T02-one-run-per-conversation');
+  const runs = await db
+    .selectFrom('pipelineExecutions')
+    .select(['id', 'holdsConversation'])
+    .orderBy('createdAt')
+    .execute();
+  expect(runs).toEqual([
+    { id: old, holdsConversation: false },
+    { id: latest, holdsConversation: true },
+  ]);
+  await expect(add(randomUUID(), '2026-12-01T00:00:00Z', 'true')).rejects.toThrow(
+    'uq_one_run_per_conversation',
+  );
+});

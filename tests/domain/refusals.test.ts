@@ -20,6 +20,15 @@ const REFUSALS: readonly (readonly [Refusal, RegExp, RegExp, RegExp])[] = [
     /already running/,
     /이미 실행 중/,
   ],
+  [
+    {
+      ...{ kind: 'refused', code: 'pipeline-waiting' },
+      waiting: { pipelineId: 'run-1', designName: 'Quick look', waitingFor: 'approval' },
+    },
+    /^The run "Quick look" \(run-1\) .*: waiting for approval\. Cancel it/,
+    /^The pipeline "Quick look" \(run-1\) .*: it waits for an approval\..*"cancel"/,
+    /"Quick look"\(run-1\).*승인을 기다리고.*"취소"/,
+  ],
   [{ kind: 'refused', code: 'pipelines-per-day' }, /limit/, /for today/, /오늘/],
   [{ kind: 'refused', code: 'no-llm-key' }, /not configured/, /No LLM API key/, /키가 없어요/],
   [

@@ -16,6 +16,7 @@ import {
   withFeedback,
   withRequest,
   withRunEnded,
+  withRuns,
   type Talk,
   type TurnPlan,
 } from '../../domain/talk.js';
@@ -140,6 +141,27 @@ describe.each(['ko', 'en'] as const)('in %s', (language) => {
         expect(said(plan, language)).toBe(discussionTexts(language).errors.pipelineRunning);
       }
     }
+  });
+});
+
+describe('the runs of the conversation that have not ended', () => {
+  const run = (pipelineId: string, holdsSlot: boolean) =>
+    ({ pipelineId, designName: 'Quick look', waitingFor: 'pause', holdsSlot }) as const;
+  const runs = [run('new', false), run('old', false)];
+
+  test('are all named to be cancelled, also those that the state does not know', () => {
+    for (const kind of ['cancel', 'restart'] as const) {
+      expect(withRuns({ kind }, runs)).toEqual({ kind, pipelineIds: ['new', 'old'] });
+    }
+  });
+
+  test('are in the way of a message: one that waits is named, one that works is not', () => {
+    const plan = planTurn(talkIn('debate'), 'hello there', true);
+    const waits = withRuns(plan, runs);
+    expect(said(waits, 'en')).toMatch(/"Quick look" \(new\) .*: it is paused/);
+    expect(said(waits, 'ko')).toMatch(/"Quick look"\(new\).*일시 정지/);
+    expect(withRuns(plan, [run('new', true), run('old', false)])).toEqual(plan);
+    expect(withRuns({ kind: 'understand' }, runs)).toEqual({ kind: 'understand' });
   });
 });
 

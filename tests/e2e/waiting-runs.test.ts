@@ -248,6 +248,45 @@ describe('pause and resume', () => {
   });
 });
 
+describe('in a conversation', () => {
+  test('a run that waits is the only one: others are refused by its name, and the words reach it', async () => {
+    const person = await newPerson();
+    const conversationId = await person.startConversation();
+    const chat = await person.chat(conversationId);
+    await chat.say('Compare three podcast apps by price and write a report about them');
+    for (const word of ['cancel', 'restart']) {
+      const hold = Promise.withResolvers<null>();
+      const before = completions(stage.vendors, person.userId).length;
+      stage.vendors.setBehaviour(({ schema }) =>
+        schema === null ? { kind: 'answer', hold: hold.promise } : undefined,
+      );
+      chat.send(word === 'cancel' ? 'ok, take option 1' : 'run it again');
+      const { pipeline_id: id } = await chat.next('plan_generated');
+      await until('an agent works', () => {
+        return completions(stage.vendors, person.userId).length > before;
+      });
+      const orderAgain = () =>
+        person.ask('POST', '/pipelines/execute', { conversation_id: conversationId });
+      expect((await orderAgain()).status).toBe(429);
+      expect((await person.ask('POST', `/pipelines/${id}/pause`)).status).toBe(202);
+      hold.resolve(null);
+      await untilWaiting(person, id as string, 'pause');
+      expect(await orderAgain()).toMatchObject({
+        status: 409,
+        body: { detail: expect.stringMatching(new RegExp(`\\(${String(id)}\\).*: paused`)) },
+      });
+      expect(await chat.say('and now something else, please')).toMatchObject({
+        type: 'error',
+        content: expect.stringMatching(new RegExp(`\\(${String(id)}\\).*: it is paused`)),
+      });
+      chat.send(word);
+      await chat.next(word === 'cancel' ? 'pipeline_result' : 'clarification');
+      expect(await untilEnded(person, id as string)).toMatchObject({ status: 'cancelled' });
+      stage.vendors.setBehaviour();
+    }
+  });
+});
+
 /** $1.20 of gpt-4o-mini's output: more than a free user's day has. */
 const DEAR = { promptTokens: 10, completionTokens: 2_000_000 };
 
