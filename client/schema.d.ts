@@ -3681,7 +3681,7 @@ export interface operations {
           'application/json': components['schemas']['Error'];
         };
       };
-      /** @description The discussion has not confirmed a design */
+      /** @description The discussion has not confirmed a design, or its last run waits */
       409: {
         headers: {
           [name: string]: unknown;
@@ -3813,7 +3813,7 @@ export interface operations {
           'application/json': components['schemas']['Error'];
         };
       };
-      /** @description The discussion has not confirmed a design */
+      /** @description The discussion has not confirmed a design, or its last run waits */
       409: {
         headers: {
           [name: string]: unknown;
