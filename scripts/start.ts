@@ -1,5 +1,6 @@
 /** `npm start`: the whole of AgentForge on this machine, until Ctrl-C. */
 import { requireNode } from '../config/node-version.js';
+import { killChildren } from './embedded/children.js';
 import { lockHome } from './start/home-lock.js';
 import { readSettings } from './start/settings.js';
 import { createSupervisor } from './start/supervisor.js';
@@ -36,6 +37,9 @@ async function run(): Promise<void> {
     unlock();
   }
 }
+
+// whatever ends us, but for a kill: nothing that we have started stays behind
+process.on('exit', killChildren);
 
 async function waitForSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {

@@ -5,9 +5,13 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { z } from 'zod';
+import { keepChild, requireChildren } from './children.js';
 import { lastLines } from './logs.js';
 import { openPrivateLog, readOwnFile, realPathOf, writePrivateFile } from './private-files.js';
+import { sendSignal } from './signals.js';
 import { waitUntil } from './wait.js';
+
+export { sendSignal } from './signals.js';
 
 const PidRecord = z.object({ pid: z.number().int(), startTime: z.string(), command: z.string() });
 export type PidRecord = z.infer<typeof PidRecord>;
@@ -51,6 +55,7 @@ const STOP_TIMEOUT_MS = 8_000;
 
 /** Starts it and waits until it is ready. @throws Error with the end of its log when it is not. */
 export async function startServer(spec: ServerSpec): Promise<ServerProcess> {
+  requireChildren();
   const log = openPrivateLog(spec.logFile);
   const child = spawnPrivate(spec, log);
   closeSync(log);
@@ -84,9 +89,11 @@ function spawnPrivate(spec: ServerSpec, log: number): ChildProcess {
 
 async function trackChild(child: ChildProcess, spec: ServerSpec): Promise<ServerProcess> {
   let hasEnded = false;
+  const forget = child.pid === undefined ? () => undefined : keepChild(child.pid);
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => {
       hasEnded = true;
+      forget();
       resolve();
     });
   });
@@ -179,15 +186,6 @@ async function endProcess(
     }
     sendSignal(-pid, 'SIGKILL');
     await waitUntil(isGone, { timeoutMs: STOP_TIMEOUT_MS });
-  }
-}
-
-/** A negative pid means its whole group. */
-export function sendSignal(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // it has ended meanwhile
   }
 }
 

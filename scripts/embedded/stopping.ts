@@ -18,3 +18,9 @@ export const STOPPING = {
   /** "fast": ends sessions, writes a checkpoint; a cluster that is killed recovers at its next start. */
   postgres: { stopSignal: 'SIGINT', stopTimeoutMs: 2_500 },
 } as const satisfies Readonly<Record<string, Ending>>;
+
+/**
+ * However late timers fire on a machine under load: what has not ended this long after a stop was asked
+ * for is killed, all at once. Killing takes a moment, and the whole stop stays below 20 s.
+ */
+export const STOP_LIMIT_MS = 18_000;

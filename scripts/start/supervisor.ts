@@ -8,9 +8,11 @@ import {
   type Embedded,
   type Part,
 } from '../embedded/embedded.js';
+import { killChildren, refuseChildren } from '../embedded/children.js';
 import { boundLogs } from '../embedded/logs.js';
 import { requireFreePort } from '../embedded/ports.js';
 import type { ServerProcess } from '../embedded/process.js';
+import { STOP_LIMIT_MS } from '../embedded/stopping.js';
 import { findTemporalUiPlace } from '../embedded/temporal.js';
 import { environmentFor, environmentOf } from './app-environment.js';
 import {
@@ -80,15 +82,22 @@ export function createSupervisor(settings: StartSettings, say: (line: string) =>
     },
     async stop() {
       ending.abort();
-      logWatches.forEach((end) => {
-        end();
-      });
-      for (const app of APPS.toReversed()) {
-        await apps.get(app)?.stop();
+      refuseChildren();
+      const limit = setTimeout(killChildren, STOP_LIMIT_MS);
+      try {
+        logWatches.forEach((end) => {
+          end();
+        });
+        for (const app of APPS.toReversed()) {
+          await apps.get(app)?.stop();
+        }
+        await endLeftoverApps(settings.home); // those that were just being started
+        await embedded?.stop();
+        await endLeftoverServers(settings.home);
+      } finally {
+        clearTimeout(limit);
+        killChildren(); // those whose pid files are not written yet, or gone
       }
-      await endLeftoverApps(settings.home); // those that were just being started
-      await embedded?.stop();
-      await endLeftoverServers(settings.home);
       await Promise.all(watches);
     },
   };
