@@ -36,6 +36,7 @@ export interface Database {
   userDailyCosts: UserDailyCostsTable;
   serverKeyDays: ServerKeyDaysTable;
   encryptionKeys: EncryptionKeysTable;
+  temporalHome: TemporalHomeTable;
   anonymousDays: AnonymousDaysTable;
   pipelineTemplates: PipelineTemplatesTable;
   pipelineExecutions: PipelineExecutionsTable;
@@ -52,6 +53,14 @@ export interface Database {
   adminActions: AdminActionsTable;
   archives: ArchivesTable;
   auditTombstones: AuditTombstonesTable;
+}
+
+export interface TemporalHomeTable {
+  /** One row at most. */
+  isOnly: Generated<boolean>;
+  namespace: string;
+  namespaceId: string | null;
+  since: CreatedAt;
 }
 
 export interface UsersTable {

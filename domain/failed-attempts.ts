@@ -10,7 +10,7 @@ export interface AskedVendor {
   readonly vendor: string;
   readonly model: string | null;
   /** Absent while it has not failed. */
-  readonly code?: ErrorCode;
+  readonly code?: ErrorCode | null;
 }
 
 /** An attempt that has failed and is made again. */
@@ -44,7 +44,7 @@ export function textOfAsked(asked: readonly AskedVendor[]): string {
   return asked
     .map(({ vendor, model, code }) => {
       const who = model === null ? vendor : `${vendor} ${model}`;
-      return code === undefined ? who : `${who}: ${code}`;
+      return code == null ? who : `${who}: ${code}`;
     })
     .join(', ');
 }

@@ -33,6 +33,12 @@ export function pipelineWorkflowId(pipelineId: PipelineId): string {
   return `pipeline-${pipelineId}`;
 }
 
+/** @returns null for a workflow that is no run */
+export function pipelineIdIn(workflowId: string): PipelineId | null {
+  const id = workflowId.replace(/^pipeline-/, '');
+  return id !== workflowId && isUuid(id) ? id : null;
+}
+
 /** One per user, ever: an order that is repeated is the same deletion. */
 export function userDeletionWorkflowId(userId: UserId): string {
   return `user-deletion-${userId}`;

@@ -91,6 +91,7 @@ async function work(
   };
   try {
     await requireEncryptionKeys(config, parts, { logger: log, stopping });
+    await requireOwnTemporal(parts, { logger: log, stopping });
     const connection = await tryUntilStopped('temporal', attempt, { logger: log, stopping });
     if (connection !== null) {
       const running = runWorker(connection, {
@@ -113,6 +114,14 @@ async function requireEncryptionKeys(
 ): Promise<void> {
   const ask = () => findLackingKeys(db, encryptionKeys);
   const problem = await tryUntilStopped('postgres', ask, waiting);
+  if (problem !== null) {
+    throw new ConfigError(problem);
+  }
+}
+
+/** @throws ConfigError where the database's runs are in another Temporal: all would end as lost */
+async function requireOwnTemporal(parts: Parts, waiting: PatienceDeps): Promise<void> {
+  const problem = await tryUntilStopped('temporal', () => parts.findForeignTemporal(), waiting);
   if (problem !== null) {
     throw new ConfigError(problem);
   }

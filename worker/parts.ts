@@ -26,6 +26,7 @@ import { archivingOf } from './archiving.js';
 import { readCodeVersion } from './bundle.js';
 import { chooseModels, createModelParts } from './models.js';
 import type { Reconciler } from './reconciler.js';
+import { findForeignTemporal } from './temporal-home.js';
 import { createTemporalReconciler, readRole } from './temporal-reconciler.js';
 import {
   keyStoreOf,
@@ -45,6 +46,8 @@ export interface Parts {
   readonly metrics: WorkerMetrics;
   readonly reconciler: Reconciler;
   readonly reportFailedAttempt: ReportFailedAttempt;
+  /** @returns what is wrong where the database belongs to another Temporal. @throws while either is away */
+  findForeignTemporal(): Promise<string | null>;
   /** Makes our search attributes and the nightly retention known. @throws while the cluster does not answer */
   greetTemporal(): Promise<void>;
   close(): Promise<void>;
@@ -126,6 +129,7 @@ async function assemble(
     metrics,
     reconciler,
     reportFailedAttempt: createAttemptReports(client, logger),
+    findForeignTemporal: () => findForeignTemporal(db, temporal, config.temporal.namespace),
     greetTemporal: () => greet(temporal, config, logger),
     async close() {
       await reconciler.stop();

@@ -24,6 +24,8 @@ export interface ReconcilerDeps {
     cancelRun(pipelineId: PipelineId): Promise<void>;
     /** That it goes on already is no error. */
     startUserDeletion(userId: UserId): Promise<void>;
+    /** Runs whose workflow is running; one that has only just begun may be missing. */
+    listRunning(): Promise<ReadonlySet<PipelineId>>;
     describe(pipelineId: PipelineId): Promise<'running' | 'closed' | 'missing'>;
   };
   /** Orders archives that are missing. */
@@ -112,8 +114,14 @@ interface Round {
   readonly now: Date;
 }
 
-async function mendRuns(round: Round): Promise<void> {
-  const { deps, nudges, now } = round;
+interface RunRound extends Round {
+  /** Asked once in a round, and only if there is somebody to look for. */
+  listRunning(): Promise<ReadonlySet<PipelineId>>;
+}
+
+async function mendRuns(all: Round): Promise<void> {
+  const { deps, nudges, now } = all;
+  const round = { ...all, listRunning: once(() => listRunning(deps)) };
   const olderThan = new Date(now.getTime() - UNSTARTED_MS);
   const seen = new Set<PipelineId>();
   let page: readonly UnendedRun[] = [];
@@ -130,6 +138,21 @@ async function mendRuns(round: Round): Promise<void> {
   keepOnly(nudges, seen);
 }
 
+/** Without the list each run is asked for. */
+async function listRunning({ temporal, logger }: ReconcilerDeps): Promise<ReadonlySet<PipelineId>> {
+  try {
+    return await temporal.listRunning();
+  } catch (error) {
+    logger.warn('running workflows cannot be listed', { error });
+    return new Set();
+  }
+}
+
+function once<T>(ask: () => Promise<T>): () => Promise<T> {
+  let answer: Promise<T> | null = null;
+  return () => (answer ??= ask());
+}
+
 function keepOnly(nudges: Map<string, Nudge>, seen: ReadonlySet<string>): void {
   for (const id of nudges.keys()) {
     if (!seen.has(id)) {
@@ -138,7 +161,7 @@ function keepOnly(nudges: Map<string, Nudge>, seen: ReadonlySet<string>): void {
   }
 }
 
-async function mendRun(round: Round, run: UnendedRun): Promise<void> {
+async function mendRun(round: RunRound, run: UnendedRun): Promise<void> {
   const ageMs = round.now.getTime() - run.createdAt.getTime();
   if (run.isOwnerDisabled) {
     await endRun(round, run);
@@ -163,7 +186,7 @@ async function endRun({ deps }: Round, { id: pipelineId }: UnendedRun): Promise<
 }
 
 /** A notice may be lost with whoever was to send it; a workflow may be terminated while it waits. */
-async function mendWaiting(round: Round, run: UnendedRun): Promise<void> {
+async function mendWaiting(round: RunRound, run: UnendedRun): Promise<void> {
   const { deps, nudges, now } = round;
   const isGranted = run.waitingFor === 'slot' && run.holdsSlot;
   const last = nudges.get(run.id);
@@ -178,8 +201,11 @@ async function mendWaiting(round: Round, run: UnendedRun): Promise<void> {
   }
 }
 
-async function mendDoubtful(round: Round, run: UnendedRun): Promise<void> {
+async function mendDoubtful(round: RunRound, run: UnendedRun): Promise<void> {
   const { db, temporal, closeRun, logger } = round.deps;
+  if ((await round.listRunning()).has(run.id)) {
+    return;
+  }
   const workflow = await temporal.describe(run.id);
   // a workflow that has closed may have ended its run in the meantime
   if (workflow === 'running' || (await readRunById(db, run.id))?.status !== run.status) {

@@ -12,6 +12,7 @@ import type { UnendedRun } from '../db/pipelines.js';
 import { findUser } from '../db/users.js';
 import { pipelineWorkflowId, type PipelineId, type UserId } from '../domain/ids.js';
 import type { Role } from '../domain/permissions.js';
+import { listRunningRuns } from '../temporal/running-runs.js';
 import { readLiveness } from '../temporal/run-liveness.js';
 import { pipelineStart } from '../temporal/start-options.js';
 import { startUserDeletion } from '../temporal/user-workflows.js';
@@ -53,6 +54,7 @@ export function createTemporalReconciler(deps: TemporalReconcilerDeps): Reconcil
       signalSlotGranted: (pipelineId) => pipelineDoor.tellSlotGranted(pipelineId),
       cancelRun: (pipelineId) => inTime(() => cancelRun(client, pipelineId)),
       startUserDeletion: (userId) => inTime(() => startUserDeletion(deps, userId)),
+      listRunning: () => inTime(() => listRunningRuns(client, deps.taskQueue)),
       describe: (pipelineId) => inTime(() => readLiveness(client, pipelineId)),
     },
     sweepArchives: deps.sweepArchives,

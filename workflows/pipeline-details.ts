@@ -13,8 +13,7 @@ import type { NodeView, PipelineEnd } from './pipeline.messages.js';
 import { viewOf, type RunProgress } from './pipeline-view.js';
 
 export function detailsOf(progress: RunProgress): string {
-  const [about, ...rest] = bodyOf(progress, viewOf(progress).nodes);
-  return [headOf(progress), about, HOW_TO_STOP, ...rest].join('\n\n');
+  return [headOf(progress), ...bodyOf(progress, viewOf(progress).nodes), HOW_TO_STOP].join('\n\n');
 }
 
 /** Only said while there is something to stop. */
@@ -198,10 +197,15 @@ function failuresOf(progress: RunProgress): readonly string[] {
 function failedNodesOf({ run, receipts }: RunProgress) {
   return run.graph.nodes.flatMap(({ node }) => {
     const receipt = receipts.get(node);
-    const asked = receipt?.asked === undefined ? '' : ` (${plain(textOfAsked(receipt.asked))})`;
-    return receipt?.status === 'failed'
-      ? [{ node, errorCode: receipt.errorCode ?? 'internal', asked }]
-      : [];
+    if (receipt?.status !== 'failed') {
+      return [];
+    }
+    const { errorCode: code, asked = [] } = receipt;
+    const errorCode = code ?? 'internal';
+    const text = textOfAsked(
+      asked.map((it) => (it.code === errorCode ? { ...it, code: null } : it)),
+    );
+    return [{ node, errorCode, asked: text === '' ? '' : ` (${plain(text)})` }];
   });
 }
 

@@ -18,6 +18,7 @@ import * as step61 from './2026-12-01T61-server-key-days.js';
 import * as step202 from './2026-12-02T02-one-run-per-conversation.js';
 import * as step204 from './2026-12-02T04-unread-sources.js';
 import * as step205 from './2026-12-02T05-call-prompts.js';
+import * as step206 from './2026-12-02T06-temporal-home.js';
 import * as step207 from './2026-12-02T07-encryption-keys.js';
 
 /** Every migration in order, listed by `npm run db:new`; a released one is never edited. */
@@ -41,5 +42,6 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '2026-12-02T02-one-run-per-conversation': step202,
   '2026-12-02T04-unread-sources': step204,
   '2026-12-02T05-call-prompts': step205,
+  '2026-12-02T06-temporal-home': step206,
   '2026-12-02T07-encryption-keys': step207,
 };

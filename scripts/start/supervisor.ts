@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { connectDb } from '../../db/connect.js';
 import { migrate } from '../../db/migrate.js';
+import { reopenTemporalHome } from '../../db/temporal-home.js';
 import {
   endLeftoverServers,
   startEmbedded,
@@ -74,7 +75,7 @@ export function createSupervisor(settings: StartSettings, say: (line: string) =>
       logWatches.push(boundLogs(servers.logFiles));
       const env = environmentOf(settings, servers);
       say('Updating the database …');
-      await migrateDatabase(env['DATABASE_URL'] ?? '');
+      await updateDatabase(env['DATABASE_URL'] ?? '', settings);
       const ours = appsOf(settings);
       say(`Starting ${ours.join(', ')} …`);
       await Promise.all(ours.map((app) => startWatchedApp(app, environmentFor(app, env))));
@@ -137,7 +138,7 @@ async function embeddedOptions(settings: StartSettings, say: (line: string) => v
   };
 }
 
-async function migrateDatabase(url: string): Promise<void> {
+async function updateDatabase(url: string, settings: StartSettings): Promise<void> {
   const db = connectDb({
     url,
     poolSize: 1,
@@ -146,6 +147,9 @@ async function migrateDatabase(url: string): Promise<void> {
   });
   try {
     await migrate(db);
+    if (!settings.TEMPORAL_ADDRESS) {
+      await reopenTemporalHome(db);
+    }
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : '';
     throw new Error(`The database cannot be updated: check DATABASE_URL (${why}).`, { cause });

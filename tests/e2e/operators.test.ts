@@ -130,7 +130,7 @@ describe('a run in the Web UI', () => {
       return (await handle.describe()).status.name === 'FAILED';
     });
     expect(await currentDetails(pipelineWorkflowId(id))).toMatch(
-      /^\*\*Ended: failed\.\*\* \*\*reader\*\* model-key-refused \(openai gpt-4o-mini: model-key-refused\): Let/,
+      /^\*\*Ended: failed\.\*\* \*\*reader\*\* model-key-refused \(openai gpt-4o-mini\): Let/,
     );
     const { events } = await handle.fetchHistory();
     const failures = (events ?? []).flatMap(

@@ -3,10 +3,12 @@ import type { Db } from '../../db/connect.js';
 import { createLedger } from '../../db/costs.js';
 import { parkRun, takeSlot } from '../../db/slots.js';
 import { closeAccount } from '../../db/user-deletion.js';
+import { forgetTemporalHome, reopenTemporalHome } from '../../db/temporal-home.js';
 import { setUserDisabled } from '../../db/users.js';
 import { inTransaction } from '../../db/transactions.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { createReconciler, type Reconciler } from '../../worker/reconciler.js';
+import { findForeignTemporal } from '../../worker/temporal-home.js';
 import { admittedRun, createTestConversation } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
 import { until } from '../support/until.js';
@@ -39,7 +41,10 @@ function scene() {
   const warnings: string[] = [];
   const workflows = new Map<string, WorkflowState>();
   const whileDescribed = new Map<string, () => Promise<unknown>>();
-  const faults = { start: 0, describe: 0, close: 0 };
+  const listed = new Set<string>();
+  const lists = { count: 0 };
+  const described: string[] = [];
+  const faults = { start: 0, describe: 0, close: 0, list: 0 };
   const clock = { now: START };
   const failing = (kind: keyof typeof faults) => {
     if (faults[kind] > 0) {
@@ -72,7 +77,14 @@ function scene() {
         failing('start');
         deletions.push(id);
       },
+      listRunning: async () => {
+        await Promise.resolve();
+        failing('list');
+        lists.count += 1;
+        return listed;
+      },
       describe: async (id: string) => {
+        described.push(id);
         await whileDescribed.get(id)?.();
         failing('describe');
         return workflows.get(id) ?? 'missing';
@@ -100,7 +112,19 @@ function scene() {
     clock.now = at(seconds);
     await reconciler.runOnce();
   };
-  const said = { swept, started, signalled, granted, cancelled, deletions, closed, warnings };
+  const said = {
+    listed,
+    lists,
+    described,
+    swept,
+    started,
+    signalled,
+    granted,
+    cancelled,
+    deletions,
+    closed,
+    warnings,
+  };
   return { ...said, workflows, whileDescribed, faults, clock, deps, round };
 }
 
@@ -400,4 +424,74 @@ test('a deletion that was ordered is started until its user is gone, ever more r
   await db.deleteFrom('users').where('id', '=', id).execute();
   await round(300, reconciler);
   expect(deletions).toHaveLength(5);
+});
+
+describe('of runs that go on', () => {
+  test('Temporal is asked once in a round, and singly of those only that its list does not have', async () => {
+    const stage = scene();
+    const known = [await newRun({ opened: true }), await newRun({ opened: true })];
+    const other = await newRun({ opened: true });
+    known.forEach((id) => stage.listed.add(id));
+    stage.workflows.set(other, 'running');
+    const reconciler = createReconciler(stage.deps);
+    await stage.round(60, reconciler);
+    expect([stage.lists.count, stage.described]).toEqual([1, [other]]);
+    expect(stage.closed).toEqual([]);
+  });
+
+  test('each is asked for while the list cannot be had', async () => {
+    const stage = scene();
+    const run = await newRun({ opened: true });
+    stage.workflows.set(run, 'running');
+    stage.faults.list = 1;
+    await stage.round(60, createReconciler(stage.deps));
+    expect([stage.described, stage.closed]).toEqual([[run], []]);
+  });
+
+  test('nothing is listed where none is old enough to be in doubt', async () => {
+    const stage = scene();
+    await stage.round(60, createReconciler(stage.deps));
+    expect(stage.lists.count).toBe(0);
+  });
+});
+
+describe('a worker that was led to another Temporal', () => {
+  /** A Temporal that tells of its namespace so. */
+  const temporalOf = (answer: () => Promise<object>) =>
+    ({
+      connection: {
+        withDeadline: (_: number, ask: () => unknown) => ask(),
+        workflowService: { describeNamespace: answer },
+      },
+    }) as never;
+  const withId = (id: string) => temporalOf(() => Promise.resolve({ namespaceInfo: { id } }));
+  const silent = temporalOf(() =>
+    Promise.reject(Object.assign(new Error('denied'), { code: 7, details: '', metadata: {} })),
+  );
+
+  test('by its name, or by an address where the name means another cluster, does not work', async () => {
+    expect(await findForeignTemporal(db, withId('a'), 'default')).toBeNull();
+    expect(await findForeignTemporal(db, withId('a'), 'default')).toBeNull();
+    expect(await findForeignTemporal(db, withId('b'), 'other')).toMatch(
+      /belongs to the namespace "default".*was led to the namespace "other": correct TEMPORAL_NAMESPACE/,
+    );
+    expect(await findForeignTemporal(db, withId('b'), 'default')).toMatch(/led to another cluster/);
+    expect(await findForeignTemporal(db, withId('a'), 'default')).toBeNull();
+  });
+
+  test('works where an operator says so, or a start brings its own Temporal', async () => {
+    await findForeignTemporal(db, withId('a'), 'default');
+    await reopenTemporalHome(db);
+    expect(await findForeignTemporal(db, withId('b'), 'default')).toBeNull();
+    expect(await findForeignTemporal(db, withId('a'), 'default')).toContain('another cluster');
+    expect(await forgetTemporalHome(db)).toEqual({ namespace: 'default', namespaceId: 'b' });
+    expect(await findForeignTemporal(db, withId('c'), 'other')).toBeNull();
+  });
+
+  test('is told by the name alone where a cluster does not say more', async () => {
+    expect(await findForeignTemporal(db, silent, 'default')).toBeNull();
+    expect(await findForeignTemporal(db, withId('a'), 'default')).toBeNull();
+    expect(await findForeignTemporal(db, silent, 'default')).toBeNull();
+    expect(await findForeignTemporal(db, silent, 'other')).toContain('"other"');
+  });
 });

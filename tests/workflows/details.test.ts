@@ -223,7 +223,7 @@ test('a failed agent names whom it has asked', () => {
     ...{ provider: null, model: null, asked },
   });
   expect(detailsOf(progress)).toContain(
-    '- **reader** model-key-refused (openai gpt-4o: model-key-refused): Let the user replace',
+    '- **reader** model-key-refused (openai gpt-4o): Let the user replace',
   );
   expect(rowsOf(detailsOf(progress)).at(-1)).toContain('| reader | failed | openai | gpt-4o |');
 });
