@@ -1556,11 +1556,14 @@ export interface components {
       message: string;
       models_available: string[];
     };
+    /** @description Of `cost`, `estimated_cost` is for answers whose vendor stated no usage, `unknown_cost` for calls of unknown end: both at their upper bound; absent where 0 */
     UsageDay: {
       /** Format: date */
       date: string;
       cost: number;
       request_count: number;
+      estimated_cost?: number;
+      unknown_cost?: number;
     };
     PastPipeline: {
       /** Format: uuid */
@@ -1665,13 +1668,15 @@ export interface components {
       /** @enum {string} */
       workflow: 'running' | 'closed' | 'missing';
     };
-    /** @description US dollars by UTC day, and who has spent most; of deleted users only days are kept */
+    /** @description US dollars by UTC day, and who has spent most; of deleted users only days are kept. Of `cost`, `estimated_cost` is for answers whose vendor stated no usage, `unknown_cost` for calls of unknown end: both at their upper bound */
     Costs: {
       days: {
         /** Format: date */
         date: string;
         cost: number;
         users: number;
+        estimated_cost: number;
+        unknown_cost: number;
       }[];
       users: {
         /** Format: uuid */

@@ -151,6 +151,9 @@ export interface CostDay {
   readonly date: string;
   /** US dollars, exact decimal */
   readonly cost: string;
+  /** Of it: calls whose vendor stated no usage, and calls of unknown end; both at their bound. */
+  readonly estimatedCost: string;
+  readonly unknownCost: string;
   /** How many users it was spent by; those who have been deleted meanwhile are not counted. */
   readonly users: number;
 }
@@ -161,13 +164,25 @@ export async function readCostDays(
   { since, userId }: CostRange,
 ): Promise<readonly CostDay[]> {
   const { rows } = await sql<CostDay>`
-    select date, sum(total_cost)::text as cost, count(user_id)::int as users from (
+    with not_stated as (
+      select date, sum(cost) filter (where state = 'estimated') as estimated,
+        sum(cost) filter (where state = 'unknown') as unknown
+      from cost_ledger
+      where date >= ${since} and state in ('estimated', 'unknown')
+        and (${userId ?? null}::uuid is null or user_id = ${userId ?? null}::uuid)
+      group by date
+    )
+    select days.date, sum(total_cost)::text as cost, count(user_id)::int as users,
+      coalesce(max(not_stated.estimated), 0)::text as estimated_cost,
+      coalesce(max(not_stated.unknown), 0)::text as unknown_cost
+    from (
       select date, total_cost, user_id from user_daily_costs
         where date >= ${since} and (${userId ?? null}::uuid is null or user_id = ${userId ?? null}::uuid)
       union all
       select date, total_cost, null from anonymous_days
         where date >= ${since} and ${userId ?? null}::uuid is null
-    ) as days group by date order by date`.execute(db);
+    ) as days left join not_stated on not_stated.date = days.date
+    group by days.date order by days.date`.execute(db);
   return rows;
 }
 

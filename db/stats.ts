@@ -7,6 +7,9 @@ export interface UsageDay {
   readonly date: string;
   /** US dollars, exact decimal */
   readonly cost: string;
+  /** Of it: calls whose vendor stated no usage, and calls of unknown end; both at their bound. */
+  readonly estimatedCost: string;
+  readonly unknownCost: string;
   /** The user's own messages of that day. */
   readonly requestCount: number;
 }
@@ -20,6 +23,12 @@ export async function readUsageHistory(
     with costs as (
       select date, total_cost from user_daily_costs
       where user_id = ${range.userId} and date >= ${range.since}
+    ), not_stated as (
+      select date, sum(cost) filter (where state = 'estimated') as estimated,
+        sum(cost) filter (where state = 'unknown') as unknown
+      from cost_ledger
+      where user_id = ${range.userId} and date >= ${range.since} and state in ('estimated', 'unknown')
+      group by date
     ), counts as (
       select to_char(messages.created_at at time zone 'UTC', 'YYYY-MM-DD') as date,
              count(*)::int as request_count
@@ -30,8 +39,11 @@ export async function readUsageHistory(
     )
     select coalesce(costs.date, counts.date) as date,
            coalesce(costs.total_cost, 0)::text as cost,
+           coalesce(not_stated.estimated, 0)::text as estimated_cost,
+           coalesce(not_stated.unknown, 0)::text as unknown_cost,
            coalesce(counts.request_count, 0) as request_count
     from costs full join counts on counts.date = costs.date
+    left join not_stated on not_stated.date = costs.date
     order by 1`.execute(db);
   return rows;
 }

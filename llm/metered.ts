@@ -109,11 +109,16 @@ async function sendCharged(
   const charged = await persist(deps, () =>
     deps.ledger.settle(charge, { callId, reply, fallbackFrom, calls }),
   );
-  (deps.metrics ?? silentMetrics).answered({
+  const metrics = deps.metrics ?? silentMetrics;
+  const isStated = reply.isEstimated !== true;
+  if (!isStated) {
+    metrics.usageNotStated({ provider: reply.provider, state: 'estimated' });
+  }
+  metrics.answered({
     provider: reply.provider,
     model: reply.model,
     complexity: turn.request.complexity,
-    usage: reply.usage,
+    usage: isStated ? reply.usage : null,
     costUsd: charged.costUsd,
     seconds,
   });
@@ -169,6 +174,10 @@ async function sendReserved(
     const reply = await sendPlainly({ ...turn, call }, deps.beginReply?.());
     return withBill(reply, call, reservation);
   } catch (error) {
+    if (billingOf(error) === 'unknown') {
+      const { name: provider } = turn.provider;
+      (deps.metrics ?? silentMetrics).usageNotStated({ provider, state: 'unknown' });
+    }
     await closeFailed(deps, callId, error);
     throw error;
   }

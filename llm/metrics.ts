@@ -4,6 +4,11 @@ import type { ComplexityClass, ProviderName, Usage } from '../domain/models.js';
 /** What the model room counts; telemetry/model-metrics.ts keeps it for Prometheus. */
 export interface ModelMetrics {
   answered(call: AnsweredCall): void;
+  /** A call is charged at its bound: nothing states what it used. */
+  usageNotStated(call: {
+    readonly provider: ProviderName;
+    readonly state: 'estimated' | 'unknown';
+  }): void;
   failed(call: { readonly provider: ProviderName; readonly code: ErrorCode }): void;
   /** The next vendor was asked after `from` had failed. */
   fellBack(step: { readonly from: ProviderName; readonly to: ProviderName }): void;
@@ -25,13 +30,15 @@ export interface AnsweredCall {
   readonly provider: ProviderName;
   readonly model: string;
   readonly complexity: ComplexityClass;
-  readonly usage: Usage;
+  /** null: the vendor did not state it */
+  readonly usage: Usage | null;
   readonly costUsd: number;
   readonly seconds: number;
 }
 
 export const silentMetrics: ModelMetrics = {
   answered: () => undefined,
+  usageNotStated: () => undefined,
   failed: () => undefined,
   fellBack: () => undefined,
   retried: () => undefined,

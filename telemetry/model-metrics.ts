@@ -8,7 +8,7 @@ interface AnsweredCall {
   readonly provider: string;
   readonly model: string;
   readonly complexity: string;
-  readonly usage: { readonly promptTokens: number; readonly completionTokens: number };
+  readonly usage: { readonly promptTokens: number; readonly completionTokens: number } | null;
   readonly costUsd: number;
   readonly seconds: number;
 }
@@ -23,10 +23,19 @@ export function createModelMetrics(registry: Registry) {
   return {
     answered({ provider, model, complexity, usage, costUsd, seconds }: AnsweredCall): void {
       meters.requests.inc({ provider, model, complexity });
-      meters.tokens.inc({ provider, model, type: 'input' }, usage.promptTokens);
-      meters.tokens.inc({ provider, model, type: 'output' }, usage.completionTokens);
+      meters.tokens.inc({ provider, model, type: 'input' }, usage?.promptTokens ?? 0);
+      meters.tokens.inc({ provider, model, type: 'output' }, usage?.completionTokens ?? 0);
       meters.cost.inc({ provider, model }, costUsd);
       meters.duration.observe({ provider, model }, seconds);
+    },
+    usageNotStated({
+      provider,
+      state,
+    }: {
+      readonly provider: string;
+      readonly state: string;
+    }): void {
+      meters.notStated.inc({ provider, state });
     },
     failed({ provider, code }: { readonly provider: string; readonly code: string }): void {
       meters.errors.inc({ provider, code });
@@ -72,6 +81,12 @@ function metersOf(registry: Registry) {
       name: 'llm_cost_dollars_total',
       help: 'Cost of answered model calls in US dollars',
       labelNames: ['provider', 'model'],
+      registers,
+    }),
+    notStated: new Counter({
+      name: 'llm_usage_not_stated_total',
+      help: 'Model calls charged at their upper bound: answered without usage (estimated), or of unknown end',
+      labelNames: ['provider', 'state'],
       registers,
     }),
     duration: new Histogram({

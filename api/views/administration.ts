@@ -101,13 +101,21 @@ export const releaseSchema = z
 
 export const costsSchema = z
   .object({
-    days: z.array(z.object({ date: z.iso.date(), cost: z.number(), users: z.int() })),
+    days: z.array(
+      z.object({
+        date: z.iso.date(),
+        cost: z.number(),
+        users: z.int(),
+        estimated_cost: z.number(),
+        unknown_cost: z.number(),
+      }),
+    ),
     users: z.array(z.object({ id: z.guid(), email: z.string(), cost: z.number() })),
   })
   .meta({
     id: 'Costs',
     description:
-      'US dollars by UTC day, and who has spent most; of deleted users only days are kept',
+      'US dollars by UTC day, and who has spent most; of deleted users only days are kept. Of `cost`, `estimated_cost` is for answers whose vendor stated no usage, `unknown_cost` for calls of unknown end: both at their upper bound',
   });
 
 export function viewCosts(
@@ -115,7 +123,10 @@ export function viewCosts(
   users: readonly { readonly id: string; readonly email: string; readonly cost: string }[],
 ): z.output<typeof costsSchema> {
   return {
-    days: days.map((day) => ({ ...day, cost: Number(day.cost) })),
+    days: days.map(({ date, cost, users: spenders, estimatedCost, unknownCost }) => ({
+      ...{ date, cost: Number(cost), users: spenders },
+      ...{ estimated_cost: Number(estimatedCost), unknown_cost: Number(unknownCost) },
+    })),
     users: users.map((user) => ({ ...user, cost: Number(user.cost) })),
   };
 }

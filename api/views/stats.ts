@@ -2,10 +2,20 @@ import { z } from 'zod';
 import type { PastPipeline, Totals, UsageDay } from '../../db/stats.js';
 import { pipelineStatusNames } from './results.js';
 
+/** Of days of one user and of all. */
+export const NOT_STATED =
+  'Of `cost`, `estimated_cost` is for answers whose vendor stated no usage, `unknown_cost` for calls of unknown end: both at their upper bound; absent where 0';
+
 export const usageHistorySchema = z.array(
   z
-    .object({ date: z.iso.date(), cost: z.number(), request_count: z.int() })
-    .meta({ id: 'UsageDay' }),
+    .object({
+      date: z.iso.date(),
+      cost: z.number(),
+      request_count: z.int(),
+      estimated_cost: z.number().exactOptional(),
+      unknown_cost: z.number().exactOptional(),
+    })
+    .meta({ id: 'UsageDay', description: NOT_STATED }),
 );
 
 export const pipelineHistorySchema = z.array(
@@ -31,7 +41,13 @@ export const summarySchema = z
   .meta({ id: 'Summary' });
 
 export function viewUsageDay(day: UsageDay) {
-  return { date: day.date, cost: Number(day.cost), request_count: day.requestCount };
+  return {
+    date: day.date,
+    cost: Number(day.cost),
+    request_count: day.requestCount,
+    ...(Number(day.estimatedCost) === 0 ? {} : { estimated_cost: Number(day.estimatedCost) }),
+    ...(Number(day.unknownCost) === 0 ? {} : { unknown_cost: Number(day.unknownCost) }),
+  };
 }
 
 export function viewPastPipeline(run: PastPipeline) {

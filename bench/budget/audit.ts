@@ -13,6 +13,8 @@ export interface Money {
   readonly admitted: number;
   readonly refused: number;
   readonly settled: number;
+  /** Answers whose vendor stated no usage. */
+  readonly estimated: number;
   readonly unknown: number;
   readonly released: number;
   /** Reservations that nobody has closed. */
@@ -20,6 +22,7 @@ export interface Money {
   /** All amounts in picodollars, which are exact. */
   readonly settledPico: bigint;
   readonly vendorSettledPico: bigint;
+  readonly estimatedPico: bigint;
   readonly unknownPico: bigint;
   /** What the vendor has counted for calls whose answer never arrived. */
   readonly vendorLostPico: bigint;
@@ -69,11 +72,13 @@ export async function auditMoney(
     admitted: rows.length,
     refused: await countRefused(db),
     settled: settled.length,
+    estimated: inState('estimated').length,
     unknown: inState('unknown').length,
     released: inState('released').length,
     open: inState('reserved').length,
     settledPico: sum(settled.map(({ pico }) => pico)),
     vendorSettledPico: sum(steps.flatMap((step) => step.settledPico)),
+    estimatedPico: sum(inState('estimated').map(({ pico }) => pico)),
     unknownPico: sum(inState('unknown').map(({ pico }) => pico)),
     vendorLostPico: sum(lost),
     wrongRows: steps.reduce((count, step) => count + step.wrongRows, 0),
@@ -146,8 +151,8 @@ function stepOf(rows: readonly Row[], calls: readonly VendorCall[]): Step {
 function countUncovered(rows: readonly Row[], lost: readonly bigint[]): number {
   const dearestFirst = (amounts: readonly bigint[]) =>
     amounts.toSorted((a, b) => (a < b ? 1 : a > b ? -1 : 0));
-  const unknown = rows.filter(({ state }) => state === 'unknown').map(({ pico }) => pico);
-  const covers = dearestFirst(unknown);
+  const atBound = rows.filter(({ state }) => state === 'unknown' || state === 'estimated');
+  const covers = dearestFirst(atBound.map(({ pico }) => pico));
   return dearestFirst(lost).filter((pico, at) => (covers[at] ?? -1n) < pico).length;
 }
 

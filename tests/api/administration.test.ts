@@ -176,9 +176,20 @@ describe('GET /admin/costs', () => {
     await spend(one.id, '900');
     await spend(two.id, '1000.5');
     await api.db.insertInto('anonymousDays').values({ date, totalCost: '2' }).execute();
+    const call = (userId: string, state: 'estimated' | 'unknown', cost: string) =>
+      api.db
+        .insertInto('costLedger')
+        .values({
+          ...{ id: randomUUID(), stepId: randomUUID(), runId: 'r', attempt: 1, callNumber: 1 },
+          ...{ userId, date, provider: 'openai', model: 'm', state, cost, reserved: cost },
+          ...{ inputUsdPerMillion: '1', outputUsdPerMillion: '1', maxTokens: 1 },
+        })
+        .execute();
+    await call(one.id, 'estimated', '0.5');
+    await call(two.id, 'unknown', '0.25');
     const { body } = await get('/costs?days=6&limit=2');
     expect(body.days.find((day: { date: string }) => day.date === date)).toEqual({
-      ...{ date, cost: 1902.5, users: 2 },
+      ...{ date, cost: 1902.5, users: 2, estimated_cost: 0.5, unknown_cost: 0.25 },
     });
     expect(body.users).toEqual([
       { id: two.id, email: two.email, cost: 1000.5 },
@@ -188,7 +199,7 @@ describe('GET /admin/costs', () => {
       expect.objectContaining({ date }),
     );
     expect((await get(`/costs?user_id=${one.id}`)).body).toEqual({
-      days: [{ date, cost: 900, users: 1 }],
+      days: [{ date, cost: 900, users: 1, estimated_cost: 0.5, unknown_cost: 0 }],
       users: [{ id: one.id, email: one.email, cost: 900 }],
     });
   });

@@ -80,6 +80,22 @@ test('usage is by day, ascending, with cost, messages or both', async () => {
   ]);
 });
 
+test('what no vendor has stated is shown apart, by its kind', async () => {
+  await spend(person.id, 3, '0.75');
+  const call = (state: 'settled' | 'estimated' | 'unknown', cost: string) => ({
+    ...{ id: randomUUID(), stepId: randomUUID(), runId: 'r', attempt: 1, callNumber: 1 },
+    ...{ userId: person.id, date: dayOf(daysAgo(3)), provider: 'openai' as const, model: 'm' },
+    ...{ state, cost, reserved: cost, inputUsdPerMillion: '1', outputUsdPerMillion: '1' },
+    maxTokens: 1,
+  });
+  await api.db
+    .insertInto('costLedger')
+    .values([call('settled', '0.4'), call('estimated', '0.25'), call('unknown', '0.1')])
+    .execute();
+  const day = { date: dayOf(daysAgo(3)), cost: 0.75, estimated_cost: 0.25, unknown_cost: 0.1 };
+  expect((await ask('usage-history')).body).toEqual([{ ...day, request_count: 0 }]);
+});
+
 test('usage reaches back exactly as many days as asked, today and the first one included', async () => {
   await spend(person.id, 0, '0.1');
   await spend(person.id, 7, '0.2');

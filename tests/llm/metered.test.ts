@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { Registry } from 'prom-client';
 import type { Charge } from '../../domain/costs.js';
 import { promptFor } from '../../domain/agent-prompts.js';
@@ -6,8 +7,9 @@ import { estimatedTokens } from '../../domain/token-estimates.js';
 import { chargeScope } from '../../llm/charge-scope.js';
 import { createMeteredModels, type MeteredDeps, type Models } from '../../llm/metered.js';
 import type { ModelMetrics } from '../../llm/metrics.js';
-import type { ModelRequest, PayingKey } from '../../llm/model.js';
+import type { ModelRequest, PayingKey, Provider } from '../../llm/model.js';
 import { createRouter, type Providers, type PassTurn } from '../../llm/router.js';
+import { ModelCallError } from '../../llm/vendor-errors.js';
 import { createSimulated } from '../../llm/simulated/simulated.js';
 import { createModelMetrics } from '../../telemetry/model-metrics.js';
 import { silentLogger } from '../../telemetry/logger.js';
@@ -64,6 +66,7 @@ function requestOf(change: Partial<ModelRequest> = {}): ModelRequest {
 
 interface MeteredOptions {
   readonly affordableTokens?: number;
+  readonly providers?: Providers;
   readonly keys?: readonly PayingKey[];
   readonly persistence?: Pick<MeteredDeps, 'stopping' | 'now' | 'sleep'>;
 }
@@ -77,7 +80,8 @@ function metered(options: MeteredOptions = {}) {
     defaultModel: 'gpt-4o',
     today: '2026-11-23',
   } as const;
-  const router = createRouter({ providers, settings, metrics, logger: silentLogger });
+  const answering = options.providers ?? providers;
+  const router = createRouter({ providers: answering, settings, metrics, logger: silentLogger });
   const findKeys = () => Promise.resolve(options.keys ?? KEYS);
   const models = createMeteredModels({
     ...options.persistence,
@@ -266,6 +270,32 @@ test.each([
   await expect(ask(models)).rejects.toMatchObject({ code });
   expect(vendors.calls).toHaveLength(1);
   expect(rows).toMatchObject([{ state: 'released', passFailed: false }]);
+});
+
+test('what no vendor has stated is counted apart, and not as tokens', async () => {
+  const complete = jest
+    .fn<Provider['complete']>()
+    .mockResolvedValueOnce({
+      ...{ content: 'text', provider: 'openai', model: 'gpt-4o', usage: null },
+      ...{ finish: 'stop', requestId: null },
+    })
+    .mockRejectedValue(new ModelCallError('model-timeout', 'no answer', { billing: 'unknown' }));
+  const openai: Provider = {
+    ...{ name: 'openai', complete },
+    checkKey: () => Promise.resolve({ kind: 'invalid' }),
+  };
+  const { models, rows, registry } = metered({ providers: { openai } });
+  await ask(models);
+  const signal = new AbortController().signal;
+  const lost = chargeScope.run(CHARGE, () =>
+    models.complete(requestOf(), { signal, stepId: 'pipeline:node:1' }),
+  );
+  await expect(lost).rejects.toMatchObject({ code: 'model-timeout' });
+  expect(rows.map(({ state }) => state)).toEqual(['estimated', 'unknown']);
+  const text = await registry.metrics();
+  expect(text).toContain('llm_usage_not_stated_total{provider="openai",state="estimated"} 1');
+  expect(text).toContain('llm_usage_not_stated_total{provider="openai",state="unknown"} 1');
+  expect(text).toContain('type="output"} 0');
 });
 
 test('a call that does not fit the budget is not made', async () => {
