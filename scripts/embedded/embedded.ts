@@ -2,7 +2,7 @@
  * The servers that AgentForge needs, started on this machine for those who have none: PostgreSQL,
  * Redis and Temporal, with their state in one directory.
  */
-import { accessSync, constants, mkdirSync, rmSync, statSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadPasswords } from './passwords.js';
 import { LOCAL_HOST, requireFreePort } from './ports.js';
@@ -112,7 +112,7 @@ export function makeHome(home: string): void {
     mkdirSync(home, { recursive: true, mode });
     accessSync(home, constants.W_OK);
     if (isOurs(statSync(home))) {
-      closeToOthers(home);
+      closeToOthers(realpathSync(home)); // which may be a link: its owner chose where it leads
       mkdirSync(join(home, 'logs'), { recursive: true, mode });
       return;
     }

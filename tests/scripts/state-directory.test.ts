@@ -331,6 +331,16 @@ test('nothing is written through links in the state directory', async () => {
   expect(readFileSync(target, 'utf8')).toBe('as it was');
 });
 
+test('a state directory that is reached through a link is closed to others, too', () => {
+  const [open, link] = [join(home, '..', 'open'), join(home, '..', 'link')];
+  mkdirSync(join(open, 'logs'), { recursive: true });
+  writeFileSync(join(open, 'logs', 'api.log'), 'a line');
+  chmodSync(open, 0o755);
+  symlinkSync(open, link);
+  makeHome(link);
+  expect(openToOthers(open)).toEqual([]);
+});
+
 (isRoot ? test : test.skip)('the directory of another user is not used', () => {
   const foreign = join(home, '..', 'of-another');
   mkdirSync(foreign, { mode: 0o777 });
