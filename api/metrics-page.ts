@@ -1,5 +1,6 @@
 /** What the API tells Prometheus: on a port of its own, and on the public one to this machine. */
-import { createServer } from 'node:http';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import { isFromPage, isLoopbackAddress, isLoopbackHost } from '../domain/loopback-hosts.js';
 import type { Logger } from '../telemetry/logger.js';
 import { appendPage, type Metrics } from '../telemetry/metrics.js';
 import { limitConnections, serverOptionsOf, STATUS_LIMITS } from '../telemetry/http-limits.js';
@@ -49,6 +50,15 @@ export function isFromThisMachine(clientIp: string, header: (name: string) => st
 /** What proxies add. */
 const FORWARDING_HEADERS = ['X-Forwarded-For', 'Forwarded', 'X-Real-IP', 'Via'];
 
+/** Never for a page in a browser, also where another name leads to this machine. */
+function isForPrograms(headers: IncomingHttpHeaders, listensOn: string): boolean {
+  const fetchSite = [headers['sec-fetch-site']].flat()[0];
+  return (
+    !isFromPage({ origin: headers.origin, fetchSite }) &&
+    (!isLoopbackAddress(listensOn) || isLoopbackHost(headers.host ?? ''))
+  );
+}
+
 /**
  * `GET /metrics` on a port of its own, which is not for the public.
  *
@@ -59,6 +69,10 @@ export async function serveMetrics(
   { host, port }: { readonly host: string; readonly port: number },
 ): Promise<{ readonly port: number; close(): Promise<void> }> {
   const server = createServer(serverOptionsOf(STATUS_LIMITS), (request, response) => {
+    if (!isForPrograms(request.headers, host)) {
+      response.writeHead(403).end();
+      return;
+    }
     if (request.method !== 'GET' || request.url !== '/metrics') {
       response.writeHead(404).end();
       return;

@@ -1,3 +1,4 @@
+import { request, type OutgoingHttpHeaders } from 'node:http';
 import { isFromThisMachine, serveMetrics } from '../../api/metrics-page.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { createMetrics } from '../../telemetry/metrics.js';
@@ -29,4 +30,31 @@ test('the port of metrics shows them, and nothing else', async () => {
   expect((await at('/api/v1/health')).status).toBe(404);
   expect((await at('/metrics', { method: 'POST' })).status).toBe(404);
   await server.close();
+});
+
+test('no page of a browser is shown them, nor another name that leads here', async () => {
+  const deps = { metrics: createMetrics(), workerMetricsUrl: null, logger: silentLogger };
+  const server = await serveMetrics(deps, { host: '127.0.0.1', port: 0 });
+  const { port } = server;
+  const statusFor = (headers: OutgoingHttpHeaders) =>
+    new Promise<number | undefined>((resolve, reject) => {
+      const at = { host: '127.0.0.1', port, path: '/metrics', headers };
+      request(at, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      })
+        .once('error', reject)
+        .end();
+    });
+  const named = await statusFor({ Host: `localhost:${port}` });
+  const hostile = [
+    { Host: `evil.example:${port}` },
+    { Host: '127.0.0.1.evil.example' },
+    { Origin: 'http://evil.example' },
+    { Origin: 'null' },
+    { 'Sec-Fetch-Site': 'cross-site' },
+  ];
+  const statuses = await Promise.all(hostile.map(statusFor));
+  await server.close();
+  expect([named, ...statuses]).toEqual([200, 403, 403, 403, 403, 403]);
 });
