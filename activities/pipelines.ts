@@ -148,7 +148,10 @@ function openingOf(run: StoredRun, deps: PipelineDeps): RunOpening {
 }
 
 /** A result that cannot be stored must not keep its run, and its user's slot, for ever. */
-async function closeOrForce({ db }: PipelineDeps, closing: RunClosing): Promise<ClosedRun> {
+async function closeOrForce(
+  { db, countMistake }: PipelineDeps,
+  closing: RunClosing,
+): Promise<ClosedRun> {
   try {
     return await inTransaction(db, (tx) => closeRun(tx, closing));
   } catch (error) {
@@ -157,6 +160,7 @@ async function closeOrForce({ db }: PipelineDeps, closing: RunClosing): Promise<
     }
     const { pipelineId } = closing;
     log.error('the result of a run cannot be stored: it ends without', { pipelineId, error });
+    countMistake('run');
     const bare: RunClosing = { ...closing, outcome: { kind: 'internal' }, isBare: true };
     return inTransaction(db, (tx) => closeRun(tx, bare));
   }

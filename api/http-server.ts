@@ -32,7 +32,8 @@ export function createHttpServer(
   const server = createServer(options, (request, response) => {
     answering.add(request.socket);
     response.once('close', () => answering.delete(request.socket));
-    response.once('finish', () => {
+    // before Node's own listener, after which nothing of a request that nobody reads is told any more
+    response.prependOnceListener('finish', () => {
       discardRest(request);
     });
     handle(request, response);
@@ -63,6 +64,7 @@ function discardRest(request: IncomingMessage): void {
     }
   });
   request.resume();
+  request.read(0); // at once: from here on it counts as read
 }
 
 /** HTTP/2 offered by ordinary clients of HTTP (curl, Java) is passed over, as RFC 9110 §7.8 allows. */

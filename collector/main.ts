@@ -6,12 +6,12 @@ import { createServer, type Server } from 'node:http';
 import { loadCollectorConfig, type CollectorConfig } from '../config/collector-config.js';
 import { ConfigError } from '../config/environment.js';
 import { requireNode } from '../config/node-version.js';
-import { isLoopbackAddress } from '../domain/loopback-hosts.js';
 import { HTTP_LIMITS, limitConnections, serverOptionsOf } from '../telemetry/http-limits.js';
 import { createLogger, type Logger } from '../telemetry/logger.js';
 import { endFailed } from '../telemetry/process-end.js';
 import { startWatchdog } from '../telemetry/watchdog.js';
 import { createApp } from './app.js';
+import { openToAnyoneText } from './open-to-anyone.js';
 import { createParts } from './parts.js';
 
 requireNode();
@@ -53,10 +53,9 @@ async function run(config: CollectorConfig, log: Logger): Promise<void> {
       logger: log,
     });
     log.info('collector ready', { host: config.host, port });
-    if (config.secret === null && !isLoopbackAddress(config.host)) {
-      log.warn(
-        'anyone who reaches this collector may use it: set COLLECTOR_SECRET for it and the workers',
-      );
+    const warning = openToAnyoneText(config);
+    if (warning !== null) {
+      log.warn(warning);
     }
     log.info('collector stopping', { signal: await asked.promise });
     await drain(server, stopping);

@@ -8,6 +8,7 @@ import { BOUNDS, LIMITS, dailyLimitUsd, hasRoom, type Role } from '../domain/per
 import type { Vendor } from '../domain/models.js';
 import type { WaitingRun } from '../domain/refusals.js';
 import type { BudgetRule, WaitReason } from '../domain/results.js';
+import { toStorableText } from '../domain/storable-text.js';
 import type { Db, Tx } from './connect.js';
 import type { SecretBox } from './secret-box.js';
 import { isEveryServerKeySpent } from './server-key-days.js';
@@ -279,9 +280,7 @@ async function insertRun(
       id: order.pipelineId,
       userId: order.userId,
       conversationId: order.conversationId,
-      designName: Array.from(design.name.replaceAll('\0', ''))
-        .slice(0, DESIGN_NAME_LENGTH)
-        .join(''),
+      designName: Array.from(toStorableText(design.name)).slice(0, DESIGN_NAME_LENGTH).join(''),
       design: JSON.stringify(design),
       language: order.language,
       simulated,

@@ -1,6 +1,7 @@
 /** Nodes that wait for their run's owner: what is asked, what was said, what was decided. */
 import type { Selectable } from 'kysely';
 import type { PipelineId, UserId } from '../domain/ids.js';
+import { toStorableText } from '../domain/storable-text.js';
 import type { Db, Tx } from './connect.js';
 import type { ApprovalOffersTable, ApprovalsTable } from './schema.js';
 
@@ -20,7 +21,7 @@ export interface ApprovalRequest {
 export async function requestApproval(tx: Tx, request: ApprovalRequest): Promise<ApprovalRow> {
   await tx
     .insertInto('approvals')
-    .values({ ...request, input: request.input.replaceAll('\0', '') }) // text holds no NUL
+    .values({ ...request, input: toStorableText(request.input) })
     .onConflict((conflict) => conflict.columns(['pipelineId', 'node']).doNothing())
     .execute();
   return tx
@@ -83,8 +84,8 @@ export async function insertOffer(db: Db, offer: ApprovalOffer): Promise<void> {
         .insertInto('approvalOffers')
         .values({
           ...offer,
-          input: offer.input?.replaceAll('\0', '') ?? null,
-          comment: offer.comment?.replaceAll('\0', '') ?? null,
+          input: offer.input === null ? null : toStorableText(offer.input),
+          comment: offer.comment === null ? null : toStorableText(offer.comment),
         })
         .returning('id'),
     )

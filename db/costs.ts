@@ -13,6 +13,7 @@ import { DomainError } from '../domain/errors.js';
 import type { UserId } from '../domain/ids.js';
 import type { ChargedReply, ModelReply, ProviderName, Usage } from '../domain/models.js';
 import { dailyLimitUsd, ROLES } from '../domain/permissions.js';
+import { toStorableText } from '../domain/storable-text.js';
 import { offerOf } from './call-offer.js';
 import { keepingPrompt } from './call-prompts.js';
 import type { Db } from './connect.js';
@@ -228,7 +229,7 @@ async function settle(db: Db, charge: Charge, call: SettledCall): Promise<Charge
     })}
     insert into model_replies (step_id, user_id, content, provider, model, finish, request_id,
       prompt_tokens, completion_tokens, cost, fallback_from, calls, created_at)
-    select ${charge.stepId}, user_id, ${storable(reply.content)}, ${reply.provider},
+    select ${charge.stepId}, user_id, ${toStorableText(reply.content)}, ${reply.provider},
       ${reply.model}, ${reply.finish}, ${reply.requestId}, ${promptTokens}::integer,
       ${completionTokens}::integer, cost, ${call.fallbackFrom},
       ${call.calls}::integer, ${now}::timestamptz
@@ -242,11 +243,6 @@ async function settle(db: Db, charge: Charge, call: SettledCall): Promise<Charge
     throw new DomainError('internal', why);
   }
   return stored;
-}
-
-/** PostgreSQL's text holds no NUL. */
-function storable(text: string): string {
-  return text.replaceAll('\0', '\ufffd');
 }
 
 async function release(db: Db, callId: string, outcome: Outcome): Promise<void> {

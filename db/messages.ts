@@ -1,5 +1,6 @@
 import { sql, type RawBuilder } from 'kysely';
 import type { ConversationId } from '../domain/ids.js';
+import { toStorableText } from '../domain/storable-text.js';
 import type { Db } from './connect.js';
 
 export interface NewMessage {
@@ -28,8 +29,7 @@ export function addingMessages(
 ) {
   const ids = messages.map(({ id }) => id);
   const roles = messages.map(({ role }) => role);
-  // PostgreSQL's text holds no NUL
-  const contents = messages.map(({ content }) => content.replaceAll('\0', '\ufffd'));
+  const contents = messages.map(({ content }) => toStorableText(content));
   const metadata = messages.map((message) =>
     message.metadata === null ? null : JSON.stringify(message.metadata),
   );

@@ -6,6 +6,7 @@ import type { ConversationId, PipelineId } from '../domain/ids.js';
 import type { Language } from '../domain/languages.js';
 import { resultContent, type RunOutcome } from '../domain/result-rules.js';
 import type { PipelineResult } from '../domain/results.js';
+import { toStorableText } from '../domain/storable-text.js';
 import { withdrawApprovals } from './approvals.js';
 import type { Tx } from './connect.js';
 import { appending, findEvents, storedEventsOf, type EventRow, type EventStep } from './events.js';
@@ -83,7 +84,7 @@ function endingOf(tx: Tx, { id }: EndingRun, { result, now }: RunEnding) {
     .set({
       status: result.status,
       durationSeconds: result.total_duration,
-      errorMessage: result.error?.replaceAll('\0', '') ?? null, // text holds no NUL
+      errorMessage: result.error === null ? null : toStorableText(result.error),
       result: JSON.stringify(result),
       totalCost: TOTAL_COST,
       holdsSlot: false,

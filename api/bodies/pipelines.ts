@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { BUDGET_RULES } from '../../domain/results.js';
+import { toStorableText } from '../../domain/storable-text.js';
 import { agentChanges, designBody } from './designs.js';
 import { dictionary, idText, queryInteger, text, uuid, valueError } from './fields.js';
 
@@ -76,7 +77,7 @@ export const MAX_APPROVAL_BYTES = 1_048_576;
 
 export const comparisonPath = pipelinePath.extend({ other: idText });
 /** No node's name holds NUL, and PostgreSQL is not asked for one. */
-const nodeText = z.string().overwrite((node) => node.replaceAll('\0', '\ufffd'));
+const nodeText = z.string().overwrite(toStorableText);
 export const approvalPath = pipelinePath.extend({ node: nodeText });
 
 export const approvalBody = z

@@ -74,7 +74,7 @@ test.each([
   const client = await dial(server, text);
   await until('it is closed', client.isClosed);
   expect(client.heard()).not.toContain('answered');
-  expect(await connectionsOf(server)).toBe(0);
+  await until('nothing is left of it', async () => (await connectionsOf(server)) === 0);
 });
 
 test('a client that reads nothing of its answer is cut off, and what was written for it freed', async () => {
@@ -137,4 +137,32 @@ test('of a crowd no more than the limit is served at once, and others when they 
   await until('they have left', async () => (await connectionsOf(server)) === 0);
   const next = await dial(server, `${HEAD}Content-Length: 0\r\n\r\n`);
   await until('it is answered', () => next.heard().includes('answered'));
+});
+
+test.each([
+  ['declared', 'Content-Length: 1000000000\r\n\r\n', (chunk: string) => chunk],
+  [
+    'chunked',
+    'Transfer-Encoding: chunked\r\n\r\n',
+    (chunk: string) => `${chunk.length.toString(16)}\r\n${chunk}\r\n`,
+  ],
+])('a refused client that goes on sending is cut off after 32 MiB: %s', async (_, head, framed) => {
+  const server = await start({}, (_request, response) => {
+    response.writeHead(413).end('too large');
+  });
+  const client = await dial(server, `${HEAD}${head}`);
+  await until('it is refused', () => client.heard().includes('too large'));
+  const chunk = framed('x'.repeat(65_536));
+  const MIB = 1_048_576;
+  let sent = 0;
+  while (!client.isClosed() && sent < 100 * MIB) {
+    sent += chunk.length;
+    if (!client.socket.write(chunk)) {
+      await Promise.race([once(client.socket, 'drain'), once(client.socket, 'close')]).catch(
+        () => undefined, // the connection is reset
+      );
+    }
+  }
+  expect(sent).toBeGreaterThan(31 * MIB);
+  expect(sent).toBeLessThan(64 * MIB); // what both ends had buffered besides
 });

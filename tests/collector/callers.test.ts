@@ -1,4 +1,5 @@
 /** Who may ask the collector. */
+import { openToAnyoneText } from '../../collector/open-to-anyone.js';
 import { request } from 'node:http';
 import { startCollectorService, type CollectorService } from '../support/collector-service.js';
 import { startPages, type Pages } from '../support/pages.js';
@@ -128,4 +129,19 @@ describe('where there is a secret', () => {
       problem: { kind: 'status', status: 401 },
     });
   });
+});
+
+test.each([
+  ['0.0.0.0', null, true],
+  ['::', null, true],
+  ['10.0.0.7', null, true],
+  ['collector', null, true],
+  ['0.0.0.0', 'a secret of theirs', false],
+  ['127.0.0.1', null, false],
+  ['::1', null, false],
+  ['localhost', null, false],
+])('on %s with secret %j its start warns: %s', (host, secret, warns) => {
+  const text = openToAnyoneText({ host, secret });
+  expect(text === null).toBe(!warns);
+  expect(text ?? 'COLLECTOR_SECRET').toContain('COLLECTOR_SECRET');
 });

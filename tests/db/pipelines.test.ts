@@ -210,7 +210,7 @@ test('the error of an unbuildable design is kept, and a NUL in it does no harm',
   const { pipelineId } = await pendingRun();
   const { result } = await close(pipelineId, { kind: 'unbuildable', reason: 'Cycle\0 detected' });
   expect(result.error).toContain('Cycle');
-  expect((await rowOf(pipelineId)).errorMessage).toContain('Cycle detected');
+  expect((await rowOf(pipelineId)).errorMessage).toContain('Cycle\ufffd detected');
 });
 
 test("a discussion's run ends in its stream and with a message row", async () => {

@@ -1,5 +1,6 @@
 /** The nightly removal: its schedule on a real server, and its workflow on what activities say. */
 import { randomUUID } from 'node:crypto';
+import { ApplicationFailure } from '@temporalio/common';
 import type { Pruning } from '../../activities/retention.js';
 import { RETENTION_KINDS, type RetentionKind } from '../../domain/retention.js';
 import type { TemporalClient } from '../../temporal/connection.js';
@@ -107,4 +108,28 @@ test('a night with very much to do goes on in a new history, and forgets nothing
     const { runId } = await run.describe();
     expect(runId).not.toBe(run.firstExecutionRunId);
   });
+});
+
+test('a kind that cannot be removed keeps no other from it, and the night says so at its end', async () => {
+  const taskQueue = `retention-${randomUUID()}`;
+  const asked: RetentionKind[] = [];
+  const broken: RetentionKind[] = ['runs', 'events'];
+  const prune = ({ kind }: { kind: RetentionKind }) => {
+    asked.push(kind);
+    return broken.includes(kind)
+      ? Promise.reject(ApplicationFailure.nonRetryable('a mistake of ours', 'internal'))
+      : Promise.resolve({ removed: 1, isDone: true });
+  };
+  await whilePruning(taskQueue, prune, async () => {
+    const run = await temporal.client.workflow.start('retentionWorkflow', {
+      ...{ taskQueue, workflowId: `${taskQueue}-broken` },
+    });
+    const failure: unknown = await run.result().catch((error: unknown) => error);
+    const cause = failure instanceof Error ? String(failure.cause) : '';
+    expect(cause).toContain('could not remove all ');
+    broken.forEach((kind) => {
+      expect(cause).toContain(kind);
+    });
+  });
+  expect(asked).toEqual([...RETENTION_KINDS]);
 });
