@@ -1,8 +1,10 @@
 /** One page, from its address to its text. */
 import { destinationOf } from '../domain/allowed-addresses.js';
 import { CrawlFailed } from './crawl-failed.js';
+import { createCookieJar, type CookieJar } from './cookies.js';
 import type { SourceType } from './collection.js';
 import type { Fetched, FetchPage } from './fetch-page.js';
+import { refreshTarget } from './refresh.js';
 import { ACCEPT, contentTypeOf, type ContentType } from './media-types.js';
 import type { Pacing } from './pacing.js';
 import type { Reader } from './reader.js';
@@ -52,30 +54,73 @@ export function createCrawl(deps: CrawlDeps): Crawl {
   };
 }
 
+/** A page that only sends its reader on is followed, once. */
 async function crawlPage(
-  { url, sourceType, onFetched }: CrawlOrder,
+  order: CrawlOrder,
   deps: CrawlDeps,
   signal: AbortSignal,
 ): Promise<PageText> {
+  const cookies = createCookieJar();
+  const { page, next } = await readAt(order.url, { order, deps, cookies, isFirst: true }, signal);
+  const last =
+    next === null
+      ? page
+      : (await readAt(next, { order, deps, cookies, isFirst: false }, signal)).page;
+  if (last.text === '') {
+    throw new CrawlFailed('no-text', 'the page holds no text; scripts are not run');
+  }
+  return last;
+}
+
+interface Visit {
+  readonly order: CrawlOrder;
+  readonly deps: CrawlDeps;
+  readonly cookies: CookieJar;
+  /** Before any `Refresh`. */
+  readonly isFirst: boolean;
+}
+
+async function readAt(
+  url: URL,
+  { order, deps, cookies, isFirst }: Visit,
+  signal: AbortSignal,
+): Promise<{ readonly page: PageText; readonly next: URL | null }> {
+  const { sourceType, onFetched } = order;
   const fetched = await deps.fetchPage(url, {
     accept: ACCEPT[sourceType],
     maxBytes: deps.maxBytes,
     isCut: false,
     signal,
+    cookies,
     beforeRequest: async (at, hop) => {
-      if (hop > 0) {
+      if (hop > 0 || !isFirst) {
         await prepareRedirect(at, deps, signal);
       }
     },
   });
-  const content = contentOf(fetched, sourceType);
-  await onFetched(fetched.body.byteLength);
-  const { kind: contentKind, charset } = content;
-  const page = await deps.reader.readPage({ contentKind, charset, body: fetched.body }, signal);
-  if (page.text === '') {
-    throw new CrawlFailed('no-text', 'the page holds no text; scripts are not run');
+  const inHead = fetched.status === 200 && isFirst ? refreshTarget(fetched.refresh) : null;
+  const ahead = nextOf(fetched.url, inHead);
+  if (ahead !== null) {
+    return { page: NO_PAGE, next: ahead };
   }
-  return page;
+  const { kind: contentKind, charset } = contentOf(fetched, sourceType);
+  await onFetched(fetched.body.byteLength);
+  const page = await deps.reader.readPage({ contentKind, charset, body: fetched.body }, signal);
+  return { page, next: isFirst ? nextOf(fetched.url, page.refresh) : null };
+}
+
+const NO_PAGE: PageText = { title: '', text: '', piiTypes: [], refresh: null };
+
+/** Another page of the web; one that shows itself again from time to time stays. */
+function nextOf(base: URL, target: string | null): URL | null {
+  if (target === null || !URL.canParse(target, base.href)) {
+    return null;
+  }
+  const url = new URL(target, base);
+  url.hash = '';
+  const here = new URL(base);
+  here.hash = '';
+  return url.href === here.href || !/^https?:$/.test(url.protocol) ? null : url;
 }
 
 /** A redirect is one more request, to a site that has its own rules. */
@@ -90,12 +135,12 @@ async function prepareRedirect(url: URL, deps: CrawlDeps, signal: AbortSignal): 
 /** Source: RFC 9110 §15 and RFC 6585 §4: what may be otherwise in a moment. */
 const PASSING_STATUSES = [408, 425, 429, 500, 502, 503, 504];
 
-function contentOf({ status, contentType }: Fetched, sourceType: SourceType): ContentType {
+function contentOf({ status, contentType, body }: Fetched, sourceType: SourceType): ContentType {
   if (status !== 200) {
     const code = PASSING_STATUSES.includes(status) ? 'page-unavailable' : 'page-status';
     throw new CrawlFailed(code, `the page answered with HTTP status ${status}`);
   }
-  const content = contentTypeOf(contentType, sourceType);
+  const content = contentTypeOf(contentType, sourceType, body);
   if (content === null) {
     const named = contentType === '' ? 'without a content type' : contentType.slice(0, 100);
     const words = `${named} is not collected from a source of type ${sourceType}`;

@@ -2,6 +2,7 @@
 import { request, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { ACCEPTED_ENCODINGS, readBody, type BodyLimit } from './body.js';
+import { createCookieJar, type CookieJar } from './cookies.js';
 import { CrawlFailed } from './crawl-failed.js';
 import type { Dial } from './dial.js';
 import type { Guard } from './guard.js';
@@ -15,6 +16,8 @@ export interface FetchOrder extends BodyLimit {
   /** Before each request; `hop` counts the redirects before it. */
   beforeRequest(url: URL, hop: number): Promise<void>;
   readonly signal: AbortSignal;
+  /** What the sites have set on the way; some answer only who brings it back. */
+  readonly cookies?: CookieJar;
 }
 
 export interface Fetched {
@@ -22,6 +25,8 @@ export interface Fetched {
   readonly url: URL;
   readonly status: number;
   readonly contentType: string;
+  /** Where its head sends the reader besides; '': nowhere. */
+  readonly refresh: string;
   /** Empty unless the status is 200. */
   readonly body: Uint8Array<ArrayBuffer>;
 }
@@ -39,9 +44,10 @@ const REDIRECTS = [301, 302, 303, 307, 308];
 
 export function createFetchPage(deps: FetchDeps): FetchPage {
   return async (first, order) => {
+    const cookies = order.cookies ?? createCookieJar();
     let url = first;
     for (let hop = 0; hop <= MAX_REDIRECTS; hop += 1) {
-      const answer = await fetchOnce(url, hop, { ...deps, order });
+      const answer = await fetchOnce(url, hop, { ...deps, order, cookies });
       if (!('location' in answer)) {
         return answer;
       }
@@ -53,24 +59,27 @@ export function createFetchPage(deps: FetchDeps): FetchPage {
 
 interface Step extends FetchDeps {
   readonly order: FetchOrder;
+  readonly cookies: CookieJar;
 }
 
 async function fetchOnce(
   url: URL,
   hop: number,
-  { guard, dial, order }: Step,
+  { guard, dial, order, cookies }: Step,
 ): Promise<Fetched | { readonly location: URL }> {
   const target = await guard.locate(url, order.signal);
   await order.beforeRequest(url, hop);
   const connection = await dial(target, order.signal);
   try {
-    const response = await ask(connection, url, order);
+    const response = await ask(connection, url, { ...order, cookies });
+    cookies.keep(url, response.headers['set-cookie'] ?? []);
     const status = response.statusCode ?? 0;
     if (REDIRECTS.includes(status) && response.headers.location !== undefined) {
       return { location: locationOf(response.headers.location, url) };
     }
     const body = status === 200 ? await readBody(response, order) : new Uint8Array();
-    return { url, status, contentType: response.headers['content-type'] ?? '', body };
+    const { 'content-type': types, refresh } = response.headersDistinct;
+    return { url, status, contentType: types?.join(',') ?? '', refresh: refresh?.[0] ?? '', body };
   } finally {
     connection.destroy();
   }
@@ -79,24 +88,35 @@ async function fetchOnce(
 async function ask(
   connection: Duplex,
   url: URL,
-  { accept, signal }: FetchOrder,
+  { accept, signal, cookies }: FetchOrder & { readonly cookies: CookieJar },
 ): Promise<IncomingMessage> {
+  const cookie = cookies.headerFor(url);
   const headers = {
     host: url.host,
     'user-agent': USER_AGENT,
     accept,
     'accept-encoding': ACCEPTED_ENCODINGS,
     connection: 'close',
+    ...(cookie === '' ? {} : { cookie }),
   };
   const path = `${url.pathname}${url.search}`;
   const asked = request({ createConnection: () => connection, path, headers, signal });
   return new Promise((resolve, reject) => {
     asked.on('error', (cause) => {
-      reject(new CrawlFailed('connection-failed', `${url.host} gave no answer`, { cause }));
+      reject(failureOf(cause, url));
     });
     asked.once('response', resolve);
     asked.end();
   });
+}
+
+function failureOf(cause: Error & { code?: string }, { host }: URL): CrawlFailed {
+  if (cause.code === 'HPE_HEADER_OVERFLOW') {
+    return new CrawlFailed('unreadable', `the head of ${host}'s answer is too large`, { cause });
+  }
+  return cause.code?.startsWith('HPE_') === true
+    ? new CrawlFailed('unreadable', `${host} answered with a head that is no HTTP`, { cause })
+    : new CrawlFailed('connection-failed', `${host} gave no answer`, { cause });
 }
 
 /** Header bytes arrive as Latin-1; servers write UTF-8. */

@@ -3,8 +3,8 @@ import { compile } from 'html-to-text';
 /** Beyond it no page holds anything that somebody would read. */
 const MAX_HTML_CHARACTERS = 2 * 1024 * 1024;
 const MAX_HEAD_CHARACTERS = 64 * 1024;
-/** Deeper than any page is meant to be read. */
-const MAX_DEPTH = 200;
+/** Of elements in each other: old pages close none. The thread's stack is made for it. */
+const MAX_DEPTH = 10_000;
 
 /** What is not the page's own text, or what nobody sees. */
 const LEFT_OUT = [
@@ -19,7 +19,7 @@ const HEADINGS = ['h1', 'h2', 'h3', 'h4', 'h5', 'h6'];
 const toText = compile({
   wordwrap: false,
   whitespaceCharacters: ' \t\r\n\f', // a zero-width space is none: it hides in words
-  limits: { maxDepth: MAX_DEPTH },
+  limits: { maxDepth: MAX_DEPTH, ellipsis: '… [truncated]' },
   selectors: [
     ...HEADINGS.map((selector) => ({ selector, options: { uppercase: false } })),
     { selector: 'table', format: 'block' },

@@ -24,7 +24,9 @@ const pageText = z.object({
   title: z.string(),
   text: z.string(),
   piiTypes: z.array(z.enum(PII_TYPES)),
+  refresh: z.string().nullable(),
 });
+const unreadable = z.object({ unreadable: z.string() });
 const robotsVerdict = z.object({ isAllowed: z.boolean(), crawlDelayMs: z.number().nullable() });
 
 /** Reading costs processor time only: more threads would not end sooner. */
@@ -32,17 +34,24 @@ const MAX_THREADS = 2;
 /** The largest page that people made takes two seconds. */
 const TIMEOUT_MS = 8_000;
 const MAX_HEAP_MB = 384;
+/** For elements nested as deep as html-text.ts reads them. */
+const STACK_MB = 64;
 
 export function createReader(options: ReaderOptions = {}): Reader {
   const slots = createSlots(MAX_THREADS);
-  const read = (task: ReadTask, signal: AbortSignal): Promise<unknown> =>
+  const readInThread = (task: ReadTask, signal: AbortSignal): Promise<unknown> =>
     slots.use(() => runThread(task, options, signal), signal);
   return {
     async readPage(task, signal) {
-      return pageText.parse(await read({ kind: 'page', ...task }, signal));
+      const read = await readInThread({ kind: 'page', ...task }, signal);
+      const failed = unreadable.safeParse(read);
+      if (failed.success) {
+        throw new CrawlFailed('unreadable', failed.data.unreadable);
+      }
+      return pageText.parse(read);
     },
     async decideRobots(task, signal) {
-      return robotsVerdict.parse(await read({ kind: 'robots', ...task }, signal));
+      return robotsVerdict.parse(await readInThread({ kind: 'robots', ...task }, signal));
     },
   };
 }
@@ -55,7 +64,7 @@ async function runThread(
   const worker = new Worker(thread ?? new URL('./reader-thread.js', import.meta.url), {
     workerData: task,
     env: {},
-    resourceLimits: { maxOldGenerationSizeMb: maxHeapMb },
+    resourceLimits: { maxOldGenerationSizeMb: maxHeapMb, stackSizeMb: STACK_MB },
     stdout: true, // a library's remarks are no log lines
     stderr: true,
   });

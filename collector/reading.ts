@@ -4,7 +4,9 @@
  * and short, so each loads only what its page needs.
  */
 import { maskPii, PII_TYPES, type PiiType } from '../domain/pii.js';
+import { CrawlFailed } from './crawl-failed.js';
 import type { ContentKind } from './media-types.js';
+import { refreshIn } from './refresh.js';
 import { tidy } from './tidy.js';
 
 export interface PageTask {
@@ -29,6 +31,13 @@ export interface PageText {
   /** Tidy, without personal data. */
   readonly text: string;
   readonly piiTypes: readonly PiiType[];
+  /** Where a `<meta>` sends its reader at once, as written; null: nowhere. */
+  readonly refresh: string | null;
+}
+
+/** In our words. */
+export interface Unreadable {
+  readonly unreadable: string;
 }
 
 export interface RobotsVerdict {
@@ -42,28 +51,36 @@ const MAX_TEXT_CHARACTERS = 100_000;
 const MAX_TITLE_CHARACTERS = 300;
 const CUT_MARK = '\n… [truncated]';
 
-export async function readTask(task: ReadTask): Promise<PageText | RobotsVerdict> {
+export async function readTask(task: ReadTask): Promise<PageText | RobotsVerdict | Unreadable> {
   if (task.kind === 'page') {
-    return readPage(task);
+    return readPage(task).catch((error: unknown) => {
+      if (error instanceof CrawlFailed) {
+        return { unreadable: error.message }; // threads hand over data, no classes
+      }
+      throw error;
+    });
   }
   const { decideRobots } = await import('./robots-rules.js');
   return decideRobots(task);
 }
 
 async function readPage(task: PageTask): Promise<PageText> {
-  const { title, text } = await rawTextOf(task);
+  const { title, text, refresh = null } = await rawTextOf(task);
   const masked = maskPii(tidy(text));
   const maskedTitle = maskPii(tidy(title));
   return {
     title: firstOf(maskedTitle.text, MAX_TITLE_CHARACTERS),
     text: cut(masked.text),
+    refresh,
     piiTypes: PII_TYPES.filter(
       (type) => masked.found.includes(type) || maskedTitle.found.includes(type),
     ),
   };
 }
 
-async function rawTextOf(task: PageTask): Promise<{ title: string; text: string }> {
+async function rawTextOf(
+  task: PageTask,
+): Promise<{ title: string; text: string; refresh?: string | null }> {
   if (task.contentKind === 'pdf') {
     const { readPdf } = await import('./pdf-text.js');
     return readPdf(task.body);
@@ -74,7 +91,7 @@ async function rawTextOf(task: PageTask): Promise<{ title: string; text: string 
     return { title: '', text };
   }
   const { readHtml } = await import('./html-text.js');
-  return readHtml(text);
+  return { ...readHtml(text), refresh: refreshIn(text) };
 }
 
 function cut(text: string): string {

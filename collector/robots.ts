@@ -1,8 +1,10 @@
 /** Whether a site lets us read a page, and how fast. */
 import { z } from 'zod';
 import { destinationOf } from '../domain/allowed-addresses.js';
+import { decodeLeniently } from './charset.js';
 import { CrawlFailed } from './crawl-failed.js';
 import type { FetchPage } from './fetch-page.js';
+import { contentTypeOf } from './media-types.js';
 import type { Pacing } from './pacing.js';
 import type { Reader } from './reader.js';
 import type { RobotsVerdict } from './reading.js';
@@ -109,7 +111,7 @@ async function ask(
   await pacing.takeTurn({ domain: destinationOf(file).host, intervalMs: delayMs }, signal);
   const limit = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
   try {
-    const { status, body } = await fetchPage(file, {
+    const { status, body, contentType } = await fetchPage(file, {
       accept: 'text/plain',
       maxBytes: MAX_BYTES,
       isCut: true,
@@ -121,7 +123,7 @@ async function ask(
       },
     });
     return status === 200
-      ? { found: { text: new TextDecoder().decode(body), reason: '' }, isCertain: true }
+      ? { found: { text: rulesIn(body, contentType), reason: '' }, isCertain: true }
       : { found: missing(`HTTP ${status}`), isCertain: status < 500 };
   } catch (error) {
     signal.throwIfAborted();
@@ -131,6 +133,12 @@ async function ask(
     const why = error instanceof CrawlFailed ? error.message : 'no answer in time';
     return { found: missing(why), isCertain: false };
   }
+}
+
+/** UTF-8 by the standard; editors on Windows write UTF-16. */
+function rulesIn(body: Uint8Array, contentType: string): string {
+  const charset = contentTypeOf(contentType, 'file')?.charset ?? null;
+  return decodeLeniently(body, { charset, contentKind: 'text' });
 }
 
 function missing(why: string): Found {

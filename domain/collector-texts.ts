@@ -48,13 +48,13 @@ export function problemText(url: string, problem: CollectorProblem, language: La
 function inEnglish(problem: CollectorProblem): string {
   switch (problem.kind) {
     case 'blocked':
-      return `collection blocked${because(problem.reason)}`;
+      return `collection blocked: ${reasonIn(problem.reason) ?? NO_REASON.en}`;
     case 'timeout':
       return 'the data collector timed out';
     case 'status':
       return `the data collector answered with HTTP status ${problem.status}`;
     case 'failed':
-      return `collection failed${because(problem.reason)}`;
+      return `collection failed: ${reasonIn(problem.reason) ?? NO_REASON.en}`;
     case 'unreadable':
       return 'the answer of the data collector could not be read';
     case 'unreachable':
@@ -65,13 +65,13 @@ function inEnglish(problem: CollectorProblem): string {
 function inKorean(problem: CollectorProblem): string {
   switch (problem.kind) {
     case 'blocked':
-      return `수집이 차단되었습니다 (blocked)${because(problem.reason)}`;
+      return `수집이 차단되었습니다 (blocked): ${reasonIn(problem.reason) ?? NO_REASON.ko}`;
     case 'timeout':
       return '데이터 수집기의 응답 시간이 초과되었습니다 (timed out)';
     case 'status':
       return `데이터 수집기가 HTTP 상태 ${problem.status} 로 응답했습니다`;
     case 'failed':
-      return `수집에 실패했습니다 (failed)${because(problem.reason)}`;
+      return `수집에 실패했습니다 (failed): ${reasonIn(problem.reason) ?? NO_REASON.ko}`;
     case 'unreadable':
       return '데이터 수집기의 응답을 읽을 수 없습니다';
     case 'unreachable':
@@ -79,9 +79,14 @@ function inKorean(problem: CollectorProblem): string {
   }
 }
 
-function because(reason: string): string {
+const NO_REASON: Readonly<Record<Language, string>> = {
+  en: 'the data collector gave no reason',
+  ko: '데이터 수집기가 이유를 알려 주지 않았습니다',
+};
+
+function reasonIn(reason: string): string | null {
   const said = previewOf(reason.replace(/\s+/g, ' ').trim(), MAX_REASON_CHARACTERS);
-  return said === '' ? '' : `: ${said}`;
+  return said === '' ? null : said;
 }
 
 /** Says that a plan is no data: the collector was away and a model answered instead. */

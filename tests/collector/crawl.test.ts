@@ -1,5 +1,11 @@
 /** Pages of all kinds: what is collected from them, and what is refused. */
-import { brotliCompressSync, gzipSync } from 'node:zlib';
+import {
+  brotliCompressSync,
+  deflateRawSync,
+  deflateSync,
+  gzipSync,
+  zstdCompressSync,
+} from 'node:zlib';
 import { findFreePort } from '../../scripts/embedded/ports.js';
 import {
   newHost,
@@ -94,6 +100,75 @@ describe('statuses', () => {
   });
 });
 
+describe('pages that send their reader on', () => {
+  test.each<[string, Page]>([
+    ['a meta', { body: '<meta http-equiv="refresh" content="0; url=/target">wait' }],
+    [
+      'a meta of its own spelling',
+      { body: '<META content=\'3;URL="/target"\' HTTP-EQUIV=Refresh>' },
+    ],
+    ['a header', { headers: { refresh: '0; url=/target' }, body: 'wait' }],
+    ['a header without url=', { headers: { refresh: '5;/target' }, body: 'wait' }],
+  ])('%s is followed', async (_, page) => {
+    pages.set('/target', { body: 'arrived' });
+    expect((await collected('/from', page)).text).toBe('arrived');
+  });
+
+  test.each([
+    ['to itself', '<meta http-equiv=refresh content="0;url=/from">here'],
+    ['after minutes', '<meta http-equiv=refresh content="300;url=/target">here'],
+    [
+      'without scripts',
+      '<noscript><meta http-equiv=refresh content="0;url=/target"></noscript>here',
+    ],
+    ['in a comment', '<!-- <meta http-equiv=refresh content="0;url=/target"> -->here'],
+    ['to a script', '<meta http-equiv=refresh content="0;url=javascript:x()">here'],
+  ])('one %s stays', async (_, body) => {
+    expect((await collected('/from', { body })).text).toBe('here');
+  });
+
+  test('only once', async () => {
+    pages.set('/second', { body: '<meta http-equiv=refresh content="0;url=/from">second' });
+    const first = '<meta http-equiv=refresh content="0;url=/second">first';
+    expect((await collected('/from', { body: first })).text).toBe('second');
+  });
+
+  test.each(['http://10.0.0.1/x', 'http://169.254.169.254/latest'])(
+    'not to the private address %s',
+    async (target) => {
+      const meta = `<meta http-equiv=refresh content="0;url=${target}">first`;
+      expect((await collected('/from', { body: meta })).error).toContain('(refused-address)');
+      const head = { headers: { refresh: `0;url=${target}` }, body: 'first' };
+      expect((await collected('/from', head)).error).toContain('(refused-address)');
+    },
+  );
+
+  test('a wall that sets a cookie and asks again lets in who brings it back', async () => {
+    const { text } = await collected('/wall', (request, response) => {
+      if (request.headers.cookie === 'seen=1') {
+        response.writeHead(200, { 'content-type': 'text/plain' }).end('inside');
+      } else {
+        response
+          .writeHead(302, { 'set-cookie': 'seen=1; Path=/; HttpOnly', location: '/wall' })
+          .end();
+      }
+    });
+    expect(text).toBe('inside');
+  });
+
+  test('a cookie goes to the host that has set it alone', async () => {
+    let seen: string | undefined = 'none';
+    pages.set('/elsewhere', (request, response) => {
+      seen = request.headers.cookie;
+      response.writeHead(200, { 'content-type': 'text/plain' }).end('elsewhere');
+    });
+    const location = urlOf('/elsewhere');
+    const page = { status: 302, headers: { 'set-cookie': 'secret=1', location } };
+    expect((await collected('/sets', page)).text).toBe('elsewhere');
+    expect(seen).toBeUndefined();
+  });
+});
+
 describe('sizes', () => {
   const exact = 'x'.repeat(MAX_BYTES);
   const bomb = '\u0000'.repeat(50_000_000);
@@ -141,19 +216,34 @@ describe('sizes', () => {
     await closed;
   });
 
-  test.each(['gzip', 'br'])('%s is unpacked', async (encoding) => {
-    const pack = encoding === 'gzip' ? gzipSync : brotliCompressSync;
-    const page = { headers: { 'content-encoding': encoding }, body: pack(Buffer.from('packed')) };
+  const packed = Buffer.from('packed');
+  test.each([
+    ['gzip', gzipSync(packed)],
+    ['X-GZIP', gzipSync(packed)],
+    ['br', brotliCompressSync(packed)],
+    ['deflate', deflateSync(packed)],
+    ['deflate', deflateRawSync(packed)],
+    ['zstd', zstdCompressSync(packed)],
+    ['gzip, br', brotliCompressSync(gzipSync(packed))],
+    ['utf-8', packed],
+    ['none', packed],
+    ['text/html', packed],
+    ['UTF-8, gzip', gzipSync(packed)],
+  ])('what comes as %s is read', async (encoding, body) => {
+    const page = { headers: { 'content-encoding': encoding }, body };
     expect((await collected('/packed', page)).text).toBe('packed');
   });
 
   test.each([
-    ['zstd', 'unreadable'],
-    ['gzip, gzip', 'unreadable'],
-    ['gzip', 'connection-failed'],
-  ])('a body that is not what %s says is refused', async (encoding, code) => {
+    ['zstd', 'the page is not packed as it says (unreadable)'],
+    ['gzip, gzip', 'the page is not packed as it says (unreadable)'],
+    ['gzip', 'the page is not packed as it says (unreadable)'],
+    ['br', 'the page is not packed as it says (unreadable)'],
+    ['compress', 'the page is packed with compress, which is not read (unreadable)'],
+    ['gzip, gzip, gzip', 'the page is packed too many times over (unreadable)'],
+  ])('a body that is not what %s says is refused', async (encoding, error) => {
     const page = { headers: { 'content-encoding': encoding }, body: 'not packed at all' };
-    expect((await collected('/odd', page)).error).toContain(`(${code})`);
+    expect((await collected('/odd', page)).error).toBe(error);
   });
 
   test('a page that breaks off is not taken for whole', async () => {
@@ -168,7 +258,14 @@ describe('sizes', () => {
     const { error } = await collected('/headers', (_, response) => {
       response.socket?.write(`HTTP/1.1 200 OK\r\nx: ${'x'.repeat(100_000)}\r\n\r\n`);
     });
-    expect(error).toContain('(connection-failed)');
+    expect(error).toMatch(/^the head of .+'s answer is too large \(unreadable\)$/);
+  });
+
+  test('a head that cannot be parsed is said to be none', async () => {
+    const { error } = await collected('/no-http', (_, response) => {
+      response.socket?.end('HTTP/1.1 200 OK\r\nbad header line\r\n\r\nhello');
+    });
+    expect(error).toMatch(/answered with a head that is no HTTP \(unreadable\)$/);
   });
 });
 
@@ -197,7 +294,6 @@ describe('contents', () => {
     'video/mp4',
     'application/pdf',
     'multipart/x-mixed-replace',
-    null,
   ])('%s is refused', async (type) => {
     const { error } = await collected('/typed', { type, body: 'some content' });
     expect(error).toContain('(content-type)');
@@ -225,11 +321,85 @@ describe('contents', () => {
     expect((await collected('/korean', { ...typed, body })).text).toContain('한글');
   });
 
-  test('a byte order mark wins, and wrong bytes break nothing', async () => {
-    const utf16 = Buffer.from('\uFEFFwide', 'utf16le');
-    expect((await collected('/wide', { type: 'text/plain', body: utf16 })).text).toBe('wide');
-    const wrong = Buffer.from([0x61, 0xff, 0xfe, 0x62]);
-    expect((await collected('/wrong', { type: 'text/plain', body: wrong })).text).toBe('a��b');
+  const SENTENCE = '배터리가 오래가고 화면이 밝아요';
+  /** The same in EUC-KR. */
+  const EUC_KR = Buffer.from(
+    'b9e8c5cdb8aeb0a120bfc0b7a1b0a1b0ed20c8adb8e9c0cc20b9e0bec6bfe4',
+    'hex',
+  );
+  test.each([
+    ...[
+      'MS949',
+      'cp949',
+      'windows-949',
+      'ks_c_5601-1987',
+      'KSC5601',
+      'EUC_KR',
+      'x-windows-949',
+      'korean',
+    ],
+    ...['utf-8', 'iso-8859-1', 'nonsense', ''],
+  ])('Korean in EUC-KR that the server calls "%s" is read', async (label) => {
+    const type = label === '' ? 'text/html' : `text/html; charset=${label}`;
+    const body = Buffer.concat([Buffer.from('<p>'), EUC_KR, Buffer.from('</p>')]);
+    expect((await collected('/korean', { type, body })).text).toBe(SENTENCE);
+  });
+
+  test.each(['cp949', 'MS949', 'ks_c_5601-1987', 'utf-8'])(
+    'Korean in EUC-KR that the page calls "%s" is read',
+    async (label) => {
+      const head = `<html><head><meta http-equiv="Content-Type" content="text/html; charset=${label}">`;
+      const body = Buffer.concat([Buffer.from(head), EUC_KR]);
+      expect((await collected('/korean', { type: 'text/html', body })).text).toBe(SENTENCE);
+    },
+  );
+
+  test.each<[string, string | null, Buffer]>([
+    ['UTF-8 without a label', 'text/html', Buffer.from(SENTENCE)],
+    ['UTF-8 called latin1', 'text/html; charset=iso-8859-1', Buffer.from(SENTENCE)],
+    ['UTF-16 with a mark', 'text/plain', Buffer.from(`\uFEFF${SENTENCE}`, 'utf16le')],
+    ['UTF-16 without one', 'text/html; charset=utf-16', Buffer.from(SENTENCE, 'utf16le')],
+    ['a repeated type', 'text/html, text/html; charset=euc-kr', EUC_KR],
+    ['a type and another', 'text/plain, text/html; charset="ms949"', EUC_KR],
+    ['no type', null, Buffer.from(SENTENCE)],
+    ['no type, and EUC-KR', null, Buffer.concat([Buffer.from('<!doctype html><p>'), EUC_KR])],
+    ['no real type', 'html', Buffer.from(`<html>${SENTENCE}`)],
+  ])('Korean with %s is read', async (_, type, body) => {
+    expect((await collected('/korean', { type, body })).text).toBe(SENTENCE);
+  });
+
+  test.each<[string, string, Buffer]>([
+    ['bytes of no text', 'text/plain', Buffer.from([0x61, 0xff, 0xfe, 0x62])],
+    [
+      'UTF-8 that is none',
+      'text/html; charset=utf-8',
+      Buffer.from('가나다라'.repeat(9)).subarray(1),
+    ],
+    ['Korean in escapes', 'text/html; charset=iso-2022-kr', Buffer.from('\x1b$)C\x0e0!\x0f')],
+    [
+      'Japanese without a label',
+      'text/html',
+      Buffer.from('93fa967b8cea82cc83658358836782c582b7', 'hex'),
+    ],
+  ])('%s is a failure that says so', async (_, type, body) => {
+    const { error, status } = await collected('/wrong', { type, body: body.subarray(0, -1) });
+    expect(status).toBe('failed');
+    expect(error).toMatch(/encoding.* \(unreadable\)$/);
+  });
+
+  test('one wrong byte in a long page is left out', async () => {
+    const body = Buffer.concat([
+      Buffer.from('word '.repeat(500)),
+      Buffer.from([0xff]),
+      Buffer.from('end'),
+    ]);
+    const { text } = await collected('/wrong', { type: 'text/plain; charset=utf-8', body });
+    expect(text).toMatch(/word end$/);
+  });
+
+  test('bytes of a picture without a type are no text', async () => {
+    const body = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex');
+    expect((await collected('/typed', { type: null, body })).error).toContain('(content-type)');
   });
 
   test('of a page only what people read is kept', async () => {
@@ -289,7 +459,7 @@ describe('connections', () => {
       host: expect.stringMatching(/^[\w-]+\.pages\.example:\d+$/),
       'user-agent': 'AgentForgeBot/1.0',
       accept: expect.stringContaining('text/html'),
-      'accept-encoding': 'gzip, br',
+      'accept-encoding': 'gzip, deflate, br, zstd',
       connection: 'close',
     });
   });

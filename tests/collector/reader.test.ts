@@ -15,11 +15,21 @@ test('a page, a PDF’s refusal and rules are read in threads', async () => {
     title: 'T',
     text: '한글 [PHONE]',
     piiTypes: ['phone'],
+    refresh: null,
   });
   const rules = { url: 'https://a.example/x', text: 'User-agent: *\nDisallow: /x' };
   expect(await reader.decideRobots(rules, never)).toEqual({ isAllowed: false, crawlDelayMs: null });
   const pdf = { ...html('%PDF-1.7 nonsense'), contentKind: 'pdf' as const };
   await expect(reader.readPage(pdf, never)).rejects.toMatchObject({ code: 'unreadable' });
+});
+
+test('why a page cannot be read is said in words', async () => {
+  const body = new TextEncoder().encode('\u001B$)C');
+  const page = { contentKind: 'html' as const, charset: 'iso-2022-kr', body };
+  await expect(createReader({ thread }).readPage(page, never)).rejects.toMatchObject({
+    code: 'unreadable',
+    message: 'pages in the encoding iso2022kr are not read',
+  });
 });
 
 test('a page nested so that parsing takes minutes is left in time', async () => {
@@ -28,6 +38,13 @@ test('a page nested so that parsing takes minutes is left in time', async () => 
   await expect(nested).rejects.toMatchObject({ code: 'unreadable' });
   const sound = await createReader({ thread }).readPage(html('<p>sound'), never);
   expect(sound.text).toBe('sound');
+});
+
+test('a page that closes none of its elements is read whole', async () => {
+  const rows = Array.from({ length: 3_000 }, (_, at) => `<div>row ${at}`).join('');
+  const { text } = await createReader({ thread }).readPage(html(rows), never);
+  expect(text.split('\n')).toHaveLength(3_000);
+  expect(text).toMatch(/row 2999$/);
 });
 
 test('rules of too many names are left in time', async () => {

@@ -29,6 +29,12 @@ async function complianceOf(
 
 const rules = (body: string): Page => ({ type: 'text/plain', body });
 
+test.each(['utf16le', 'utf-8'] as const)('rules in %s are read', async (encoding) => {
+  const body = Buffer.from('\uFEFFUser-agent: *\nDisallow: /page', encoding);
+  const { robots_allowed: isAllowed } = await complianceOf({ type: 'text/plain', body });
+  expect(isAllowed).toBe(false);
+});
+
 test.each([
   ['nothing', '', '/page', true],
   ['everybody off everything', 'User-agent: *\nDisallow: /', '/page', false],

@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createApp } from '../../collector/app.js';
 import { createParts, type Replacements } from '../../collector/parts.js';
+import { CrawlFailed } from '../../collector/crawl-failed.js';
 import type { Reader } from '../../collector/reader.js';
 import { readTask } from '../../collector/reading.js';
 import { loadCollectorConfig } from '../../config/collector-config.js';
@@ -35,6 +36,9 @@ export interface ServiceOptions extends Replacements {
 const reader: Reader = {
   async readPage(task) {
     const page = await readTask({ kind: 'page', ...task });
+    if ('unreadable' in page) {
+      throw new CrawlFailed('unreadable', page.unreadable);
+    }
     if (!('text' in page)) {
       throw new Error('no page');
     }
