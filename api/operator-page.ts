@@ -15,7 +15,7 @@ const SCRIPT = `
 const form = document.querySelector('form');
 const said = document.querySelector('output');
 const next = new URLSearchParams(location.search).get('next') ?? '';
-const isHere = /^\\/(?![/\\\\])/.test(next);
+const isHere = /^\\/(?![/\\\\])[^\\t\\n\\r]*$/.test(next);
 const post = (path, headers, body) =>
   fetch(path, { method: 'POST', headers: { 'Content-Type': 'application/json', ...headers }, body });
 const detailOf = async (answer) => {

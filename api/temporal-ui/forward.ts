@@ -60,6 +60,8 @@ export function forward(request: IncomingMessage, response: ServerResponse, how:
     headers: requestHeaders(request, { origin: url.origin, isSettings }),
     timeout: SILENCE_MS,
   });
+  // else Node sends a GET's body of unknown length without a frame: it would be another request
+  outgoing.useChunkedEncodingByDefault = true;
   const fail = (error: unknown, status: number): void => {
     outgoing.destroy();
     answer(response, { status, headers: how.headers });

@@ -277,6 +277,17 @@ test('requests go on without our credentials and without what is for one hop', a
   }
 });
 
+test.each(['GET', 'DELETE', 'OPTIONS'])(
+  'the body of a %s is no request of its own behind the proxy',
+  async (method) => {
+    const Cookie = await signedIn();
+    const inner = 'POST /api/v1/inner HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n';
+    const framing = { 'Transfer-Encoding': 'chunked' };
+    expect((await ask('/outer', { method, Cookie, body: inner, ...framing })).status).toBe(200);
+    expect(seen).toMatchObject([{ method, url: '/outer', body: inner }]);
+  },
+);
+
 test('answers come back with strict headers', async () => {
   const { headers, text } = await ask('/', { Cookie: await signedIn() });
   expect(text).toBe('<html>the Web UI</html>');
@@ -338,4 +349,7 @@ test('the sign-in page leads back to where one wanted to go, and to no other sit
   expect(
     ['//evil', '/\\evil', 'http://evil', '', 'javascript:x'].some((next) => isHere.test(next)),
   ).toBe(false);
+  expect(['/\t/evil', '/\n/evil', '/\r\\evil', '/a\n'].some((next) => isHere.test(next))).toBe(
+    false,
+  );
 });
