@@ -40,6 +40,7 @@ type Asked =
       readonly code: ErrorCode;
       readonly passes: number;
       readonly isServerKeySpent?: boolean;
+      readonly last?: StepFailures['last'];
     };
 
 interface Question {
@@ -95,8 +96,8 @@ function outcomeOf(
   const spent = spentOn(asked);
   const last = asked.at(-1);
   if (last?.kind === 'failed') {
-    const { code, passes: attempts, isServerKeySpent } = last;
-    return failedAgent(task, { code, attempts, isServerKeySpent }, spent);
+    const { code, passes: attempts, isServerKeySpent, last: cause } = last;
+    return failedAgent(task, { code, attempts, isServerKeySpent, cause }, spent);
   }
   if (answer === null) {
     return failedAgent(task, { code: 'model-refused' }, spent);
@@ -163,10 +164,11 @@ async function ask(deps: AskDeps, task: AgentTask, question: Question): Promise<
   }
 }
 
-const NO_FAILURES: StepFailures = { passes: 0, emptyAnswers: 0, isLastEmpty: false };
+const NO_FAILURES: StepFailures = { passes: 0, emptyAnswers: 0, last: null };
 
-function exhausted({ passes, isLastEmpty }: StepFailures): Asked {
-  return { kind: 'failed', code: isLastEmpty ? 'model-empty' : 'attempts-exhausted', passes };
+function exhausted({ passes, last }: StepFailures): Asked {
+  const code = last?.code === 'model-empty' ? 'model-empty' : 'attempts-exhausted';
+  return { kind: 'failed', code, passes, last };
 }
 
 /** Every listed model writes at least four times the default. */

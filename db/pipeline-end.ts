@@ -1,6 +1,7 @@
 /** What the end of a run writes, by one statement in the transaction of `closeRun`. */
 import { createHash } from 'node:crypto';
 import { sql, type Selectable } from 'kysely';
+import type { ErrorCode } from '../domain/errors.js';
 import type { PipelineEvent, StoredEvent } from '../domain/events.js';
 import type { ConversationId, PipelineId } from '../domain/ids.js';
 import type { Language } from '../domain/languages.js';
@@ -26,14 +27,24 @@ export interface RunEnding {
   readonly now: Date;
 }
 
+/** What a call ends with whose vendor was away: it may be charged all the same. */
+const NO_ANSWER: readonly ErrorCode[] = [
+  'model-unavailable',
+  'model-rate-limited',
+  'model-timeout',
+];
+
 /**
- * A run that called neither vendor nor collector gives its count back. Every row of the ledger is a
- * call, also where it was released because the vendor bills nothing. Source: contract, decision 5.
+ * A run that got no answer of a vendor and called no collector gives its count back: nobody was asked,
+ * or all vendors were away. What is paid for is counted, also calls that a cancelled or lost run has
+ * left open. Source: contract, decision 5.
  */
 const COUNTED_ON = sql<string | null>`case
   when collector_called or exists (
     select from cost_ledger as call
-    where call.pipeline_id = pipeline_executions.id)
+    where call.pipeline_id = pipeline_executions.id and not (
+      call.state in ('released', 'unknown')
+      and coalesce(call.error_code, '') = any(${NO_ANSWER}::text[])))
   then counted_on end`;
 
 /** Exactly what `total_cost` of the result rounds to 6 decimals. */

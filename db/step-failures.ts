@@ -12,8 +12,8 @@ export async function readFailures(db: Db, stepId: StepId): Promise<StepFailures
   const { rows } = await sql<StepFailures>`
     select count(*) filter (where pass_failed)::integer as passes,
       count(*) filter (where error_code = 'model-empty')::integer as empty_answers,
-      coalesce((array_agg(error_code order by created_at desc) filter (where pass_failed))[1]
-        = 'model-empty', false) as is_last_empty
+      (array_agg(json_build_object('code', error_code, 'provider', provider) order by created_at desc, attempt desc, call_number desc)
+        filter (where pass_failed and error_code is not null))[1] as last
     from cost_ledger where step_id = ${stepId}`.execute(db);
-  return rows[0] ?? { passes: 0, emptyAnswers: 0, isLastEmpty: false };
+  return rows[0] ?? { passes: 0, emptyAnswers: 0, last: null };
 }

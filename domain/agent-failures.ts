@@ -1,4 +1,5 @@
 /** Why an agent failed, in the user's language and without a vendor's own words. */
+import type { StepFailures } from './costs.js';
 import type { ErrorCode } from './errors.js';
 import type { Language } from './languages.js';
 
@@ -9,6 +10,8 @@ export interface AgentFailure {
   readonly attempts?: number;
   /** For `over-budget`: it is the limit of all users together, of the server's key. */
   readonly isServerKeySpent?: boolean | undefined;
+  /** For `attempts-exhausted`: why the last one failed. */
+  readonly cause?: StepFailures['last'] | undefined;
   /** For `answer-invalid`: where the answer does not fit, and how. */
   readonly problems?: readonly string[];
 }
@@ -20,9 +23,43 @@ export function agentFailureText(failure: AgentFailure, language: Language): str
   const told = problems.slice(0, MAX_PROBLEMS).join('; ');
   const reason = text[language]
     .replaceAll('{attempts}', String(attempts))
+    .replaceAll('{cause}', causeText(failure.cause ?? null, language))
     .replaceAll('{problems}', () => (told === '' ? '' : `: ${told}`));
-  return language === 'ko' ? `에이전트 ${agentName}: ${reason}` : `agent ${agentName}: ${reason}`;
+  return `${agentPrefix(agentName, language)}${reason}`;
 }
+
+/** What the error of an agent begins with. */
+export function agentPrefix(agentName: string, language: Language): string {
+  return language === 'ko' ? `에이전트 ${agentName}: ` : `agent ${agentName}: `;
+}
+
+/** The same of several agents, told once. */
+export function agentsText(names: readonly string[], reason: string, language: Language): string {
+  const [first = ''] = names;
+  return names.length === 1
+    ? `${agentPrefix(first, language)}${reason}`
+    : `${language === 'ko' ? '에이전트' : 'agents'} ${names.join(', ')}: ${reason}`;
+}
+
+function causeText(cause: StepFailures['last'], language: Language): string {
+  const text = cause === null ? undefined : CAUSES.get(cause.code);
+  return text === undefined ? '' : ` (${cause?.provider ?? ''}: ${text[language]})`;
+}
+
+const CAUSES: ReadonlyMap<string, Texts> = new Map<ErrorCode, Texts>([
+  [
+    'model-unavailable',
+    { en: 'it is away, try again later', ko: '현재 이용할 수 없으니 나중에 다시 시도해 주세요' },
+  ],
+  [
+    'model-rate-limited',
+    {
+      en: 'it asks to wait, try again later',
+      ko: '호출 한도에 도달했으니 나중에 다시 시도해 주세요',
+    },
+  ],
+  ['model-timeout', { en: 'it gave no answer in time', ko: '제시간에 응답하지 않았습니다' }],
+]);
 
 /** The same of an agent that has ended, without its name and without a text of a model. */
 export function failureReason(
@@ -32,6 +69,7 @@ export function failureReason(
   const text = TEXTS_BY_CODE.get(code) ?? TEXTS.internal;
   return text[language]
     .replaceAll('{attempts}', String(attempts ?? 1))
+    .replaceAll('{cause}', '')
     .replaceAll('{problems}', '');
 }
 
@@ -51,8 +89,8 @@ const TEXTS: Readonly<Partial<Record<ErrorCode, Texts>>> & { readonly internal: 
     ko: '설계 데이터에서 프롬프트 인젝션이 의심됩니다 (possible prompt injection in design data)',
   },
   'attempts-exhausted': {
-    en: 'failed after {attempts} attempt(s), because no model answered',
-    ko: '모델이 응답하지 않아 {attempts}회 시도 후 실패했습니다 (failed after {attempts} attempt(s))',
+    en: 'failed after {attempts} attempt(s), because no model answered{cause}',
+    ko: '모델이 응답하지 않아 {attempts}회 시도 후 실패했습니다 (failed after {attempts} attempt(s)){cause}',
   },
   'approval-rejected': {
     en: 'was not approved',

@@ -87,6 +87,6 @@ export interface StepFailures {
   readonly passes: number;
   /** Calls that were answered without a text. */
   readonly emptyAnswers: number;
-  /** Whether the last failed pass ended with such an answer. */
-  readonly isLastEmpty: boolean;
+  /** Why the last pass failed, and at whom it ended; null: none has. */
+  readonly last: { readonly code: string; readonly provider: ProviderName } | null;
 }

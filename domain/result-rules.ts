@@ -1,3 +1,4 @@
+import { agentPrefix, agentsText } from './agent-failures.js';
 import type { Language } from './languages.js';
 import { missingLine, missingOf } from './missing.js';
 import type { StopReason } from './pipeline-run.js';
@@ -162,12 +163,34 @@ function errorOf({ agents, outcome, durationSeconds, language }: FinishedRun): s
     case 'ended': {
       const stopped = outcome.kind === 'ended' ? outcome.stopped : undefined;
       const errors = [
-        ...agents.flatMap(({ error }) => (error === null ? [] : [error])),
+        ...errorsOf(agents, language),
         ...(stopped === undefined ? [] : [texts.stopped[stopped]]),
       ];
       return errors.length === 0 ? null : errors.join('; ');
     }
   }
+}
+
+/** One for each cause: what has hit several agents alike is told once, where the first is. */
+function errorsOf(agents: readonly AgentResult[], language: Language): readonly string[] {
+  const namesByReason = new Map<string, { readonly names: string[]; readonly isOurs: boolean }>();
+  for (const { agent_name: name, error } of agents) {
+    const prefix = agentPrefix(name, language);
+    const isOurs = error?.startsWith(prefix) === true;
+    const reason = isOurs ? error.slice(prefix.length) : error;
+    if (reason !== null) {
+      const known = namesByReason.get(`${isOurs}:${reason}`);
+      if (known === undefined) {
+        namesByReason.set(`${isOurs}:${reason}`, { names: [name], isOurs });
+      } else {
+        known.names.push(name);
+      }
+    }
+  }
+  return [...namesByReason].map(([key, { names, isOurs }]) => {
+    const reason = key.slice(key.indexOf(':') + 1);
+    return isOurs ? agentsText(names, reason, language) : reason;
+  });
 }
 
 interface ResultTexts {

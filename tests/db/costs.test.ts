@@ -367,9 +367,14 @@ test('failed passes of a step are counted once each, whatever became of their ca
   await ledger.failPass(two.callId);
   await ledger.leaveUnknown(three.callId, { errorCode: 'model-timeout' });
   await ledger.failPass(three.callId);
-  const failures = { passes: 2, emptyAnswers: 0, isLastEmpty: false };
+  const failures = {
+    ...{ passes: 2, emptyAnswers: 0 },
+    last: { code: 'model-timeout', provider: 'openai' },
+  };
   expect(await ledger.readFailures(charge.stepId)).toEqual(failures);
-  expect(await ledger.readFailures(`${charge.stepId}:other`)).toEqual({ ...failures, passes: 0 });
+  expect(await ledger.readFailures(`${charge.stepId}:other`)).toEqual({
+    ...{ passes: 0, emptyAnswers: 0, last: null },
+  });
 });
 
 test('an answer that is no reply is settled at the usage that was stated, and stores none', async () => {
@@ -382,7 +387,10 @@ test('an answer that is no reply is settled at the usage that was stated, and st
   expect(await rowOf(callId)).toMatchObject({ state: 'settled', promptTokens: 100 });
   expect(await readDay(db, charge.userId, TODAY)).toBe('0.0006');
   expect(await ledger.findReply(charge.stepId)).toBeNull();
-  const failures = { passes: 1, emptyAnswers: 1, isLastEmpty: true };
+  const failures = {
+    ...{ passes: 1, emptyAnswers: 1 },
+    last: { code: 'model-empty', provider: 'openai' },
+  };
   expect(await ledger.readFailures(charge.stepId)).toEqual(failures);
 });
 

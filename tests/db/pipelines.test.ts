@@ -275,7 +275,7 @@ test('a run that has begun is left alone where only a pending one is to be close
   });
 });
 
-async function reserveFor(run: { userId: string; pipelineId: string }) {
+async function reserveFor(run: { userId: string; pipelineId: string }, callNumber = 1) {
   const ledger = createLedger(db, () => NOW);
   const { userId, pipelineId } = run;
   const stepId = `${pipelineId}:reader:0`;
@@ -288,7 +288,7 @@ async function reserveFor(run: { userId: string; pipelineId: string }) {
     minTokens: 1,
     inputUsdPerMillion: '0',
     outputUsdPerMillion: '0',
-    callNumber: 1,
+    callNumber,
   });
   return { ledger, callId: 'callId' in call ? call.callId : '' };
 }
@@ -317,10 +317,31 @@ test('a run with a call in flight, or of unknown end, keeps its count', async ()
   expect((await rowOf(inFlight.pipelineId)).countedOn).toBe(TODAY);
   const unknown = await runningRun();
   const { ledger, callId } = await reserveFor(unknown);
-  await ledger.leaveUnknown(callId, { errorCode: 'model-timeout' });
+  await ledger.leaveUnknown(callId, { errorCode: 'cancelled' });
   await close(unknown.pipelineId);
   expect((await rowOf(unknown.pipelineId)).countedOn).toBe(TODAY);
 });
+
+test.each(['model-unavailable', 'model-rate-limited', 'model-timeout'])(
+  'a run whose vendors were all away (%s) gives its count back, and one answer keeps it',
+  async (errorCode) => {
+    const run = await runningRun();
+    const away = await reserveFor(run);
+    await away.ledger.release(away.callId, { errorCode });
+    const lost = await reserveFor(run, 2);
+    await lost.ledger.leaveUnknown(lost.callId, { errorCode });
+    await close(run.pipelineId);
+    expect((await rowOf(run.pipelineId)).countedOn).toBeNull();
+    const other = await runningRun();
+    const failed = await reserveFor(other);
+    await failed.ledger.release(failed.callId, { errorCode });
+    const answered = await reserveFor(other, 2);
+    const usage = { promptTokens: 1, completionTokens: 0 };
+    await answered.ledger.settleFailure(answered.callId, { errorCode: 'model-empty', usage });
+    await close(other.pipelineId);
+    expect((await rowOf(other.pipelineId)).countedOn).toBe(TODAY);
+  },
+);
 
 test('a run that called the collector keeps its count', async () => {
   const { pipelineId } = await runningRun();

@@ -9,3 +9,18 @@ test('a call that does not fit says whose limit it is', () => {
   );
   expect(agentFailureText({ ...failure, isServerKeySpent: true }, 'ko')).toMatch(/서버의 LLM 키/);
 });
+
+test.each(['model-unavailable', 'model-rate-limited', 'model-timeout'])(
+  'that no model answered names the vendor and its last failure: %s',
+  (code) => {
+    const cause = { code, provider: 'anthropic' } as const;
+    const failure = { agentName: 'a', code: 'attempts-exhausted', attempts: 3, cause } as const;
+    expect(agentFailureText(failure, 'en')).toMatch(
+      /3 attempt.*no model answered \(anthropic: it /,
+    );
+    expect(agentFailureText(failure, 'ko')).toMatch(
+      /\(failed after 3 attempt\(s\)\) \(anthropic: /,
+    );
+    expect(agentFailureText({ ...failure, cause: null }, 'en')).toMatch(/no model answered$/);
+  },
+);

@@ -55,6 +55,19 @@ test.each([
   expect(ended).toMatchObject({ total_cost: 0.1, total_tokens: 10, output: 'text' });
 });
 
+test('one cause that hits several agents is told once, with all their names', () => {
+  const away = 'failed after 3 attempt(s), because no model answered (openai: it is away)';
+  const agents = ['a', 'b', 'c'].map((name) =>
+    agent({ ...failed(`agent ${name}: ${away}`), agent_name: name }),
+  );
+  const other = agent({ ...failed('agent d: was not approved'), agent_name: 'd' });
+  expect(contentOf({ agents: [...agents, other] }, 'en')).toBe(
+    `The pipeline failed: agents a, b, c: ${away}; agent d: was not approved`,
+  );
+  const korean = agents.map((one) => ({ ...one, error: `에이전트 ${one.agent_name}: 원인` }));
+  expect(contentOf({ agents: korean }, 'ko')).toContain('에이전트 a, b, c: 원인');
+});
+
 test('sums are exact to 6 decimals, the duration to 2', () => {
   const ended = result({ agents: [agent(), agent({ cost_estimate: 0.2 })] });
   expect(ended).toMatchObject({ total_cost: 0.3, total_tokens: 20, total_duration: 12.35 });

@@ -12,6 +12,12 @@ export interface LedgerRow {
   passFailed: boolean;
 }
 
+function lastOf(row: LedgerRow | undefined) {
+  return row === undefined
+    ? null
+    : { code: row.outcome?.errorCode ?? 'internal', provider: row.estimate.provider };
+}
+
 /** A ledger in memory, for what the metered models do with one. */
 export function fakeLedger(options: { affordableTokens?: number } = {}) {
   const { affordableTokens = Number.POSITIVE_INFINITY } = options;
@@ -78,7 +84,7 @@ export function fakeLedger(options: { affordableTokens?: number } = {}) {
       return Promise.resolve({
         passes: failed.length,
         emptyAnswers: ofStep.filter(isEmpty).length,
-        isLastEmpty: isEmpty(failed.at(-1)),
+        last: lastOf(failed.at(-1)),
       });
     },
   };

@@ -131,11 +131,12 @@ export async function startedRun(
       findReply: (stepId) => Promise.resolve(stepId === replied ? REPLY : null),
       readFailures: (stepId) => {
         const ofStep = failedPasses.filter((failed) => failed.stepId === stepId);
+        const last = ofStep.at(-1);
         const empty = ofStep.filter(({ code }) => code === 'model-empty');
         return Promise.resolve({
           passes: ofStep.length,
           emptyAnswers: empty.length,
-          isLastEmpty: ofStep.at(-1)?.code === 'model-empty',
+          last: last === undefined ? null : { code: last.code, provider: 'openai' },
         });
       },
     },
