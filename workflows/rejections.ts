@@ -137,7 +137,14 @@ const REJECTED = 'rejected';
 
 function reject(rejection: Rejection, name: string): ApplicationFailure {
   const { kind, reason } = rejection;
-  log.warn('rejected', { kind, reason, name: name.slice(0, MAX_NAME) });
+  const { continueAsNewSuggested: isHistoryLong, historyLength } = workflowInfo();
+  const told = { kind, reason, name: name.slice(0, MAX_NAME) };
+  if (isHistoryLong) {
+    // Temporal ends a workflow whose history is full; runs cannot begin a new one
+    log.error('rejected, and the history fills up', { ...told, historyLength });
+  } else {
+    log.warn('rejected', told);
+  }
   if (!workflowInfo().unsafe.isReplaying) {
     rejections.rejected(rejection);
   }

@@ -1,7 +1,8 @@
-/** The nightly removal: its schedule on a real server, and its workflow on what activities say. */
-import { randomUUID } from 'node:crypto';
+/** What removes: a user's deletion whose history is filled; the nightly removal, its schedule on a real server, and its workflow on what activities say. */
+import { randomBytes, randomUUID } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Pruning } from '../../activities/retention.js';
+import { userDeletionWorkflowId } from '../../domain/ids.js';
 import { RETENTION_KINDS, type RetentionKind } from '../../domain/retention.js';
 import type { TemporalClient } from '../../temporal/connection.js';
 import { ensureRetentionSchedule } from '../../temporal/retention-schedule.js';
@@ -132,4 +133,42 @@ test('a kind that cannot be removed keeps no other from it, and the night says s
     });
   });
   expect(asked).toEqual([...RETENTION_KINDS]);
+});
+
+test('the deletion of a user whose history is filled with rejected signals begins a new one', async () => {
+  const taskQueue = `deletion-${randomUUID()}`;
+  const userId = randomUUID();
+  const told: string[] = [];
+  const held = Promise.withResolvers<null>();
+  const does =
+    <T>(name: string, answer: T) =>
+    async (): Promise<T> => {
+      told.push(name);
+      await (name === 'stopRuns' ? held.promise : null);
+      return answer;
+    };
+  const worker = await stage.workerOf(taskQueue, {
+    closeAccount: does('closeAccount', undefined),
+    stopRuns: does('stopRuns', { open: 0 }),
+    removeWorkflows: does('removeWorkflows', { found: 0, refused: 0 }),
+    removeRecords: does('removeRecords', { isDone: true }),
+  });
+  await worker.runUntil(async () => {
+    const handle = await temporal.client.workflow.start('deleteUserWorkflow', {
+      ...{ taskQueue, workflowId: userDeletionWorkflowId(userId) },
+      args: [{ userId, lookMs: 1 }],
+    });
+    await until('it waits', () => told.includes('stopRuns'));
+    const latest = () => temporal.client.workflow.getHandle(handle.workflowId);
+    const runOf = async () => (await latest().describe()).runId;
+    const first = await runOf();
+    for (let sent = 0; sent < 6; sent += 1) {
+      await latest().signal('noSuchSignal', randomBytes(900_000).toString('base64'));
+    }
+    await until('it has begun a new history', async () => (await runOf()) !== first);
+    held.resolve(null);
+    await latest().result();
+  });
+  expect(told.filter((name) => name === 'closeAccount')).toHaveLength(2);
+  expect(told.at(-1)).toBe('removeWorkflows');
 });
