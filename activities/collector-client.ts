@@ -164,10 +164,15 @@ async function collectOnce(url: string, ask: Door): Promise<Attempt> {
   }
 }
 
+/** A page, unless the address names a PDF: what is found there may still be a page. */
+function sourceTypeOf(url: string): 'web' | 'file' {
+  return /\.pdf$/i.test(new URL(url).pathname) ? 'file' : 'web';
+}
+
 async function pageAt(url: string, ask: Door): Promise<CollectedPage> {
   const { id } = await refusedBy(
     { status: 422, refusal: 'refused-address' },
-    ask(Created, { path: '', body: { url, source_type: 'web' } }),
+    ask(Created, { path: '', body: { url, source_type: sourceTypeOf(url) } }),
   );
   const place = `/${encodeURIComponent(id)}`;
   const { status, reason } = await ask(Compliance, { path: `${place}/compliance` });

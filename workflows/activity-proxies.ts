@@ -43,6 +43,8 @@ export const paid = proxyActivities<
 >({
   startToCloseTimeout: attemptTimeoutMs(TURN_CALL_TIMEOUT_MS),
   heartbeatTimeout: '10s',
+  // started in passing, a call would skip the queue, and with it priority and fairness
+  allowEagerDispatch: false,
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: UNLIMITED_RETRIES,
 });

@@ -121,7 +121,8 @@ async function runNode(
   const { pipelineId, userId, conversationId, simulated, modelTimeoutMs: timeoutMs } = run;
   const options = {
     summary: summaryOf(`${node.role}: ${node.agentName}`),
-    startToCloseTimeout: attemptTimeoutMs(timeoutMs),
+    // a collector's pages may take as long as the run: an attempt that is cut would begin anew
+    startToCloseTimeout: Math.max(attemptTimeoutMs(timeoutMs), run.timeoutMs),
   };
   try {
     return await paid.runAgent.executeWithOptions(options, [

@@ -237,6 +237,9 @@ function createTurnTaker(
       await refuse(textOfProblem(frame.problem, languageOfFrame(text, now.language)));
       return;
     }
+    if (frame.kind === 'keep-alive') {
+      return;
+    }
     const language = languageOf(frame.content, now.language);
     now.language = language;
     if (!now.isApproved) {

@@ -5,9 +5,17 @@ import type { Language } from '../../domain/languages.js';
 /** Source: contract, websocket §2. */
 export type ClientFrame =
   | { readonly kind: 'message'; readonly content: string }
+  /** Keeps the connection alive for its sender, and says nothing. */
+  | { readonly kind: 'keep-alive' }
   | { readonly kind: 'refused'; readonly problem: 'invalid-format' | 'processing' };
 
 const MessageFrame = z.object({ content: z.string().default('') });
+
+/**
+ * What libraries send on their own to keep a connection open. The contract ignores `type`, and takes what
+ * has no `content` for an empty message: as such, each of these would be a turn that is paid.
+ */
+const KEEP_ALIVES: readonly unknown[] = ['ping', 'pong', 'heartbeat', 'keepalive', 'keep-alive'];
 
 /** Unknown fields are ignored, and a missing `content` is an empty message. */
 export function parseClientFrame(text: string): ClientFrame {
@@ -19,6 +27,9 @@ export function parseClientFrame(text: string): ClientFrame {
   }
   if (typeof frame !== 'object' || frame === null || Array.isArray(frame)) {
     return { kind: 'refused', problem: 'processing' };
+  }
+  if (!('content' in frame) && 'type' in frame && KEEP_ALIVES.includes(frame.type)) {
+    return { kind: 'keep-alive' };
   }
   const message = MessageFrame.safeParse(frame);
   return message.success

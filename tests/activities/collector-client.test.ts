@@ -12,17 +12,23 @@ afterEach(async () => {
 });
 
 interface Settings {
+  readonly url?: string;
   readonly attempts?: number;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }
 
 async function collect(script: CollectorScript = {}, settings: Settings = {}) {
-  const { attempts = 1, timeoutMs = 5_000, signal = new AbortController().signal } = settings;
+  const {
+    url = URL,
+    attempts = 1,
+    timeoutMs = 5_000,
+    signal = new AbortController().signal,
+  } = settings;
   const standIn = await startCollector(script);
   open.push(standIn);
   const collector = createCollector({ baseUrl: `${standIn.baseUrl}/`, timeoutMs, firstWaitMs: 1 });
-  return { outcome: await collector.collect({ url: URL, attempts }, signal), standIn };
+  return { outcome: await collector.collect({ url, attempts }, signal), standIn };
 }
 
 function problem(fields: object): CollectOutcome {
@@ -36,6 +42,16 @@ test('a page is collected in four calls, and its texts are read from `data`', as
     page: { url: URL, items: 2, text: 'first\nsecond' },
   });
   expect(standIn.calls).toEqual(['POST ', 'GET compliance', 'POST collect', 'GET data']);
+});
+
+test.each([
+  ['https://shop.example/list', 'web'],
+  ['https://shop.example/terms.pdf', 'file'],
+  ['https://shop.example/terms.PDF?download=1', 'file'],
+  ['https://shop.example/pdf?of=a.pdf', 'web'],
+])('%s is collected as %s', async (url, source_type) => {
+  const { standIn } = await collect({}, { url });
+  expect(standIn.bodies).toEqual([{ url, source_type }]);
 });
 
 test('the older names `items` and `reason` are understood too', async () => {

@@ -37,6 +37,8 @@ export interface CollectorStandIn {
   readonly calls: readonly string[];
   /** Of each call. */
   readonly headers: readonly IncomingHttpHeaders[];
+  /** What each call has sent, where it has sent anything. */
+  readonly bodies: readonly unknown[];
   readonly close: () => Promise<void>;
 }
 
@@ -44,12 +46,16 @@ export interface CollectorStandIn {
 export async function startCollector(script: CollectorScript = {}): Promise<CollectorStandIn> {
   const calls: string[] = [];
   const headers: IncomingHttpHeaders[] = [];
+  const bodies: unknown[] = [];
   let url = '';
   const answer = (request: IncomingMessage, body: string, response: ServerResponse) => {
     const [, last = ''] = /collections\/c%2F1\/(\w+)$/.exec(request.url ?? '') ?? [];
     const call = `${request.method ?? ''} ${last}`;
     calls.push(call);
     headers.push(request.headers);
+    if (body !== '') {
+      bodies.push(JSON.parse(body));
+    }
     url = body === '' ? url : (JSON.parse(body) as { url: string }).url;
     const time = calls.filter((it) => it === call).length;
     send(response, (script[call] ?? ALLOWED[call])?.(time, url) ?? { status: 404 });
@@ -67,6 +73,7 @@ export async function startCollector(script: CollectorScript = {}): Promise<Coll
     baseUrl: `http://127.0.0.1:${String(port)}`,
     calls,
     headers,
+    bodies,
     close: () =>
       new Promise((resolve) => {
         server.close(() => {

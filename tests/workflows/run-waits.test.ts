@@ -299,6 +299,19 @@ test('a run that nothing can move on says so and ends, where it once held up all
   expect(outcomes).toEqual([{ kind: 'internal', why: 'no-progress' }]);
 });
 
+test.each([
+  ['as long as its calls may take', 60_000, (10_000 + 10_000) * 6 + 150_000],
+  ['as long as a run that may take longer', 3_600_000, 3_600_000],
+])('an attempt of an agent may take %s', async (_, timeoutMs, expectedMs) => {
+  const run = await running(designOf(['reader']), () => ({}), { timeoutMs });
+  await run.ended();
+  const { events } = await run.handle.fetchHistory();
+  const limits = (events ?? []).flatMap(
+    ({ activityTaskScheduledEventAttributes: it }) => it?.startToCloseTimeout ?? [],
+  );
+  expect(limits.map(({ seconds }) => Number(seconds) * 1_000)).toEqual([expectedMs]);
+});
+
 describe('a run that has ended is shown by Temporal as', () => {
   /** Of a run whose only agent fails, and whose record ends so. */
   async function ending(status: FinalStatus) {
