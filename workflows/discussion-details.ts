@@ -37,6 +37,10 @@ export function detailsOf(input: DiscussionInput, standing: Standing): string {
   ].join('\n\n');
 }
 
+/** Its state is being read. */
+export const LOADING_DETAILS =
+  '**Nothing to do yet:** its state is being read. If this lasts, look at PostgreSQL.';
+
 /** How one run of it in Temporal has ended. */
 export type DiscussionEnd = 'asleep' | 'continued' | 'cancelled';
 

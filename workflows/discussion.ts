@@ -19,7 +19,12 @@ import { readTalk, type StoredTalk } from '../domain/stored-talk.js';
 import { startAfterLoss, startTalk, withRunEnded, type Talk } from '../domain/talk.js';
 import { records } from './activity-proxies.js';
 import { attemptFailedSignal } from './attempts.messages.js';
-import { detailsOf, finalDetailsOf, type DiscussionEnd } from './discussion-details.js';
+import {
+  detailsOf,
+  finalDetailsOf,
+  LOADING_DETAILS,
+  type DiscussionEnd,
+} from './discussion-details.js';
 import { viewOf } from './discussion-view.js';
 import {
   discussionQuery,
@@ -69,6 +74,7 @@ export async function discussionWorkflow(input: DiscussionInput): Promise<void> 
   };
   onFailingCall(refresh);
   setHandler(attemptFailedSignal, takeFailedAttempt);
+  setCurrentDetails(LOADING_DETAILS);
   await CancellationScope.nonCancellable(async () => {
     if (carried?.kind !== 'talk') {
       talk = await load(input, carried);

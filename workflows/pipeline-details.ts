@@ -12,13 +12,27 @@ import { clockOf, plain, tableOf, timeOf, type Column } from './markdown.js';
 import type { NodeView, PipelineEnd } from './pipeline.messages.js';
 import { viewOf, type RunProgress } from './pipeline-view.js';
 
+/** Only said while there is something to stop. */
+const HOW_TO_STOP =
+  'To stop it, request a cancellation: what is done is kept, and no further call is paid.';
+
 export function detailsOf(progress: RunProgress): string {
   return [headOf(progress), ...bodyOf(progress, viewOf(progress).nodes), HOW_TO_STOP].join('\n\n');
 }
 
-/** Only said while there is something to stop. */
-const HOW_TO_STOP =
-  'To stop it, request a cancellation: what is done is kept, and no further call is paid.';
+/** Its record is being opened. */
+export const OPENING_DETAILS = [
+  '**Nothing to do yet:** its record is being opened. If this lasts, look at PostgreSQL.',
+  HOW_TO_STOP,
+].join('\n\n');
+
+/** Its end is being recorded. */
+export function closingDetails(progress: RunProgress): string {
+  return [
+    '**Nothing to do yet:** its work is done, and its end is being recorded. If this lasts, look at PostgreSQL.',
+    ...bodyOf(progress, viewOf(progress).nodes.map(whenOver)),
+  ].join('\n\n');
+}
 
 /** A node's state, or what has become of it. */
 type Row = Omit<NodeView, 'state'> & { readonly state: string };
@@ -121,7 +135,9 @@ function headOf(progress: RunProgress): string {
       ...asidesOf(progress),
     ].join(' ');
   }
-  return state.stopped === null ? '**Nothing to do:** going on.' : `**Stopped:** ${state.stopped}.`;
+  return state.stopped === null
+    ? '**Nothing to do:** between two steps. If this lasts, look at PostgreSQL.'
+    : `**Stopped:** ${state.stopped}.`;
 }
 
 /** Failing agents that the first line names. */

@@ -29,18 +29,27 @@ import {
   type PipelineView,
 } from './pipeline.messages.js';
 import { describeError, isMistake, MISTAKES, NoProgress } from './failures.js';
-import { finalDetailsOf, reasonOfEnd } from './pipeline-details.js';
+import {
+  closingDetails,
+  finalDetailsOf,
+  OPENING_DETAILS,
+  reasonOfEnd,
+} from './pipeline-details.js';
 import { RunDisplay } from './run-display.js';
 import { runGraph } from './run-graph.js';
 import { openInbox, type RunInbox } from './run-inbox.js';
 
 export async function pipelineWorkflow(input: PipelineInput): Promise<PipelineEnd> {
   const display = new RunDisplay();
+  setCurrentDetails(OPENING_DETAILS);
   const inbox = openInbox(() => {
     display.refresh();
   });
   setHandler(pipelineQuery, () => NOT_OPEN);
   const outcome = await openAndRun(input, inbox, display);
+  if (display.progress !== null) {
+    setCurrentDetails(closingDetails(display.progress));
+  }
   const end = await CancellationScope.nonCancellable(() =>
     records.closeRun({ pipelineId: input.pipelineId, outcome }),
   );

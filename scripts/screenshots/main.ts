@@ -81,9 +81,12 @@ async function openRun(
 async function openList(page: Page, { uiUrl }: StartedProduct): Promise<void> {
   const query = encodeURIComponent(`WorkflowType = 'pipelineWorkflow'`);
   await page.goto(`${uiUrl}/namespaces/default/workflows?query=${query}`);
+  const links = `document.querySelectorAll('td a[href*="/workflows/pipeline-"]')`;
+  const ids = `new Set([...${links}].map(({ pathname }) => pathname.split('/')[4]))`;
+  await page.until('all runs', `${ids}.size === ${PICTURES.length}`);
   await page.until(
-    'all runs',
-    `document.querySelectorAll('tbody tr').length >= ${PICTURES.length}`,
+    'their number',
+    `/^${PICTURES.length} Workflows/m.test(document.body.innerText)`,
   );
 }
 

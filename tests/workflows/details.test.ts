@@ -11,7 +11,12 @@ import {
   type Standing,
 } from '../../workflows/discussion-details.js';
 import type { DiscussionInput } from '../../workflows/discussion.messages.js';
-import { detailsOf, finalDetailsOf } from '../../workflows/pipeline-details.js';
+import {
+  closingDetails,
+  detailsOf,
+  finalDetailsOf,
+  OPENING_DETAILS,
+} from '../../workflows/pipeline-details.js';
 import { plain } from '../../workflows/markdown.js';
 import type { RunProgress } from '../../workflows/pipeline-view.js';
 import { agentOf, designOf } from '../support/designs.js';
@@ -199,6 +204,18 @@ describe('a run that waits for a person', () => {
       `**Nothing to do:** writer at work since 12:00:00 UTC. Its owner has paused it at 2026-11-24 12:00:00 UTC: nothing else begins. Its owner is also asked about ${QUESTION}.`,
     );
   });
+});
+
+test('between two steps, while it is opened and while its end is recorded a run names the store', () => {
+  const progress = progressOf(['reader', 'writer']);
+  expect(OPENING_DETAILS).toMatch(/being opened\. If this lasts, look at PostgreSQL/);
+  expect(headOf(detailsOf(progress))).toMatch(
+    /between two steps\. If this lasts, look at PostgreSQL/,
+  );
+  const closing = closingDetails(progress);
+  expect(headOf(closing)).toMatch(/its end is being recorded\. If this lasts, look at PostgreSQL/);
+  expect(rowsOf(closing)).toHaveLength(4);
+  expect(closing).not.toContain('request a cancellation');
 });
 
 test('only a run that has not ended tells how to stop it', () => {
