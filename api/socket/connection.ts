@@ -232,6 +232,12 @@ function createTurnTaker(
   }
 
   return async ({ text, receivedAt }) => {
+    // before the frame is read: what does not parse costs us, too
+    const seconds = await secondsToWait();
+    if (seconds > 0) {
+      await refuse(textOfWait(seconds, languageOfFrame(text, now.language)));
+      return;
+    }
     const frame = parseClientFrame(text);
     if (frame.kind === 'refused') {
       await refuse(textOfProblem(frame.problem, languageOfFrame(text, now.language)));
@@ -244,11 +250,6 @@ function createTurnTaker(
     now.language = language;
     if (!now.isApproved) {
       await refuse(textOfProblem('awaiting-approval', language));
-      return;
-    }
-    const seconds = await secondsToWait();
-    if (seconds > 0) {
-      await refuse(textOfWait(seconds, language));
       return;
     }
     const messageId = randomUUID();

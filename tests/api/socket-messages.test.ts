@@ -239,6 +239,16 @@ test('… in the language of the message', async () => {
   expect(error?.content).toBe('메시지를 너무 자주 보냈어요. 3초 후에 다시 보내 주세요.');
 });
 
+test('a frame that cannot be read counts as a message', async () => {
+  const { client, sent } = await connected({
+    takeToken: () => Promise.resolve({ allowed: false, retryAfterSeconds: 5.2 }),
+  });
+  client.socket.send('[[[[');
+  const [error] = await client.received(1);
+  expect(error).toMatchObject({ type: 'error', content: expect.stringContaining('6 seconds') });
+  expect(sent).toEqual([]);
+});
+
 test('a rate limiter that fails lets everybody speak', async () => {
   const { client, sent } = await connected({ takeToken: () => Promise.reject(new Error('down')) });
   client.send({ content: 'hello' });
