@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { previewOf } from '../../domain/previews.js';
 import { toStorable } from '../../domain/storable-text.js';
+import { withoutThoughts } from '../../domain/thoughts.js';
 import type { AnswerSchema } from '../../llm/model.js';
 
 export type Answer<T> =
@@ -45,13 +46,14 @@ export function parseAnswer(text: string): Answer<unknown> {
 const FENCE = '```';
 const LANGUAGE = 'json';
 
-/** The text without the fence that models like to put round JSON. */
+/** The text without the fence that models like to put round JSON, and without thoughts before it. */
 export function unfenced(text: string): string {
-  const whole = text.trim();
+  const answer = withoutThoughts(text);
+  const whole = answer.trim();
   const isFenced =
     whole.length >= FENCE.length * 2 && whole.startsWith(FENCE) && whole.endsWith(FENCE);
   if (!isFenced) {
-    return text;
+    return answer;
   }
   const inside = whole.slice(FENCE.length, -FENCE.length);
   return (inside.startsWith(LANGUAGE) ? inside.slice(LANGUAGE.length) : inside).trim();

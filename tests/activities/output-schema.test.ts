@@ -148,3 +148,9 @@ test('names and texts of an answer can be stored, at any depth', () => {
   const read = readBySchema({ type: 'object' }, String.raw`{"a\ud83d":[{"__proto__":"\u0000"}]}`);
   expect(read).toEqual({ kind: 'answer', value: '{"a\ufffd":[{"__proto__":"\ufffd"}]}' });
 });
+
+test('thoughts before a document are no part of it', () => {
+  const read = readBySchema({ type: 'object' }, '<think>{"a": 2}?</think>\n```json\n{"a":1}\n```');
+  expect(read).toEqual({ kind: 'answer', value: '{"a":1}' });
+  expect(problemsOf({ type: 'object' }, '<think>no end {"a":1}')).not.toEqual([]);
+});

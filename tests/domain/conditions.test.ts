@@ -115,3 +115,23 @@ test('fields in Korean letters are found, however they are composed', () => {
   expect(fields).toEqual({ 점수: 0.9 });
   expect(isTrue('점수 > 0.8', fields)).toBe(true);
 });
+
+test.each([
+  ['thoughts before it', '<think>maybe {"score": 0.1}?</think>\n{"score": 0.9}'],
+  ['thoughts before a fence', '<think>hm</think>```json\n{"score": 0.9}\n```'],
+  ['a number as a text', '{"score": " 0.9 "}'],
+  ['sentences round it', 'The verdict is {"score": 0.9, "why": "a } brace"} as asked.'],
+  ['braces that are no JSON', 'Of {these} the best: {"score": 0.9}'],
+])('a condition sees the answer with %s', (_, content) => {
+  expect(isTrue('score > 0.8', numericFieldsOf(content))).toBe(true);
+});
+
+test.each([
+  ['several objects', 'One page said {"score": 1}, mine is {"score": 0.2}'],
+  ['a text that is no number', '{"score": "0.9 of 1"}'],
+  ['a share', '{"score": "90%"}'],
+  ['thoughts that never end', '<think>{"score": 0.9}, or {"score": 1}'],
+  ['an object inside of another one', 'so {"a": {"score": 0.9}}'],
+])('a condition sees no field in an answer with %s', (_, content) => {
+  expect(numericFieldsOf(content)).toEqual({});
+});

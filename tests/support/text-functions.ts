@@ -25,6 +25,7 @@ import { sourceUrlsOf } from '../../domain/collector-sources.js';
 import { pageText, problemText } from '../../domain/collector-texts.js';
 import { complexityOfModel } from '../../domain/complexity.js';
 import { numericFieldsOf, parseCondition } from '../../domain/conditions.js';
+import { withoutThoughts } from '../../domain/thoughts.js';
 import { controlWordOf } from '../../domain/control-words.js';
 import {
   crawlFailureIn,
@@ -116,6 +117,7 @@ export const TEXT_FUNCTIONS: Readonly<Record<string, ReadsText>> = {
   problemText: (text) => problemText('https://a.example', { kind: 'failed', reason: text }, 'en'),
   complexityOfModel,
   numericFieldsOf,
+  withoutThoughts: (text) => withoutThoughts(`<think>${text}`),
   parseCondition,
   controlWordOf,
   isPassingCrawlError,

@@ -1,0 +1,9 @@
+const OPENING = '<think>';
+const CLOSING = '</think>';
+
+/** The answer without the thoughts that some models write before it. */
+export function withoutThoughts(text: string): string {
+  const start = text.trimStart();
+  const end = start.startsWith(OPENING) ? start.indexOf(CLOSING) : -1;
+  return end === -1 ? text : start.slice(end + CLOSING.length).trimStart();
+}
