@@ -165,13 +165,36 @@ export async function recordValidation(
     .execute();
 }
 
-export async function markKeysUsed(db: Db, keyIds: readonly string[]): Promise<void> {
-  if (keyIds.length === 0) {
-    return;
-  }
+/**
+ * Keeps that a vendor has refused a key in a call: it counts as invalid until it is checked again,
+ * unless it has been replaced since it was opened.
+ *
+ * @returns whether it was valid until now
+ */
+export async function recordRefusal(
+  db: Db,
+  key: { readonly keyId: string; readonly nonce: Buffer },
+): Promise<boolean> {
+  const refused = await db
+    .updateTable('userLlmKeys')
+    .set({ isValid: false, updatedAt: new Date() })
+    .where('id', '=', key.keyId)
+    .where('nonce', '=', key.nonce)
+    .where('isValid', '=', true)
+    .executeTakeFirst();
+  return refused.numUpdatedRows > 0n;
+}
+
+/** Many calls at once are one write. */
+const USED_AGAIN_AFTER = sql<Date>`now() - interval '10 seconds'`;
+
+export async function markKeyUsed(db: Db, keyId: string): Promise<void> {
   await db
     .updateTable('userLlmKeys')
-    .set({ lastUsedAt: new Date() })
-    .where(sql<boolean>`id = any(${keyIds}::uuid[])`)
+    .set({ lastUsedAt: sql<Date>`now()` })
+    .where('id', '=', keyId)
+    .where((key) =>
+      key.or([key('lastUsedAt', 'is', null), key('lastUsedAt', '<', USED_AGAIN_AFTER)]),
+    )
     .execute();
 }

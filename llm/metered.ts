@@ -49,6 +49,13 @@ export interface MeteredDeps extends PersistenceDeps {
     options: { simulated: boolean },
   ) => Promise<readonly PayingKey[]>;
   readonly metrics?: ModelMetrics;
+  /** Learns of each call that is made with a key, and of a vendor's refusal of the key itself. */
+  readonly keyNotes?: KeyNotes;
+}
+
+export interface KeyNotes {
+  used(key: PayingKey): void;
+  refused(key: PayingKey, charge: Charge): void;
 }
 
 /** Source: contract, decision 18: never under min(256, the requested value). */
@@ -101,8 +108,14 @@ async function sendCharged(
   }
   const reservation = await reserve(deps, charge, turn);
   deps.onReserved(reservation.callId);
+  deps.keyNotes?.used(turn.key);
   const startedAt = performance.now();
-  const reply = await sendReserved(deps, turn, reservation);
+  const reply = await sendReserved(deps, turn, reservation).catch((error: unknown) => {
+    if (isKeyRefused(error, turn)) {
+      deps.keyNotes?.refused(turn.key, charge);
+    }
+    throw error;
+  });
   const seconds = (performance.now() - startedAt) / 1_000;
   const { callId } = reservation;
   const { fallbackFrom, number: calls } = turn;
@@ -123,6 +136,15 @@ async function sendCharged(
     seconds,
   });
   return charged;
+}
+
+/** 403 of most vendors is about one model or resource, which another call may do without. */
+function isKeyRefused(error: unknown, { key }: PassTurn): boolean {
+  return (
+    error instanceof ModelCallError &&
+    error.code === 'model-key-refused' &&
+    (error.status !== 403 || key.provider === 'google')
+  );
 }
 
 async function reserve(deps: MeteredDeps, charge: Charge, turn: PassTurn): Promise<Reservation> {

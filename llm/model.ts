@@ -114,6 +114,8 @@ export interface PayingKey {
   readonly apiKey: string;
   /** The `user_llm_keys` row, or null for a server key or the simulated provider. */
   readonly keyId: string | null;
+  /** Names the stored secret, so that a refusal is not kept for a replaced key. */
+  readonly nonce?: Buffer;
 }
 
 /** What a room asks for: the router turns it into one `ModelCall` per candidate. */

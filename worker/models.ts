@@ -4,7 +4,7 @@ import type { Registry } from 'prom-client';
 import { ConfigError, type Config } from '../config/config.js';
 import type { Db } from '../db/connect.js';
 import { createLedger } from '../db/costs.js';
-import { markKeysUsed, openKeys } from '../db/llm-keys.js';
+import { markKeyUsed, openKeys, recordRefusal } from '../db/llm-keys.js';
 import type { SecretBox } from '../db/secret-box.js';
 import type { Ledger } from '../domain/costs.js';
 import type { UserId } from '../domain/ids.js';
@@ -15,7 +15,7 @@ import { createCircuits, type Circuits } from '../llm/circuits.js';
 import { createGates } from '../llm/gates.js';
 import { createGoogle } from '../llm/google.js';
 import { createKeyCache, type KeyCache } from '../llm/key-cache.js';
-import { createMeteredModels, type Models } from '../llm/metered.js';
+import { createMeteredModels, type KeyNotes, type Models } from '../llm/metered.js';
 import type { PayingKey } from '../llm/model.js';
 import { createOpenAi } from '../llm/openai.js';
 import { createPlaces } from '../llm/places.js';
@@ -44,6 +44,8 @@ export interface ModelPartsDeps {
   readonly traced: TracedOptions;
   /** Aborts when the process is about to end. */
   readonly stopping: AbortSignal;
+  /** Lets every process forget the user's opened keys. */
+  keyChanged(userId: UserId): void;
 }
 
 const SIMULATED_KEY: PayingKey = { provider: 'simulated', apiKey: '', keyId: null };
@@ -90,21 +92,42 @@ export function createModelParts(deps: ModelPartsDeps): ModelParts {
     metrics,
     logger,
     stopping: deps.stopping,
+    keyNotes: createKeyNotes(deps),
     findKeys: async ({ userId }, { simulated }) =>
       simulated ? [SIMULATED_KEY] : keyCache.find(userId),
   });
   return { models, ledger, providers, keyCache, circuits };
 }
 
+/** Kept beside the call: a store that is away must not fail it. */
+function createKeyNotes({ db, logger, keyChanged }: ModelPartsDeps): KeyNotes {
+  async function refuse({ keyId, nonce }: PayingKey, userId: UserId): Promise<void> {
+    if (keyId !== null && nonce !== undefined && (await recordRefusal(db, { keyId, nonce }))) {
+      logger.warn('llm key refused by its vendor', { userId, keyId });
+      keyChanged(userId);
+    }
+  }
+
+  const report = (keyId: string | null) => (error: unknown) => {
+    logger.warn('llm key not noted', { keyId, error });
+  };
+  return {
+    used({ keyId }) {
+      if (keyId !== null) {
+        markKeyUsed(db, keyId).catch(report(keyId));
+      }
+    },
+    refused(key, { userId }) {
+      refuse(key, userId).catch(report(key.keyId));
+    },
+  };
+}
+
 /** The user's own keys, else the server's. Opened here, in the process that calls. */
 async function loadKeys(deps: ModelPartsDeps, userId: UserId): Promise<readonly PayingKey[]> {
   const own = await openKeys(deps.db, deps.secretBox, userId);
   if (own.length > 0) {
-    await markKeysUsed(
-      deps.db,
-      own.map(({ id }) => id),
-    );
-    return own.map(({ id, provider, apiKey }) => ({ provider, apiKey, keyId: id }));
+    return own.map(({ id, provider, apiKey, nonce }) => ({ provider, apiKey, keyId: id, nonce }));
   }
   const { serverKeys } = deps.config;
   return VENDORS.flatMap((provider) => {

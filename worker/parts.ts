@@ -25,7 +25,7 @@ import { createWorkerMetrics, type WorkerMetrics } from '../telemetry/worker-met
 import { archivingOf } from './archiving.js';
 import { readCodeVersion } from './bundle.js';
 import { chooseModels, createModelParts } from './models.js';
-import type { Reconciler } from './reconciler.js';
+import type { Reconciler, ReconcilerDeps } from './reconciler.js';
 import { findForeignTemporal } from './temporal-home.js';
 import { createTemporalReconciler, readRole } from './temporal-reconciler.js';
 import {
@@ -92,7 +92,8 @@ async function assemble(
   const metrics = createWorkerMetrics(registry);
   const shared = { db, redis, secretBox, registry, logger, stopping };
   const traced = { tracing, captureContent: config.traces.captureContent };
-  const modelParts = createModelParts({ ...shared, traced, config: config.models });
+  const { keyChanged } = keyStoreOf({ db, secretBox, bus });
+  const modelParts = createModelParts({ ...shared, traced, keyChanged, config: config.models });
   const stopHearing = await bus.onKeyChanged(modelParts.keyCache.invalidate);
   const { client } = temporal;
   const { taskQueue } = config.temporal;
@@ -120,7 +121,12 @@ async function assemble(
   watchLive(registry, { ...countersOf(db, client), countCircuits: modelParts.circuits.count });
   const { closeRun } = activities;
   const { sweepArchives } = archiving;
-  const reconciling = { db, client, taskQueue, door, closeRun, sweepArchives, logger };
+  const reportEnd: ReconcilerDeps['reportEnd'] = (end) => {
+    metrics.runEnded(end);
+    archiving.activityDeps.wantArchives();
+  };
+  const ending = { closeRun, reportEnd, sweepArchives };
+  const reconciling = { db, client, taskQueue, door, ...ending, logger };
   const reconciler = createTemporalReconciler(reconciling);
   return {
     db,

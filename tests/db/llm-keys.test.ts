@@ -83,12 +83,17 @@ test('a key that is missing, or someone else’s, is opened for nobody', async (
   }
 });
 
-test('noting the use of no keys at all changes nothing', async () => {
-  const { id: keyId } = await store('openai', true);
-  await llmKeys.markKeysUsed(testDb.db, []);
-  expect(await llmKeys.findLlmKey(testDb.db, { userId, keyId })).toMatchObject({
-    lastUsedAt: null,
-  });
+test('a key that its vendor refused is invalid until it is checked, unless it was replaced', async () => {
+  const { id: keyId, nonce } = await store('openai', true);
+  const isValid = async () =>
+    (await llmKeys.findLlmKey(testDb.db, { userId, keyId }))?.isValid === true;
+  expect(await llmKeys.recordRefusal(testDb.db, { keyId, nonce: Buffer.alloc(12) })).toBe(false);
+  expect(await isValid()).toBe(true);
+  expect(await llmKeys.recordRefusal(testDb.db, { keyId, nonce })).toBe(true);
+  expect(await isValid()).toBe(false);
+  expect(await llmKeys.recordRefusal(testDb.db, { keyId, nonce })).toBe(false);
+  await llmKeys.recordValidation(testDb.db, { keyId, nonce, isValid: true });
+  expect(await isValid()).toBe(true);
 });
 
 test('parallel registrations of one provider end in one row', async () => {
@@ -105,9 +110,12 @@ test.each([
   expect(llmKeys.prefixOf(apiKey)).toBe(prefix);
 });
 
-test('a key notes when it was used', async () => {
+test('a key notes when it was used, the others of its user do not', async () => {
   const row = await store('openai', true);
-  await llmKeys.markKeysUsed(testDb.db, [row.id]);
+  const other = await store('google', true);
+  await llmKeys.markKeyUsed(testDb.db, row.id);
   const found = await llmKeys.findLlmKey(testDb.db, { userId, keyId: row.id });
   expect(found?.lastUsedAt).toBeInstanceOf(Date);
+  const unused = await llmKeys.findLlmKey(testDb.db, { userId, keyId: other.id });
+  expect(unused?.lastUsedAt).toBeNull();
 });

@@ -19,7 +19,7 @@ import {
 } from '../support/stored-everywhere.js';
 import { connectTestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
-import { startVendorProduct, type VendorProduct } from '../support/vendor-product.js';
+import { startVendorProduct, validateKeys, type VendorProduct } from '../support/vendor-product.js';
 
 /** Without any shape that a mask could know. */
 const canary = (): string => `Canary${randomBytes(18).toString('hex')}`;
@@ -169,6 +169,8 @@ async function runWithFailures(): Promise<void> {
     for (const status of [400, 401, 429, 500]) {
       stage.vendors.setBehaviour({ kind: 'status', status });
       told.push(JSON.stringify((await run(who)).body));
+      stage.vendors.setBehaviour();
+      await validateKeys(who);
     }
     for (const kind of ['garbage', 'cut'] as const) {
       stage.vendors.setBehaviour({ kind });
@@ -184,6 +186,7 @@ async function talk(): Promise<void> {
   stage.vendors.setBehaviour({ kind: 'status', status: 401 }); // the rules answer
   await chat.say('help me');
   stage.vendors.setBehaviour();
+  await validateKeys(person);
   await chat.say('Compare three podcast apps and write a report');
   stage.vendors.setBehaviour({ kind: 'status', status: 500 });
   await chat.say('ok, take option 1');

@@ -8,6 +8,7 @@ import {
   metricOf,
   registerKeys,
   startVendorProduct,
+  validateKeys,
   type VendorProduct,
 } from '../support/vendor-product.js';
 import { STAND_IN_DESIGNS } from '../support/vendors/answers.js';
@@ -86,6 +87,7 @@ test.each<readonly [string, string, Behaviour]>([
   const isRepaired = reason === 'unusable-answer';
   // intent, designs, and the one repair of an answer that came: no retry
   expect(completions(stage.vendors, person.userId)).toHaveLength(isRepaired ? 3 : 2);
+  await validateKeys(person);
   const run = await chat.say('ok, take option 2'); // the design of the rules can be run
   expect(run).toMatchObject({ type: 'pipeline_result', result: { status: 'completed' } });
   const firstAgent = completions(stage.vendors, person.userId)[isRepaired ? 3 : 2];

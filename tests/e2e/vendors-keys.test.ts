@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { utcDay } from '../../domain/days.js';
 import { VENDORS } from '../../domain/models.js';
+import { until } from '../support/until.js';
 import { register, type Person } from '../support/person.js';
 import {
   billOf,
@@ -195,5 +196,27 @@ describe("where the server's keys pay for users without own ones", () => {
     expect(calls.map(({ key }) => key)).toEqual([keys.google, keys.google]);
     const [listed] = (await person.ask('GET', '/llm-keys')).body;
     expect(listed.last_used_at).toMatch(/^\d{4}-.*Z$/);
+  });
+
+  test('of several keys only the one that paid is used; a refused one is not valid until it is checked', async () => {
+    const person = await register(stage.product.url);
+    await registerKeys(person, ['google', 'openai']);
+    const listed = async (provider: string) =>
+      (await person.ask('GET', '/llm-keys')).body.find((key: any) => key.provider === provider);
+    const design = { ...DESIGN, agents: [{ ...DESIGN.agents[0], llm_model: 'gpt-4o-mini' }] };
+    expect((await person.ask('POST', '/pipelines/execute', { design })).body.status).toBe(
+      'completed',
+    );
+    await until('the use is noted', async () => (await listed('openai')).last_used_at !== null);
+    expect((await listed('google')).last_used_at).toBeNull();
+    stage.vendors.setBehaviour({ kind: 'status', status: 401 });
+    const refused = await person.ask('POST', '/pipelines/execute', { design });
+    expect(refused.body.result.agent_results[0].error).toContain('refused');
+    stage.vendors.setBehaviour();
+    await until('it is shown', async () => (await listed('openai')).is_valid === false);
+    expect((await listed('google')).is_valid).toBe(true);
+    const { id } = await listed('openai');
+    expect((await person.ask('POST', `/llm-keys/${id}/validate`)).body.is_valid).toBe(true);
+    expect((await listed('openai')).is_valid).toBe(true);
   });
 });

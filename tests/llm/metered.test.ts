@@ -72,6 +72,7 @@ interface MeteredOptions {
 }
 
 function metered(options: MeteredOptions = {}) {
+  const noted: string[] = [];
   const registry = new Registry();
   const metrics: ModelMetrics = createModelMetrics(registry);
   const { ledger, rows } = fakeLedger(options);
@@ -90,8 +91,12 @@ function metered(options: MeteredOptions = {}) {
     findKeys,
     metrics,
     logger: silentLogger,
+    keyNotes: {
+      used: ({ provider }) => noted.push(`used ${provider}`),
+      refused: ({ provider }, { userId }) => noted.push(`refused ${provider} of ${userId}`),
+    },
   });
-  return { models, rows, ledger, registry };
+  return { models, rows, ledger, registry, noted };
 }
 
 function ask(models: Models, change: Partial<ModelRequest> = {}, signal?: AbortSignal) {
@@ -308,6 +313,25 @@ test('a call that does not fit the budget is not made', async () => {
 test('the call asks for no more than the reservation allows', async () => {
   await ask(metered({ affordableTokens: 300 }).models);
   expect(vendors.calls[0]?.maxTokens).toBe(300);
+});
+
+test('only the key that a call was made with is used', async () => {
+  const { models, noted } = metered();
+  failing(500, 'openai');
+  await ask(models);
+  expect(noted).toEqual(['used openai', 'used anthropic']);
+});
+
+test.each([
+  [401, true],
+  [403, false], // of one model, perhaps
+  [429, false],
+  [500, false],
+])('status %i says that the key is refused: %s', async (status, isRefused) => {
+  const { models, noted } = metered({ keys: KEYS.filter(({ provider }) => provider === 'openai') });
+  failing(status, 'openai');
+  await expect(ask(models)).rejects.toThrow();
+  expect(noted.slice(1)).toEqual(isRefused ? [`refused openai of ${CHARGE.userId}`] : []);
 });
 
 test('a small request may be reserved below 256 tokens', async () => {

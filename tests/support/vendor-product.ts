@@ -34,6 +34,14 @@ export async function startVendorProduct(options: ProductOptions = {}): Promise<
 }
 
 /** Registers the person's own key of each vendor. @returns the keys */
+/** A key that a vendor has refused in a call counts again once it is checked. */
+export async function validateKeys(person: Person): Promise<void> {
+  const { body: keys } = await person.ask('GET', '/llm-keys');
+  for (const { id } of keys) {
+    await person.ask('POST', `/llm-keys/${id}/validate`);
+  }
+}
+
 export async function registerKeys(
   person: Person,
   vendors: readonly Vendor[] = VENDORS,
