@@ -88,7 +88,7 @@ async function closeHere(
   how: { readonly outcome: RunOutcome; readonly onlyPending: boolean },
 ): Promise<ClosedRun['kind']> {
   const closed = await inTransaction(deps.db, (tx) =>
-    closeRun(tx, { pipelineId, ...how, now: new Date() }),
+    closeRun(tx, { pipelineId, ...how, isUnreported: true, now: new Date() }),
   );
   if (closed.kind === 'closed') {
     await announceEvents(deps, closed.conversationId ?? pipelineId, closed.events);

@@ -85,6 +85,9 @@ async function reserve(db: Db, order: CallOrder): Promise<Reservation | OverBudg
   }
   const charged = first.isDay ? first : await chargeCall(db, order);
   const { callId, maxTokens } = charged;
+  if (charged.isRunOver) {
+    throw new DomainError('cancelled', 'the run has ended');
+  }
   if (!charged.isDay) {
     throw new DomainError('not-found', `user ${order.charge.userId} is being deleted, or disabled`);
   }
@@ -121,6 +124,8 @@ interface ChargedCall {
   readonly maxTokens: number | null;
   /** Whether the server's key leaves less than the user's budget. */
   readonly isServerBound: boolean;
+  /** The run has ended, and has perhaps given its count back: it makes no further call. */
+  readonly isRunOver: boolean;
 }
 
 /**
@@ -144,6 +149,7 @@ async function chargeCall(db: Db, order: CallOrder): Promise<ChargedCall> {
     ),
     ${lockingServerDay(estimate, { date, dailyUsd: serverKeyDailyUsd })},
     ${givingUpEarlierAttempts(order)},
+    ${lockingRun(charge)},
     ${offerOf(estimate)},
     call as (
       insert into cost_ledger (
@@ -156,7 +162,7 @@ async function chargeCall(db: Db, order: CallOrder): Promise<ChargedCall> {
         'reserved', prompt_cost + tokens * token_cost, prompt_cost + tokens * token_cost,
         ${estimate.inputUsdPerMillion}::numeric, ${estimate.outputUsdPerMillion}::numeric,
         tokens, ${isServerKey}, ${now}::timestamptz
-      from offer where tokens >= ${estimate.minTokens}
+      from offer where tokens >= ${estimate.minTokens} and not exists (select from run_over)
       on conflict on constraint uq_cost_ledger_call do nothing
       returning id, max_tokens, cost, user_id, pipeline_id, conversation_id
     ),
@@ -169,16 +175,37 @@ async function chargeCall(db: Db, order: CallOrder): Promise<ChargedCall> {
     ${chargingServerDay}
     select exists (select from ${isServerKey ? sql`server_day` : sql`day`}) as is_day,
       coalesce((select is_server_bound from price), false) as is_server_bound,
+      exists (select from run_over) as is_run_over,
       call.id as call_id, call.max_tokens
     from (values (1)) as always left join call on true`.execute(db),
   );
-  return rows[0] ?? { isDay: false, callId: null, maxTokens: null, isServerBound: false };
+  return (
+    rows[0] ?? {
+      isDay: false,
+      callId: null,
+      maxTokens: null,
+      isServerBound: false,
+      isRunOver: false,
+    }
+  );
 }
 
 /** Of the roles; what is missing is unlimited. */
 const LIMITS_USD = JSON.stringify(
   Object.fromEntries(ROLES.map((role) => [role, dailyLimitUsd(role, null)])),
 );
+
+/**
+ * Waits for an end of the run that is being written. Once the run has ended, nothing is reserved for
+ * it: it gave its count of the day back where it had made no call.
+ */
+function lockingRun({ pipelineId }: Charge) {
+  return sql`
+    run as (
+      select status from pipeline_executions where id = ${pipelineId}::uuid for key share
+    ),
+    run_over as (select from run where status not in ('pending', 'running'))`;
+}
 
 /** Nobody will ever learn what became of calls that a lost worker had open: they stay charged. */
 function givingUpEarlierAttempts({ charge, now }: CallOrder) {

@@ -24,6 +24,7 @@ export interface RunEnding {
   readonly result: PipelineResult;
   readonly outcome: RunOutcome;
   readonly language: Language;
+  readonly isUnreported: boolean;
   readonly now: Date;
 }
 
@@ -89,7 +90,7 @@ export async function storeRunEnd(
 const AFTER_RUNS = sql<boolean>`
   (select count(*) from withdrawn) + (select count(*) from granted) >= 0`;
 
-function endingOf(tx: Tx, { id }: EndingRun, { result, now }: RunEnding) {
+function endingOf(tx: Tx, { id }: EndingRun, { result, isUnreported, now }: RunEnding) {
   return tx
     .updateTable('pipelineExecutions')
     .set({
@@ -102,6 +103,7 @@ function endingOf(tx: Tx, { id }: EndingRun, { result, now }: RunEnding) {
       waitingFor: null,
       waitingSince: null,
       countedOn: COUNTED_ON,
+      endUnreported: isUnreported,
       endedAt: now,
     })
     .where('id', '=', id)

@@ -17,7 +17,7 @@ import { readLiveness } from '../temporal/run-liveness.js';
 import { pipelineStart } from '../temporal/start-options.js';
 import { startUserDeletion } from '../temporal/user-workflows.js';
 import type { Logger } from '../telemetry/logger.js';
-import { createReconciler, type Reconciler } from './reconciler.js';
+import { createReconciler, type Reconciler, type ReconcilerDeps } from './reconciler.js';
 
 export interface TemporalReconcilerDeps {
   readonly db: Db;
@@ -26,6 +26,7 @@ export interface TemporalReconcilerDeps {
   readonly door: DiscussionDoor;
   readonly closeRun: Activities['closeRun'];
   sweepArchives(now: Date): Promise<void>;
+  readonly reportEnd: ReconcilerDeps['reportEnd'];
   readonly logger: Logger;
   readonly timeoutMs?: number;
 }
@@ -58,6 +59,7 @@ export function createTemporalReconciler(deps: TemporalReconcilerDeps): Reconcil
       describe: (pipelineId) => inTime(() => readLiveness(client, pipelineId)),
     },
     sweepArchives: deps.sweepArchives,
+    reportEnd: deps.reportEnd,
     async closeRun(pipelineId, reason) {
       logger.warn('closing a run', { pipelineId, reason });
       await deps.closeRun({ pipelineId, outcome: { kind: 'internal' } });

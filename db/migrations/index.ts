@@ -16,6 +16,7 @@ import * as step14 from './2026-12-01T05-awaiting-approval.js';
 import * as step60 from './2026-12-01T60-answers.js';
 import * as step61 from './2026-12-01T61-server-key-days.js';
 import * as step202 from './2026-12-02T02-one-run-per-conversation.js';
+import * as step203 from './2026-12-02T03-unreported-ends.js';
 import * as step204 from './2026-12-02T04-unread-sources.js';
 import * as step205 from './2026-12-02T05-call-prompts.js';
 import * as step206 from './2026-12-02T06-temporal-home.js';
@@ -40,6 +41,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '2026-12-01T60-answers': step60,
   '2026-12-01T61-server-key-days': step61,
   '2026-12-02T02-one-run-per-conversation': step202,
+  '2026-12-02T03-unreported-ends': step203,
   '2026-12-02T04-unread-sources': step204,
   '2026-12-02T05-call-prompts': step205,
   '2026-12-02T06-temporal-home': step206,

@@ -4,9 +4,13 @@ import type { Db } from '../../db/connect.js';
 import { setUserDisabled } from '../../db/users.js';
 import { createLedger, readDay, sweepStaleReservations } from '../../db/costs.js';
 import type { CallEstimate, Charge, Ledger, Reservation } from '../../domain/costs.js';
+import { closeRun, openRun } from '../../db/pipelines.js';
+import { inTransaction } from '../../db/transactions.js';
 import type { ModelReply } from '../../domain/models.js';
 import type { Role } from '../../domain/permissions.js';
+import { admittedRun } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
+import { until } from '../support/until.js';
 
 const NOON = new Date('2026-11-22T12:00:00Z');
 const TODAY = '2026-11-22';
@@ -82,6 +86,56 @@ async function rowOf(callId: string) {
 }
 
 const usd = (text: string) => Number(text);
+
+describe('a call at the end of its run', () => {
+  async function openedRun() {
+    const { userId } = await newCharge();
+    const pipelineId = await admittedRun(db, { userId, conversationId: null }, NOON);
+    await inTransaction(db, (tx) => openRun(tx, pipelineId, { now: NOON }));
+    const charge: Charge = {
+      ...{ userId, pipelineId, conversationId: null, stepId: `${pipelineId}:analyst:0` },
+      ...{ runId: 'run-1', attempt: 1 },
+    };
+    const countedOn = async () =>
+      (
+        await db
+          .selectFrom('pipelineExecutions')
+          .select('countedOn')
+          .where('id', '=', pipelineId)
+          .executeTakeFirstOrThrow()
+      ).countedOn;
+    return { pipelineId, charge, countedOn };
+  }
+  const cancelled = (pipelineId: string) =>
+    ({ pipelineId, outcome: { kind: 'cancelled' }, now: NOON }) as const;
+
+  test('that was reserved before it counts the run', async () => {
+    const { pipelineId, charge, countedOn } = await openedRun();
+    await reserved(charge);
+    await inTransaction(db, (tx) => closeRun(tx, cancelled(pipelineId)));
+    expect(await countedOn()).toBe(TODAY);
+  });
+
+  test('is refused after it, also while the end is being written: the count was given back', async () => {
+    const { pipelineId, charge, countedOn } = await openedRun();
+    let late: Promise<unknown> = Promise.resolve();
+    await inTransaction(db, async (tx) => {
+      await closeRun(tx, cancelled(pipelineId));
+      late = ledger.reserve(charge, estimateOf()).catch((error: unknown) => error);
+      await until('it waits', async () => {
+        const { rows } = await sql<{ count: number }>`select count(*)::integer as count
+          from pg_stat_activity
+          where wait_event_type = 'Lock' and datname = current_database()`.execute(db);
+        return rows[0]?.count === 1;
+      });
+    });
+    expect(await late).toMatchObject({ code: 'cancelled' });
+    await expect(ledger.reserve(charge, estimateOf())).rejects.toMatchObject({ code: 'cancelled' });
+    expect(await countedOn()).toBeNull();
+    const calls = db.selectFrom('costLedger').select('id').where('pipelineId', '=', pipelineId);
+    expect(await calls.execute()).toEqual([]);
+  });
+});
 
 test('a reservation charges the upper bound, a settle the usage, to the last digit', async () => {
   const charge = await newCharge();

@@ -64,6 +64,7 @@ test.each([
     taskQueue: 'nobody',
     door: createDiscussionDoor(doorDeps()),
     sweepArchives: () => Promise.resolve(),
+    reportEnd: () => undefined,
     closeRun: () => Promise.reject(new Error('nobody knows what became of it')),
   });
   await reconciler.runOnce();
