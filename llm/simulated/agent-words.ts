@@ -37,7 +37,9 @@ const EN: AgentWords = {
   finding: (source) => `Based on ${source}`,
   fromDescription: (description) => `the description of the design: ${description}`,
   pattern: (design, priors) =>
-    `Pattern: for ${design}, nothing contradicts what ${counted(priors, 'earlier output')} showed.`,
+    priors === 0
+      ? `Pattern: for ${design}, there is no earlier output to compare with.`
+      : `Pattern: for ${design}, nothing contradicts what ${counted(priors, 'earlier output')} showed.`,
   checksTitle: (design) => `Checks for ${design}`,
   checks: ['Completeness', 'Accuracy', 'Evidence', 'Form of the output'],
   pass: (outputs) => `pass, ${counted(outputs, 'output')} looked at`,

@@ -119,6 +119,7 @@ function scene() {
     lists,
     described,
     swept,
+    reported,
     started,
     signalled,
     granted,
