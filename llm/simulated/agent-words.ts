@@ -78,7 +78,9 @@ const KO: AgentWords = {
   finding: (source) => `근거: ${source}`,
   fromDescription: (description) => `설계 설명: ${description}`,
   pattern: (design, priors) =>
-    `패턴: ${design}에서 앞선 결과 ${priors}개가 같은 방향을 가리키고, 모순은 없어요.`,
+    priors === 0
+      ? `패턴: ${design}에는 비교할 앞선 결과가 없어요.`
+      : `패턴: ${design}에서 앞선 결과 ${priors}개가 같은 방향을 가리키고, 모순은 없어요.`,
   checksTitle: (design) => `${design} 검증 목록`,
   checks: ['완전성', '정확성', '근거', '출력 형식'],
   pass: (outputs) => `통과, 결과 ${outputs}개 확인`,
