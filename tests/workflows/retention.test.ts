@@ -162,11 +162,14 @@ test('the deletion of a user whose history is filled with rejected signals begin
     const latest = () => temporal.client.workflow.getHandle(handle.workflowId);
     const runOf = async () => (await latest().describe()).runId;
     const first = await runOf();
-    for (let sent = 0; sent < 6; sent += 1) {
-      await latest().signal('noSuchSignal', randomBytes(900_000).toString('base64'));
+    try {
+      await until('it has begun a new history', async () => {
+        await latest().signal('noSuchSignal', randomBytes(900_000).toString('base64'));
+        return (await runOf()) !== first;
+      });
+    } finally {
+      held.resolve(null); // a worker waits for what it has under way
     }
-    await until('it has begun a new history', async () => (await runOf()) !== first);
-    held.resolve(null);
     await latest().result();
   });
   expect(told.filter((name) => name === 'closeAccount')).toHaveLength(2);
