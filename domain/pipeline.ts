@@ -82,9 +82,28 @@ export function checkGraph(design: Design, language: Language = 'en'): CheckedGr
     });
   }
   const edges = design.edges ?? [];
-  return edges.length === 0
-    ? { kind: 'graph', graph: chainOf(design.agents) }
-    : checkExplicit(design.agents, edges, language);
+  const checked: CheckedGraph =
+    edges.length === 0
+      ? { kind: 'graph', graph: chainOf(design.agents) }
+      : checkExplicit(design.agents, edges, language);
+  return checked.kind === 'graph' ? addressable(checked.graph, language) : checked;
+}
+
+/** A node that waits for a person is decided at an address that holds its name. */
+function addressable(graph: Graph, language: Language): CheckedGraph {
+  const { nodes } = graph;
+  const bad = nodes.find((it) => it.approval !== undefined && isPathStep(it.node));
+  return bad === undefined
+    ? { kind: 'graph', graph }
+    : unbuildable(language, {
+        en: `agents.${bad.position}.name: an agent that waits for approval cannot be called "${bad.node}", since no address can hold that name`,
+        ko: `agents.${bad.position}.name: 승인을 기다리는 에이전트의 이름은 "${bad.node}"일 수 없습니다. 주소에 쓸 수 없는 이름입니다`,
+      });
+}
+
+/** URLs resolve `.` and `..` before anybody reads them, escaped as well. */
+function isPathStep(name: string): boolean {
+  return name === '.' || name === '..';
 }
 
 interface Texts {

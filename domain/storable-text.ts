@@ -56,15 +56,20 @@ export function comparable(name: string): string {
  */
 export function toStorableNames(names: readonly string[]): ReadonlyMap<string, string> {
   const different = [...new Set(names)];
-  const isStorable = (name: string): boolean => toStorableText(name) === name;
+  const isStorable = (name: string): boolean => storableName(name) === name;
   const taken = new Set(different.filter(isStorable).map(comparable));
   const suffixes = new Map<string, number>();
   const entries = different.map((name) => {
-    const storable = isStorable(name) ? name : firstFree(toStorableText(name), taken, suffixes);
+    const storable = isStorable(name) ? name : firstFree(storableName(name), taken, suffixes);
     taken.add(comparable(storable));
     return [name, storable] as const;
   });
   return new Map(entries);
+}
+
+/** Without `.` and `..` as well: names stand in addresses, and those would be resolved. */
+function storableName(name: string): string {
+  return /^\.{1,2}$/u.test(name) ? name.replaceAll('.', '_') : toStorableText(name);
 }
 
 /** `a`, `a_1`, `a_2` … */

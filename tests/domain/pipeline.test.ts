@@ -57,6 +57,18 @@ test("a suffix never takes another agent's own name", () => {
   expect(graph.nodes.map(({ node }) => node)).toEqual(['a', 'a_2', 'a_1', 'a_1_1']);
 });
 
+test.each(['.', '..'])('an approval named "%s" is refused, another agent is not', (name) => {
+  const design = designOf(['a', name]);
+  const approving = {
+    ...design,
+    agents: design.agents.map((agent) => ({ ...agent, approval: agent.name === name })),
+  };
+  reasonsOf(approving).forEach((reason) => {
+    expect(reason).toContain('agents.1.name: ');
+  });
+  expect(graphOf(design).nodes).toHaveLength(2);
+});
+
 test('with edges a repeated name is refused', () => {
   reasonsOf(designOf(['a', 'a', 'b'], { edges: edgesOf('a>b') })).forEach((reason) => {
     expect(reason).toContain('duplicate');

@@ -86,6 +86,10 @@ test('names that would become equal get a suffix; one that can be stored keeps i
   expect([...toStorableNames(names).values()]).toEqual(['a\ufffd_1', 'a\ufffd_2', 'a\ufffd', 'b']);
 });
 
+test('names that no address can hold are mended', () => {
+  expect([...toStorableNames(['.', '..', '_', '...']).values()]).toEqual(['__1', '__', '_', '...']);
+});
+
 test('different names stay different, also as they are compared', () => {
   fc.assert(
     fc.property(fc.uniqueArray(units, { maxLength: 20 }), (names) => {
