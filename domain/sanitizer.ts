@@ -49,7 +49,7 @@ const PATTERNS: readonly Pattern[] = [
   {
     name: 'system-prefix',
     regex: new RegExp(`(?<![a-z])system${MAYBE}:`, 'giu'),
-    isHarmless: (before) => isKindOfSystem(before),
+    isHarmless: (before, after) => isKindOfSystem(before) || isRecord(before, after),
   },
   {
     name: 'override-safety',
@@ -111,7 +111,7 @@ function closeUp(text: string): string {
 function occurs({ regex, isHarmless }: Pattern, text: string): boolean {
   for (const hit of text.matchAll(regex)) {
     const end = hit.index + hit[0].length;
-    const before = text.slice(Math.max(0, hit.index - 40), hit.index);
+    const before = text.slice(Math.max(0, hit.index - 120), hit.index);
     if (isHarmless?.(before, text.slice(end, end + 200)) !== true) {
       return true;
     }
@@ -137,6 +137,28 @@ const KIND_ENDING = /(?:ing|ment|tion|sion|al|ed|ic|ity|ery|ory|er|or)$/u;
 function isKindOfSystem(before: string): boolean {
   const word = /(?<![a-z])([a-z]+)[ \t-]+$/iu.exec(before)?.[1]?.toLowerCase();
   return word !== undefined && (KINDS.has(word) || KIND_ENDING.test(word));
+}
+
+/** A line of a log: its time or its level stands before. */
+const LOG_LINE =
+  /(?:^|\n)[^\n]{0,40}?(?:\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d|\b(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL|kernel|systemd)\b)[^\n]*$/u;
+/** `file_system`, `spec.system`: a part of a name that programs use. */
+const PART_OF_NAME = /[a-z\d][_./]$/iu;
+/** Settings, one a line: what stands behind each is no sentence. */
+const SETTINGS = /^[ \t]*(?:\n-? ?["']?[\w.-]{1,40}["']?:(?: [^\s]{1,60}){0,3}(?=\n|$)){1,20}/u;
+/** Said to a model, not noted of a machine. */
+const SAID_TO_A_MODEL =
+  /\b(?:you|your|ignore|disregard|forget|instructions?|prompts?|rules?|pretend|act|reveal|obey|must|respond|answer|reply|output|print|secrets?|role|assistant|user|content|from now on)\b|무시|지시|규칙|너는|당신|역할|답해/iu;
+
+/** Pasted logs and YAML name a system as well; an order to a model hidden in them stays one. */
+function isRecord(before: string, after: string): boolean {
+  const settings = SETTINGS.exec(after)?.[0];
+  if (settings !== undefined) {
+    return !SAID_TO_A_MODEL.test(settings) && !SAID_TO_A_MODEL.test(after.slice(settings.length));
+  }
+  const line = /^[^\n]*/u.exec(after)?.[0] ?? '';
+  const isNoted = LOG_LINE.test(before) || PART_OF_NAME.test(before);
+  return isNoted && !SAID_TO_A_MODEL.test(line);
 }
 
 /** What follows "너는 이제" where it only asks for work: "너는 이제 리뷰를 요약해 줘". */
