@@ -1,4 +1,5 @@
 /** Accounts. One that is being deleted counts as gone: nothing here finds it. */
+import { domainToASCII, domainToUnicode } from 'node:url';
 import { sql, type Selectable } from 'kysely';
 import { DomainError } from '../domain/errors.js';
 import type { UserId } from '../domain/ids.js';
@@ -22,6 +23,7 @@ export async function insertUser(
     awaitingApprovalSince?: Date | null;
   },
 ): Promise<UserRow> {
+  await refuseOtherSpellings(db, user.email);
   const inserted = await db
     .insertInto('users')
     .values(user)
@@ -49,8 +51,47 @@ export async function spellingOf(db: Db, email: string): Promise<string> {
   return rows[0]?.spelling ?? email;
 }
 
-/** Finds by address without regard to letter case. */
+/**
+ * `u@한국.kr` is `u@xn--3e0b707e.kr`: an address as it is, then with the domain in ASCII, then in
+ * its own letters. Accounts of earlier releases may have two of them, so the exact one goes first.
+ */
+function spellingsOf(email: string): readonly string[] {
+  const at = email.lastIndexOf('@') + 1;
+  const [local, domain] = [email.slice(0, at), email.slice(at)];
+  const others = [domainToASCII(domain), domainToUnicode(domain)].filter((it) => it !== '');
+  return [...new Set([email, ...others.map((other) => `${local}${other}`)])];
+}
+
+/** @throws `conflict`; two registrations at once wait for each other until the first commits */
+async function refuseOtherSpellings(db: Db, email: string): Promise<void> {
+  const spellings = spellingsOf(email);
+  if (spellings.length === 1) {
+    return;
+  }
+  const [lock = email] = spellings.toSorted();
+  await sql`select pg_advisory_xact_lock(hashtextextended(lower(${lock}), 0))`.execute(db);
+  const taken = await db
+    .selectFrom('users')
+    .select('id')
+    .where((where) => where.or(spellings.map((it) => sql<boolean>`lower(email) = lower(${it})`)))
+    .executeTakeFirst();
+  if (taken !== undefined) {
+    throw new DomainError('conflict', 'Email already registered');
+  }
+}
+
+/** Finds by address without regard to letter case, and to how a domain of other letters is written. */
 export async function findUserByEmail(db: Db, email: string): Promise<UserRow | undefined> {
+  for (const spelling of spellingsOf(email)) {
+    const user = await findBySpelling(db, spelling);
+    if (user !== undefined) {
+      return user;
+    }
+  }
+  return undefined;
+}
+
+async function findBySpelling(db: Db, email: string): Promise<UserRow | undefined> {
   return db
     .selectFrom('users')
     .selectAll()

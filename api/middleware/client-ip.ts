@@ -32,7 +32,7 @@ export function clientIpOf(request: IncomingMessage, trustedProxyCount: number):
 }
 
 /**
- * One spelling for each address: without port, brackets and zone, IPv6 as RFC 5952 has it, and IPv4
+ * One spelling for each address: without quotes, port, brackets and zone, IPv6 as RFC 5952 has it, and IPv4
  * as itself also where it is written as IPv6.
  *
  * @returns null for what is no address
@@ -41,7 +41,8 @@ export function plainAddress(text: string): string | null {
   if (text.length > MAX_ADDRESS_LENGTH) {
     return null;
   }
-  const withoutPort = /^(\[[^\]]*\]|[\d.]+):\d{1,5}$/.exec(text)?.[1] ?? text;
+  const bare = /^"([^"]*)"$/.exec(text)?.[1] ?? text;
+  const withoutPort = /^(\[[^\]]*\]|[\d.]+):\d{1,5}$/.exec(bare)?.[1] ?? bare;
   const bytes = parseAddress(withoutPort)?.bytes;
   return bytes === undefined ? null : textOf(isPrefix(MAPPED, bytes) ? bytes.slice(-4) : bytes);
 }

@@ -58,6 +58,10 @@ describe('an address', () => {
     ['fe80::1%eth0', 'fe80::1'],
     ['spoofed', null],
     ['203.0.113.77:', null],
+    ['"203.0.113.77:4100"', '203.0.113.77'],
+    ['"[2001:db8::1]:4711"', '2001:db8::1'],
+    ['"[2001:db8::1]"', '2001:db8::1'],
+    ['""', null],
     ['', null],
     [`${'1'.repeat(10_000)}.1.1.1`, null],
   ])('%j is %j', (text, plain) => {
@@ -104,6 +108,35 @@ describe('attempts of one client', () => {
     const statuses = await statusesOf(4, (at) => logIn(api, { ip: `me-${at}, ${proxy}` }));
     expect(statuses).toEqual([401, 401, 429, 429]);
   });
+});
+
+describe('an address whose domain is not in ASCII', () => {
+  const domain = () => `한국-${randomUUID().slice(0, 8)}.kr`;
+  const inAscii = (email: string) => new URL(`http://${email}`).host;
+
+  test('is one account in both spellings, shown as it was typed', async () => {
+    const api = await start({ trustedProxyCount: 1 });
+    const typed = `u@${domain()}`;
+    const ascii = `u@${inAscii(typed)}`;
+    await registerFrom(api, anyIp(), typed);
+    const statuses = [typed, ascii, ascii.toUpperCase()].map((email) =>
+      logIn(api, { email, password: PASSWORD }),
+    );
+    expect((await Promise.all(statuses)).map(({ status }) => status)).toEqual([200, 200, 200]);
+  });
+
+  test.each([0, 1])(
+    'cannot be registered in the other spelling, in either order',
+    async (first) => {
+      const api = await start({ trustedProxyCount: 1 });
+      const typed = `u@${domain()}`;
+      const spellings = [typed, `u@${inAscii(typed)}`];
+      await registerFrom(api, anyIp(), spellings[first] ?? '');
+      const body = { email: spellings[1 - first], password: PASSWORD, display_name: 'Another' };
+      const again = await api.send('POST', '/auth/register', { body, headers: from(anyIp()) });
+      expect(again.status).toBe(409);
+    },
+  );
 });
 
 describe('guesses at one account', () => {
