@@ -1,6 +1,7 @@
 /** A bundle as people read it: what it is of, and what happened when. */
 import { checkPrompts, promptName } from './prompts.js';
 import { isOf, type ContentEntry, type DataOf } from './contents.js';
+import { previewOf } from '../domain/previews.js';
 
 interface Moment {
   readonly at: string;
@@ -153,7 +154,7 @@ function nameIn(event: DataOf<'event'>): string {
 /** No text of a user, a page or a model may pretend to be a line of ours. */
 function oneLine(text: string): string {
   const plain = printable(text).replace(/\s+/g, ' ').trim();
-  return plain.length > MAX_TEXT ? `${plain.slice(0, MAX_TEXT)} […]` : plain;
+  return plain.length > MAX_TEXT ? `${previewOf(plain, MAX_TEXT)} […]` : plain;
 }
 
 /** What a file says, safe for a terminal: nothing in it moves the cursor or changes a colour. */

@@ -1,3 +1,4 @@
+import { previewOf } from './previews.js';
 import { withoutThoughts } from './thoughts.js';
 
 /** `<field> <op> <number>`; serialisable, never evaluated as code. */
@@ -20,7 +21,7 @@ export function parseCondition(text: string): ParsedCondition {
   const [, field, op, number] = CONDITION.exec(text.normalize('NFC').trim()) ?? [];
   const value = Number(number);
   if (field === undefined || !isOp(op) || !Number.isFinite(value)) {
-    const quoted = text.slice(0, MAX_QUOTED_CHARACTERS);
+    const quoted = previewOf(text, MAX_QUOTED_CHARACTERS);
     return { kind: 'invalid', reason: `Invalid condition: "${quoted}"` };
   }
   return { kind: 'condition', field, op, value };

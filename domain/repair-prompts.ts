@@ -4,6 +4,7 @@
  */
 import { isolate } from './isolator.js';
 import type { Language } from './languages.js';
+import { previewOf } from './previews.js';
 
 export interface BadAnswer {
   readonly text: string;
@@ -34,7 +35,7 @@ export function repairPrompt(bad: BadAnswer, language: Language): readonly Promp
   const schema = JSON.stringify(bad.schema);
   const problems = bad.problems.map((problem) => `- ${problem}`).join('\n');
   const isWhole = bad.text.length <= MAX_ANSWER_CHARACTERS;
-  const answer = isWhole ? bad.text : `${bad.text.slice(0, MAX_ANSWER_CHARACTERS)} […]`;
+  const answer = isWhole ? bad.text : `${previewOf(bad.text, MAX_ANSWER_CHARACTERS)} […]`;
   const tag = 'agent_output';
   const blocks = [
     isolate(schema, { context: 'The JSON Schema:', language, tag: 'user_task' }),

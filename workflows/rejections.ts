@@ -4,6 +4,7 @@
  * is dropped, a query, an update or an activity's result becomes a failure.
  */
 import { ApplicationFailure, defaultPayloadConverter, type Payload } from '@temporalio/common';
+import { previewOf } from '../domain/previews.js';
 import {
   log,
   patched,
@@ -138,7 +139,7 @@ const REJECTED = 'rejected';
 function reject(rejection: Rejection, name: string): ApplicationFailure {
   const { kind, reason } = rejection;
   const { continueAsNewSuggested: isHistoryLong, historyLength } = workflowInfo();
-  const told = { kind, reason, name: name.slice(0, MAX_NAME) };
+  const told = { kind, reason, name: previewOf(name, MAX_NAME) };
   if (isHistoryLong) {
     // Temporal ends a workflow whose history is full; runs cannot begin a new one
     log.error('rejected, and the history fills up', { ...told, historyLength });

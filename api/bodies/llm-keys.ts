@@ -1,20 +1,42 @@
 import { z } from 'zod';
 import { VENDORS } from '../../domain/models.js';
-import { text, uuid, valueError } from './fields.js';
+import { lengthOf, text, uuid, valueError } from './fields.js';
 
 const MAX_PROVIDER = 100;
+const MIN_KEY = 10;
+const MAX_KEY = 500;
+
+/** What a copied key brings along: line ends, spaces of all kinds, characters of no width. */
+const AROUND = /[\s\u00AD\u180E\u200B-\u200F\u2060-\u2064\uFEFF]/u;
+
+function withoutSpaceAround(key: string): string {
+  let start = 0;
+  let end = key.length;
+  while (start < end && AROUND.test(key.charAt(start))) {
+    start += 1;
+  }
+  while (end > start && AROUND.test(key.charAt(end - 1))) {
+    end -= 1;
+  }
+  return key.slice(start, end);
+}
 
 /** Which providers there are is checked behind it, because that refusal is a 400. */
 export const storeLlmKeyBody = z
   .object({
     provider: text({ max: MAX_PROVIDER }).meta({ enum: [...VENDORS] }),
-    api_key: text({ min: 10, max: 500 })
+    api_key: text({ max: MAX_KEY })
+      .overwrite(withoutSpaceAround)
       .check((check) => {
+        if (lengthOf(check.value) < MIN_KEY) {
+          const issue = { origin: 'string', inclusive: true, input: check.value } as const;
+          check.issues.push({ ...issue, code: 'too_small', minimum: MIN_KEY });
+        }
         if (/\p{Cc}/u.test(check.value)) {
           check.issues.push(valueError(check.value, 'API key must not contain control characters'));
         }
       })
-      .meta({ pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]*$' }),
+      .meta({ minLength: MIN_KEY, pattern: '^\\s*[^\\u0000-\\u001f\\u007f-\\u009f]*\\s*$' }),
   })
   .meta({ id: 'StoreLlmKeyBody' });
 

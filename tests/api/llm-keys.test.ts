@@ -151,6 +151,17 @@ test('a short key shows at most half of itself', async () => {
   expect(body.key_prefix).toBe('abcde');
 });
 
+test.each([...['\n', '\r\n', ' ', '\t', '\u00a0', '\u200b', '\ufeff', '\u3000', ' \u2060\n']])(
+  '%j around a key is not stored',
+  async (around) => {
+    const apiKey = `${around}sk-trimmed-0123456789${around}`;
+    const body = { provider: 'openai', api_key: apiKey };
+    const answer = await api.send('POST', '/llm-keys', { token: person.token, body });
+    expect(answer.status).toBe(201);
+    expect(answer.body.key_prefix).toMatch(/^sk-trim/);
+  },
+);
+
 test('an unknown provider is 400, and the answer repeats nothing key-shaped', async () => {
   const { status, body } = await store('mistral');
   expect([status, body]).toEqual([400, { detail: 'Unsupported provider: mistral' }]);

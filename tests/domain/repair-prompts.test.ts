@@ -30,6 +30,13 @@ test('a long answer is cut', () => {
   expect(content).toContain('x […]');
 });
 
+test('an emoji at the cut is left out whole', () => {
+  const text = `${'x'.repeat(31_999)}😀 and more`;
+  const [, user] = repairPrompt({ text, problems: [], schema: {} }, 'en');
+  expect(user?.content.isWellFormed()).toBe(true);
+  expect(user?.content).toContain('x […]');
+});
+
 test('the language is kept', () => {
   expect(repairPrompt(bad, 'ko')[0]?.content).toContain('Korean');
   expect(repairPrompt(bad, 'en')[0]?.content).toContain('English');
