@@ -14,6 +14,7 @@ output { display: block; margin-top: 1rem; min-height: 1.5rem; }
 const SCRIPT = `
 const form = document.querySelector('form');
 const said = document.querySelector('output');
+const out = document.querySelector('#out');
 const next = new URLSearchParams(location.search).get('next') ?? '';
 const isHere = /^\\/(?![/\\\\])[^\\t\\n\\r]*$/.test(next);
 const post = (path, headers, body) =>
@@ -28,6 +29,7 @@ const signIn = async () => {
   const { access_token: token } = await login.json();
   const session = await post('session', { Authorization: 'Bearer ' + token });
   if (!session.ok) return detailOf(session);
+  out.hidden = false;
   if (isHere) location.replace(next);
   return 'Signed in for eight hours. ' + (isHere ? 'The Web UI opens …' : 'You can close this page.');
 };
@@ -36,8 +38,9 @@ form.addEventListener('submit', async (event) => {
   said.textContent = 'Signing in …';
   said.textContent = await signIn().catch(() => 'The API does not answer.');
 });
-document.querySelector('#out').addEventListener('click', async () => {
+out.addEventListener('click', async () => {
   await fetch('session', { method: 'DELETE' });
+  out.hidden = true;
   said.textContent = 'Signed out.';
 });
 `;
@@ -54,7 +57,8 @@ export const SIGN_IN_POLICY = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-export function viewSignIn(): string {
+/** @param isSignedIn whether there is a session that "Sign out" could end */
+export function viewSignIn(isSignedIn: boolean): string {
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -76,7 +80,7 @@ export function viewSignIn(): string {
             <input name="password" type="password" autocomplete="current-password" required
           /></label>
           <button>Sign in</button>
-          <button id="out" type="button">Sign out</button>
+          <button id="out" type="button" ${isSignedIn ? '' : 'hidden'}>Sign out</button>
         </form>
         <output role="status"></output>
         ${trusted(`<script>${SCRIPT}</script>`)}

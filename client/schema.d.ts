@@ -3622,7 +3622,9 @@ export interface operations {
   postApiV1PipelinesExecute: {
     parameters: {
       query?: never;
-      header?: never;
+      header?: {
+        Prefer?: string;
+      };
       path?: never;
       cookie?: never;
     };
@@ -3754,7 +3756,9 @@ export interface operations {
   postApiV1PipelinesExecuteDirect: {
     parameters: {
       query?: never;
-      header?: never;
+      header?: {
+        Prefer?: string;
+      };
       path?: never;
       cookie?: never;
     };
@@ -4132,7 +4136,9 @@ export interface operations {
   postApiV1PipelinesPipelineIdRerun: {
     parameters: {
       query?: never;
-      header?: never;
+      header?: {
+        Prefer?: string;
+      };
       path: {
         pipeline_id: string;
       };

@@ -59,7 +59,10 @@ async function answering(
     await next();
   } catch (error) {
     const isAway = error instanceof DomainError && error.code === 'unavailable';
-    logger.error('request failed', { method: ctx.method, path: pathForLog(ctx.path), error });
+    if (!isAway || ctx.path !== '/readyz') {
+      // "not ready" is an answer of a probe, no failure; the connection logs that Redis is away
+      logger.error('request failed', { method: ctx.method, path: pathForLog(ctx.path), error });
+    }
     ctx.status = isAway ? 503 : 500;
     ctx.body = { detail: isAway ? `Unavailable: ${error.message}` : 'Internal server error' };
     if (isAway) {

@@ -41,6 +41,9 @@ const LONGEST_SECONDS = 2_000_000;
 const LONGEST_DAYS = 36_500;
 const days = count.max(LONGEST_DAYS);
 
+/** Retired by its vendor: its class's model serves. Source: contract, security (environment). */
+export const BUILT_IN_DEFAULT_MODEL = 'claude-3-5-sonnet-20241022';
+
 const Environment = z.object({
   ...TracesEnvironment.shape,
   ...WatchdogEnvironment.shape,
@@ -96,7 +99,7 @@ const Environment = z.object({
   ANTHROPIC_BASE_URL: optional,
   GOOGLE_GEMINI_BASE_URL: optional,
   DEFAULT_LLM_PROVIDER: z.enum(['openai', 'anthropic', 'google']).default('anthropic'),
-  DEFAULT_LLM_MODEL: z.string().min(1).default('claude-3-5-sonnet-20241022'),
+  DEFAULT_LLM_MODEL: z.string().min(1).default(BUILT_IN_DEFAULT_MODEL),
   SERVER_KEYS_DAILY_USD: usd.optional(),
   SIMULATED_MODELS: flag.default(false),
   MODEL_CALLS_PER_KEY: z.coerce.number().int().min(1).default(8),

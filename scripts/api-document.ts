@@ -2,11 +2,11 @@
 import { describeApi } from '../api/openapi.js';
 import type { AppDeps } from '../api/deps.js';
 import { createRateLimiter } from '../api/rate-limiter.js';
-import { API_VERSION } from '../api/routes/health.js';
 import { createRoutes } from '../api/routes/index.js';
 import { createTokens } from '../api/tokens.js';
 import { connectDb } from '../db/connect.js';
 import { createSecretBox } from '../db/secret-box.js';
+import { VERSION } from '../domain/version.js';
 import { createMacs } from '../events/macs.js';
 import { connectRedis } from '../events/redis.js';
 import { silentLogger } from '../telemetry/logger.js';
@@ -16,7 +16,7 @@ import { silentTracing } from '../telemetry/tracing.js';
 export async function readApiDocument(): Promise<Readonly<Record<string, unknown>>> {
   const deps = depsOfNobody();
   try {
-    return describeApi(createRoutes(deps), API_VERSION);
+    return describeApi(createRoutes(deps), VERSION);
   } finally {
     deps.redis.disconnect();
     await deps.db.destroy();

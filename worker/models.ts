@@ -1,7 +1,7 @@
 /** The models as the activities use them: router, ledger, the keys that pay, and their cache. */
 import type { Redis } from 'ioredis';
 import type { Registry } from 'prom-client';
-import { ConfigError, type Config } from '../config/config.js';
+import { BUILT_IN_DEFAULT_MODEL, ConfigError, type Config } from '../config/config.js';
 import type { Db } from '../db/connect.js';
 import { createLedger } from '../db/costs.js';
 import { markKeyUsed, openKeys, recordRefusal } from '../db/llm-keys.js';
@@ -75,7 +75,7 @@ export function createModelParts(deps: ModelPartsDeps): ModelParts {
     simulated: traceProvider(createSimulated(), deps.traced),
   };
   const warning = checkDefaultModel(config);
-  if (warning !== null) {
+  if (warning !== null && config.defaultModel !== BUILT_IN_DEFAULT_MODEL) {
     logger.warn(warning);
   }
   const { serverKeyDailyUsd } = config;

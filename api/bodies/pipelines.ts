@@ -61,6 +61,14 @@ export const runEventsQuery = z.object({
 });
 
 /** What a browser sends when it comes back; it wins over `after`, which is in the address still. */
+/** Source: RFC 7240 §4.1; other preferences are left alone, as it says. */
+export const prefer = z.object({
+  Prefer: z
+    .string()
+    .optional()
+    .describe('`respond-async`: answer 202 at once, with where to ask in `Location`'),
+});
+
 export const lastEventId = z.object({
   'Last-Event-ID': z
     .string()

@@ -1,5 +1,6 @@
 /** The API's description as one page: plain HTML with its style inside, and no script at all. */
 import { createHash } from 'node:crypto';
+import { viewChatEvents } from './chat-events.js';
 import { ApiDocument, type Operation } from './document.js';
 import { html, nothing, trusted, type Html } from './html.js';
 import { anchorOf, viewFields, viewType } from './schemas.js';
@@ -50,11 +51,12 @@ export function viewDocs(document: unknown): string {
         <nav aria-label="Sections">
           <ul>
             ${tags.map((tag) => html`<li><a href="#${tag}">${tag}</a></li>`)}
+            <li><a href="#chat-events">chat events</a></li>
             <li><a href="#schemas">schemas</a></li>
           </ul>
         </nav>
         <main>
-          ${sections.map(viewSection)}
+          ${sections.map(viewSection)} ${viewChatEvents()}
           <h2 id="schemas">schemas</h2>
           ${Object.entries(components.schemas).map(
             ([name, schema]) =>
@@ -85,7 +87,7 @@ function viewOperation({ path, method, operation }: Entry): Html {
   return html`<details>
     <summary>
       <span class="method">${method.toUpperCase()}</span> <span class="path">${path}</span>
-      <span class="dim">${summary}</span>
+      <span class="dim">${viewProse(summary)}</span>
     </summary>
     <div>
       <p>${security.length > 0 ? 'Needs signing in.' : 'Open to everybody.'}</p>
@@ -107,6 +109,12 @@ function viewOperation({ path, method, operation }: Entry): Html {
   </details>`;
 }
 
+/** A sentence with `code` in it. */
+function viewProse(text: string): Html {
+  const parts = text.split('`');
+  return html`${parts.map((part, at) => (at % 2 === 0 ? html`${part}` : html`<code>${part}</code>`))}`;
+}
+
 function viewParameters(parameters: Operation['parameters']): Html {
   const rows = parameters.map(
     (parameter) =>
@@ -115,6 +123,7 @@ function viewParameters(parameters: Operation['parameters']): Html {
         <td>in the ${parameter.in}</td>
         <td>${viewType(parameter.schema)}</td>
         <td>${parameter.required ? 'always' : 'optional'}</td>
+        <td>${viewProse(parameter.schema.description ?? '')}</td>
       </tr>`,
   );
   return html`<table>
@@ -127,7 +136,7 @@ function viewResponses(responses: Operation['responses']): Html {
     ([status, response]) =>
       html`<tr>
         <td><code>${status}</code></td>
-        <td>${response.description}</td>
+        <td>${viewProse(response.description)}</td>
         <td>${response.content === undefined ? 'no body' : viewContent(response)}</td>
       </tr>`,
   );

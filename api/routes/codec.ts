@@ -3,7 +3,7 @@ import { recordAdminAction } from '../../db/admin-actions.js';
 import { DomainError } from '../../domain/errors.js';
 import { MAX_PAYLOADS_BYTES, payloadsBody } from '../bodies/codec.js';
 import type { AppDeps } from '../deps.js';
-import { operatorCookie, withoutOperatorCookie } from '../operator-cookie.js';
+import { operatorCookie, readOperatorCookie, withoutOperatorCookie } from '../operator-cookie.js';
 import { SIGN_IN_POLICY, viewSignIn } from '../operator-page.js';
 import { pageSchema } from '../openapi.js';
 import { defineRoute, type Route } from '../route.js';
@@ -54,9 +54,9 @@ function signInPageRoute(): Route {
       summary: 'A page on which administrators let their Temporal Web UI read payloads',
       responses: { 200: { description: 'A page', schema: pageSchema } },
     },
-    () => ({
+    ({ header }) => ({
       status: 200,
-      body: viewSignIn(),
+      body: viewSignIn(readOperatorCookie(header('Cookie')) !== null),
       headers: {
         'Content-Type': 'text/html; charset=utf-8',
         'Content-Security-Policy': SIGN_IN_POLICY,

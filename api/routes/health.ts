@@ -13,7 +13,7 @@ import { healthSchema, notReadySchema, readySchema } from '../views/health.js';
 export type HealthDeps = Pick<AppDeps, 'checks' | 'metrics' | 'config' | 'logger'>;
 
 /** Of what clients rely on, whatever release serves it. Source: contract, http §2. */
-export const API_VERSION = '0.2.0';
+const API_VERSION = '0.2.0';
 
 /** Asked all the time by machines: neither measured nor worth a line each. */
 export const QUIET_PATHS = ['/metrics', '/health', '/api/v1/health', '/readyz'];

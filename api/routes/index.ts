@@ -1,3 +1,4 @@
+import { VERSION } from '../../domain/version.js';
 import type { AppDeps } from '../deps.js';
 import { describeApi } from '../openapi.js';
 import { createPasswords } from '../passwords.js';
@@ -9,7 +10,7 @@ import { createAdministrationRoutes } from './administration.js';
 import { createAuthRoutes } from './auth.js';
 import { createCodecRoutes } from './codec.js';
 import { createConversationRoutes } from './conversations.js';
-import { API_VERSION, createDescriptionRoutes, createHealthRoutes } from './health.js';
+import { createDescriptionRoutes, createHealthRoutes } from './health.js';
 import { createInterventionRoutes } from './interventions.js';
 import { createLlmKeyRoutes } from './llm-keys.js';
 import { createPipelineRoutes } from './pipelines.js';
@@ -39,7 +40,7 @@ export function createRoutes(deps: AppDeps): readonly Route[] {
     ...createCodecRoutes(deps),
     ...createAdministrationRoutes(deps),
     ...createInterventionRoutes(deps),
-    ...createDescriptionRoutes(() => describeApi(routes, API_VERSION)),
+    ...createDescriptionRoutes(() => describeApi(routes, VERSION)),
   ];
   return routes;
 }

@@ -6,7 +6,12 @@ import { languageOf } from '../../domain/languages.js';
 import type { BudgetRule, PipelineStatusView } from '../../domain/results.js';
 import { MAX_DESIGN_BYTES, designBody } from '../bodies/designs.js';
 import { isUuid } from '../../domain/ids.js';
-import { executeDirectBody, executePipelineBody, pipelinePath } from '../bodies/pipelines.js';
+import {
+  executeDirectBody,
+  executePipelineBody,
+  pipelinePath,
+  prefer,
+} from '../bodies/pipelines.js';
 import { parseInput } from '../bodies/problems.js';
 import { awaitRun } from '../await-run.js';
 import type { Admission, AppDeps } from '../deps.js';
@@ -34,6 +39,7 @@ const STARTS = {
   method: 'POST',
   action: 'pipeline:start',
   yields: { pipeline_id: '/pipeline_id' },
+  headers: prefer,
   responses: {
     200: { description: 'The run has ended, with this result', schema: pipelineStatusSchema },
     202: { description: 'The run goes on; ask at `Location`', schema: pipelineStatusSchema },

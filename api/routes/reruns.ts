@@ -1,7 +1,7 @@
 /** Running again, and comparing what came of it. */
 import { awaitRun } from '../await-run.js';
 import { MAX_DESIGN_BYTES } from '../bodies/designs.js';
-import { comparisonPath, pipelinePath, rerunBody } from '../bodies/pipelines.js';
+import { comparisonPath, pipelinePath, prefer, rerunBody } from '../bodies/pipelines.js';
 import type { AppDeps } from '../deps.js';
 import { compare, planRerun } from '../rerun.js';
 import { defineRoute, type Route } from '../route.js';
@@ -28,6 +28,7 @@ function rerunRoute(deps: RerunDeps): Route {
       path: '/pipelines/{pipeline_id}/rerun',
       summary: 'Run again from a node, or with changes; answers before it are taken over, unpaid',
       params: pipelinePath,
+      headers: prefer,
       body: rerunBody,
       maxBodyBytes: MAX_DESIGN_BYTES,
       responses: {

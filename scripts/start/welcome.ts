@@ -33,7 +33,7 @@ export async function describeAddresses(addresses: Addresses): Promise<readonly 
         ]),
     `  Logs              ${logs}`,
     '',
-    'Try this (signs up, opens a conversation, says something; then type your answers):',
+    'Try this in another terminal (signs up, opens a conversation, says something; then type your answers):',
     '',
     ...firstConversation(api),
     '',
@@ -59,6 +59,6 @@ function firstConversation(api: string): readonly string[] {
   return [
     `  TOKEN=$(curl -s ${api}/api/v1/auth/register ${json} -d '${account}' | ${pick('access_token')})`,
     `  CHAT=$(curl -s ${api}/api/v1/conversations ${json} -H "authorization: Bearer $TOKEN" -d '{"title":"Hello"}' | ${pick('id')})`,
-    `  node_modules/.bin/node -e '${talk}' "${socket}"`,
+    `  '${process.execPath}' -e '${talk}' "${socket}"`,
   ];
 }

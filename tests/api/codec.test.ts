@@ -307,3 +307,10 @@ test('the sign-in page runs its own script and nothing else', async () => {
   expect(policy).not.toContain('unsafe');
   expect(() => new Script(script)).not.toThrow();
 });
+
+test('the sign-in page offers to sign out to those alone who are signed in', async () => {
+  const pageFor = async (headers: Record<string, string>) =>
+    (await api.request('/api/v1/codec/sign-in', { headers })).text();
+  expect(await pageFor({})).toMatch(/id="out"[^>]*hidden/);
+  expect(await pageFor({ Cookie: 'agentforge_operator=x' })).not.toMatch(/id="out"[^>]*hidden/);
+});

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { html } from '../../api/docs/html.js';
 import { viewDocs } from '../../api/docs/page.js';
+import { VERSION } from '../../domain/version.js';
 import { startApiServer, type ApiServer } from '../support/api-server.js';
 
 let api: ApiServer;
@@ -57,6 +58,17 @@ test('every operation of the description is on it, and every link leads somewher
   const targets = new Set([...text.matchAll(/\sid="([^"]*)"/g)].map(([, id]) => id));
   for (const [, anchor] of text.matchAll(/href="#([^"]*)"/g)) {
     expect(targets).toContain(anchor);
+  }
+});
+
+test('it shows the release, code as code, every event of the chat, and how to wait for no run', async () => {
+  const { text } = await open();
+  expect(text).toContain(`API <span class="dim">${VERSION}</span>`);
+  expect(text).not.toContain('`');
+  expect(text).toContain('ask at <code>Location</code>');
+  expect(text).toContain('<code>respond-async</code>: answer 202 at once');
+  for (const type of ['clarification', 'designs_presented', 'pipeline_result', 'agent_delta']) {
+    expect(text).toContain(`<code>${type}</code>`);
   }
 });
 

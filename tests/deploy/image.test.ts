@@ -1,6 +1,17 @@
 /** The image of our own processes, as far as it can be judged without building it. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
+import { VERSION } from '../../domain/version.js';
+
+test('one release is named everywhere', () => {
+  const manifests = readdirSync('deploy/kubernetes', { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.yaml'))
+    .map((name) => readFileSync(`deploy/kubernetes/${name}`, 'utf8'));
+  const images = manifests.flatMap((text) => [...text.matchAll(/image: agentforge:(.*)/g)]);
+  expect(images.length).toBeGreaterThan(3);
+  expect(new Set(images.map(([, tag]) => tag))).toEqual(new Set([VERSION]));
+  expect(JSON.parse(readFileSync('package.json', 'utf8'))).toMatchObject({ version: VERSION });
+});
 
 const dockerfile = readFileSync('Dockerfile', 'utf8');
 const lastStage = dockerfile.slice(dockerfile.lastIndexOf('\nFROM'));

@@ -48,11 +48,20 @@ async function endingOrder(): Promise<readonly string[]> {
   return ended;
 }
 
+/** What the processes of ours have logged as a warning or an error. */
+function troubleInLogs(): readonly string[] {
+  return ['api', 'collector', 'worker'].flatMap((part) =>
+    readFileSync(join(place.home, 'logs', `${part}.log`), 'utf8')
+      .split('\n')
+      .filter((line) => /^\{"level":"(?:warn|error|fatal)"/.test(line)),
+  );
+}
+
 /** Types the three lines that a start has printed into a shell, and then answers. */
 async function firstConversation(output: string, answer: string): Promise<void> {
-  const lines = output.split('\n').filter((line) => /^ {2}(TOKEN=|CHAT=|node_modules)/.test(line));
+  const lines = output.split('\n').filter((line) => /^ {2}(TOKEN=|CHAT=|'\/)/.test(line));
   expect(lines).toHaveLength(3);
-  const shell = spawn('bash', ['-c', lines.join('\n')], { detached: true });
+  const shell = spawn('bash', ['-c', lines.join('\n')], { detached: true, cwd: '/' });
   const { pid } = shell;
   if (pid === undefined) {
     throw new Error('there is no bash');
@@ -84,6 +93,7 @@ test('one command serves everything, survives a kill, and leaves nothing when it
   const page = await fetch(uiUrl);
   expect([page.status, await page.text()]).toEqual([200, expect.stringMatching(/<form/i)]);
   await until('the whole welcome', () => first.output().includes('?token=$TOKEN"'));
+  expect(troubleInLogs()).toEqual([]);
   await firstConversation(first.output(), 'ok, take option 1');
   await until('one page has the metrics of the API and of the worker', async () => {
     const metrics = await (await fetch(`${place.url}/metrics`)).text();
