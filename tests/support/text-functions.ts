@@ -8,6 +8,7 @@ import { printable } from '../../audit/timeline.js';
 import { wellFormed } from '../../audit/canonical.js';
 import { contentTypeOf } from '../../collector/media-types.js';
 import { tidy } from '../../collector/tidy.js';
+import { agentPrefix } from '../../domain/agent-failures.js';
 import { designInjection, promptFor } from '../../domain/agent-prompts.js';
 import { isAllowed, parseAllowedAddresses } from '../../domain/allowed-addresses.js';
 import { approvesInKorean, isKnownWord, plainPhrases } from '../../domain/approval-words.js';
@@ -41,7 +42,7 @@ import { quotedRequest } from '../../domain/design-texts.js';
 import { isTitle } from '../../domain/design-titles.js';
 import type { Design } from '../../domain/designs.js';
 import { critiquePrompt, designPrompt, intentPrompt } from '../../domain/discussion-prompts.js';
-import { conversationIdIn, isUuid } from '../../domain/ids.js';
+import { conversationIdIn, isUuid, pipelineIdIn } from '../../domain/ids.js';
 import { intentByRules } from '../../domain/intents.js';
 import { parseAddress, parseNetwork } from '../../domain/ip-addresses.js';
 import { escapeTags, isolate } from '../../domain/isolator.js';
@@ -90,6 +91,7 @@ export const TEXT_FUNCTIONS: Readonly<Record<string, ReadsText>> = {
   wellFormed,
   contentTypeOf: (text) => contentTypeOf(text, 'web'),
   tidy,
+  agentPrefix: (text) => agentPrefix(text, 'en'),
   designInjection: (text) => designsOf(text).slice(0, 1).map(designInjection),
   promptFor: (text) => promptsFor(text),
   isAllowed: (text) => isAllowed([], { host: text, port: 1 }),
@@ -140,6 +142,7 @@ export const TEXT_FUNCTIONS: Readonly<Record<string, ReadsText>> = {
   designPrompt: (text) => designPrompt(promptInput(text)),
   critiquePrompt: (text) => critiquePrompt({ ...promptInput(text), feedback: text }),
   conversationIdIn,
+  pipelineIdIn,
   isUuid,
   intentByRules: (text) => intentByRules(text, 'ko'),
   parseAddress,
