@@ -256,8 +256,8 @@ test.each(['en', 'ko'] as const)('problems keep the words clients look for (%s)'
   expect(said({ kind: 'blocked', reason: 'robots' })).toMatch(/blocked.*: robots/);
   expect(said({ kind: 'timeout' })).toContain('timed out');
   expect(said({ kind: 'status', status: 422 })).toContain('422');
-  expect(said({ kind: 'failed', reason: '' })).toContain(
-    'failed: the data collector gave no reason',
+  expect(said({ kind: 'failed', reason: '' })).toMatch(
+    /failed.*: (?:the data collector gave no reason|데이터 수집기가 이유를 알려 주지 않았습니다)$/,
   );
   expect(said({ kind: 'failed', reason: 'r'.repeat(500) }).length).toBeLessThan(300);
   expect(said({ kind: 'unreadable' })).toContain(URL);

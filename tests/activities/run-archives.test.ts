@@ -50,20 +50,36 @@ interface Fields {
   readonly endedMinutesAgo?: number;
   readonly isOpened?: boolean;
   readonly conversationId?: string;
+  readonly beforeEnd?: (pipelineId: string) => Promise<void>;
 }
 
 async function endedRun(
   userId: string,
-  { endedMinutesAgo = 5, isOpened = true, conversationId }: Fields = {},
+  { endedMinutesAgo = 5, isOpened = true, conversationId, beforeEnd }: Fields = {},
 ): Promise<string> {
   const at = minutesAgo(endedMinutesAgo);
   const order = { userId, conversationId: conversationId ?? null };
   const pipelineId = await admittedRun(db, order, at);
-  await db.transaction().execute(async (tx) => {
-    await (isOpened ? openRun(tx, pipelineId, { now: at }) : undefined);
-    await closeRun(tx, { pipelineId, outcome: { kind: 'cancelled' }, now: at });
-  });
+  if (isOpened) {
+    await db.transaction().execute((tx) => openRun(tx, pipelineId, { now: at }));
+  }
+  await beforeEnd?.(pipelineId);
+  await db
+    .transaction()
+    .execute((tx) => closeRun(tx, { pipelineId, outcome: { kind: 'cancelled' }, now: at }));
   return pipelineId;
+}
+
+/** A call that is under way while its run ends. */
+async function reserveCall(userId: string, pipelineId: string): Promise<void> {
+  const charge = { stepId: `${pipelineId}:a:0`, runId: 'r', attempt: 1, userId, pipelineId };
+  await createLedger(db, () => NOW).reserve(
+    { ...charge, conversationId: null },
+    {
+      ...{ provider: 'openai', model: 'gpt-4o', promptTokens: 1, maxTokens: 1, minTokens: 1 },
+      ...{ inputUsdPerMillion: '1', outputUsdPerMillion: '1', callNumber: 1 },
+    },
+  );
 }
 
 function activities(
@@ -137,15 +153,10 @@ test('it waits for the workflow to close, for one on its way, and for calls to b
     [5, 'open'],
     [31, 'archived'],
   ] as const) {
-    const pipelineId = await endedRun(userId, { endedMinutesAgo: minutes });
-    const charge = { stepId: `${pipelineId}:a:0`, runId: 'r', attempt: 1, userId, pipelineId };
-    await createLedger(db, () => NOW).reserve(
-      { ...charge, conversationId: null },
-      {
-        ...{ provider: 'openai', model: 'gpt-4o', promptTokens: 1, maxTokens: 1, minTokens: 1 },
-        ...{ inputUsdPerMillion: '1', outputUsdPerMillion: '1', callNumber: 1 },
-      },
-    );
+    const pipelineId = await endedRun(userId, {
+      endedMinutesAgo: minutes,
+      beforeEnd: (id) => reserveCall(userId, id),
+    });
     expect(await archive(pipelineId, MISSING)).toEqual({ kind });
   }
 });

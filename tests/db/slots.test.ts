@@ -93,24 +93,25 @@ test('a run whose end waits for its owner ends as it is by then', async () => {
 test('the run that gets a slot is locked before the conversation and its stream', async () => {
   const { id: userId } = await createTestUser(db, { role: 'admin' });
   const conversationId = await createTestConversation(db, userId);
+  const ofEnding = await createTestConversation(db, userId);
   const next = await admittedRun(db, { userId, conversationId }, NOW);
   await park(next);
-  const ending = await admittedRun(db, { userId, conversationId }, NOW);
+  const ending = await admittedRun(db, { userId, conversationId: ofEnding }, NOW);
   await take(next);
   const steps = [
     { stepKey: 'one', event: { type: 'pipeline_resumed', pipeline_id: next } },
   ] as const;
-  await inTransaction(db, (tx) =>
-    appendEvents(tx, { streamId: conversationId, conversationId, steps }),
-  );
+  for (const id of [conversationId, ofEnding]) {
+    await inTransaction(db, (tx) => appendEvents(tx, { streamId: id, conversationId: id, steps }));
+  }
   let closing: ReturnType<typeof close> | undefined;
   await inTransaction(db, async (tx) => {
     await tx.selectFrom('pipelineExecutions').where('id', '=', next).forShare().execute();
     closing = close(ending);
     await untilBlocked(db);
     for (const table of ['conversations', 'streams'] as const) {
-      const row = tx.selectFrom(table).select('id').where('id', '=', conversationId);
-      expect(await row.forUpdate().noWait().execute()).toHaveLength(1);
+      const rows = tx.selectFrom(table).select('id').where('id', 'in', [conversationId, ofEnding]);
+      expect(await rows.forUpdate().noWait().execute()).toHaveLength(2);
     }
   });
   expect(await closing).toMatchObject({ kind: 'closed', grantedTo: next });

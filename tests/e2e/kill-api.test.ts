@@ -62,7 +62,8 @@ function runOf({ userId }: Person) {
 async function opensSocket(person: Person, conversationId: string): Promise<Chat | null> {
   const chat = await person.chat(conversationId, 'after=0&events=basic');
   chat.sendRaw('no json'); // answered by an error, unless the socket is refused
-  await until('an answer', () => chat.closed !== null || chat.events.length > 0);
+  const isAnswered = () => chat.events.some((event) => event['code'] === undefined);
+  await until('an answer', () => chat.closed !== null || isAnswered());
   return chat.closed === null ? chat : null;
 }
 

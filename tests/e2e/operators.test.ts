@@ -188,9 +188,11 @@ describe('a run in the Web UI', () => {
       await chat.say(content);
     }
     await until('it continues as new', async () => (await handle.describe()).runId !== first);
-    const details = await currentDetails(discussionWorkflowId(conversationId));
+    const details = await until('its present run says so', async () => {
+      const text = await currentDetails(discussionWorkflowId(conversationId));
+      return text.includes(`**User** \`${person.userId}\` (free when it began)`) ? text : null;
+    });
     expect(details).toContain(`**Conversation** \`${conversationId}\``);
-    expect(details).toContain(`**User** \`${person.userId}\` (free when it began)`);
     expect(details).toContain('**State** understand');
     expect(await summarised(discussionWorkflowId(conversationId), first)).toMatchObject({
       without: 0,

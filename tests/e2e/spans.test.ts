@@ -182,7 +182,7 @@ test('a run: request, start, workflow, activities; a try that failed is a span o
             {
               'RunWorkflow:pipelineWorkflow': [
                 'RunActivity:openRun',
-                { 'RunActivity:runAgent': ['chat gpt-4o-mini'] },
+                { 'RunActivity:runAgent': ['chat gpt-4o-mini', 'SignalWorkflow:attemptFailed'] },
                 { 'RunActivity:runAgent': ['chat gpt-4o-mini'] },
                 'RunActivity:closeRun', // archives are made for many runs at once, in a trace of their own
               ],

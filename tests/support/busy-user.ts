@@ -119,6 +119,8 @@ export async function unusedTables(db: Db, dump: string): Promise<readonly strin
   const tables = await sql<{ name: string }>`select table_name as name
     from information_schema.tables
     where table_schema = 'public' and table_name not like 'kysely_%'
-      and table_name not in ('anonymous_days', 'admin_actions', 'audit_tombstones')`.execute(db);
+      and table_name not in ('anonymous_days', 'admin_actions', 'audit_tombstones', 'temporal_home')`.execute(
+    db,
+  );
   return tables.rows.map(({ name }) => name).filter((name) => !dump.includes(`${name} (`));
 }
