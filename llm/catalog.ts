@@ -40,7 +40,10 @@ const Model = z.strictObject({
    * answer may take, and reserved with it. 0: the model does not think, or does not count them so.
    */
   thinkingTokens: z.int().min(0).max(32_768).default(0),
-  /** What the vendor states of prompt and answer together; null: not known. */
+  /**
+   * What the vendor states of prompt and answer together, without options that raise it; null: not known.
+   * Source: platform.openai.com/docs/models, platform.claude.com/docs (models), ai.google.dev (models), 2026-12-01
+   */
   contextTokens: z.int().min(1_000).max(100_000_000).nullable().default(null),
   note: z.string().optional(),
 });
