@@ -18,7 +18,7 @@ const SAMPLES = 5;
 /** In microseconds: what costs more is far beyond any noise, and measured once. */
 const DEAR_US = 200_000;
 /** What grows too fast does so each time. */
-const TRIES = 3;
+const TRIES = 6;
 
 /** @throws for what grows faster than its input, with how fast it grows */
 export function expectLinear(prepare: Prepare, largest = LARGEST): void {
