@@ -24,3 +24,10 @@ test.each(['model-unavailable', 'model-rate-limited', 'model-timeout'])(
     expect(agentFailureText({ ...failure, cause: null }, 'en')).toMatch(/no model answered$/);
   },
 );
+
+test('a vendor that is away is left alone for a minute, and the text says so', () => {
+  const cause = { code: 'model-unavailable', provider: 'openai' } as const;
+  const failure = { agentName: 'a', code: 'attempts-exhausted', attempts: 3, cause } as const;
+  expect(agentFailureText(failure, 'en')).toContain('try again in a minute');
+  expect(agentFailureText(failure, 'ko')).toContain('1분 뒤에 다시 시도해 주세요');
+});
