@@ -7,9 +7,11 @@ const MIN_KEY = 10;
 const MAX_KEY = 500;
 
 /** What a copied key brings along: line ends, spaces of all kinds, characters of no width. */
-const SPACES = String.raw`\t-\r \u00a0\u00ad\u1680\u180e\u2000-\u200f\u2028\u2029\u202f\u205f-\u2064\u3000\ufeff`;
+const AROUND =
+  /[\t-\r \u00a0\u00ad\u1680\u180e\u2000-\u200f\u2028\u2029\u202f\u205f-\u2064\u3000\ufeff]/u;
+/** The same, to be named in a class of characters. */
+const SPACES = AROUND.source.slice(1, -1);
 const CONTROLS = String.raw`\u0000-\u001f\u007f-\u009f`;
-const AROUND = new RegExp(`[${SPACES}]`, 'u');
 /** At least MIN_KEY characters between the spaces, as a JSON Schema says it. */
 const PATTERN = `^[${SPACES}]*[^${SPACES}${CONTROLS}][^${CONTROLS}]{${MIN_KEY - 2},}[^${SPACES}${CONTROLS}][${SPACES}]*$`;
 

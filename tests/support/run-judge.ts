@@ -52,11 +52,15 @@ export function judgeEnd(records: RunRecords): readonly string[] {
     ? []
     : [
         ...(record.status === status ? [] : [`it is ${record.status} and should be ${status}`]),
-        ...failed
-          .filter((it) => !error.includes(it.error ?? ''))
-          .map((it) => `untold: ${it.error}`),
+        ...failed.filter((it) => !isTold(it, error)).map((it) => `untold: ${it.error}`),
         ...judgeReason(records, error),
       ];
+}
+
+/** Agents that failed alike are named together, before the reason. */
+function isTold({ agentName, error }: Step, told: string): boolean {
+  const reason = (error ?? '').slice((error ?? '').indexOf(': ') + 2);
+  return told.includes(agentName) && told.includes(reason);
 }
 
 function judgeReason(records: RunRecords, error: string): readonly string[] {
@@ -70,8 +74,8 @@ function judgeReason(records: RunRecords, error: string): readonly string[] {
   if (why === 'max-steps') {
     return ['agents were left without a reason'];
   }
-  const isTold = error.includes('No further agent was started');
-  return isTold === (why !== null) ? [] : [`left because of ${why}, but it says: ${error}`];
+  const isReasonTold = error.includes('No further agent was started');
+  return isReasonTold === (why !== null) ? [] : [`left because of ${why}, but it says: ${error}`];
 }
 
 /** The stored result says what the stored agents say. */
