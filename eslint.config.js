@@ -40,7 +40,7 @@ const MESSAGE_DOORS = [
   'api/workflows.ts',
   'activities/archive-door.ts',
   'activities/discussion-door.ts',
-  'activities/attempt-door.ts',
+  'activities/attempt-reports.ts',
   'activities/pipeline-door.ts',
 ];
 

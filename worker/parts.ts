@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 import type { Redis } from 'ioredis';
 import type { Registry } from 'prom-client';
-import { createAttemptReports, type ReportFailedAttempt } from '../activities/attempt-door.js';
+import { createAttemptReports, type ReportFailedAttempt } from '../activities/attempt-reports.js';
 import { createActivities, type Activities } from '../activities/index.js';
 import { createDiscussionDoor } from '../activities/discussion-door.js';
 import { createPipelineDoor } from '../activities/pipeline-door.js';

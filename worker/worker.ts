@@ -1,7 +1,7 @@
 /** One worker: the workflow bundle and the activities on one task queue. */
 import type { WorkerDeploymentVersion } from '@temporalio/common';
 import { NativeConnection, Worker, type WorkerDeploymentOptions } from '@temporalio/worker';
-import type { ReportFailedAttempt } from '../activities/attempt-door.js';
+import type { ReportFailedAttempt } from '../activities/attempt-reports.js';
 import type { Activities } from '../activities/index.js';
 import {
   connectionOptions,

@@ -6,7 +6,7 @@ import { Context, log, type Info } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { ActivityInboundCallsInterceptor } from '@temporalio/worker';
 import { z } from 'zod';
-import type { ReportFailedAttempt } from '../../activities/attempt-door.js';
+import type { ReportFailedAttempt } from '../../activities/attempt-reports.js';
 import { isMistake, toApplicationFailure } from '../../activities/failures.js';
 import { RUN_WAIT_RECORDS } from '../../activities/run-waits.js';
 import type { Charge } from '../../domain/costs.js';
