@@ -80,7 +80,7 @@ export async function changeRole(
   admin: SignedInUser,
   { userId, role }: { userId: string; role: Role },
 ): Promise<UserRow> {
-  if (userId.toLowerCase() === admin.id) {
+  if (userId === admin.id) {
     throw new DomainError('invalid-input', 'Cannot change your own role');
   }
   const changed = await changeRoleAs(db, { id: admin.id }, { userId, role });

@@ -62,8 +62,7 @@ function deleteUserRoute(deps: AccountDeletionDeps): Route {
         404: error(NOT_FOUND),
       },
     },
-    async ({ user, params }) => {
-      const userId = params.user_id.toLowerCase();
+    async ({ user, params: { user_id: userId } }) => {
       if (userId === user.id) {
         throw new DomainError('invalid-input', 'Cannot delete your own account here');
       }

@@ -38,8 +38,7 @@ function disableRoute(deps: AdministrationDeps): Route {
         404: error('User not found'),
       },
     },
-    async ({ user, params, body: { reason } }) => {
-      const userId = params.user_id.toLowerCase();
+    async ({ user, params: { user_id: userId }, body: { reason } }) => {
       const { ended, left } = await disableUser(deps, { adminId: user.id, userId, reason });
       return { status: 200, body: { user: userId, runs_ended: ended, runs_left: left } };
     },
@@ -59,8 +58,7 @@ function enableRoute(deps: AdministrationDeps): Route {
         404: error('User not found'),
       },
     },
-    async ({ user, params }) => {
-      const userId = params.user_id.toLowerCase();
+    async ({ user, params: { user_id: userId } }) => {
       await enableUser(deps, { adminId: user.id, userId });
       return { status: 200, body: { user: userId } };
     },
@@ -81,8 +79,7 @@ function approveRoute(deps: AdministrationDeps): Route {
         409: error('The account is approved already'),
       },
     },
-    async ({ user, params }) => {
-      const userId = params.user_id.toLowerCase();
+    async ({ user, params: { user_id: userId } }) => {
       await approveAccount(deps, { adminId: user.id, userId });
       return { status: 200, body: { user: userId } };
     },
@@ -103,8 +100,8 @@ function releaseRoute(deps: AdministrationDeps): Route {
         409: error('The run has ended'),
       },
     },
-    async ({ user, params: { run_id: id } }) => {
-      const order = { adminId: user.id, pipelineId: id.toLowerCase() };
+    async ({ user, params: { run_id: pipelineId } }) => {
+      const order = { adminId: user.id, pipelineId };
       return { status: 200, body: { outcome: await releaseRun(deps, order) } };
     },
   );
