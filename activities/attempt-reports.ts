@@ -1,4 +1,4 @@
-/** Tells workflows of attempts that have failed, so that operators read of them. */
+/** Reports failed attempts to their workflow, which shows them to operators. */
 import type { Client } from '@temporalio/client';
 import type { FailedAttempt } from '../domain/failed-attempts.js';
 import type { Logger } from '../telemetry/logger.js';
@@ -13,7 +13,7 @@ export type ReportFailedAttempt = (workflow: WorkflowOfAttempt, failed: FailedAt
 
 const TIMEOUT_MS = 5_000;
 
-/** Nobody waits for it, and nothing is told twice: a report that is lost is followed by others. */
+/** Sent once, without waiting for the answer: a later report replaces one that was lost. */
 export function createAttemptReports(client: Client, logger: Logger): ReportFailedAttempt {
   return ({ workflowId, runId }, failed) => {
     void client

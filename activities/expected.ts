@@ -1,5 +1,5 @@
 /**
- * Which workflow each activity works for. Arguments are sealed for a workflow, and whoever reaches
+ * Which workflow each activity works for. Arguments are sealed for a workflow, and an attacker who reaches
  * Temporal can name a workflow of their own like it: so an activity takes no other call's arguments.
  */
 import {

@@ -52,7 +52,7 @@ async function unfolded(response: IncomingMessage): Promise<Readable> {
   }
   let stream: Readable = response;
   for (const coding of layers.toReversed()) {
-    stream = pipeline(stream, await decoderOf(coding, stream), () => undefined); // its error reaches whoever reads
+    stream = pipeline(stream, await decoderOf(coding, stream), () => undefined); // the reader receives its error
   }
   return stream;
 }

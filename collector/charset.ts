@@ -63,7 +63,7 @@ function textOf(body: Uint8Array, { charset, contentKind }: Labelled): string {
   return unmarkedText(body, named ?? (sniffed === 'UTF-8' ? null : sniffed.toLowerCase()));
 }
 
-/** Servers name windows-1252, or latin1, for whatever they send: it proves nothing. */
+/** Servers name windows-1252 and latin1 for pages in any charset: these labels prove nothing. */
 function unmarkedText(body: Uint8Array, encoding: string | null): string {
   const isSure = encoding !== null && encoding !== 'windows-1252';
   return (
@@ -80,7 +80,7 @@ function hasByteOrderMark([first, second, third]: Uint8Array): boolean {
   return isWide || (first === 0xef && second === 0xbb && third === 0xbf);
 }
 
-/** @returns null for no label and for one that nobody knows @throws CrawlFailed `unreadable` */
+/** @returns null for no label and for an unknown one @throws CrawlFailed `unreadable` */
 function encodingOf(label: string | null): string | null {
   const folded = (label ?? '').toLowerCase().replace(/[^a-z\d]/g, '');
   if (NOT_READ.test(folded)) {

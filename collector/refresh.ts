@@ -4,7 +4,7 @@ const MAX_HEAD_CHARACTERS = 64 * 1024;
 /** What a page may be left for at once; what comes later, or again and again, is the page itself. */
 const MAX_REFRESH_SECONDS = 30;
 
-/** Where a `<meta>` sends its reader; without scripts nobody comes to what `noscript` says. */
+/** Where a `<meta>` sends its reader; what `noscript` says is for browsers without scripts. */
 export function refreshIn(html: string): string | null {
   const head = html
     .slice(0, MAX_HEAD_CHARACTERS)

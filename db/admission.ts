@@ -76,7 +76,7 @@ export interface Rerun {
 
 export type RunRefusal =
   | { readonly code: 'over-budget'; readonly spentUsd: number; readonly limitUsd: number }
-  /** What others have spent is nobody's business. */
+  /** What others have spent stays private. */
   | { readonly code: 'over-budget'; readonly isServerKeySpent: true }
   | { readonly code: 'pipeline-waiting'; readonly waiting: WaitingRun }
   | {
@@ -149,7 +149,7 @@ interface Standing {
   /** The conversation's own run, where it waits without the slot. */
   readonly waitingRun: RunRefusal | null;
   readonly overBudget: RunRefusal | null;
-  /** Where the day of every key of the server is spent, whoever is to pay. */
+  /** Where the day of every key of the server is spent; also read for users with keys of their own. */
   readonly serverSpent: RunRefusal | null;
   readonly otherRun: RunRefusal | null;
   /** Runs that count against the day's quota, and all that were begun. */

@@ -28,7 +28,7 @@ export interface RunEnding {
   readonly now: Date;
 }
 
-/** What a call ends with whose vendor was away: it may be charged all the same. */
+/** Error codes of calls whose vendor was away. Such a call may still be charged. */
 const NO_ANSWER: readonly ErrorCode[] = [
   'model-unavailable',
   'model-rate-limited',
@@ -36,7 +36,7 @@ const NO_ANSWER: readonly ErrorCode[] = [
 ];
 
 /**
- * A run that got no answer of a vendor and called no collector gives its count back: nobody was asked,
+ * A run that got no answer of a vendor and called no collector gives its count back: it made no call,
  * or all vendors were away. What is paid for is counted, also calls that a cancelled or lost run has
  * left open. Source: contract, decision 5.
  */

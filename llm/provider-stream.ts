@@ -31,7 +31,7 @@ const MAX_DOCUMENT_CHARACTERS = 2_097_152;
  * A server that was asked for a stream may answer with one JSON document instead, so the first
  * character decides: no server-sent event begins with a bracket.
  *
- * @param options `eventOf` reads each document as it comes, once; its text is told
+ * @param options `eventOf` reads each document as it comes, once; its text is emitted
  */
 export async function readAnswer<Event extends AnswerEvent>(
   vendor: Vendor,

@@ -38,7 +38,7 @@ async function run(): Promise<void> {
   }
 }
 
-// whatever ends us, but for a kill: nothing that we have started stays behind
+// unless we are killed, no child process stays behind
 process.on('exit', killChildren);
 
 async function waitForSignal(): Promise<NodeJS.Signals> {

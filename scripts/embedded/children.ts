@@ -30,7 +30,7 @@ export function refuseChildren(): void {
   isRefusing = true;
 }
 
-/** Kills whatever still runs, with all that it has started. Waits for nothing, so that it may be called at exit. */
+/** Kills all that still run, with their children. Waits for nothing, so that it may be called at exit. */
 export function killChildren(): void {
   for (const pid of running) {
     sendSignal(-pid, 'SIGKILL');
