@@ -1,4 +1,4 @@
-/** How a worker orders archives of runs: once for all that end within a second. */
+/** How a worker orders archives of runs: in a quiet time, once for all that have ended by then. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
@@ -7,14 +7,16 @@ import { archivesStart } from '../temporal/start-options.js';
 import { runsEndedSignal } from '../workflows/archives.messages.js';
 
 export interface ArchiveDoor {
-  /** Runs have ended; soon, and never fails: what is lost is ordered by the reconciler. */
+  /** Runs have ended; never fails: what is lost is ordered by the reconciler. */
   wantArchives(): void;
   /** What is wanted is ordered at once. */
   close(): Promise<void>;
 }
 
-/** By then the workflows have closed that are to be archived. */
-const DELAY_MS = 1_000;
+/** A worker without an activity for so long has time; by then the workflows have closed, too. */
+const QUIET_MS = 2_000;
+/** A worker that is always busy does not wait for longer: a proof has to be there in time. */
+const LATEST_MS = 60_000;
 /** A silent connection is not waited for: the order is repeated. */
 const TIMEOUT_MS = 5_000;
 /** What a process that ends has left for it. */
@@ -24,9 +26,13 @@ export function createArchiveDoor(deps: {
   readonly client: Client;
   readonly taskQueue: string;
   readonly logger: Logger;
-  readonly delayMs?: number;
+  /** How long this worker has had nothing to do, in milliseconds. */
+  readonly quietForMs: () => number;
+  readonly quietMs?: number;
+  readonly latestMs?: number;
 }): ArchiveDoor {
-  const { client, taskQueue, logger, delayMs = DELAY_MS } = deps;
+  const { client, taskQueue, logger, quietForMs } = deps;
+  const { quietMs = QUIET_MS, latestMs = LATEST_MS } = deps;
   const outside = AsyncLocalStorage.snapshot(); // an order is of many runs, and no part of one's trace
   let timer: NodeJS.Timeout | null = null;
   let underWay = Promise.resolve();
@@ -44,12 +50,18 @@ export function createArchiveDoor(deps: {
       logger.warn('archives wait for the reconciler', { error });
     }
   };
+  const orderWhenQuiet = (latestAt: number): void => {
+    const waitMs = Math.min(quietMs - quietForMs(), latestAt - performance.now());
+    if (waitMs > 0) {
+      timer = setTimeout(orderWhenQuiet, waitMs, latestAt);
+      return;
+    }
+    timer = null;
+    underWay = outside(order, TIMEOUT_MS);
+  };
   return {
     wantArchives() {
-      timer ??= setTimeout(() => {
-        timer = null;
-        underWay = outside(order, TIMEOUT_MS);
-      }, delayMs);
+      timer ??= setTimeout(orderWhenQuiet, quietMs, performance.now() + latestMs);
     },
     async close() {
       if (timer !== null) {

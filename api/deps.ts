@@ -80,6 +80,8 @@ export interface WorkflowDoor extends Omit<RunControl, 'tellSlotGranted'> {
    * is not started now, the reconciler starts.
    */
   startUserDeletion(userId: string): Promise<void>;
+  /** Has ended runs archived now, where no worker has found the time yet. Never fails. */
+  requestArchives(): Promise<void>;
   /** Checks a stored key with its vendor; the workflow itself records the outcome with the key. */
   validateKey(order: { userId: string; keyId: string }): Promise<KeyValidation>;
 }

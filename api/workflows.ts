@@ -15,8 +15,14 @@ import type { ConversationId, PipelineId } from '../domain/ids.js';
 import { isFinal, type BudgetRule, type PipelineStatusView } from '../domain/results.js';
 import type { Bus } from '../events/bus.js';
 import { readLiveness } from '../temporal/run-liveness.js';
-import { discussionStart, pipelineStart, type Starter } from '../temporal/start-options.js';
+import {
+  archivesStart,
+  discussionStart,
+  pipelineStart,
+  type Starter,
+} from '../temporal/start-options.js';
 import type { Logger } from '../telemetry/logger.js';
+import { runsEndedSignal } from '../workflows/archives.messages.js';
 import {
   runAdmittedSignal,
   userMessageSignal,
@@ -90,6 +96,7 @@ export function createWorkflowDoor(deps: WorkflowDoorDeps): WorkflowDoor & ChatD
         readLiveness(deps.client, pipelineId),
       ),
     releaseRun: (pipelineId) => releaseRun(deps, pipelineId),
+    requestArchives: () => requestArchives(deps),
     validateKey: (order) => checkKey(deps, order),
     startUserDeletion: (userId) => orderUserDeletion(deps, userId),
   };
@@ -145,6 +152,22 @@ async function tellAdmitted(deps: WorkflowDoorDeps, run: RunOfDiscussion): Promi
   } catch (error) {
     const { pipelineId } = run;
     deps.logger.warn('an admitted run waits for the reconciler', { pipelineId, error });
+  }
+}
+
+/** A request that fails is not lost: a worker archives what has ended within a minute. */
+async function requestArchives({ client, taskQueue, logger }: WorkflowDoorDeps): Promise<void> {
+  try {
+    await client.withDeadline(Date.now() + PATIENCE_MS, () =>
+      client.workflow.signalWithStart('archivesWorkflow', {
+        ...archivesStart(taskQueue),
+        args: [],
+        signal: runsEndedSignal,
+        signalArgs: [],
+      }),
+    );
+  } catch (error) {
+    logger.warn('archives wait for a quiet time', { error });
   }
 }
 

@@ -40,10 +40,10 @@ export function makeBundle(contents: readonly ContentEntry[], signer: Signer): M
   const parsed = z.array(contentsSchema).parse(wellFormed(contents));
   const entries = chain(parsed, BUNDLE_FORMAT);
   const part = signedPartOf({ entries });
-  const bundle = { format: BUNDLE_FORMAT, entries, signature: signer.sign(part) };
+  const signature = canonicalJson(signer.sign(part));
   const otherPrompts = checkPrompts(parsed).filter(({ kind }) => kind === 'other');
   return {
-    text: canonicalJson(bundle),
+    text: `{"entries":[${entries.map(({ text }) => text).join(',')}],"format":"${BUNDLE_FORMAT}","signature":${signature}}`,
     head: part.head,
     otherPrompts: otherPrompts.map(promptName),
   };

@@ -16,12 +16,28 @@ export const chainedSchema = z.strictObject({
 });
 export type Chained = z.infer<typeof chainedSchema>;
 
-/** @param root what the first entry is chained to */
-export function chain(entries: readonly Entry[], root: string): readonly Chained[] {
+export interface ChainedText extends Chained {
+  /** Canonical JSON of the entry. */
+  readonly text: string;
+}
+
+/**
+ * Each entry's data, the bulk of a bundle, is made canonical once: its hash and its text are put
+ * together around it, with their keys in canonical order. `findBreak` hashes whole entries instead.
+ *
+ * @param root what the first entry is chained to
+ */
+export function chain(entries: readonly Entry[], root: string): readonly ChainedText[] {
   let previous = root;
   return entries.map(({ kind, data }, seq) => {
-    previous = hashOf({ seq, kind, data }, previous);
-    return { seq, kind, data, hash: previous };
+    const dataText = canonicalJson(data);
+    const kindText = canonicalJson(kind);
+    const hash = sha256(
+      `{"data":${dataText},"kind":${kindText},"previous":${canonicalJson(previous)},"seq":${seq}}`,
+    );
+    const text = `{"data":${dataText},"hash":"${hash}","kind":${kindText},"seq":${seq}}`;
+    previous = hash;
+    return { seq, kind, data, hash, text };
   });
 }
 

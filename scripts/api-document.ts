@@ -63,6 +63,7 @@ function depsOfNobody(): AppDeps {
       offerDecision: NOBODY_ASKS,
       tellBudgetChanged: NOBODY_ASKS,
       startUserDeletion: NOBODY_ASKS,
+      requestArchives: NOBODY_ASKS,
     },
     audit: { box: { open: NOBODY_ASKS }, keys: [] },
     decodePayloads: NOBODY_ASKS,

@@ -12,8 +12,8 @@ export interface ArchiveSweepDeps {
   wantArchives(): void;
 }
 
-/** Younger ones are most likely being archived right now. */
-const DUE_MS = 5_000;
+/** A worker orders what has ended within a minute (activities/archive-door.ts). */
+const DUE_MS = 75_000;
 
 /** Those that cannot be archived yet are left to the workflow that waits for them. */
 const REMINDER_MS = 30_000;

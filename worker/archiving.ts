@@ -23,6 +23,8 @@ export interface ArchivingOptions {
   readonly config: Config;
   /** Of this process. */
   readonly code: CodeVersion;
+  /** How long this worker has had nothing to do, in milliseconds. */
+  readonly quietForMs: () => number;
   readonly logger: Logger;
 }
 
@@ -34,10 +36,10 @@ const HISTORY_TIMEOUT_MS = 30_000;
 const LIST_TIMEOUT_MS = 30_000;
 
 export function archivingOf(options: ArchivingOptions) {
-  const { client, config, code, logger } = options;
+  const { client, config, code, quietForMs, logger } = options;
   const { encryptionKeys, audit } = config;
   const { taskQueue } = config.temporal;
-  const door = createArchiveDoor({ client, taskQueue, logger });
+  const door = createArchiveDoor({ client, taskQueue, quietForMs, logger });
   const deps: Pick<
     RunArchiveDeps & PipelineDeps,
     'archiveBox' | 'signer' | 'codec' | 'code' | 'readClosedHistory' | 'wantArchives'

@@ -142,6 +142,7 @@ async function runWorker(
     encryptionKeys: config.encryptionKeys,
     activities: parts.activities,
     metrics: parts.metrics,
+    load: parts.load,
     reportFailedAttempt: parts.reportFailedAttempt,
     logger,
     tracing,

@@ -22,6 +22,7 @@ import { watchLive } from '../telemetry/live-metrics.js';
 import { createRegistry } from '../telemetry/metrics.js';
 import type { Tracing } from '../telemetry/tracing.js';
 import { createWorkerMetrics, type WorkerMetrics } from '../telemetry/worker-metrics.js';
+import { ActivityLoad } from './activity-load.js';
 import { archivingOf } from './archiving.js';
 import { readCodeVersion } from './bundle.js';
 import { chooseModels, createModelParts } from './models.js';
@@ -44,6 +45,7 @@ export interface Parts {
   readonly activities: Activities;
   readonly registry: Registry;
   readonly metrics: WorkerMetrics;
+  readonly load: ActivityLoad;
   readonly reconciler: Reconciler;
   readonly reportFailedAttempt: ReportFailedAttempt;
   /** @returns what is wrong where the database belongs to another Temporal. @throws while either is away */
@@ -90,6 +92,7 @@ async function assemble(
   const secretBox = createSecretBox(config.encryptionKeys);
   const registry = createRegistry();
   const metrics = createWorkerMetrics(registry);
+  const load = new ActivityLoad();
   const shared = { db, redis, secretBox, registry, logger, stopping };
   const traced = { tracing, captureContent: config.traces.captureContent };
   const { keyChanged } = keyStoreOf({ db, secretBox, bus });
@@ -99,7 +102,10 @@ async function assemble(
   const { taskQueue } = config.temporal;
   const door = createDiscussionDoor({ client, taskQueue, limits: limitsOf(config) });
   const code = await readCodeVersion();
-  const archiving = archivingOf({ client, db, config, code, logger });
+  const archiving = archivingOf({
+    ...{ client, db, config, code, logger },
+    quietForMs: () => load.quietForMs(),
+  });
   const activities = createActivities({
     ...archiving.activityDeps,
     ...modelParts,
@@ -133,6 +139,7 @@ async function assemble(
     activities,
     registry,
     metrics,
+    load,
     reconciler,
     reportFailedAttempt: createAttemptReports(client, logger),
     findForeignTemporal: () => findForeignTemporal(db, temporal, config.temporal.namespace),

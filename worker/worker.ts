@@ -12,6 +12,7 @@ import { workerIdentityOf } from '../temporal/code-version.js';
 import type { ActivityMetrics } from '../telemetry/worker-metrics.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Tracing } from '../telemetry/tracing.js';
+import type { ActivityLoad } from './activity-load.js';
 import { readCodeVersion } from './bundle.js';
 import { createActivityInterceptor } from './interceptors/charge.js';
 import { createRejectingInterceptor, rejectionSinks } from './interceptors/rejections.js';
@@ -31,6 +32,7 @@ export interface WorkerDeps {
   readonly encryptionKeys: readonly Buffer[];
   readonly activities: Activities;
   readonly metrics: ActivityMetrics;
+  readonly load: ActivityLoad;
   readonly reportFailedAttempt: ReportFailedAttempt;
   readonly logger: Logger;
   readonly tracing: Tracing;

@@ -27,7 +27,7 @@ import {
 } from '../views/audit.js';
 import { error } from '../views/errors.js';
 
-export type AuditDeps = Pick<AppDeps, 'db' | 'audit'>;
+export type AuditDeps = Pick<AppDeps, 'db' | 'audit' | 'workflows'>;
 
 const READ_ANY = 'audit:read-any';
 
@@ -95,7 +95,7 @@ async function readBundle(deps: AuditDeps, user: SignedInUser, id: string): Prom
     throw new DomainError('not-found', 'Pipeline run not found');
   }
   const { pipelineId, ownerId } = found; // ids may be asked for in capitals
-  const archive = archiveIn(found);
+  const archive = await archiveIn(deps, found);
   const subject = `pipeline:${pipelineId}`;
   await noteReading(deps, user, { ownerId, subject, details: { head: archive.head } });
   return deps.audit.box.open(archive, pipelineId);
@@ -103,15 +103,21 @@ async function readBundle(deps: AuditDeps, user: SignedInUser, id: string): Prom
 
 const ARCHIVED_IN_SECONDS = 2;
 
-function archiveIn({ status, archive }: FoundArchive): NonNullable<FoundArchive['archive']> {
+/** Archives are made in quiet times, or at once where one is asked for. */
+async function archiveIn(
+  { workflows }: AuditDeps,
+  { status, archive }: FoundArchive,
+): Promise<NonNullable<FoundArchive['archive']>> {
   if (archive !== null) {
     return archive;
   }
-  throw isFinal(status)
-    ? new DomainError('run-not-archived', 'The run is being archived, try again in a moment', {
-        retryAfterSeconds: ARCHIVED_IN_SECONDS,
-      })
-    : new DomainError('run-not-ended', 'The run has not ended yet');
+  if (!isFinal(status)) {
+    throw new DomainError('run-not-ended', 'The run has not ended yet');
+  }
+  await workflows.requestArchives();
+  throw new DomainError('run-not-archived', 'The run is being archived, try again in a moment', {
+    retryAfterSeconds: ARCHIVED_IN_SECONDS,
+  });
 }
 
 const TALK_NOT_FOUND = 'Conversation not found';

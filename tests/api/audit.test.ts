@@ -20,9 +20,14 @@ const { text, head } = makeBundle([{ kind: 'design', data: { 9: 'a', 10: 'b', x:
 
 let api: ApiServer;
 let owner: Person;
+let requests = 0;
 let admin: Person;
 beforeAll(async () => {
   api = await startApiServer({ deps: { audit: { box, keys: [signer, former] } } });
+  api.door.requestArchives = () => {
+    requests += 1;
+    return Promise.resolve();
+  };
   owner = await api.register();
   admin = await api.register();
   await setUserRole(api.db, { userId: admin.id, role: 'admin' });
@@ -83,15 +88,17 @@ test('to anybody else it is not there, as if it had never been', async () => {
   expect(await logged(pipelineId)).toEqual([]);
 });
 
-test('before there is one, the answer says whether it is worth waiting', async () => {
+test('before there is one, it is ordered, and the answer says whether it is worth waiting', async () => {
   const ended = await read(await aRun({ isEnded: true, isArchived: false }), owner);
   expect([ended.status, ended.headers.get('retry-after')]).toEqual([409, '2']);
   expect(await ended.json()).toEqual({
     detail: 'The run is being archived, try again in a moment',
   });
+  expect(requests).toBe(1);
   const open = await read(await aRun({ isEnded: false, isArchived: false }), owner);
   expect([open.status, open.headers.get('retry-after')]).toEqual([409, null]);
   expect(await open.json()).toEqual({ detail: 'The run has not ended yet' });
+  expect(requests).toBe(1);
 });
 
 test('keys are published to everybody, those of before too', async () => {

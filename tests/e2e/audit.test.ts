@@ -92,12 +92,16 @@ test('a run that has ended is archived: records, history, and the code that deci
   expect(JSON.stringify(events)).toContain(`agentforge@`);
 });
 
-test('a worker that is killed when its run has ended leaves the archive to the next one', async () => {
+test('a worker that is killed when its run has ended leaves the archive to the next one, once it is asked for', async () => {
   const [worker] = product.workers;
   const person = await register(product.url);
   const { body } = await person.ask('POST', '/pipelines/execute', { design: DESIGN });
-  await worker?.kill(); // the archive is wanted, and ordered a second later
+  await worker?.kill(); // before it has found the time for archives
   await product.startWorker();
+  const path = `/pipelines/${body.pipeline_id}/audit`;
+  const first = await person.ask('GET', path); // orders it
+  expect([first.status, first.body.detail]).toEqual([409, expect.stringContaining('archived')]);
+  await until('the archive', async () => (await person.ask('GET', path)).status === 200);
   expect((await archived(body.pipeline_id)).filter(isOf('event')).length).toBeGreaterThan(10);
 });
 
@@ -153,7 +157,10 @@ test('a run that is terminated from outside is archived as it was', async () => 
   const closed = { id, outcome: { kind: 'internal' }, now: new Date() } as const;
   await db.transaction().execute((tx) => closeRun(tx, { ...closed, pipelineId: id }));
   const taskQueue = env['TEMPORAL_TASK_QUEUE'] ?? '';
-  const door = createArchiveDoor({ client: temporal.client, taskQueue, logger: silentLogger });
+  const door = createArchiveDoor({
+    ...{ client: temporal.client, taskQueue, logger: silentLogger },
+    quietForMs: () => 0,
+  });
   door.wantArchives();
   await door.close();
   const contents = await archived(id);

@@ -244,6 +244,7 @@ function createFakeDoor(): WorkflowDoor {
     offerDecision: NOBODY_ASKED,
     tellBudgetChanged: () => Promise.resolve(),
     startUserDeletion: NOBODY_ASKED,
+    requestArchives: () => Promise.resolve(),
     validateKey: () =>
       Promise.resolve({ outcome: 'unchecked', message: 'not checked yet', models: [] }),
   };

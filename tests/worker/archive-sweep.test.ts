@@ -34,15 +34,15 @@ test('a run that ended a while ago without an archive is seen to, and not again 
   const done = await runEndedAt(3);
   const parts = { head: 'h', bundle: Buffer.alloc(0), nonce: Buffer.alloc(0), sealedBy: 's' };
   await saveArchive(db, { ...parts, pipelineId: done, archivedAt: at(4) });
-  await sweep(at(40));
+  await sweep(at(140));
   expect(orders).toBe(0);
-  await runEndedAt(38);
-  await sweep(at(41)); // most likely being archived
+  await runEndedAt(98);
+  await sweep(at(172)); // a worker is about to order its archive
   expect(orders).toBe(0);
-  await sweep(at(46));
-  await sweep(at(51));
+  await sweep(at(174));
+  await sweep(at(179));
   expect(orders).toBe(1);
-  await sweep(at(80));
+  await sweep(at(205));
   expect(orders).toBe(2);
 });
 

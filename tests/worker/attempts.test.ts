@@ -7,6 +7,7 @@ import { DomainError } from '../../domain/errors.js';
 import type { FailedAttempt } from '../../domain/failed-attempts.js';
 import { noteAsked } from '../../llm/attempt-scope.js';
 import type { ActivityMetrics } from '../../telemetry/worker-metrics.js';
+import { ActivityLoad } from '../../worker/activity-load.js';
 import { createActivityInterceptor } from '../../worker/interceptors/charge.js';
 
 const NOW = Date.UTC(2026, 10, 24, 12);
@@ -35,6 +36,7 @@ async function attempting(work: () => Promise<unknown>, info: Info = {}, argumen
   };
   const { execute } = createActivityInterceptor({
     metrics,
+    load: new ActivityLoad(),
     reportFailedAttempt: (workflow, failed) => void reports.push([workflow, failed]),
   });
   const environment = new MockActivityEnvironment({

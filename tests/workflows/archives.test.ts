@@ -29,6 +29,7 @@ interface Stage {
 async function archiving(
   slices: readonly (ArchiveSlice | (() => Promise<ArchiveSlice>))[],
   work: (stage: Stage) => Promise<void>,
+  quietForMs = () => Infinity,
 ): Promise<void> {
   const taskQueue = `archives-${randomUUID()}`;
   const asked: (string | null)[] = [];
@@ -41,7 +42,10 @@ async function archiving(
   });
   const { client } = temporal;
   const logger = createLogger('test', { level: 'silent' });
-  const door = createArchiveDoor({ client, taskQueue, logger, delayMs: 20 });
+  const door = createArchiveDoor({
+    ...{ client, taskQueue, logger, quietForMs },
+    ...{ quietMs: 20, latestMs: 500 },
+  });
   const status = async () => {
     try {
       const handle = client.workflow.getHandle(archivesWorkflowId(taskQueue));
@@ -63,6 +67,21 @@ test('many orders within a moment are one, and one that is there ends when all i
     door.wantArchives();
     await until('another one has looked', () => asked.length === 2);
   });
+});
+
+test('a worker with work to do orders none until it has time, or has had none for too long', async () => {
+  let isBusy = true;
+  const quietForMs = () => (isBusy ? 0 : Infinity);
+  const startedAt = performance.now();
+  const story = async ({ door, asked, status }: Stage) => {
+    door.wantArchives();
+    await until('it has ended', async () => (await status()) === 'COMPLETED');
+    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(500);
+    isBusy = false;
+    door.wantArchives();
+    await until('another one has looked', () => asked.length === 2);
+  };
+  await archiving([DONE], story, quietForMs);
 });
 
 test('it goes on where a slice has stopped', async () => {
@@ -119,7 +138,10 @@ test('an order that fails is no error of whoever gave it', async () => {
     STAGE_KEYS,
   );
   const logger = createLogger('test', { destination: { write: (line) => void lines.push(line) } });
-  const door = createArchiveDoor({ client: away.client, taskQueue: 'q', logger, delayMs: 60_000 });
+  const door = createArchiveDoor({
+    ...{ client: away.client, taskQueue: 'q', logger },
+    ...{ quietForMs: () => 0, latestMs: 60_000 },
+  });
   door.wantArchives();
   await door.close();
   await until('it is told', () => lines.join().includes('archives wait for the reconciler'));

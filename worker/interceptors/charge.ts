@@ -13,6 +13,7 @@ import type { Charge } from '../../domain/costs.js';
 import { AttemptNotes, attemptScope } from '../../llm/attempt-scope.js';
 import { chargeScope } from '../../llm/charge-scope.js';
 import type { ActivityMetrics } from '../../telemetry/worker-metrics.js';
+import type { ActivityLoad } from '../activity-load.js';
 import { beatOf, failedAttemptOf, nameAsked, observeQueue } from './attempts.js';
 
 /** Activities whose first argument looks so make calls that cost money. */
@@ -30,11 +31,13 @@ const HEARTBEAT_MS = 1_000;
 
 export interface ActivityInterceptorDeps {
   readonly metrics: ActivityMetrics;
+  readonly load: ActivityLoad;
   readonly reportFailedAttempt: ReportFailedAttempt;
 }
 
 export function createActivityInterceptor({
   metrics,
+  load,
   reportFailedAttempt,
 }: ActivityInterceptorDeps): ActivityInboundCallsInterceptor {
   return {
@@ -48,6 +51,7 @@ export function createActivityInterceptor({
             context.heartbeat(beatOf(info, notes));
           }, HEARTBEAT_MS);
       const ended = metrics.begun(info.activityType);
+      const unload = load.begin(info.activityType);
       observeQueue(metrics, info);
       const charge = chargeOf(input.args[0], context);
       const run = () => attemptScope.run(notes, () => next(input));
@@ -62,6 +66,7 @@ export function createActivityInterceptor({
         throw failure;
       } finally {
         ended();
+        unload();
         if (beat !== null) {
           clearInterval(beat);
         }
