@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { AllowedAddress } from '../domain/allowed-addresses.js';
+import { VENDORS, type Vendor } from '../domain/models.js';
 import { LIMITS, type Role } from '../domain/permissions.js';
 import type { RetentionAges } from '../domain/retention.js';
 import {
@@ -12,7 +13,6 @@ import {
   count,
   flag,
   logLevel,
-  MODEL_PROVIDERS,
   optional,
   parseEnvironment,
   port,
@@ -98,7 +98,7 @@ const Environment = z.object({
   OPENAI_BASE_URL: optional,
   ANTHROPIC_BASE_URL: optional,
   GOOGLE_GEMINI_BASE_URL: optional,
-  DEFAULT_LLM_PROVIDER: z.enum(['openai', 'anthropic', 'google']).default('anthropic'),
+  DEFAULT_LLM_PROVIDER: z.enum(VENDORS).default('anthropic'),
   DEFAULT_LLM_MODEL: z.string().min(1).default(BUILT_IN_DEFAULT_MODEL),
   SERVER_KEYS_DAILY_USD: usd.optional(),
   SIMULATED_MODELS: flag.default(false),
@@ -204,13 +204,13 @@ export interface ApiConfig extends Omit<Config, 'audit'> {
 export type WorkerConfig = Omit<Config, 'secretKey'>;
 
 export interface ModelsConfig {
-  readonly serverKeys: Readonly<Partial<Record<'openai' | 'anthropic' | 'google', string>>>;
+  readonly serverKeys: Readonly<Partial<Record<Vendor, string>>>;
   /** Whether there are such keys, here or, as the API knows from a setting, at the workers. */
   readonly hasServerKeys: boolean;
   /** The vendors that they are of. */
-  readonly serverKeyVendors: readonly ('openai' | 'anthropic' | 'google')[];
-  readonly baseUrls: Readonly<Partial<Record<'openai' | 'anthropic' | 'google', string>>>;
-  readonly defaultProvider: 'openai' | 'anthropic' | 'google';
+  readonly serverKeyVendors: readonly Vendor[];
+  readonly baseUrls: Readonly<Partial<Record<Vendor, string>>>;
+  readonly defaultProvider: Vendor;
   readonly defaultModel: string;
   readonly simulated: boolean;
   /** What each server key may cost a UTC day, all users together, an exact decimal; null: no limit. */
@@ -316,19 +316,19 @@ function sharedOf(env: z.infer<typeof Environment>) {
 }
 
 function modelsOf(env: z.infer<typeof Environment>): ModelsConfig {
-  const serverKeys = present({
+  const serverKeys = present<Vendor>({
     openai: env.OPENAI_API_KEY,
     anthropic: env.ANTHROPIC_API_KEY,
     google: env.GOOGLE_API_KEY,
   });
-  const serverKeyVendors = MODEL_PROVIDERS.filter(
+  const serverKeyVendors = VENDORS.filter(
     (name) => env.SERVER_MODEL_KEYS.includes(name) || serverKeys[name] !== undefined,
   );
   return {
     serverKeys,
     hasServerKeys: serverKeyVendors.length > 0,
     serverKeyVendors,
-    baseUrls: present({
+    baseUrls: present<Vendor>({
       openai: env.OPENAI_BASE_URL,
       anthropic: env.ANTHROPIC_BASE_URL,
       google: env.GOOGLE_GEMINI_BASE_URL,

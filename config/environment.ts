@@ -2,6 +2,7 @@
 import { config as readDotenv } from 'dotenv';
 import { z } from 'zod';
 import { parseAllowedAddresses } from '../domain/allowed-addresses.js';
+import { VENDORS } from '../domain/models.js';
 
 export const flag = z
   .string()
@@ -37,15 +38,13 @@ export const allowedAddresses = z
     return parsed;
   });
 
-export const MODEL_PROVIDERS = ['openai', 'anthropic', 'google'] as const;
-
 /** Comma-separated; `openai,` is one name. */
 export const providerNames = z
   .string()
   .default('')
   .transform((text) => text.split(',').map((name) => name.trim()))
   .transform((names) => names.filter((name) => name !== ''))
-  .pipe(z.array(z.enum(MODEL_PROVIDERS)));
+  .pipe(z.array(z.enum(VENDORS)));
 
 /** 64 hexadecimal digits. */
 export const publicKey = z

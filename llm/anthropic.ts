@@ -6,7 +6,6 @@ import type { CallOptions, ModelCall, Provider, ProviderReply, TakeText } from '
 import { listOf } from './provider-answer.js';
 import { readAnswer, toReplyIfEnded } from './provider-stream.js';
 import { QUIET_SDK, baseUrlOf, callVendor, checkVendorKey, clamp } from './vendor-call.js';
-import { isReasoningModel } from './registry.js';
 
 const Usage = z
   .object({
@@ -110,7 +109,7 @@ function paramsOf(call: ModelCall): Params {
       role === 'system' ? [] : [{ role, content }],
     ),
     ...(system.length === 0 ? {} : { system: system.map(({ content }) => content).join('\n\n') }),
-    ...(isReasoningModel(call.model) ? {} : { temperature: clamp(call.temperature, [0, 1]) }),
+    ...(call.isReasoning === true ? {} : { temperature: clamp(call.temperature, [0, 1]) }),
     ...(call.answer === undefined
       ? {}
       : {

@@ -3,7 +3,6 @@ import { z } from 'zod';
 import { withoutTrailingSlashes } from '../domain/trailing-slashes.js';
 import { googleSchemaOf } from './answer-schema.js';
 import type { CallOptions, ModelCall, Provider, ProviderReply, TakeText } from './model.js';
-import { thinkingTokensOf } from './registry.js';
 import { listOf } from './provider-answer.js';
 import { readAnswer, toReplyIfEnded } from './provider-stream.js';
 import { MODELS_NAMED, callVendor, checkVendorKey, clamp } from './vendor-call.js';
@@ -103,7 +102,7 @@ async function send(
 
 /** `thinkingConfig` is younger than the package's types. */
 function requestOf(call: ModelCall): GenerateContentRequest {
-  const thinkingBudget = thinkingTokensOf(call.model);
+  const thinkingBudget = call.thinkingTokens ?? 0;
   const system = call.messages.filter(({ role }) => role === 'system');
   return {
     contents: call.messages

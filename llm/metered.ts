@@ -12,7 +12,7 @@ import { chargeScope } from './charge-scope.js';
 import { silentMetrics, type ModelMetrics } from './metrics.js';
 import type { ModelCall, ModelRequest, PayingKey, ProviderReply, TakeText } from './model.js';
 import { persist, type PersistenceDeps } from './persistence.js';
-import { priceOf, thinkingTokensOf } from './registry.js';
+import { getPrice, type ModelCatalog } from './routing/model-catalog.js';
 import { sendPlainly, type Router, type PassTurn } from './router.js';
 import { promptTokensBound } from './token-estimate.js';
 import { ModelCallError, type Billing } from './vendor-errors.js';
@@ -42,6 +42,7 @@ export interface CompleteOptions {
 
 export interface MeteredDeps extends PersistenceDeps {
   readonly router: Router;
+  readonly catalog: ModelCatalog;
   readonly ledger: Ledger;
   /** The keys that may pay, opened; only the simulated one where `simulated` is true. */
   readonly findKeys: (
@@ -149,8 +150,8 @@ function isKeyRefused(error: unknown, { key }: PassTurn): boolean {
 
 async function reserve(deps: MeteredDeps, charge: Charge, turn: PassTurn): Promise<Reservation> {
   const { call } = turn;
-  const price = priceOf(call.model);
-  const thinking = thinkingTokensOf(call.model);
+  const price = getPrice(deps.catalog, call.model);
+  const thinking = call.thinkingTokens ?? 0;
   if (price === null) {
     throw new DomainError('model-unpriced', `the model ${call.model} has no known price`);
   }
@@ -190,7 +191,7 @@ async function sendReserved(
   reservation: Reservation,
 ): Promise<ModelReply> {
   const { callId } = reservation;
-  const maxTokens = reservation.maxTokens - thinkingTokensOf(turn.call.model);
+  const maxTokens = reservation.maxTokens - (turn.call.thinkingTokens ?? 0);
   try {
     const call = { ...turn.call, maxTokens };
     const reply = await sendPlainly({ ...turn, call }, deps.beginReply?.());

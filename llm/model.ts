@@ -31,6 +31,10 @@ export interface ModelCall {
   readonly maxTokens: number;
   /** Asks for the vendor's own structured output. */
   readonly answer?: AnswerSchema;
+  /** The model thinks before it answers: it takes no temperature. */
+  readonly isReasoning?: boolean;
+  /** Thoughts that the vendor counts into the cap of an answer: asked for beside `maxTokens`. */
+  readonly thinkingTokens?: number;
   /** What the call is for; only the simulated provider reads it. */
   readonly purpose: Purpose;
 }

@@ -5,7 +5,6 @@ import { strictSchemaOf } from './answer-schema.js';
 import type { CallOptions, ModelCall, Provider, ProviderReply, TakeText } from './model.js';
 import { NOT_STATED, listOf, type StatedUsage } from './provider-answer.js';
 import { readAnswer, toReplyIfEnded } from './provider-stream.js';
-import { isReasoningModel } from './registry.js';
 import {
   MODELS_NAMED,
   QUIET_SDK,
@@ -110,7 +109,7 @@ function paramsOf(call: ModelCall, cap: Cap): Omit<ChatCompletionCreateParamsBas
     messages: [...call.messages],
     [cap]: call.maxTokens,
     // Reasoning would eat the tokens that were asked for as text.
-    ...(isReasoningModel(call.model)
+    ...(call.isReasoning === true
       ? { reasoning_effort: 'none' as const }
       : { temperature: clamp(call.temperature, [0, 2]) }),
     ...(call.answer === undefined

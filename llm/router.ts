@@ -14,18 +14,19 @@ import type {
   TakeText,
 } from './model.js';
 import {
-  candidatesFor,
-  contextTokensOf,
-  thinkingTokensOf,
-  type Candidate,
+  findModel,
+  listChoices,
+  type ModelCatalog,
+  type ModelChoice,
   type ModelSettings,
-} from './registry.js';
+} from './routing/model-catalog.js';
 import { isRetryable } from './vendor-errors.js';
 
 export type Providers = Readonly<Partial<Record<ProviderName, Provider>>>;
 
 export interface RouterDeps {
   readonly providers: Providers;
+  readonly catalog: ModelCatalog;
   readonly settings: ModelSettings;
   /** Circuits and places; absent: nobody is held back. */
   readonly gates?: Gates;
@@ -129,7 +130,10 @@ interface Order {
   readonly signal: AbortSignal;
 }
 
-function turnsOf({ providers, settings }: RouterDeps, order: Order): readonly PlannedTurn[] {
+function turnsOf(
+  { providers, catalog, settings }: RouterDeps,
+  order: Order,
+): readonly PlannedTurn[] {
   const { request, signal } = order;
   const keys = order.keys.filter(
     ({ provider }) => (provider === 'simulated') === request.simulated,
@@ -138,7 +142,8 @@ function turnsOf({ providers, settings }: RouterDeps, order: Order): readonly Pl
     const provider = providers[key.provider];
     return provider === undefined ? [] : [{ key, provider }];
   });
-  const candidates = candidatesFor(
+  const candidates = listChoices(
+    catalog,
     request,
     usable.map(({ provider }) => provider.name),
     settings,
@@ -150,7 +155,7 @@ function turnsOf({ providers, settings }: RouterDeps, order: Order): readonly Pl
       : [
           {
             ...chosen,
-            call: callOf(request, candidate),
+            call: callOf(catalog, request, candidate),
             request,
             signal,
             fallbackFrom: index === 0 ? null : (candidates[0]?.provider ?? null),
@@ -159,21 +164,24 @@ function turnsOf({ providers, settings }: RouterDeps, order: Order): readonly Pl
   });
 }
 
-function callOf(request: ModelRequest, { model }: Candidate): ModelCall {
+/** Source: contract, decision 23. */
+const UNKNOWN_CONTEXT_TOKENS = 100_000;
+
+function callOf(catalog: ModelCatalog, request: ModelRequest, { model }: ModelChoice): ModelCall {
+  const listed = findModel(catalog, model);
+  const thinkingTokens = listed?.thinkingTokens ?? 0;
+  const context = listed?.contextTokens ?? UNKNOWN_CONTEXT_TOKENS;
+  const room = Math.max(context - request.maxTokens - thinkingTokens, Math.floor(context / 2));
   return {
     model,
-    messages: request.messagesWithin?.(roomIn(model, request)) ?? request.messages,
+    messages: request.messagesWithin?.(room) ?? request.messages,
     temperature: request.temperature,
     maxTokens: request.maxTokens,
     purpose: request.purpose,
+    isReasoning: listed?.reasons ?? false,
+    thinkingTokens,
     ...(request.answer === undefined ? {} : { answer: request.answer }),
   };
-}
-
-/** What a model's context leaves for the prompt beside the answer that it may write. */
-function roomIn(model: string, { maxTokens }: ModelRequest): number {
-  const context = contextTokensOf(model);
-  return Math.max(context - maxTokens - thinkingTokensOf(model), Math.floor(context / 2));
 }
 
 function announceFallback(

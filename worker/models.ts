@@ -10,7 +10,6 @@ import type { Ledger } from '../domain/costs.js';
 import type { UserId } from '../domain/ids.js';
 import { VENDORS } from '../domain/models.js';
 import { createAnthropic } from '../llm/anthropic.js';
-import { ModelsFileError, readModelsFile } from '../llm/catalog.js';
 import { createCircuits, type Circuits } from '../llm/circuits.js';
 import { createGates } from '../llm/gates.js';
 import { createGoogle } from '../llm/google.js';
@@ -19,8 +18,13 @@ import { createMeteredModels, type KeyNotes, type Models } from '../llm/metered.
 import type { PayingKey } from '../llm/model.js';
 import { createOpenAi } from '../llm/openai.js';
 import { createPlaces } from '../llm/places.js';
-import { checkDefaultModel, useModels } from '../llm/registry.js';
 import { createRouter, type Providers } from '../llm/router.js';
+import { ModelsFileError, readModelsFile } from '../llm/routing/models-file.js';
+import {
+  checkDefaultModel,
+  createModelCatalog,
+  type ModelCatalog,
+} from '../llm/routing/model-catalog.js';
 import { createSimulated } from '../llm/simulated/simulated.js';
 import { traceProvider, type TracedOptions } from '../llm/traced.js';
 import type { Logger } from '../telemetry/logger.js';
@@ -36,6 +40,7 @@ export interface ModelParts {
 
 export interface ModelPartsDeps {
   readonly config: Config['models'];
+  readonly catalog: ModelCatalog;
   readonly db: Db;
   readonly redis: Redis;
   readonly secretBox: SecretBox;
@@ -50,13 +55,13 @@ export interface ModelPartsDeps {
 
 const SIMULATED_KEY: PayingKey = { provider: 'simulated', apiKey: '', keyId: null };
 
-/** Takes the operator's models and prices, where there are any. @throws ConfigError */
-export function chooseModels({ modelsFile }: Config['models']): void {
+/** The operator's models and prices where there are any, else ours. @throws ConfigError */
+export function readModelCatalog({ modelsFile }: Config['models']): ModelCatalog {
   if (modelsFile === null) {
-    return;
+    return createModelCatalog();
   }
   try {
-    useModels(readModelsFile(modelsFile));
+    return createModelCatalog(readModelsFile(modelsFile));
   } catch (cause) {
     throw cause instanceof ModelsFileError
       ? new ConfigError(`MODELS_FILE ${cause.message}.`, { cause })
@@ -65,7 +70,7 @@ export function chooseModels({ modelsFile }: Config['models']): void {
 }
 
 export function createModelParts(deps: ModelPartsDeps): ModelParts {
-  const { config, db, logger } = deps;
+  const { config, catalog, db, logger } = deps;
   const metrics = createModelMetrics(deps.registry);
   const { baseUrls } = config;
   const providers = {
@@ -74,7 +79,7 @@ export function createModelParts(deps: ModelPartsDeps): ModelParts {
     google: traceProvider(createGoogle({ baseUrl: baseUrls.google }), deps.traced),
     simulated: traceProvider(createSimulated(), deps.traced),
   };
-  const warning = checkDefaultModel(config);
+  const warning = checkDefaultModel(catalog, config);
   if (warning !== null && config.defaultModel !== BUILT_IN_DEFAULT_MODEL) {
     logger.warn(warning);
   }
@@ -85,9 +90,10 @@ export function createModelParts(deps: ModelPartsDeps): ModelParts {
   const circuits = createCircuits(shared);
   const places = createPlaces({ ...shared, callsPerKey: config.callsPerKey });
   const gates = createGates({ circuits, places, metrics });
-  const router = createRouter({ providers, settings: config, gates, metrics, logger });
+  const router = createRouter({ providers, catalog, settings: config, gates, metrics, logger });
   const models = createMeteredModels({
     router,
+    catalog,
     ledger,
     metrics,
     logger,

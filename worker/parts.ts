@@ -14,6 +14,7 @@ import { createSecretBox } from '../db/secret-box.js';
 import type { Bus } from '../events/bus.js';
 import type { Macs } from '../events/macs.js';
 import { connectRedis } from '../events/redis.js';
+import type { ModelCatalog } from '../llm/routing/model-catalog.js';
 import { connectTemporal, type TemporalClient } from '../temporal/connection.js';
 import { ensureRetentionSchedule } from '../temporal/retention-schedule.js';
 import { registerSearchAttributes } from '../temporal/search-attributes.js';
@@ -25,7 +26,7 @@ import { createWorkerMetrics, type WorkerMetrics } from '../telemetry/worker-met
 import { ActivityLoad } from './activity-load.js';
 import { archivingOf } from './archiving.js';
 import { readCodeVersion } from './bundle.js';
-import { chooseModels, createModelParts } from './models.js';
+import { createModelParts, readModelCatalog } from './models.js';
 import type { Reconciler, ReconcilerDeps } from './reconciler.js';
 import { findForeignTemporal } from './temporal-home.js';
 import { createTemporalReconciler, readRole } from './temporal-reconciler.js';
@@ -63,10 +64,10 @@ export interface PartsOptions {
 }
 
 export async function createParts(config: Config, options: PartsOptions): Promise<Parts> {
-  chooseModels(config.models); // before anything is opened that would have to be closed
+  const catalog = readModelCatalog(config.models); // before anything is opened that would have to be closed
   const connections = await connect(config, options);
   try {
-    return await assemble(config, options, connections);
+    return await assemble(config, { ...options, catalog }, connections);
   } catch (error) {
     await release(connections);
     throw error;
@@ -86,14 +87,14 @@ async function connect(config: Config, { logger, tracing }: PartsOptions): Promi
 
 async function assemble(
   config: Config,
-  { logger, tracing, stopping }: PartsOptions,
+  { logger, tracing, stopping, catalog }: PartsOptions & { readonly catalog: ModelCatalog },
   { temporal, redis, bus, macs, db }: Connections,
 ): Promise<Parts> {
   const secretBox = createSecretBox(config.encryptionKeys);
   const registry = createRegistry();
   const metrics = createWorkerMetrics(registry);
   const load = new ActivityLoad();
-  const shared = { db, redis, secretBox, registry, logger, stopping };
+  const shared = { db, redis, secretBox, registry, catalog, logger, stopping };
   const traced = { tracing, captureContent: config.traces.captureContent };
   const { keyChanged } = keyStoreOf({ db, secretBox, bus });
   const modelParts = createModelParts({ ...shared, traced, keyChanged, config: config.models });

@@ -8,9 +8,8 @@ import {
   proxyLocalActivities,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.js';
+import { VENDORS } from '../domain/models.js';
 
-/** A step may call each of the vendors once. */
-const MAX_VENDORS = 3;
 /** Once for an answer, and once to repair it. */
 const MAX_STEPS = 2;
 /** And may wait for a place among a key's calls before each (llm/places.ts). */
@@ -20,9 +19,9 @@ const STORE_MS = 150_000;
 /** Longest single vendor call of a turn, in milliseconds (activities/designs.ts). */
 const TURN_CALL_TIMEOUT_MS = 60_000;
 
-/** How long an attempt may take whose vendor calls take at most `callTimeoutMs` each. */
+/** How long an attempt may take that calls each vendor once per step, at most `callTimeoutMs` each. */
 export function attemptTimeoutMs(callTimeoutMs: number): number {
-  return (PLACE_MS + callTimeoutMs) * MAX_VENDORS * MAX_STEPS + STORE_MS;
+  return (PLACE_MS + callTimeoutMs) * VENDORS.length * MAX_STEPS + STORE_MS;
 }
 
 const UNLIMITED_RETRIES = {

@@ -4,6 +4,7 @@ import { SETTINGS } from '../../config/config.js';
 import { variablesOf } from '../../config/process-variables.js';
 import { auditKeyOf } from '../../config/secrets.js';
 import type { Embedded } from '../embedded/embedded.js';
+import { VENDORS } from '../../domain/models.js';
 import { loadSecrets } from '../embedded/secrets.js';
 import { collectorUrl, type App } from './app-processes.js';
 import type { StartSettings } from './settings.js';
@@ -51,8 +52,6 @@ export function environmentFor(app: App, env: NodeJS.ProcessEnv): NodeJS.Process
   }
 }
 
-const PROVIDERS = ['openai', 'anthropic', 'google'];
-
 /** What the API has to know of secrets that it is not given. */
 function aboutSecrets(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const { publicKey } = createSigner(
@@ -60,7 +59,7 @@ function aboutSecrets(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   );
   return {
     AUDIT_PUBLIC_KEY: publicKey,
-    SERVER_MODEL_KEYS: PROVIDERS.filter((name) => hasKey(name, env)).join(','),
+    SERVER_MODEL_KEYS: VENDORS.filter((name) => hasKey(name, env)).join(','),
   };
 }
 

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BUILT_IN_MODELS } from '../../llm/catalog.js';
+import { BUILT_IN_MODELS } from '../../llm/routing/models-file.js';
 import { register } from '../support/person.js';
 import { startProcess, startProduct } from '../support/product.js';
 import {

@@ -1,6 +1,5 @@
 import type { CallEstimate, Charge, Ledger } from '../../domain/costs.js';
 import type { ChargedReply, Usage } from '../../domain/models.js';
-import { costOf } from '../../llm/registry.js';
 
 export interface LedgerRow {
   readonly callId: string;
@@ -16,6 +15,13 @@ function lastOf(row: LedgerRow | undefined) {
   return row === undefined
     ? null
     : { code: row.outcome?.errorCode ?? 'internal', provider: row.estimate.provider };
+}
+
+const MILLION = 1_000_000;
+
+function toCostUsd(price: CallEstimate, usage: Usage): number {
+  const input = (usage.promptTokens * Number(price.inputUsdPerMillion)) / MILLION;
+  return input + (usage.completionTokens * Number(price.outputUsdPerMillion)) / MILLION;
 }
 
 /** A ledger in memory, for what the metered models do with one. */
@@ -55,7 +61,12 @@ export function fakeLedger(options: { affordableTokens?: number } = {}) {
     settle: (charge, { callId, reply, fallbackFrom, calls }) => {
       const row = rowOf(callId);
       row.state = reply.isEstimated === true ? 'estimated' : 'settled';
-      const charged = { ...reply, costUsd: costOf(row.estimate, reply.usage), fallbackFrom, calls };
+      const charged = {
+        ...reply,
+        costUsd: toCostUsd(row.estimate, reply.usage),
+        fallbackFrom,
+        calls,
+      };
       replies.set(charge.stepId, charged);
       return Promise.resolve(charged);
     },

@@ -8,6 +8,7 @@ import { chargeScope } from '../../llm/charge-scope.js';
 import { createMeteredModels, type MeteredDeps, type Models } from '../../llm/metered.js';
 import type { ModelMetrics } from '../../llm/metrics.js';
 import type { ModelRequest, PayingKey, Provider } from '../../llm/model.js';
+import { createModelCatalog } from '../../llm/routing/model-catalog.js';
 import { createRouter, type Providers, type PassTurn } from '../../llm/router.js';
 import { ModelCallError } from '../../llm/vendor-errors.js';
 import { createSimulated } from '../../llm/simulated/simulated.js';
@@ -39,6 +40,7 @@ const KEYS: readonly PayingKey[] = [
   { provider: 'openai', apiKey: 'sk-key', keyId: '1' },
   { provider: 'anthropic', apiKey: 'sk-ant-key', keyId: '2' },
 ];
+const CATALOG = createModelCatalog();
 const SIMULATED: PayingKey = { provider: 'simulated', apiKey: '', keyId: null };
 
 const CHARGE: Charge = {
@@ -82,15 +84,15 @@ function metered(options: MeteredOptions = {}) {
     today: '2026-11-23',
   } as const;
   const answering = options.providers ?? providers;
-  const router = createRouter({ providers: answering, settings, metrics, logger: silentLogger });
+  const parts = { catalog: CATALOG, metrics, logger: silentLogger };
+  const router = createRouter({ providers: answering, settings, ...parts });
   const findKeys = () => Promise.resolve(options.keys ?? KEYS);
   const models = createMeteredModels({
     ...options.persistence,
+    ...parts,
     router,
     ledger,
     findKeys,
-    metrics,
-    logger: silentLogger,
     keyNotes: {
       used: ({ provider }) => noted.push(`used ${provider}`),
       refused: ({ provider }, { userId }) => noted.push(`refused ${provider} of ${userId}`),
@@ -345,6 +347,7 @@ test('a model without a price is refused', async () => {
   const turn = { call: { model: 'gpt-9-ultra' }, signal: new AbortController().signal } as PassTurn;
   const models = createMeteredModels({
     router: { complete: (_request, _keys, { send }) => send(turn) },
+    catalog: CATALOG,
     ledger,
     findKeys: () => Promise.resolve(KEYS),
     logger: silentLogger,

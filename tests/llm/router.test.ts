@@ -6,6 +6,7 @@ import type { CallOutcome, Circuits } from '../../llm/circuits.js';
 import { createGates } from '../../llm/gates.js';
 import type { ModelRequest, PayingKey, Provider } from '../../llm/model.js';
 import type { Places } from '../../llm/places.js';
+import { createModelCatalog } from '../../llm/routing/model-catalog.js';
 import { createRouter, sendPlainly, type PassTurn } from '../../llm/router.js';
 import { ModelCallError } from '../../llm/vendor-errors.js';
 import { silentLogger } from '../../telemetry/logger.js';
@@ -111,6 +112,7 @@ function sceneOf({ resting = {}, full = [], opensMeanwhile = [], fails = {} }: S
       google: providerOf('google'),
       simulated: providerOf('simulated'),
     },
+    catalog: createModelCatalog(),
     settings: { defaultProvider: 'openai', defaultModel: 'gpt-4o' },
     gates: createGates({ circuits, places: line, metrics }),
     metrics,

@@ -257,7 +257,10 @@ test('each vendor gets a temperature that it takes', async () => {
 });
 
 test('a reasoning model is sent no temperature', async () => {
-  await providers.openai.complete(callOf('openai', { model: 'gpt-6-luna' }), optionsOf());
+  await providers.openai.complete(
+    callOf('openai', { model: 'gpt-6-luna', isReasoning: true }),
+    optionsOf(),
+  );
   expect(vendors.calls[0]?.body).not.toHaveProperty('temperature');
   expect(vendors.calls[0]?.body).toHaveProperty('reasoning_effort', 'none');
 });

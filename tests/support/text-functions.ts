@@ -70,7 +70,7 @@ import { forkNameOf } from '../../domain/templates.js';
 import { chunksOf, joinChunks } from '../../domain/text-chunks.js';
 import { spanIn } from '../../domain/traces.js';
 import { withoutTrailingSlashes } from '../../domain/trailing-slashes.js';
-import { complexityOfText, vendorOfName } from '../../llm/registry.js';
+import { findVendorByName } from '../../llm/routing/model-catalog.js';
 import { promptTokensBound } from '../../llm/token-estimate.js';
 import { retryAfterOfHeaders } from '../../llm/vendor-errors.js';
 import { maskFields, maskText, pathForLog } from '../../telemetry/masking.js';
@@ -182,8 +182,7 @@ export const TEXT_FUNCTIONS: Readonly<Record<string, ReadsText>> = {
   joinChunks: (text) => joinChunks([text, text]),
   spanIn,
   withoutTrailingSlashes,
-  complexityOfText,
-  vendorOfName,
+  findVendorByName,
   promptTokensBound: (text) => promptTokensBound({ messages: [{ role: 'user', content: text }] }),
   retryAfterOfHeaders: (text) =>
     attempt(() => retryAfterOfHeaders(new Headers({ 'retry-after': text }), 0)),

@@ -1,7 +1,7 @@
 /** The built product with stand-in vendors behind its base addresses, and what its calls cost. */
 import { sql } from 'kysely';
 import { VENDORS, type Vendor } from '../../domain/models.js';
-import { priceOf } from '../../llm/registry.js';
+import { createModelCatalog, getPrice } from '../../llm/routing/model-catalog.js';
 import type { Person } from './person.js';
 import { startProduct, type Product, type ProductOptions, type ProductProcess } from './product.js';
 import { startStandInVendors, type StandInVendors, type VendorCall } from './vendors/server.js';
@@ -70,13 +70,14 @@ export function completions(vendors: StandInVendors, userId = ''): readonly Vend
   );
 }
 
+const CATALOG = createModelCatalog();
 const DECIMALS = 12;
 const PRICE_SCALE = 1_000_000;
 
 /** What the vendors bill by their own counts, in US dollars: exact, all decimals of the ledger. */
 export function billOf(calls: readonly VendorCall[]): string {
   const picoDollars = calls.reduce((sum, { model, usage }) => {
-    const price = priceOf(model);
+    const price = getPrice(CATALOG, model);
     if (usage === null || price === null) {
       throw new Error(`nobody knows what a call of ${model} costs`);
     }

@@ -1,11 +1,11 @@
 /**
- * Which models AgentForge calls and what they cost: `models.json`, or the operator's own file of
+ * Which models AgentForge calls and what they cost: `llm/models.json`, or the operator's own file of
  * that form. A price names the vendor's page that states it and the day it was last compared.
  */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { VENDORS } from '../domain/models.js';
-import builtIn from './models.json' with { type: 'json' };
+import { VENDORS } from '../../domain/models.js';
+import builtIn from '../models.json' with { type: 'json' };
 
 const day = z.iso.date({ error: 'Invalid day: write YYYY-MM-DD' });
 /** As a text, so that no float touches money; the ledger keeps six decimals. */
@@ -50,11 +50,11 @@ const Model = z.strictObject({
 
 const classes = z.strictObject({ simple: modelId, standard: modelId, complex: modelId });
 
-const Catalog = z
+const ModelsFile = z
   .strictObject({
     models: z.array(Model).min(1),
     /** What a vendor uses for a class; a retired entry is replaced by its successor. */
-    classes: z.strictObject({ openai: classes, anthropic: classes, google: classes }),
+    classes: z.record(z.enum(VENDORS), classes),
     /** Other names of listed models. */
     aliases: z.record(modelId, modelId),
   })
@@ -64,7 +64,8 @@ const Catalog = z
     }
   });
 
-export type Catalog = Readonly<z.infer<typeof Catalog>>;
+/** The content of such a file. */
+export type ModelsFile = Readonly<z.infer<typeof ModelsFile>>;
 export type ListedModel = Readonly<z.infer<typeof Model>>;
 /** US dollars per 1 million tokens, as decimal texts. */
 export type Price = Readonly<
@@ -77,11 +78,11 @@ export class ModelsFileError extends Error {
 }
 
 /** What comes with AgentForge. */
-export const BUILT_IN_MODELS: Catalog = Catalog.parse(builtIn);
+export const BUILT_IN_MODELS: ModelsFile = ModelsFile.parse(builtIn);
 
 /** @throws ModelsFileError */
-export function readModelsFile(file: string): Catalog {
-  const parsed = Catalog.safeParse(readJson(file));
+export function readModelsFile(file: string): ModelsFile {
+  const parsed = ModelsFile.safeParse(readJson(file));
   if (!parsed.success) {
     const problems = parsed.error.issues.map(
       ({ path, message }) => `${path.map(String).join('.') || 'the whole'}: ${message}`,
@@ -105,20 +106,20 @@ interface Contradiction {
   readonly message: string;
 }
 
-function contradictionsOf(catalog: z.infer<typeof Catalog>): readonly Contradiction[] {
-  const byId = new Map(catalog.models.toReversed().map((model) => [model.id, model])); // the first wins
+function contradictionsOf(file: z.infer<typeof ModelsFile>): readonly Contradiction[] {
+  const byId = new Map(file.models.toReversed().map((model) => [model.id, model])); // the first wins
   const classEntries = VENDORS.flatMap((vendor) =>
-    Object.entries(catalog.classes[vendor]).map(([name, id]) => ({ vendor, name, id })),
+    Object.entries(file.classes[vendor]).map(([name, id]) => ({ vendor, name, id })),
   );
   return [
-    ...catalog.models.flatMap((model, at) => contradictionsOfModel(model, { at, byId })),
+    ...file.models.flatMap((model, at) => contradictionsOfModel(model, { at, byId })),
     ...classEntries
       .filter(({ vendor, id }) => byId.get(id)?.vendor !== vendor)
       .map(({ vendor, name, id }) => ({
         path: ['classes', vendor, name],
         message: `"${id}" is no model of ${vendor} that is listed`,
       })),
-    ...Object.entries(catalog.aliases)
+    ...Object.entries(file.aliases)
       .filter(([, id]) => !byId.has(id))
       .map(([name, id]) => ({ path: ['aliases', name], message: `"${id}" is not listed` })),
   ];

@@ -1,16 +1,17 @@
 import { complexityOfModel } from '../../domain/complexity.js';
 import {
-  candidatesFor,
   checkDefaultModel,
-  complexityOfText,
-  costOf,
-  modelOfClass,
-  priceOf,
+  createModelCatalog,
+  findVendorByName,
+  getClassModel,
+  getPrice,
+  listChoices,
   type ModelSettings,
-} from '../../llm/registry.js';
-import { BUILT_IN_MODELS } from '../../llm/catalog.js';
+} from '../../llm/routing/model-catalog.js';
+import { BUILT_IN_MODELS } from '../../llm/routing/models-file.js';
 import { VENDORS } from '../../domain/models.js';
 
+const catalog = createModelCatalog();
 const settings: ModelSettings = {
   defaultProvider: 'anthropic',
   defaultModel: 'claude-3-5-sonnet-20241022',
@@ -35,19 +36,19 @@ test.each([
 });
 
 test.each([
-  ['두 제품을 비교해 줘', 'complex'],
-  ['please DEBUG this', 'complex'],
-  ['이 글을 요약해', 'standard'],
-  ['generate a poem', 'standard'],
-  ['hello', 'simple'],
-  ['word '.repeat(101), 'standard'],
-  ['word '.repeat(501), 'complex'],
-])('the class of a text follows its words and its length (%#)', (text, complexity) => {
-  expect(complexityOfText(text)).toBe(complexity);
+  ['gpt-9-ultra', 'openai'],
+  ['ChatGPT-4o-latest', 'openai'],
+  ['o3-mini', 'openai'],
+  [' Claude-Opus-9', 'anthropic'],
+  ['gemini-9-ultra', 'google'],
+  ['llama-70b', null],
+  ['my-gpt-4', null],
+])('the name %p belongs to %p', (name, vendor) => {
+  expect(findVendorByName(name)).toBe(vendor);
 });
 
 test('the vendor of the named model comes first, then the default, then the fixed order', () => {
-  expect(candidatesFor(wish('gemini-2.5-pro'), all, settings)).toEqual([
+  expect(listChoices(catalog, wish('gemini-2.5-pro'), all, settings)).toEqual([
     { provider: 'google', model: 'gemini-2.5-pro' },
     { provider: 'anthropic', model: 'claude-sonnet-4-5-20250929' },
     { provider: 'openai', model: 'gpt-4o' },
@@ -56,7 +57,7 @@ test('the vendor of the named model comes first, then the default, then the fixe
 
 test('without a name the default provider comes first', () => {
   const google = { ...settings, defaultProvider: 'google' as const };
-  expect(candidatesFor(wish(null), all, google).map(({ provider }) => provider)).toEqual([
+  expect(listChoices(catalog, wish(null), all, google).map(({ provider }) => provider)).toEqual([
     'google',
     'openai',
     'anthropic',
@@ -64,13 +65,13 @@ test('without a name the default provider comes first', () => {
 });
 
 test('a vendor without a key is left out', () => {
-  expect(candidatesFor(wish('gpt-4o-mini'), ['google'], settings)).toEqual([
+  expect(listChoices(catalog, wish('gpt-4o-mini'), ['google'], settings)).toEqual([
     { provider: 'google', model: 'gemini-2.5-flash-lite' },
   ]);
 });
 
 test("the editor's names are aliases of dated ids", () => {
-  expect(candidatesFor(wish('claude-haiku-4-5'), ['anthropic'], settings)[0]?.model).toBe(
+  expect(listChoices(catalog, wish('claude-haiku-4-5'), ['anthropic'], settings)[0]?.model).toBe(
     'claude-haiku-4-5-20251001',
   );
 });
@@ -81,36 +82,38 @@ test.each([
   ['claude-3-opus-20240229', 'anthropic', 'claude-opus-4-6'],
   ['gemini-2.0-flash', 'google', 'gemini-2.5-flash-lite'],
 ])('the unknown or retired %s stays with its vendor', (name, provider, model) => {
-  expect(candidatesFor(wish(name), all, settings)[0]).toEqual({ provider, model });
+  expect(listChoices(catalog, wish(name), all, settings)[0]).toEqual({ provider, model });
 });
 
 test('a name of no vendor is served by the default model', () => {
   const gpt = { ...settings, defaultModel: 'gpt-4o-mini' };
-  expect(candidatesFor(wish('llama-70b'), all, gpt)[0]).toEqual({
+  expect(listChoices(catalog, wish('llama-70b'), all, gpt)[0]).toEqual({
     provider: 'openai',
     model: 'gpt-4o-mini',
   });
 });
 
 test("a name of no vendor gets its class's model when the default model is retired", () => {
-  expect(candidatesFor(wish('llama-70b'), all, settings)[0]).toEqual({
+  expect(listChoices(catalog, wish('llama-70b'), all, settings)[0]).toEqual({
     provider: 'anthropic',
     model: 'claude-sonnet-4-5-20250929',
   });
 });
 
 test('simulated serves only where no vendor can', () => {
-  expect(candidatesFor(wish('gpt-4o'), ['simulated'], settings)).toEqual([
+  expect(listChoices(catalog, wish('gpt-4o'), ['simulated'], settings)).toEqual([
     { provider: 'simulated', model: 'simulated' },
   ]);
-  expect(candidatesFor(wish('gpt-4o'), ['simulated', 'google'], settings)).toHaveLength(1);
-  expect(candidatesFor(wish('gpt-4o'), [], settings)).toEqual([]);
+  expect(listChoices(catalog, wish('gpt-4o'), ['simulated', 'google'], settings)).toHaveLength(1);
+  expect(listChoices(catalog, wish('gpt-4o'), [], settings)).toEqual([]);
 });
 
 test('a retired class model hands over to its successor on its day', () => {
-  expect(modelOfClass('anthropic', 'standard', '2026-11-29')).toBe('claude-sonnet-4-5-20250929');
-  expect(modelOfClass('anthropic', 'standard', '2026-11-30')).toBe('claude-sonnet-4-6');
-  expect(modelOfClass('openai', 'simple', '2027-02-01')).toBe('gpt-6-luna');
+  expect(getClassModel(catalog, 'anthropic', 'standard', '2026-11-29')).toBe(
+    'claude-sonnet-4-5-20250929',
+  );
+  expect(getClassModel(catalog, 'anthropic', 'standard', '2026-11-30')).toBe('claude-sonnet-4-6');
+  expect(getClassModel(catalog, 'openai', 'simple', '2027-02-01')).toBe('gpt-6-luna');
 });
 
 test.each([
@@ -122,16 +125,16 @@ test.each([
   ['gemini-2.5-pro', '1.25', '10.00'],
   ['simulated', '0', '0'],
 ])('%s costs %s in and %s out', (model, inputUsdPerMillion, outputUsdPerMillion) => {
-  expect(priceOf(model)).toMatchObject({ inputUsdPerMillion, outputUsdPerMillion });
+  expect(getPrice(catalog, model)).toMatchObject({ inputUsdPerMillion, outputUsdPerMillion });
 });
 
 test('a price changes on the day that the vendor announced', () => {
-  expect(priceOf('gemini-3.8-flash', '2026-12-31')?.inputUsdPerMillion).toBe('0.75');
-  expect(priceOf('gemini-3.8-flash', '2027-01-01')?.inputUsdPerMillion).toBe('1.50');
+  expect(getPrice(catalog, 'gemini-3.8-flash', '2026-12-31')?.inputUsdPerMillion).toBe('0.75');
+  expect(getPrice(catalog, 'gemini-3.8-flash', '2027-01-01')?.inputUsdPerMillion).toBe('1.50');
 });
 
 test('a model that is not listed has no price', () => {
-  expect(priceOf('gpt-9-ultra')).toBeNull();
+  expect(getPrice(catalog, 'gpt-9-ultra')).toBeNull();
 });
 
 test('every model has a priced vendor page, and every class ends at a model that lives', () => {
@@ -141,23 +144,22 @@ test('every model has a priced vendor page, and every class ends at a model that
       expect(source).toMatch(/^https:\/\//);
       expect(asOf).toMatch(/^\d{4}-\d\d-\d\d$/);
     }
-    expect(priceOf(model.id)).not.toBeNull();
+    expect(getPrice(catalog, model.id)).not.toBeNull();
   }
   for (const vendor of VENDORS) {
     for (const id of Object.values(classes[vendor])) {
       expect(models.find((model) => model.id === id)?.vendor).toBe(vendor);
     }
-    expect(priceOf(modelOfClass(vendor, 'complex', '2099-01-01'))).not.toBeNull();
+    expect(
+      getPrice(catalog, getClassModel(catalog, vendor, 'complex', '2099-01-01')),
+    ).not.toBeNull();
   }
 });
 
-test('the cost of a call is its tokens at their price', () => {
-  const price = { inputUsdPerMillion: '2.50', outputUsdPerMillion: '10.00' };
-  expect(costOf(price, { promptTokens: 1_000, completionTokens: 500 })).toBeCloseTo(0.0075, 10);
-});
-
 test('a default model that cannot serve is named at start', () => {
-  expect(checkDefaultModel(settings)).toContain('claude-3-5-sonnet-20241022');
-  expect(checkDefaultModel({ ...settings, defaultModel: 'gemini-2.0-flash' })).toContain('retired');
-  expect(checkDefaultModel({ ...settings, defaultModel: 'gpt-4o' })).toBeNull();
+  expect(checkDefaultModel(catalog, settings)).toContain('claude-3-5-sonnet-20241022');
+  expect(checkDefaultModel(catalog, { ...settings, defaultModel: 'gemini-2.0-flash' })).toContain(
+    'retired',
+  );
+  expect(checkDefaultModel(catalog, { ...settings, defaultModel: 'gpt-4o' })).toBeNull();
 });

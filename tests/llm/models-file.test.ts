@@ -1,15 +1,19 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BUILT_IN_MODELS, readModelsFile, type Catalog } from '../../llm/catalog.js';
-import { candidatesFor, modelOfClass, priceOf, useModels } from '../../llm/registry.js';
+import {
+  createModelCatalog,
+  getClassModel,
+  getPrice,
+  listChoices,
+} from '../../llm/routing/model-catalog.js';
+import { BUILT_IN_MODELS, readModelsFile, type ModelsFile } from '../../llm/routing/models-file.js';
 
 let folder = '';
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'agentforge-models-'));
 });
 afterEach(() => {
-  useModels(BUILT_IN_MODELS);
   rmSync(folder, { recursive: true });
 });
 
@@ -47,21 +51,20 @@ test('a file of the operator takes the place of models, classes, aliases and pri
     source: 'https://example.com/prices',
     asOf: '2026-11-01',
   };
-  const file = changed((catalog: { -readonly [K in keyof Catalog]: any }) => {
+  const file = changed((catalog: { -readonly [K in keyof ModelsFile]: any }) => {
     catalog.models.push({ id: 'gpt-own', vendor: 'openai', prices: [price] });
     catalog.classes.openai.simple = 'gpt-own';
     catalog.aliases['gpt-short'] = 'gpt-own';
   });
-  useModels(readModelsFile(file));
-  expect(priceOf('GPT-short')).toMatchObject({ inputUsdPerMillion: '0.01' });
-  expect(modelOfClass('openai', 'simple', '2026-11-23')).toBe('gpt-own');
+  const catalog = createModelCatalog(readModelsFile(file));
+  expect(getPrice(catalog, 'GPT-short')).toMatchObject({ inputUsdPerMillion: '0.01' });
+  expect(getClassModel(catalog, 'openai', 'simple', '2026-11-23')).toBe('gpt-own');
   const settings = { defaultProvider: 'openai', defaultModel: 'gpt-4o' } as const;
   const wish = { wantedModel: 'gpt-short', complexity: 'standard' } as const;
-  expect(candidatesFor(wish, ['openai'], settings)).toEqual([
+  expect(listChoices(catalog, wish, ['openai'], settings)).toEqual([
     { provider: 'openai', model: 'gpt-own' },
   ]);
-  useModels(BUILT_IN_MODELS);
-  expect(priceOf('gpt-own')).toBeNull();
+  expect(getPrice(createModelCatalog(), 'gpt-own')).toBeNull();
 });
 
 type Change = (catalog: any) => void;
