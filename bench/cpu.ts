@@ -4,9 +4,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 export interface Watched {
   readonly name: string;
   readonly pid: number;
+  /** Whether its threads are read as well, as `<name>/<kind>`. */
+  readonly threads?: boolean;
 }
 
-/** Milliseconds of processor time so far, by name; empty where there is no /proc. */
+/** Milliseconds of processor time so far, by process and by `process/kind of thread`; empty without /proc. */
 export type CpuMs = ReadonlyMap<string, number>;
 
 /** Source: proc(5); USER_HZ is 100 on every Linux. */
@@ -27,7 +29,12 @@ export function readCpu(watched: readonly Watched[]): CpuMs {
   if (all.length === 0) {
     return new Map();
   }
-  return new Map(watched.map(({ name, pid }) => [name, timeOfTree(all, pid)]));
+  return new Map(
+    watched.flatMap(({ name, pid, threads }) => [
+      [name, timeOfTree(all, pid)] as const,
+      ...(threads === true ? readThreads(name, pid) : []),
+    ]),
+  );
 }
 
 /** @returns what was used between two readings, by name */
@@ -35,10 +42,43 @@ export function cpuBetween(before: CpuMs, after: CpuMs): CpuMs {
   return new Map([...after].map(([name, ms]) => [name, ms - (before.get(name) ?? ms)]));
 }
 
+/** Of all processes; their threads are part of them. */
+export function totalOf(cpu: CpuMs): number {
+  const processes = [...cpu].filter(([name]) => !isThread(name));
+  return processes.reduce((total, [, ms]) => total + ms, 0);
+}
+
+export function isThread(name: string): boolean {
+  return name.includes('/');
+}
+
 function timeOfTree(all: readonly ProcessTimes[], root: number): number {
   const own = all.find(({ pid }) => pid === root)?.ms ?? 0;
   const children = all.filter(({ parent }) => parent === root);
   return children.reduce((total, { pid }) => total + timeOfTree(all, pid), own);
+}
+
+const NS_PER_MS = 1e6;
+
+function readThreads(name: string, pid: number): ReadonlyMap<string, number> {
+  const times = new Map<string, number>();
+  for (const thread of entriesOf(`/proc/${pid}/task`)) {
+    const kind = `${name}/${kindOf(read(`/proc/${pid}/task/${thread}/comm`), thread === String(pid))}`;
+    const [ns] = read(`/proc/${pid}/task/${thread}/schedstat`).split(' ');
+    times.set(kind, (times.get(kind) ?? 0) + Number(ns) / NS_PER_MS);
+  }
+  return times;
+}
+
+/** Source: the names that Node 24, V8 and the Temporal SDK give their threads. */
+function kindOf(comm: string, isMain: boolean): string {
+  if (isMain) {
+    return 'main';
+  }
+  if (comm.startsWith('WorkerThread')) {
+    return 'workflows';
+  }
+  return /^(?:V8|Delayed)/.test(comm) ? 'V8' : 'SDK core and others';
 }
 
 function readProcesses(): readonly ProcessTimes[] {
@@ -58,7 +98,7 @@ function entriesOf(directory: string): readonly string[] {
   try {
     return readdirSync(directory);
   } catch {
-    return []; // not Linux
+    return []; // not Linux, or it has ended meanwhile
   }
 }
 

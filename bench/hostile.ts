@@ -3,25 +3,17 @@
  * It prints what that user felt, and asserts nothing. With `--product <checkout>` another release
  * that was built there is measured first, so that before and after come from one machine and one hour.
  */
-import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { requireNode } from '../config/node-version.js';
-import { withoutTrailingSlashes } from '../domain/trailing-slashes.js';
+import { PRESENT, readBuilds, type Build } from './builds.js';
 import { INPUTS, type HostileInput } from './hostile/inputs.js';
 import { measure, reasonOf, type Felt } from './hostile/measure.js';
 import { openScene, type Scene } from './hostile/scene.js';
 import { quantile } from './numbers.js';
 import { say, withPlace, type Place } from './place.js';
+import { commandOf, endWithServers } from './program.js';
 import { headerOf } from './report.js';
 import { digits, tableOf } from './table.js';
-
-export interface Build {
-  readonly name: string;
-  /** The directory of its built files. */
-  readonly dist: string;
-}
-
-export const PRESENT: Build = { name: 'this', dist: resolve(import.meta.dirname, '../dist') };
 
 export async function benchHostile(
   place: Place,
@@ -47,7 +39,7 @@ async function measureBuild(
   const rows: (readonly string[])[] = [];
   let scene: Scene | null = null;
   for (const input of inputs) {
-    scene = scene === null ? await openScene(place, build.dist) : await scene.withNewPeople();
+    scene = scene === null ? await openScene(place, build) : await scene.withNewPeople();
     say(`${build.name}: ${input.name} …`);
     const felt = await measure(scene, input.throwAt);
     rows.push([input.name, build.name, ...cellsOf(felt)]);
@@ -103,21 +95,15 @@ if (import.meta.main) {
       only: { type: 'string' },
     },
   });
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => process.exit(1)); // the servers end with us
-  }
-  const others = values.product.map((path) => ({
-    name: withoutTrailingSlashes(path).split('/').at(-1) ?? path,
-    dist: resolve(path, 'dist'),
-  }));
+  endWithServers();
   const inputs = INPUTS.filter(({ name }) => name.includes(values.only ?? ''));
   const now = new Date();
   process.on('unhandledRejection', (error) => {
     say(`left behind: ${reasonOf(error)}`); // an input that was given up may still fail
   });
-  const sections = await withPlace((place) =>
-    benchHostile(place, { builds: [...others, PRESENT], inputs }),
+  const sections = await withPlace(PRESENT, (place) =>
+    benchHostile(place, { builds: readBuilds(values.product), inputs }),
   );
-  process.stdout.write(`${[headerOf('npm run bench:hostile', now), ...sections].join('\n\n')}\n`);
+  process.stdout.write(`${[headerOf(commandOf('hostile'), now), ...sections].join('\n\n')}\n`);
   process.exit(); // sockets of inputs that were given up may still be open
 }

@@ -1,9 +1,11 @@
 /** Where a program of bench/ measures: servers as `npm start` runs them, in a temporary directory. */
+import { execFile } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { connectDb, type Db } from '../db/connect.js';
-import { migrate } from '../db/migrate.js';
 import { startTemporary } from '../scripts/embedded/temporary.js';
+import { PRESENT, type Build } from './builds.js';
 import type { Watched } from './cpu.js';
 
 export interface Place {
@@ -11,12 +13,14 @@ export interface Place {
   readonly home: string;
   readonly db: Db;
   readonly databaseUrl: string;
+  /** Of the database server's administrator; null where the server is not ours alone. */
+  readonly adminDatabaseUrl: string | null;
   readonly redisUrl: string;
   readonly temporalAddress: string;
   /** What every process is told by its environment. */
   readonly env: Readonly<Record<string, string>>;
-  /** The built files that are run; absent: those of this checkout. */
-  readonly dist?: string;
+  /** The product that is run there; its own migrations have made the schema. */
+  readonly build: Build;
   /** The servers whose processor time is to be shown; none where others use them too. */
   readonly watched: readonly Watched[];
 }
@@ -31,18 +35,21 @@ const ROOT = resolve(import.meta.dirname, '..');
 const POOL_SIZE = 5;
 
 /** Starts the servers, measures, and stops them, also where measuring fails. */
-export async function withPlace<T>(measure: (place: Place) => Promise<T>): Promise<T> {
+export async function withPlace<T>(
+  build: Build,
+  measure: (place: Place) => Promise<T>,
+): Promise<T> {
   const servers = await startTemporary({
     prefix: 'agentforge-bench-',
     toolsDir: join(ROOT, '.agentforge', 'tools'),
     say,
   });
   try {
-    const place = placeOf(servers.home, addressesOf(servers), [
-      ...[...servers.servers].map(([name, { pid }]) => ({ name, pid })),
-    ]);
+    const watched = [...servers.servers].map(([name, { pid }]) => ({ name, pid }));
+    const { adminDatabaseUrl } = servers;
+    const place = placeOf(servers.home, addressesOf(servers), { build, watched, adminDatabaseUrl });
     try {
-      await migrate(place.db);
+      await migrate(place);
       return await measure(place);
     } finally {
       await place.db.destroy();
@@ -52,11 +59,34 @@ export async function withPlace<T>(measure: (place: Place) => Promise<T>): Promi
   }
 }
 
+/** Each build with servers of its own. */
+export async function withPlaces<T>(
+  [build, ...rest]: readonly Build[],
+  measure: (places: readonly Place[]) => Promise<T>,
+  opened: readonly Place[] = [],
+): Promise<T> {
+  return build === undefined
+    ? measure(opened)
+    : withPlace(build, (place) => withPlaces(rest, measure, [...opened, place]));
+}
+
+async function migrate({ build, home, databaseUrl, env }: Place): Promise<void> {
+  const args = [join(build.dist, 'scripts/db.js'), 'migrate'];
+  await promisify(execFile)(process.execPath, args, {
+    cwd: home, // a `.env` in the checkout is somebody's own
+    env: { PATH: env['PATH'], DATABASE_URL: databaseUrl },
+  });
+}
+
 /** @param addresses of servers with the current schema */
 export function placeOf(
   home: string,
   addresses: ServerAddresses,
-  watched: readonly Watched[] = [],
+  {
+    build = PRESENT,
+    watched = [],
+    adminDatabaseUrl = null,
+  }: Partial<Pick<Place, 'build' | 'watched' | 'adminDatabaseUrl'>> = {},
 ): Place {
   const { databaseUrl, redisUrl, temporalAddress } = addresses;
   const db = connectDb({
@@ -78,7 +108,7 @@ export function placeOf(
     RATE_LIMIT_PRO: '-1',
     DATA_COLLECTOR_URL: 'http://127.0.0.1:9',
   };
-  return { home, db, ...addresses, env, watched };
+  return { home, db, ...addresses, adminDatabaseUrl, env, build, watched };
 }
 
 function addressesOf(servers: {

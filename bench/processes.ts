@@ -55,8 +55,8 @@ export async function startCollector(place: Place, port: number): Promise<Api> {
   return { ...server, url };
 }
 
-function entryOf({ dist }: Place, app: string): readonly string[] {
-  return ['--enable-source-maps', join(dist ?? join(ROOT, 'dist'), app, 'main.js')];
+function entryOf({ build }: Place, app: string): readonly string[] {
+  return ['--enable-source-maps', join(build.dist, app, 'main.js')];
 }
 
 /** @param taskQueue its own, beside the product's */

@@ -1,6 +1,8 @@
 /** The built product as a system to be measured, from where its users are. */
 import { z } from 'zod';
+import { isArchiveMissing } from '../db/run-archives.js';
 import { AGENT_DEFAULTS } from '../domain/designs.js';
+import { until } from '../tests/support/until.js';
 import { openChat } from './chat.js';
 import type { Watched } from './cpu.js';
 import type { Place } from './place.js';
@@ -9,51 +11,49 @@ import type { System } from './rounds.js';
 import { createUsers, type BenchUser } from './users.js';
 
 export interface BenchProduct {
+  readonly apiUrl: string;
+  /** Its processes, and the servers that it works with. */
   readonly watched: readonly Watched[];
   /** A message over the socket, until its answer is there. */
-  turns(name: string, users: number): Promise<TalkingSystem>;
-  /** A run of five agents over HTTP, until its result is there. */
-  runs(name: string, users: number): Promise<RunningSystem>;
+  turns(users: number): Promise<System>;
+  /** A run of five agents over HTTP, until its result is there; settled when all have their archive. */
+  runs(users: number): Promise<System>;
   stop(): Promise<void>;
 }
 
-export interface TalkingSystem extends System {
-  readonly conversationIds: readonly string[];
-}
-
-export interface RunningSystem extends System {
-  /** Of all that have ended. */
-  readonly pipelineIds: readonly string[];
-}
+/** Archives may wait for a quiet minute. */
+const ARCHIVED_WITHIN_MS = 180_000;
 
 export async function startProduct(place: Place): Promise<BenchProduct> {
   const [api, worker] = await Promise.all([startApi(place), startWorker(place)]);
   const closing: (() => void)[] = [];
+  const { name } = place.build;
+  const watched = [
+    { name: 'api', pid: api.pid },
+    { name: 'worker', pid: worker.pid, threads: true },
+    ...place.watched,
+  ];
   return {
-    watched: [
-      { name: 'api', pid: api.pid },
-      { name: 'worker', pid: worker.pid },
-    ],
-    async turns(name, users) {
+    apiUrl: api.url,
+    watched,
+    async turns(users) {
       const people = await createUsers(place, users);
       const chats = await Promise.all(people.map((user) => openChat(place, api.url, user)));
       closing.push(...chats.map(({ close }) => close));
       return {
         name,
-        conversationIds: chats.map(({ conversationId }) => conversationId),
+        watched,
         // too little to go by: the model answers with a question, always the same one
         once: async (user) => chats[user]?.say('I need some help', 'clarification'),
       };
     },
-    async runs(name, users) {
+    async runs(users) {
       const people = await createUsers(place, users);
-      const pipelineIds: string[] = [];
       return {
         name,
-        pipelineIds,
-        async once(user) {
-          pipelineIds.push(await run(api.url, people[user]));
-        },
+        watched,
+        once: (user) => run(api.url, people[user]),
+        settled: () => allArchived(place),
       };
     },
     async stop() {
@@ -63,6 +63,11 @@ export async function startProduct(place: Place): Promise<BenchProduct> {
       await Promise.all([api.stop(), worker.stop()]);
     },
   };
+}
+
+async function allArchived({ db }: Place): Promise<void> {
+  const areThere = async (): Promise<boolean> => !(await isArchiveMissing(db, new Date()));
+  await until('all runs have their archive', areThere, ARCHIVED_WITHIN_MS);
 }
 
 /** One after the other. */
@@ -80,9 +85,9 @@ const ORDER = JSON.stringify({
   design: { name: 'Five steps', description: 'One after the other', agents: AGENTS },
 });
 
-const Ended = z.object({ pipeline_id: z.string(), status: z.literal('completed') });
+const Ended = z.object({ status: z.literal('completed') });
 
-async function run(apiUrl: string, user: BenchUser | undefined): Promise<string> {
+async function run(apiUrl: string, user: BenchUser | undefined): Promise<void> {
   const response = await fetch(`${apiUrl}/api/v1/pipelines/execute`, {
     method: 'POST',
     headers: {
@@ -95,5 +100,5 @@ async function run(apiUrl: string, user: BenchUser | undefined): Promise<string>
   if (!response.ok) {
     throw new Error(`a run was refused: ${response.status} ${JSON.stringify(answer)}`);
   }
-  return Ended.parse(answer).pipeline_id;
+  Ended.parse(answer);
 }

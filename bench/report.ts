@@ -1,8 +1,9 @@
-/** What a program of bench/ prints: Markdown, to be read and to be kept in bench/README.md. */
+/** What a program of bench/ prints: Markdown, to be read and to be kept in docs/performance.md. */
 import { availableParallelism } from 'node:os';
 import { chosenTemporal } from '../scripts/embedded/temporal-choice.js';
-import { sum } from './numbers.js';
-import { slowdown, throughputRatio, type Measured } from './rounds.js';
+import { isThread, totalOf } from './cpu.js';
+import { median } from './numbers.js';
+import { latencyOf, meanCpu, medianOf, medianRatio, type Measured, type Round } from './rounds.js';
 import type { Statements } from './statements.js';
 import { digits, tableOf } from './table.js';
 
@@ -12,44 +13,81 @@ export function headerOf(command: string, now: Date): string {
   return `\`${command}\`, ${now.toISOString().slice(0, 10)}, ${availableParallelism()} cores, Node ${process.versions.node}${where}`;
 }
 
-/** How long and how many, and how they compare with the first of `baselines` that measured both. */
-export function speedTable(
-  measured: readonly Measured[],
-  baselines: readonly { readonly name: string; readonly title: string }[],
-): string {
-  const head = ['system', 'at once', 'p50 ms', 'p95 ms', 'per second'];
-  const ratios = baselines.flatMap(({ title }) => [`p50 / ${title}`, `per second / ${title}`]);
+/** A column of ratios, each to another system in the same rounds. */
+export interface Ratio {
+  readonly title: string;
+  readonly against: string;
+  readonly valueOf: (round: Round) => number;
+}
+
+export const p50 = ({ latenciesMs }: Round): number => median(latenciesMs);
+export const perSecond = (round: Round): number => round.perSecond;
+export const perSecondWithBackground = (round: Round): number => round.perSecondWithBackground;
+export const cpu = ({ cpuMs }: Round): number => totalOf(cpuMs);
+
+/** Against the other builds of the product. */
+export function ratiosToBuilds(names: readonly string[]): readonly Ratio[] {
+  return names.flatMap((name) => [
+    { title: `p50 / ${name}`, against: name, valueOf: p50 },
+    { title: `per second / ${name}`, against: name, valueOf: perSecond },
+    { title: `CPU / ${name}`, against: name, valueOf: cpu },
+  ]);
+}
+
+/** How long and how many, and how they compare. */
+export function speedTable(measured: readonly Measured[], ratios: readonly Ratio[]): string {
+  const head = ['system', 'at once', 'p50 ms', 'p95 ms', 'per second', 'CPU ms each'];
   const rows = measured.map((it) => [
     it.name,
     String(it.load.users),
-    digits(it.p50Ms),
-    digits(it.p95Ms),
-    digits(it.perSecond),
-    ...baselines.flatMap(({ name }) => ratiosOf(it, find(measured, it, name))),
+    digits(latencyOf(it, 0.5)),
+    digits(latencyOf(it, 0.95)),
+    digits(medianOf(it, perSecond)),
+    digits(medianOf(it, cpu)),
+    ...ratios.map((ratio) => digits(ratioOf(measured, it, ratio))),
   ]);
-  return tableOf([...head, ...ratios], rows);
+  return tableOf([...head, ...ratios.map(({ title }) => title)], rows);
 }
 
-function find(measured: readonly Measured[], like: Measured, name: string): Measured | undefined {
-  return measured.find((it) => it.name === name && it.load.users === like.load.users);
+function ratioOf(measured: readonly Measured[], of: Measured, ratio: Ratio): number {
+  const against = measured.find(
+    ({ name, load }) => name === ratio.against && load.users === of.load.users,
+  );
+  return against === undefined ? NaN : medianRatio(of, against, ratio.valueOf);
 }
 
-function ratiosOf(measured: Measured, baseline: Measured | undefined): readonly string[] {
-  return baseline === undefined
-    ? ['–', '–']
-    : [digits(slowdown(measured, baseline)), digits(throughputRatio(measured, baseline))];
+/** Milliseconds of processor time each, process by process, and the workers' thread by thread. */
+export function cpuTables(measured: readonly Measured[]): string {
+  const names = [
+    ...new Set(measured.flatMap(({ rounds }) => rounds.flatMap((it) => [...it.cpuMs.keys()]))),
+  ];
+  const processes = names.filter((name) => !isThread(name));
+  const threads = names.filter(isThread);
+  const sections = [
+    tableOf(
+      ['CPU ms each', 'at once', ...processes, 'all'],
+      measured.map((it) => [...cpuRow(it, processes), digits(medianOf(it, cpu))]),
+    ),
+    threads.length === 0
+      ? ''
+      : tableOf(
+          ['CPU ms each', 'at once', ...threads],
+          measured.map((it) => cpuRow(it, threads)),
+        ),
+    othersText(measured),
+  ];
+  return sections.filter(Boolean).join('\n\n');
 }
 
-/** Milliseconds of processor time per turn or run, process by process. */
-export function cpuTable(measured: readonly Measured[]): string {
-  const processes = [...new Set(measured.flatMap(({ cpuMs }) => [...cpuMs.keys()]))];
-  const rows = measured.map(({ name, load, cpuMs }) => [
-    name,
-    String(load.users),
-    ...processes.map((process) => digits(cpuMs.get(process) ?? NaN)),
-    digits(sum([...cpuMs.values()])),
-  ]);
-  return tableOf(['CPU ms each', 'at once', ...processes, 'all'], rows);
+function cpuRow(measured: Measured, names: readonly string[]): readonly string[] {
+  const { name, load } = measured;
+  return [name, String(load.users), ...names.map((it) => digits(meanCpu(measured, it)))];
+}
+
+function othersText(measured: readonly Measured[]): string {
+  const shares = measured.flatMap(({ rounds }) => rounds.map(({ othersShare }) => othersShare));
+  const percent = digits(100 * median(shares));
+  return `While one system works, the others, which rest, use ${percent} % of a core (median); it is counted for none.`;
 }
 
 const MOST_FREQUENT = 40;
@@ -57,7 +95,7 @@ const MOST_FREQUENT = 40;
 /** @param done how many turns or runs they were for */
 export function statementsText(
   statements: Statements | null,
-  { what, done, all }: { what: string; done: number; all: boolean },
+  { name, what, done, all }: { name: string; what: string; done: number; all: boolean },
 ): string {
   if (statements === null) {
     return '';
@@ -66,6 +104,6 @@ export function statementsText(
   const rows = [...lines]
     .slice(0, MOST_FREQUENT)
     .map(([line, times]) => `${digits(times / done).padStart(6)}  ${line}`);
-  const summary = `PostgreSQL per ${what}: ${digits(count / done)} round trips, ${digits(writes / done)} transactions that write.`;
+  const summary = `PostgreSQL per ${what} (${name}): ${digits(count / done)} round trips, ${digits(writes / done)} transactions that write.`;
   return all ? [summary, '', '```text', ...rows, '```'].join('\n') : summary;
 }

@@ -2,13 +2,17 @@
  * Measures systems side by side: round by round, each in its turn, so that what else happens on
  * the machine hits them alike, and ratios mean more than the numbers that they are made of.
  */
-import { cpuBetween, readCpu, type CpuMs, type Watched } from './cpu.js';
+import { cpuBetween, readCpu, totalOf, type CpuMs, type Watched } from './cpu.js';
 import { median, quantile, sum } from './numbers.js';
 
 export interface System {
   readonly name: string;
-  /** One turn, or one run, of one of its users; resolves when the answer is there. */
+  /** Its processes and its servers, which serve no other system. */
+  readonly watched: readonly Watched[];
+  /** One turn, one run or one request of one of its users; resolves when the answer is there. */
   readonly once: (user: number) => Promise<void>;
+  /** Resolves when all that it does in the background is done. */
+  readonly settled?: () => Promise<void>;
 }
 
 /** Each of `users` does `each` of them, one after the other; all users at once. */
@@ -17,25 +21,21 @@ export interface Load {
   readonly each: number;
 }
 
-export interface RoundsOptions {
-  readonly rounds: number;
-  readonly watched: readonly Watched[];
-}
-
 export interface Round {
   readonly latenciesMs: readonly number[];
+  /** While users wait. */
   readonly perSecond: number;
-  /** Milliseconds of processor time per turn or run, by process; `driver` is this one. */
+  /** As if what was done in the background afterwards had been done at the same pace while users wait. */
+  readonly perSecondWithBackground: number;
+  /** Milliseconds of processor time each, by process, the background included; `driver` is this one. */
   readonly cpuMs: CpuMs;
+  /** What the other systems, which rest, used meanwhile: a share of one core. */
+  readonly othersShare: number;
 }
 
 export interface Measured {
   readonly name: string;
   readonly load: Load;
-  readonly p50Ms: number;
-  readonly p95Ms: number;
-  readonly perSecond: number;
-  readonly cpuMs: CpuMs;
   readonly rounds: readonly Round[];
 }
 
@@ -46,11 +46,11 @@ const WARM_UPS = 1;
 export async function measureLoads(
   systems: readonly System[],
   loads: readonly Load[],
-  options: RoundsOptions,
+  rounds: number,
 ): Promise<readonly Measured[]> {
   const measured: Measured[] = [];
   for (const load of loads) {
-    measured.push(...(await measureRounds(systems, load, options)));
+    measured.push(...(await measureRounds(systems, load, rounds)));
   }
   return measured;
 }
@@ -59,48 +59,56 @@ export async function measureLoads(
 async function measureRounds(
   systems: readonly System[],
   load: Load,
-  { rounds, watched }: RoundsOptions,
+  rounds: number,
 ): Promise<readonly Measured[]> {
   const measured = new Map<System, Round[]>(systems.map((system) => [system, []]));
   for (let index = -WARM_UPS; index < rounds; index += 1) {
     const first = (index + WARM_UPS) % systems.length;
     for (const system of [...systems.slice(first), ...systems.slice(0, first)]) {
-      const round = await measureRound(system, load, watched);
+      const others = systems.filter((other) => other !== system);
+      const round = await measureRound(system, load, others);
       if (index >= 0) {
         measured.get(system)?.push(round);
       }
     }
   }
-  return [...measured].map(([{ name }, its]) => summaryOf(name, load, its));
+  return [...measured].map(([{ name }, its]) => ({ name, load, rounds: its }));
 }
 
-/** How many times as long as the other one a turn takes: the median over the rounds. */
-export function slowdown(of: Measured, against: Measured): number {
-  return medianRatio(of, against, ({ latenciesMs }) => median(latenciesMs));
-}
+async function measureRound(system: System, load: Load, others: readonly System[]): Promise<Round> {
+  await work(system, { ...load, each: 1 }); // connections that were closed meanwhile are made anew
+  await system.settled?.();
+  const watchedOthers = others.flatMap(({ watched }) => watched).filter(isForeignTo(system));
 
-/** How many times as many are done in the same time: the median over the rounds. */
-export function throughputRatio(of: Measured, against: Measured): number {
-  return medianRatio(of, against, ({ perSecond }) => perSecond);
-}
-
-function medianRatio(of: Measured, against: Measured, valueOf: (round: Round) => number): number {
-  return median(
-    of.rounds.flatMap((round, index) => {
-      const other = against.rounds[index];
-      return other === undefined ? [] : [valueOf(round) / valueOf(other)];
-    }),
-  );
-}
-
-async function measureRound(
-  { once }: System,
-  { users, each }: Load,
-  watched: readonly Watched[],
-): Promise<Round> {
-  const latenciesMs: number[] = [];
-  const cpuBefore = readTimes(watched);
+  const before = readTimes(system.watched);
+  const othersBefore = readCpu(watchedOthers);
   const beganAt = performance.now();
+  const latenciesMs = await work(system, load);
+  const elapsedMs = performance.now() - beganAt;
+  const busyMs = totalOf(cpuBetween(before, readTimes(system.watched)));
+  const othersMs = totalOf(cpuBetween(othersBefore, readCpu(watchedOthers)));
+  await system.settled?.();
+  const used = cpuBetween(before, readTimes(system.watched));
+
+  const done = latenciesMs.length;
+  const perSecond = (1_000 * done) / elapsedMs;
+  return {
+    latenciesMs,
+    perSecond,
+    perSecondWithBackground: (perSecond * busyMs) / totalOf(used),
+    cpuMs: new Map([...used].map(([name, ms]) => [name, ms / done])),
+    othersShare: othersMs / elapsedMs,
+  };
+}
+
+/** Systems of bare Temporal share their worker. */
+function isForeignTo({ watched }: System): (other: Watched) => boolean {
+  return ({ pid }) => watched.every((own) => own.pid !== pid);
+}
+
+/** @returns how long each took */
+async function work({ once }: System, { users, each }: Load): Promise<readonly number[]> {
+  const latenciesMs: number[] = [];
   await Promise.all(
     Array.from({ length: users }, async (_, user) => {
       for (let count = 0; count < each; count += 1) {
@@ -110,14 +118,7 @@ async function measureRound(
       }
     }),
   );
-  const elapsedMs = performance.now() - beganAt;
-  const used = cpuBetween(cpuBefore, readTimes(watched));
-  const done = latenciesMs.length;
-  return {
-    latenciesMs,
-    perSecond: (1_000 * done) / elapsedMs,
-    cpuMs: new Map([...used].map(([name, ms]) => [name, ms / done])),
-  };
+  return latenciesMs;
 }
 
 function readTimes(watched: readonly Watched[]): CpuMs {
@@ -125,18 +126,33 @@ function readTimes(watched: readonly Watched[]): CpuMs {
   return new Map([['driver', (user + system) / 1_000], ...readCpu(watched)]);
 }
 
-function summaryOf(name: string, load: Load, rounds: readonly Round[]): Measured {
-  const latencies = rounds.flatMap(({ latenciesMs }) => latenciesMs);
-  const names = [...(rounds[0]?.cpuMs.keys() ?? [])];
-  const meanCpu = (process: string): number =>
-    sum(rounds.map(({ cpuMs }) => cpuMs.get(process) ?? 0)) / rounds.length;
-  return {
-    name,
-    load,
-    rounds,
-    p50Ms: median(latencies),
-    p95Ms: quantile(latencies, 0.95),
-    perSecond: median(rounds.map(({ perSecond }) => perSecond)),
-    cpuMs: new Map(names.map((process) => [process, meanCpu(process)])),
-  };
+/** The median over the rounds. */
+export function medianOf({ rounds }: Measured, valueOf: (round: Round) => number): number {
+  return median(rounds.map(valueOf));
+}
+
+/** The median over the rounds of one value divided by that of the other system's same round. */
+export function medianRatio(
+  of: Measured,
+  against: Measured,
+  valueOf: (round: Round) => number,
+): number {
+  return median(
+    of.rounds.flatMap((round, index) => {
+      const other = against.rounds[index];
+      return other === undefined ? [] : [valueOf(round) / valueOf(other)];
+    }),
+  );
+}
+
+export function latencyOf({ rounds }: Measured, share: number): number {
+  return quantile(
+    rounds.flatMap(({ latenciesMs }) => latenciesMs),
+    share,
+  );
+}
+
+/** The mean over the rounds, by process. */
+export function meanCpu({ rounds }: Measured, name: string): number {
+  return sum(rounds.map(({ cpuMs }) => cpuMs.get(name) ?? NaN)) / rounds.length;
 }

@@ -1,8 +1,7 @@
 /** What the product asks of PostgreSQL, as the server logs it while it is told to. */
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { sql } from 'kysely';
-import type { Db } from '../db/connect.js';
+import pg from 'pg';
 import type { Place } from './place.js';
 
 export interface Statements {
@@ -16,19 +15,19 @@ export interface Statements {
 
 /** @returns null where the server's log is not ours to read */
 export async function countStatements(
-  { db, home, watched }: Place,
+  { home, adminDatabaseUrl }: Pick<Place, 'home' | 'adminDatabaseUrl'>,
   work: () => Promise<void>,
 ): Promise<Statements | null> {
-  if (!watched.some(({ name }) => name === 'postgres')) {
+  if (adminDatabaseUrl === null) {
     await work();
     return null;
   }
   const logFile = join(home, 'logs', 'postgres.log');
-  await setLogging(db, 'all');
+  await setLogging(adminDatabaseUrl, 'all');
   const from = statSync(logFile).size;
   await work();
   const asked = statementsIn(readFileSync(logFile).subarray(from).toString('utf8'));
-  await setLogging(db, 'none');
+  await setLogging(adminDatabaseUrl, 'none');
   const writing = asked.filter(({ text }) => WRITES.test(text));
   const writes = new Set(writing.map(({ transaction }) => transaction)).size;
   return { count: asked.length, writes, lines: linesOf(asked) };
@@ -36,17 +35,24 @@ export async function countStatements(
 
 const PREFIX = 'bench-log ';
 
-async function setLogging(db: Db, statements: 'all' | 'none'): Promise<void> {
-  await sql.raw(`alter system set log_line_prefix = '${PREFIX}%d %v %a '`).execute(db);
-  await sql.raw(`alter system set log_statement = '${statements}'`).execute(db);
-  await sql`select pg_reload_conf()`.execute(db);
-  const isSet = async (): Promise<boolean> => {
-    const { rows } = await sql<{ value: string }>`
-      select current_setting('log_statement') as value`.execute(db);
-    return rows[0]?.value === statements;
-  };
-  while (!(await isSet())) {
-    // sessions hear of it at their next statement
+async function setLogging(adminDatabaseUrl: string, statements: 'all' | 'none'): Promise<void> {
+  const client = new pg.Client({ connectionString: adminDatabaseUrl, application_name: OWN });
+  await client.connect();
+  try {
+    await client.query(`alter system set log_line_prefix = '${PREFIX}%d %v %a '`);
+    await client.query(`alter system set log_statement = '${statements}'`);
+    await client.query('select pg_reload_conf()');
+    const isSet = async (): Promise<boolean> => {
+      const { rows } = await client.query<{ value: string }>(
+        `select current_setting('log_statement') as value`,
+      );
+      return rows[0]?.value === statements;
+    };
+    while (!(await isSet())) {
+      // sessions hear of it at their next statement
+    }
+  } finally {
+    await client.end();
   }
 }
 

@@ -1,15 +1,13 @@
 /**
  * A chat turn against bare Temporal. A turn: a message over the socket, one model call (by the
  * simulated provider, which answers at once, and is reserved and settled like any other), the
- * answer over the socket. Bare: a signal, one activity, the answer over Redis.
+ * answer over the socket. Bare: a signal, one activity, the answer over Redis, and no commit.
  */
 import { startBare } from './bare/driver.js';
-import type { Place } from './place.js';
-import { startProduct } from './product.js';
-import { chosen, runProgram, type Arguments } from './program.js';
-import { cpuTable, speedTable, statementsText } from './report.js';
+import { statementsOf, withEntries } from './entries.js';
+import { chosen, runContest, type Arguments, type Contest } from './program.js';
+import { cpu, cpuTables, p50, perSecond, ratiosToBuilds, speedTable } from './report.js';
 import { measureLoads, type Load } from './rounds.js';
-import { countStatements } from './statements.js';
 
 export interface TurnBench extends Arguments {
   readonly loads: readonly Load[];
@@ -21,46 +19,51 @@ const LOADS = [
 ];
 const ROUNDS = 6;
 const COUNTED_TURNS = 10;
+const BARE = 'bare, no commits';
 
 export async function benchTurns(
-  place: Place,
+  { products, bare: barePlace }: Contest,
   { loads, rounds, statements }: TurnBench,
 ): Promise<readonly string[]> {
   const users = Math.max(...loads.map((load) => load.users));
-  const product = await startProduct(place);
-  const bare = await startBare(place);
+  const bare = await startBare(barePlace);
   try {
-    const turns = await product.turns('AgentForge', users);
-    await turns.once(0);
-    const counted = await countStatements(place, async () => {
-      for (let count = 0; count < COUNTED_TURNS; count += 1) {
-        await turns.once(0);
-      }
-    });
-    const commits = Math.round((counted?.writes ?? 0) / COUNTED_TURNS);
-    const systems = [
-      turns,
-      await bare.turns('bare', { users, commits: 0 }),
-      await bare.turns('bare with commits', { users, commits }),
-    ];
-    const watched = [...product.watched, ...bare.watched, ...place.watched];
-    const measured = await measureLoads(systems, loads, { rounds, watched });
-    return [
-      speedTable(measured, [
-        { name: 'bare', title: 'bare' },
-        { name: 'bare with commits', title: 'with commits' },
-      ]),
-      cpuTable(measured),
-      statementsText(counted, { what: 'turn', done: COUNTED_TURNS, all: statements }),
-    ];
+    const bareSystem = await bare.turns(BARE, { users, commits: 0 });
+    return await withEntries(
+      products,
+      (product) => product.turns(users),
+      async (entries) => {
+        const counted: string[] = [];
+        for (const entry of entries) {
+          counted.push(
+            await statementsOf(entry, { what: 'turn', times: COUNTED_TURNS, all: statements }),
+          );
+        }
+        const others = entries.slice(0, -1).map(({ system }) => system.name);
+        const measured = await measureLoads(
+          [...entries.map(({ system }) => system), bareSystem],
+          loads,
+          rounds,
+        );
+        return [
+          speedTable(measured, [
+            { title: 'p50 / bare', against: BARE, valueOf: p50 },
+            { title: 'per second / bare', against: BARE, valueOf: perSecond },
+            { title: 'CPU / bare', against: BARE, valueOf: cpu },
+            ...ratiosToBuilds(others),
+          ]),
+          cpuTables(measured),
+          ...counted,
+        ];
+      },
+    );
   } finally {
     await bare.stop();
-    await product.stop();
   }
 }
 
 if (import.meta.main) {
-  await runProgram('turn', { rounds: ROUNDS }, (place, args) =>
-    benchTurns(place, { ...args, loads: chosen(LOADS, args) }),
+  await runContest('turn', { rounds: ROUNDS }, (contest, args) =>
+    benchTurns(contest, { ...args, loads: chosen(LOADS, args) }),
   );
 }

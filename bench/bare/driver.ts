@@ -6,11 +6,9 @@ import { connectTemporal } from '../../temporal/connection.js';
 import type { Place } from '../place.js';
 import { startBareWorker } from '../processes.js';
 import type { System } from '../rounds.js';
-import type { Watched } from '../cpu.js';
 import { MESSAGE_SIGNAL, type BareRun, type BareTurns } from './messages.js';
 
 export interface Bare {
-  readonly watched: readonly Watched[];
   /** Signal, one activity with so many PostgreSQL commits, the answer over Redis. */
   turns(name: string, options: { users: number; commits: number }): Promise<System>;
   /** One run of as many activities as numbers of commits. */
@@ -30,8 +28,8 @@ export async function startBare(place: Place): Promise<Bare> {
   const { client } = temporal;
   const answers = listen(place.redisUrl);
   const started: string[] = [];
+  const watched = [{ name: 'worker', pid: worker.pid, threads: true }, ...place.watched];
   return {
-    watched: [{ name: 'bare worker', pid: worker.pid }],
     async turns(name, { users, commits }) {
       const talks = Array.from({ length: users }, () => `bare-${randomUUID()}`);
       for (const channel of talks) {
@@ -42,6 +40,7 @@ export async function startBare(place: Place): Promise<Bare> {
       }
       return {
         name,
+        watched,
         async once(user) {
           const messageId = randomUUID();
           const answer = answers.next(messageId);
@@ -52,6 +51,7 @@ export async function startBare(place: Place): Promise<Bare> {
     },
     runs: (name, commits) => ({
       name,
+      watched,
       async once() {
         const args: [BareRun] = [{ commits }];
         const workflowId = `bare-${randomUUID()}`;

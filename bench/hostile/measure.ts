@@ -1,7 +1,7 @@
 /** What others feel while something hostile is under way. */
 import { setTimeout as pause } from 'node:timers/promises';
+import { readMemory } from '../memory.js';
 import type { Scene } from './scene.js';
-import { memoryMb } from './scene.js';
 
 export interface LoopDelay {
   readonly p99Ms: number;
@@ -141,11 +141,11 @@ function valueOf(page: string, metric: string): number {
 
 /** @returns ends it; how much each process has grown at most, in MB */
 function watchMemory(pids: readonly number[]): { stop(): readonly number[] } {
-  const before = pids.map(memoryMb);
+  const before = pids.map((pid) => readMemory(pid).rssMb);
   const most = [...before];
   const timer = setInterval(() => {
     pids.forEach((pid, index) => {
-      most[index] = Math.max(most[index] ?? 0, memoryMb(pid) || 0);
+      most[index] = Math.max(most[index] ?? 0, readMemory(pid).rssMb || 0);
     });
   }, SAMPLE_MS);
   return {

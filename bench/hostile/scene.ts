@@ -1,12 +1,12 @@
 /** One build of the product with stand-in providers, one user who attacks it, and one who only works. */
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { findFreePort } from '../../scripts/embedded/ports.js';
 import type { ServerProcess } from '../../scripts/embedded/process.js';
 import { startPages, type Pages } from '../../tests/support/pages.js';
 import { register, type Person } from '../../tests/support/person.js';
 import { registerKeys } from '../../tests/support/vendor-product.js';
 import { startStandInVendors, type StandInVendors } from '../../tests/support/vendors/server.js';
+import type { Build } from '../builds.js';
 import type { Place } from '../place.js';
 import { startApi, startCollector, startWorker, type Api, type Worker } from '../processes.js';
 
@@ -37,8 +37,8 @@ const SETTINGS = {
   COLLECTOR_DELAY_SECONDS: '0',
 };
 
-/** @param dist the built files of the release that is measured */
-export async function openScene(base: Place, dist: string): Promise<Scene> {
+/** @param build the release that is measured */
+export async function openScene(base: Place, build: Build): Promise<Scene> {
   const [vendors, pages, collectorPort] = await Promise.all([
     startStandInVendors(),
     startPages(),
@@ -46,7 +46,7 @@ export async function openScene(base: Place, dist: string): Promise<Scene> {
   ]);
   const place: Place = {
     ...base,
-    dist,
+    build,
     env: {
       ...base.env,
       ...SETTINGS,
@@ -95,16 +95,4 @@ async function registerPro({ db }: Place, { url }: Api): Promise<Person> {
   const person = await register(url);
   await db.updateTable('users').set({ role: 'pro' }).where('id', '=', person.userId).execute();
   return person;
-}
-
-const BYTES_PER_KIB = 1_024;
-
-/** Resident memory of a process, in MB; NaN where there is no /proc, or the process has ended. */
-export function memoryMb(pid: number): number {
-  try {
-    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-    return (Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * BYTES_PER_KIB) / 1e6;
-  } catch {
-    return Number.NaN;
-  }
 }

@@ -1,8 +1,10 @@
 /** Small ones of `npm run bench:*`, so that they are there when somebody wants to run them. */
 import { benchFairness } from '../../bench/fairness.js';
-import { benchHostile, PRESENT } from '../../bench/hostile.js';
+import { PRESENT } from '../../bench/builds.js';
+import { benchHostile } from '../../bench/hostile.js';
 import { INPUTS } from '../../bench/hostile/inputs.js';
 import { benchPipelines } from '../../bench/pipeline.js';
+import type { Contest } from '../../bench/program.js';
 import { benchTurns } from '../../bench/turn.js';
 import { benchPlace, type BenchPlace } from '../support/bench-place.js';
 
@@ -10,10 +12,17 @@ const SMALL = { rounds: 1, atOnce: null, statements: false } as const;
 const LOADS = [{ users: 2, each: 1 }];
 
 let bench: BenchPlace;
+let other: BenchPlace;
+/** The same build twice, each with a database of its own. */
+let contest: Contest;
 beforeAll(async () => {
-  bench = await benchPlace();
+  [bench, other] = await Promise.all([benchPlace(), benchPlace({ ...PRESENT, name: 'other' })]);
+  contest = { products: [other.place, bench.place], bare: bench.place };
 });
-afterAll(() => bench.remove());
+afterAll(async () => {
+  await bench.remove();
+  await other.remove();
+});
 
 /** Cells of a report’s row, without its title. */
 function numbersOf(report: readonly string[], title: string): readonly number[] {
@@ -22,24 +31,33 @@ function numbersOf(report: readonly string[], title: string): readonly number[] 
   return cells.slice(2, -1).map(Number);
 }
 
-test('a chat turn is measured against bare Temporal', async () => {
-  const report = await benchTurns(bench.place, { ...SMALL, loads: LOADS });
-  const [atOnce, p50, p95, perSecond, ...ratios] = numbersOf(report, 'AgentForge');
-  expect(atOnce).toBe(2);
-  for (const measured of [p50, p95, perSecond, ...ratios]) {
-    expect(measured).toBeGreaterThan(0);
-  }
-  expect(ratios).toHaveLength(4);
-});
+/** p50, p95, per second, CPU, three ratios to bare, and three to the other build. */
+const COLUMNS = 10;
 
-test('a pipeline is measured against bare Temporal', async () => {
-  const report = await benchPipelines(bench.place, { ...SMALL, loads: LOADS });
-  const [atOnce, ...measured] = numbersOf(report, 'AgentForge');
+test('a chat turn is measured against bare Temporal and another build', async () => {
+  const report = await benchTurns(contest, { ...SMALL, loads: LOADS });
+  const [atOnce, ...measured] = numbersOf(report, 'this');
   expect(atOnce).toBe(2);
-  expect(measured).toHaveLength(7);
+  expect(measured).toHaveLength(COLUMNS);
   for (const number of measured) {
     expect(number).toBeGreaterThan(0);
   }
+});
+
+test('a pipeline is measured against bare Temporal with 19 commits and another build', async () => {
+  const report = await benchPipelines(contest, { ...SMALL, loads: LOADS });
+  const [atOnce, ...measured] = numbersOf(report, 'this');
+  expect(atOnce).toBe(2);
+  expect(measured).toHaveLength(COLUMNS);
+  for (const number of measured) {
+    expect(number).toBeGreaterThan(0);
+  }
+  expect(numbersOf(report, 'bare, 19 commits')[0]).toBe(2);
+  const threads = report
+    .join('\n')
+    .split('\n')
+    .find((line) => line.includes('worker/main'));
+  expect(threads).toContain('worker/workflows');
 });
 
 test('a run beside another user’s crowd is measured', async () => {

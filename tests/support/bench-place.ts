@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PRESENT, type Build } from '../../bench/builds.js';
 import { placeOf, type Place } from '../../bench/place.js';
 import { createTestDb, testServers } from './servers.js';
 
@@ -10,11 +11,11 @@ export interface BenchPlace {
   remove(): Promise<void>;
 }
 
-export async function benchPlace(): Promise<BenchPlace> {
+export async function benchPlace(build: Build = PRESENT): Promise<BenchPlace> {
   const own = await createTestDb();
   const home = mkdtempSync(join(tmpdir(), 'agentforge-bench-test-'));
   mkdirSync(join(home, 'logs'));
-  const place = placeOf(home, { ...testServers(), databaseUrl: own.url });
+  const place = placeOf(home, { ...testServers(), databaseUrl: own.url }, { build });
   return {
     place,
     async remove() {
