@@ -236,7 +236,7 @@ function planOf({ conversationId, message, talk }: BeginTurnCall, { runs }: Turn
   const patterns = findInjection(message.content);
   if (patterns.length > 0) {
     const { messageId } = message;
-    log.warn('possible prompt injection in a message', { conversationId, messageId, patterns });
+    log.warn('message refused by the sanitizer', { conversationId, messageId, patterns });
     return { kind: 'warn' };
   }
   return withRuns(planTurn(talk, message.content, runs.length > 0), runs);

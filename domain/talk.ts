@@ -149,6 +149,8 @@ export type TurnPlan =
   /** Which design is meant is not certain; `asked` is its index, null where none is likely. */
   | { readonly kind: 'ask-which'; readonly asked: number | null }
   | { readonly kind: 'run-again'; readonly design: Design }
+  /** The day's discussions are used up. */
+  | { readonly kind: 'refuse' }
   | EndsRuns
   | Saying;
 

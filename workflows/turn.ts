@@ -1,16 +1,25 @@
 /** One turn: a message goes in, its events come out, stored in one transaction with the state. */
 import { isCancellation, log } from '@temporalio/workflow';
-import { beginAnew, remarkText, remember, type Talk, type TurnPlan } from '../domain/talk.js';
+import {
+  decide,
+  decideError,
+  nextQuestion,
+  type DecidedPlan,
+  type Turn,
+  type TurnAnswers,
+  type TurnQuestion,
+} from '../domain/discussion/decide.js';
+import { concernsRuns } from '../domain/discussion/run-plan.js';
 import { discussionTexts } from '../domain/discussion-texts.js';
-import type { PipelineId } from '../domain/ids.js';
-import { records } from './activity-proxies.js';
+import { stepIdOf } from '../domain/ids.js';
+import { remember, type Talk } from '../domain/talk.js';
+import { paid, records } from './activity-proxies.js';
 import type { DiscussionInput, UserMessage } from './discussion.messages.js';
 import { describeError } from './failures.js';
-import { cancelRun, startIfPending } from './runs.js';
+import { carryOut } from './run-turns.js';
+import { startIfPending } from './runs.js';
 import { inTurn } from './spans.js';
-import { recordOf, sayError, storedOr, type Turn, type TurnEnd } from './turn-answer.js';
-import { askWhich, choose } from './turn-choose.js';
-import { critique, presentAgain, refine, understand } from './turn-design.js';
+import { storedOr, type TurnEnd } from './turn-answer.js';
 
 export async function takeTurn(
   input: DiscussionInput,
@@ -49,9 +58,10 @@ async function apologise(
   const told = describeError(error);
   log.error('turn failed', { conversationId, messageId, ...told });
   const talk = remember(before, messageId);
-  const { events } = sayError(talk, discussionTexts(talk.language).errors.processingFailed);
+  const { processingFailed } = discussionTexts(talk.language).errors;
+  const { events } = decideError(talk, processingFailed);
   try {
-    const answer = { conversationId, userId, messageId, events: events ?? [], talk };
+    const answer = { conversationId, userId, messageId, events, talk };
     const overtaken = await records.endTurn({ ...answer, mistake: told.error });
     return storedOr(overtaken?.talk, talk);
   } catch (second) {
@@ -75,20 +85,17 @@ async function takeNewTurn(
       return remember(before, messageId);
     case 'refused':
     case 'begun': {
-      const turn: Turn = { ...input, message, now: new Date().toISOString() };
-      const talk = remember({ ...before, language: begun.language }, messageId);
-      const end =
-        begun.kind === 'begun'
-          ? await answer(turn, talk, begun.plan)
-          : sayError(talk, discussionTexts(begun.language).errors.discussionsPerDay);
-      if (end.events !== null) {
-        const { events, mistake } = end;
-        const failure = mistake === undefined ? {} : { mistake };
-        const told = { ...recordOf(turn), events, talk: end.talk, ...failure };
-        const overtaken = await records.endTurn(told);
-        return overtaken == null ? end.talk : takeUp(input, storedOr(overtaken.talk, end.talk));
+      const state = remember({ ...before, language: begun.language }, messageId);
+      const plan = begun.kind === 'begun' ? begun.plan : ({ kind: 'refuse' } as const);
+      const turn = { plan, state, message, now: new Date().toISOString() };
+      const { events, ...end } = await answer(input, turn);
+      if (events === null) {
+        return end.state;
       }
-      return end.talk;
+      const { state: talk, ...failure } = end;
+      const answered = { conversationId, userId, messageId, events, talk, ...failure };
+      const overtaken = await records.endTurn(answered);
+      return overtaken == null ? talk : takeUp(input, storedOr(overtaken.talk, talk));
     }
   }
 }
@@ -103,82 +110,51 @@ async function takeUp(input: DiscussionInput, talk: Talk): Promise<Talk> {
 }
 
 /** Whatever goes wrong in a turn, the user gets an answer and the state stays as it was. */
-async function answer(turn: Turn, talk: Talk, plan: TurnPlan): Promise<TurnEnd> {
+async function answer(input: DiscussionInput, turn: Turn): Promise<TurnEnd> {
+  const { plan, state, message } = turn;
   try {
-    return await carryOut(plan, turn, talk);
+    return await (concernsRuns(plan)
+      ? carryOut(input, { ...turn, plan })
+      : answerQuestions(input, { ...turn, plan }));
   } catch (error) {
-    const { conversationId } = turn;
-    const told = describeError(error);
-    log.error('turn failed', { conversationId, messageId: turn.message.messageId, ...told });
-    const end = sayError(talk, discussionTexts(talk.language).errors.processingFailed);
-    return { ...end, mistake: told.error };
+    const { conversationId } = input;
+    const described = describeError(error);
+    log.error('turn failed', { conversationId, messageId: message.messageId, ...described });
+    const { processingFailed } = discussionTexts(state.language).errors;
+    return { ...decideError(state, processingFailed), mistake: described.error };
   }
 }
 
-function carryOut(plan: TurnPlan, turn: Turn, talk: Talk): Promise<TurnEnd> | TurnEnd {
-  switch (plan.kind) {
-    case 'warn':
-      return warn(turn, talk);
-    case 'understand':
-      return understand(turn, talk);
-    case 'begin-anew':
-      return understand(turn, beginAnew(talk, turn.now));
-    case 'critique':
-      return critique(turn, talk);
-    case 'refine':
-      return refine(turn, talk);
-    case 'ask-to-choose':
-      return presentAgain(talk);
-    case 'ask-which':
-      return askWhich(talk, plan.asked);
-    case 'choose':
-    case 'run-again':
-      return choose(turn, talk, plan);
-    case 'cancel':
-      return cancel(talk, plan.pipelineIds);
-    case 'restart':
-      return restart(turn, talk, plan.pipelineIds);
-    case 'say':
-      return sayError({ ...talk, isLost: false }, remarkText(plan, talk.language));
+async function answerQuestions(input: DiscussionInput, turn: Turn<DecidedPlan>): Promise<TurnEnd> {
+  let answers: TurnAnswers = {};
+  let question = nextQuestion(turn, answers);
+  while (question !== null) {
+    answers = { ...answers, ...(await ask(input, turn, question)) };
+    question = nextQuestion(turn, answers);
   }
+  return decide(turn, answers);
 }
 
-/** Which patterns were hit is never told. */
-function warn({ conversationId }: Turn, talk: Talk): TurnEnd {
-  log.warn('message refused by the sanitizer', { conversationId });
-  const content = discussionTexts(talk.language).securityWarning;
-  return { talk, events: [{ type: 'security_warning', content, safe: false }] };
-}
-
-/** The run's own last event, `pipeline_result`, is the answer to a cancel. */
-async function cancel(talk: Talk, runs: RunIds): Promise<TurnEnd> {
-  await cancelRuns(talk, runs);
-  return { talk, events: [] };
-}
-
-async function restart(turn: Turn, talk: Talk, runs: RunIds): Promise<TurnEnd> {
-  await cancelRuns(talk, runs);
-  const { content, question } = discussionTexts(talk.language).restarted;
-  return {
-    talk: beginAnew(talk, turn.now),
-    events: [
-      {
-        type: 'clarification',
-        content,
-        questions: [question],
-        partial_intent: { task: 'custom', confidence: 0 },
-        state: 'understand',
-      },
-    ],
-  };
-}
-
-type RunIds = readonly PipelineId[] | undefined;
-
-/** The record knows of runs that the state does not name; a plan of before 0.7.0 has none of it. */
-async function cancelRuns({ run }: Talk, runs: RunIds): Promise<void> {
-  const known = run?.kind === 'admitted' && !run.ended ? [run.pipelineId] : [];
-  for (const pipelineId of runs ?? known) {
-    await cancelRun(pipelineId);
+function ask(
+  { userId, conversationId }: DiscussionInput,
+  { state, message }: Turn,
+  question: TurnQuestion,
+): Promise<TurnAnswers> {
+  const call = { userId, conversationId, stepId: stepIdOf(message.messageId, question.purpose) };
+  switch (question.purpose) {
+    case 'intent':
+      return paid.analyzeIntent.executeWithOptions({ summary: 'understand the request' }, [
+        { ...call, ...question },
+      ]);
+    case 'designs':
+      return paid.generateDesigns.executeWithOptions(
+        { summary: question.previous.length === 0 ? 'draft designs' : 'revise the designs' },
+        [{ ...call, ...question }],
+      );
+    case 'critiques':
+      return paid.critiqueDesigns.executeWithOptions(
+        { summary: `criticise the designs of round ${state.machine.round}` },
+        [{ ...call, ...question }],
+      );
   }
 }

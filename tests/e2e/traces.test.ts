@@ -106,7 +106,7 @@ test('a message’s ids travel to its turn: workflow and activities', async () =
   for (const event of TURN.slice(0, 2)) {
     expect(lines.find((line) => line['event'] === event)).toMatchObject(ids);
   }
-  const hit = lines.find((line) => line['event'] === 'possible prompt injection in a message');
+  const hit = lines.find((line) => line['event'] === 'message refused by the sanitizer');
   expect(hit).toMatchObject({ ...ids, patterns: ['ignore-instructions'] });
   expect(JSON.stringify(lines)).not.toContain('ignore all previous'); // the names, not the message
   expect(lines.find(({ activity }) => activity === 'beginTurn')).toMatchObject(ids);

@@ -15,22 +15,22 @@ beforeAll(() => {
 const BREAKING: readonly Mutation[] = [
   {
     title: 'an activity is renamed',
-    file: 'turn-design.ts',
+    file: 'turn.ts',
     from: 'paid.analyzeIntent.',
     to: '(paid as any).readIntent.',
   },
   {
     title: 'two steps change places',
-    file: 'turn-choose.ts',
+    file: 'run-turns.ts',
     from: '  const admission = await records.admitPlan({',
-    to: `  await startRun(turn, { pipelineId, designName: design.name });
+    to: `  await startRun(input, { pipelineId, designName: design.name });
   const admission = await records.admitPlan({`,
   },
   {
     title: 'an activity is left out',
     file: 'turn.ts',
-    from: '      if (end.events !== null) {',
-    to: '      if (false) {',
+    from: '      if (events === null) {',
+    to: '      if (true) {',
   },
   {
     title: 'a local activity becomes a regular one',
@@ -40,8 +40,8 @@ const BREAKING: readonly Mutation[] = [
   },
   {
     title: 'a child workflow is started by an activity instead',
-    file: 'turn-choose.ts',
-    from: '  await startRun(turn, {',
+    file: 'run-turns.ts',
+    from: '  await startRun(input, {',
     to: '  await (records as any).startRun({',
   },
   {
