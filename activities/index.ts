@@ -1,16 +1,20 @@
 /** Every side effect a workflow may ask for. */
 import { createAgentActivities, type AgentActivities, type AgentDeps } from './agents.js';
-import { createDesignActivities, type DesignActivities, type DesignDeps } from './designs.js';
+import {
+  createDesignActivities,
+  type DesignActivities,
+  type DesignDeps,
+} from './discussion/answers.js';
 import {
   createDiscussionArchiveActivities,
   type DiscussionArchiveActivities,
   type DiscussionArchiveDeps,
-} from './discussion-archives.js';
+} from './discussion/archives.js';
 import {
   createDiscussionActivities,
   type DiscussionActivities,
   type DiscussionDeps,
-} from './discussions.js';
+} from './discussion/records.js';
 import { createLlmKeyActivities, type LlmKeyActivities, type LlmKeyDeps } from './llm-keys.js';
 import {
   createPipelineActivities,

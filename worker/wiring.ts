@@ -9,7 +9,7 @@ import type { SecretBox } from '../db/secret-box.js';
 import { DomainError } from '../domain/errors.js';
 import type { UserId } from '../domain/ids.js';
 import type { AgentDeps } from '../activities/agents.js';
-import type { DiscussionDeps } from '../activities/discussions.js';
+import type { DiscussionDeps } from '../activities/discussion/records.js';
 import type { LlmKeyDeps } from '../activities/llm-keys.js';
 import type { UserDeletionDeps } from '../activities/user-deletion.js';
 import { createUserWorkflows } from '../activities/user-workflows.js';

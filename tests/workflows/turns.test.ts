@@ -2,7 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import { ApplicationFailure, defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { createDiscussionActivities, type DiscussionDeps } from '../../activities/discussions.js';
+import {
+  createDiscussionActivities,
+  type DiscussionDeps,
+} from '../../activities/discussion/records.js';
 import { readDiscussion, saveDiscussion } from '../../db/discussions.js';
 import { readEvents } from '../../db/events.js';
 import { listMessages } from '../../db/messages.js';

@@ -1,31 +1,31 @@
 /** The discussion's three agents: a structured answer from a model, else the rules. */
 import type { z } from 'zod';
 import { Context } from '@temporalio/activity';
-import { critiquesByRules } from '../domain/critique-rules.js';
-import { designsByRules } from '../domain/design-rules.js';
-import type { Critique, Design, Intent } from '../domain/designs.js';
-import { critiquePrompt, designPrompt, intentPrompt } from '../domain/discussion-prompts.js';
-import { DomainError } from '../domain/errors.js';
+import { critiquesByRules } from '../../domain/critique-rules.js';
+import { designsByRules } from '../../domain/design-rules.js';
+import type { Critique, Design, Intent } from '../../domain/designs.js';
+import { critiquePrompt, designPrompt, intentPrompt } from '../../domain/discussion-prompts.js';
+import { DomainError } from '../../domain/errors.js';
 import {
   repairStepOf,
   type ConversationId,
   type MessageId,
   type StepId,
   type UserId,
-} from '../domain/ids.js';
-import { genericQuestion, intentByRules } from '../domain/intents.js';
-import type { Language } from '../domain/languages.js';
-import type { ComplexityClass } from '../domain/models.js';
-import type { Db } from '../db/connect.js';
-import { readTexts } from '../db/messages.js';
-import type { Models } from '../llm/metered.js';
-import type { AnswerSchema, ModelRequest, Purpose } from '../llm/model.js';
-import type { Logger } from '../telemetry/logger.js';
-import { CRITIQUES_ANSWER, critiquesAnswer } from './answers/critiques.js';
-import { DESIGNS_ANSWER, designsAnswer } from './answers/designs.js';
-import { INTENT_ANSWER, IntentAnswer } from './answers/intent.js';
-import { repairRequest } from './answers/repair.js';
-import { readAnswer } from './answers/structured.js';
+} from '../../domain/ids.js';
+import { genericQuestion, intentByRules } from '../../domain/intents.js';
+import type { Language } from '../../domain/languages.js';
+import type { ComplexityClass } from '../../domain/models.js';
+import type { Db } from '../../db/connect.js';
+import { readTexts } from '../../db/messages.js';
+import type { Models } from '../../llm/metered.js';
+import type { AnswerSchema, ModelRequest, Purpose } from '../../llm/model.js';
+import type { Logger } from '../../telemetry/logger.js';
+import { CRITIQUES_ANSWER, critiquesAnswer } from '../answers/critiques.js';
+import { DESIGNS_ANSWER, designsAnswer } from '../answers/designs.js';
+import { INTENT_ANSWER, IntentAnswer } from '../answers/intent.js';
+import { repairRequest } from '../answers/repair.js';
+import { readAnswer } from '../answers/structured.js';
 
 /**
  * A reply is stored once per `stepId`. One that cannot be used is repaired once, as a step of its

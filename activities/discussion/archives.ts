@@ -1,19 +1,19 @@
 import { log } from '@temporalio/activity';
-import type { ArchivingDeps } from '../audit/archive.js';
-import type { ArchiveBox } from '../audit/archive-box.js';
-import { discussionBundleOf, spanOf } from '../audit/discussion-archive.js';
-import { readableHistory } from '../audit/history.js';
-import type { Db } from '../db/connect.js';
-import { findConversation } from '../db/conversations.js';
+import type { ArchivingDeps } from '../../audit/archive.js';
+import type { ArchiveBox } from '../../audit/archive-box.js';
+import { discussionBundleOf, spanOf } from '../../audit/discussion-archive.js';
+import { readableHistory } from '../../audit/history.js';
+import type { Db } from '../../db/connect.js';
+import { findConversation } from '../../db/conversations.js';
 import {
   readDiscussionCalls,
   saveDiscussionArchive,
   type OwnedDiscussionRun,
-} from '../db/discussion-archives.js';
-import { listMessages } from '../db/messages.js';
-import { discussionWorkflowId } from '../domain/ids.js';
-import { reportPrompts } from './run-archives.js';
-import type { ClosedHistory, WorkflowRun } from '../temporal/closed-history.js';
+} from '../../db/discussion-archives.js';
+import { listMessages } from '../../db/messages.js';
+import { discussionWorkflowId } from '../../domain/ids.js';
+import { reportPrompts } from '../run-archives.js';
+import type { ClosedHistory, WorkflowRun } from '../../temporal/closed-history.js';
 
 export interface DiscussionArchiveActivities {
   /** Archives one run in Temporal of a discussion, once; without its history there is nothing to. */

@@ -1,24 +1,24 @@
 import { log } from '@temporalio/activity';
-import type { Design } from '../domain/designs.js';
-import type { PlanGeneratedEvent, StoredEvent, StreamEvent } from '../domain/events.js';
-import type { ConversationId, MessageId, PipelineId, UserId } from '../domain/ids.js';
-import { languageOf, type Language } from '../domain/languages.js';
-import { isKept, messageText } from '../domain/message-texts.js';
-import type { Refusal } from '../domain/refusals.js';
-import { findInjection } from '../domain/sanitizer.js';
-import { planTurn, withRuns, type Talk, type TurnPlan } from '../domain/talk.js';
-import type { Db, Tx } from '../db/connect.js';
-import { admitRun, countDiscussion, type KeySources } from '../db/admission.js';
+import type { Design } from '../../domain/designs.js';
+import type { PlanGeneratedEvent, StoredEvent, StreamEvent } from '../../domain/events.js';
+import type { ConversationId, MessageId, PipelineId, UserId } from '../../domain/ids.js';
+import { languageOf, type Language } from '../../domain/languages.js';
+import { isKept, messageText } from '../../domain/message-texts.js';
+import type { Refusal } from '../../domain/refusals.js';
+import { findInjection } from '../../domain/sanitizer.js';
+import { planTurn, withRuns, type Talk, type TurnPlan } from '../../domain/talk.js';
+import type { Db, Tx } from '../../db/connect.js';
+import { admitRun, countDiscussion, type KeySources } from '../../db/admission.js';
 import {
   readDiscussion,
   readTurnGround,
   saveDiscussion,
   type TurnGround,
-} from '../db/discussions.js';
-import { inTransaction, repeatVictim } from '../db/transactions.js';
-import { storeEcho, storeTurnEnd, type TurnStored } from '../db/turns.js';
-import { utcDay } from '../domain/days.js';
-import type { UserMessage } from '../workflows/discussion.messages.js';
+} from '../../db/discussions.js';
+import { inTransaction, repeatVictim } from '../../db/transactions.js';
+import { storeEcho, storeTurnEnd, type TurnStored } from '../../db/turns.js';
+import { utcDay } from '../../domain/days.js';
+import type { UserMessage } from '../../workflows/discussion.messages.js';
 
 /** The records of a discussion: one short transaction each, safe to repeat. */
 export interface DiscussionActivities {
