@@ -38,7 +38,7 @@ const MESSAGE_DOORS = [
   'api/run-control.ts',
   'api/run-end.ts',
   'api/workflows.ts',
-  'activities/archive-door.ts',
+  'worker/archive-orders.ts',
   'activities/discussion-door.ts',
   'activities/attempt-reports.ts',
   'activities/pipeline-door.ts',

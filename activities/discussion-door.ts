@@ -1,7 +1,7 @@
 /** What a worker tells a discussion: its messages, with a start where it sleeps. */
 import type { Client } from '@temporalio/client';
 import type { ConversationId, PipelineId } from '../domain/ids.js';
-import { discussionStart, type Starter } from '../temporal/start-options.js';
+import { discussionStart, type Starter } from '../temporal/client/start-options.js';
 import {
   pipelineEndedSignal,
   runAdmittedSignal,

@@ -12,7 +12,7 @@ import {
 import { readRunRecords } from '../db/run-records.js';
 import { pipelineWorkflowId, type PipelineId } from '../domain/ids.js';
 import { isFinal } from '../domain/results.js';
-import type { ClosedHistory, WorkflowRun } from '../temporal/closed-history.js';
+import type { ClosedHistory, WorkflowRun } from '../temporal/client/archives.js';
 
 export interface RunArchiveActivities {
   /**

@@ -1,7 +1,7 @@
 /** What a worker does with the workflows of a user who is being deleted. */
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { pipelineWorkflowId } from '../domain/ids.js';
-import { removeUserWorkflows, terminate } from '../temporal/user-workflows.js';
+import { removeUserWorkflows, terminate } from '../temporal/client/users.js';
 import type { UserWorkflows } from './user-deletion.js';
 
 export function createUserWorkflows(client: Client): UserWorkflows {

@@ -11,12 +11,12 @@ import { isFinal } from '../domain/results.js';
 import { whyStuck, type StuckReason } from '../domain/stuck.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { RunLiveness } from '../temporal/run-liveness.js';
-import type { AppDeps, Release, WorkflowDoor } from './deps.js';
+import type { AppDeps, Release, Workflows } from './deps.js';
 
 export interface AdministrationDeps extends Pick<AppDeps, 'userChanged'> {
   readonly db: Db;
   readonly logger: Logger;
-  readonly workflows: Pick<WorkflowDoor, 'cancelPipeline' | 'releaseRun' | 'readLiveness'>;
+  readonly workflows: Pick<Workflows, 'cancelPipeline' | 'releaseRun' | 'readLiveness'>;
 }
 
 export interface Order {

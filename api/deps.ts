@@ -36,8 +36,8 @@ export interface KeyValidation {
   models: readonly string[];
 }
 
-/** The API's only door to Temporal, as its routes see it. */
-export interface WorkflowDoor extends Omit<RunControl, 'tellSlotGranted'> {
+/** What the API has workflows do, as its routes see it. */
+export interface Workflows extends Omit<RunControl, 'tellSlotGranted'> {
   /** Admits and starts; resolves when the row is committed, whether or not Temporal has taken it yet. */
   startPipeline(order: {
     userId: string;
@@ -130,7 +130,7 @@ export interface AppDeps {
   readonly secretBox: SecretBox;
   readonly audit: AuditParts;
   readonly tokens: Tokens;
-  readonly workflows: WorkflowDoor;
+  readonly workflows: Workflows;
   readonly decodePayloads: DecodePayloads;
   /** Has every process look up what the user's open connections still may. */
   readonly userChanged: (userId: string) => Promise<void>;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 import { z } from 'zod';
-import { keyCheckStart } from '../temporal/start-options.js';
+import { keyCheckStart } from '../temporal/client/start-options.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { validateKeyWorkflow } from '../workflows/key-check.js';
 import type { KeyValidation } from './deps.js';

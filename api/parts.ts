@@ -17,7 +17,7 @@ import { createRemoteDecoder } from '../temporal/remote-codec.js';
 import type { Logger } from '../telemetry/logger.js';
 import { createMetrics, type Metrics } from '../telemetry/metrics.js';
 import type { Tracing } from '../telemetry/tracing.js';
-import type { AppDeps, AuditParts, ReadinessChecks, WorkflowDoor } from './deps.js';
+import type { AppDeps, AuditParts, ReadinessChecks, Workflows } from './deps.js';
 import { createCredentialWatch, type CredentialWatch } from './credential-watch.js';
 import { securityHeadersOf } from './middleware/headers.js';
 import { bucketOfUser } from './middleware/rate-limit.js';
@@ -26,7 +26,7 @@ import { createFeeds, type Feeds } from './socket/feed.js';
 import { createLeases, type Leases } from './socket/leases.js';
 import type { SocketServerDeps } from './socket/server.js';
 import { createTokens, type Tokens } from './tokens.js';
-import { createWorkflowDoor, type ChatDoor } from './workflows.js';
+import { createWorkflows, type Chat } from './workflows.js';
 
 export interface ApiParts {
   readonly app: AppDeps;
@@ -101,9 +101,9 @@ interface Common {
   readonly stopping: AbortSignal;
 }
 
-function createDoor(common: Common, secretBox: SecretBox): WorkflowDoor & ChatDoor {
+function createDoor(common: Common, secretBox: SecretBox): Workflows & Chat {
   const { config, db, bus, redis, temporal, logger, stopping } = common;
-  return createWorkflowDoor({
+  return createWorkflows({
     ...{ db, bus, redis, logger, stopping },
     client: temporal.client,
     taskQueue: config.temporal.taskQueue,
@@ -140,7 +140,7 @@ interface SocketParts {
   readonly watch: CredentialWatch;
   readonly limiter: RateLimiter;
   readonly tokens: Tokens;
-  readonly workflows: ChatDoor;
+  readonly workflows: Chat;
   readonly metrics: Metrics;
 }
 

@@ -10,11 +10,11 @@ import { isFinal } from '../domain/results.js';
 import type { RunOutcome } from '../domain/result-rules.js';
 import { announceEvents } from '../events/announce.js';
 import { readLiveness } from '../temporal/run-liveness.js';
-import { discussionStart, type Starter } from '../temporal/start-options.js';
+import { discussionStart, type Starter } from '../temporal/client/start-options.js';
 import { pipelineEndedSignal, type DiscussionInput } from '../workflows/discussion.messages.js';
 import type { Release } from './deps.js';
 import { createRunControl } from './run-control.js';
-import type { WorkflowDoorDeps } from './workflows.js';
+import type { WorkflowsDeps } from './workflows.js';
 
 /** How long a request waits for Temporal. */
 const PATIENCE_MS = 5_000;
@@ -26,7 +26,7 @@ export interface RunOfDiscussion extends Starter {
 
 /** Signals the run's discussion, with a start where it sleeps. */
 export async function tell(
-  deps: WorkflowDoorDeps,
+  deps: WorkflowsDeps,
   signal: typeof pipelineEndedSignal,
   run: RunOfDiscussion,
 ): Promise<void> {
@@ -47,7 +47,7 @@ const CANCEL_TRIES = 3;
  * Asks the run's workflow to end, or ends a run here that no workflow has taken yet. One that is
  * taken in between is asked again; one whose workflow is gone is left to the reconciler.
  */
-export async function endRun(deps: WorkflowDoorDeps, pipelineId: PipelineId): Promise<void> {
+export async function endRun(deps: WorkflowsDeps, pipelineId: PipelineId): Promise<void> {
   for (let tries = 0; tries < CANCEL_TRIES; tries += 1) {
     if ((await askToEnd(deps, pipelineId)) === 'asked') {
       return;
@@ -64,7 +64,7 @@ export async function endRun(deps: WorkflowDoorDeps, pipelineId: PipelineId): Pr
 
 /** @throws `unavailable` while Temporal is away */
 async function askToEnd(
-  { client }: WorkflowDoorDeps,
+  { client }: WorkflowsDeps,
   pipelineId: PipelineId,
 ): Promise<'asked' | 'no-workflow'> {
   try {
@@ -83,7 +83,7 @@ async function askToEnd(
 }
 
 async function closeHere(
-  deps: WorkflowDoorDeps,
+  deps: WorkflowsDeps,
   pipelineId: PipelineId,
   how: { readonly outcome: RunOutcome; readonly onlyPending: boolean },
 ): Promise<ClosedRun['kind']> {
@@ -102,7 +102,7 @@ async function closeHere(
 
 /** A signal that fails costs nothing but time: the run's record says that it has ended. */
 async function tellEnded(
-  deps: WorkflowDoorDeps,
+  deps: WorkflowsDeps,
   { conversationId, userId }: ClosedRun,
   pipelineId: PipelineId,
 ): Promise<void> {
@@ -128,7 +128,7 @@ async function tellEnded(
  * @throws `run-ended`, `unavailable`
  */
 export async function releaseRun(
-  deps: WorkflowDoorDeps,
+  deps: WorkflowsDeps,
   pipelineId: PipelineId,
 ): Promise<Release | null> {
   const run = await readRunById(deps.db, pipelineId);
@@ -158,7 +158,7 @@ export async function releaseRun(
 }
 
 /** @throws `unavailable` while Temporal is away */
-async function livenessOf({ client }: WorkflowDoorDeps, pipelineId: PipelineId) {
+async function livenessOf({ client }: WorkflowsDeps, pipelineId: PipelineId) {
   try {
     return await client.withDeadline(Date.now() + PATIENCE_MS, () =>
       readLiveness(client, pipelineId),
@@ -169,7 +169,7 @@ async function livenessOf({ client }: WorkflowDoorDeps, pipelineId: PipelineId) 
 }
 
 export function inputOf(
-  { limits }: WorkflowDoorDeps,
+  { limits }: WorkflowsDeps,
   { conversationId, userId, role }: Starter & { conversationId: ConversationId },
 ): DiscussionInput {
   return { conversationId, userId, role, ...limits };

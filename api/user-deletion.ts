@@ -6,9 +6,9 @@ import { closeAccountAs } from '../db/logged-changes.js';
 import { userExists } from '../db/user-deletion.js';
 import type { UserId } from '../domain/ids.js';
 import type { Bus } from '../events/bus.js';
-import { startUserDeletion } from '../temporal/user-workflows.js';
+import { startUserDeletion } from '../temporal/client/users.js';
 import type { Logger } from '../telemetry/logger.js';
-import type { WorkflowDoor } from './deps.js';
+import type { Workflows } from './deps.js';
 
 /** How long a request waits for Temporal, where the reconciler will try again. */
 const PATIENCE_MS = 5_000;
@@ -28,7 +28,7 @@ export async function orderUserDeletion(
 export interface DeletionDeps {
   readonly db: Db;
   readonly logger: Logger;
-  readonly workflows: Pick<WorkflowDoor, 'startUserDeletion'>;
+  readonly workflows: Pick<Workflows, 'startUserDeletion'>;
   readonly deletionWaitMs?: number;
 }
 

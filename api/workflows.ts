@@ -1,5 +1,5 @@
 /**
- * The API's only door to Temporal: it starts workflows, signals them and reads what they stored.
+ * What the API has workflows do: it starts and signals them, and reads what they stored.
  * A message is accepted when Temporal has acknowledged its signal; a run, when its row is there.
  */
 import { randomUUID } from 'node:crypto';
@@ -20,7 +20,7 @@ import {
   discussionStart,
   pipelineStart,
   type Starter,
-} from '../temporal/start-options.js';
+} from '../temporal/client/start-options.js';
 import type { Logger } from '../telemetry/logger.js';
 import { runsEndedSignal } from '../workflows/archives.messages.js';
 import {
@@ -29,7 +29,7 @@ import {
   type DiscussionLimits,
   type UserMessage,
 } from '../workflows/discussion.messages.js';
-import type { Admission, WorkflowDoor } from './deps.js';
+import type { Admission, Workflows } from './deps.js';
 import { checkKey } from './key-check.js';
 import { admit } from './run-admission.js';
 import { createRunControl } from './run-control.js';
@@ -37,7 +37,7 @@ import { endRun, inputOf, releaseRun, tell, type RunOfDiscussion } from './run-e
 import { orderUserDeletion } from './user-deletion.js';
 import { waitForEnd } from './wait-for-end.js';
 
-export interface WorkflowDoorDeps {
+export interface WorkflowsDeps {
   readonly db: Db;
   readonly bus: Bus;
   readonly redis: Redis;
@@ -54,7 +54,7 @@ export interface ChatMessage extends UserMessage, Starter {
   readonly conversationId: ConversationId;
 }
 
-export interface ChatDoor {
+export interface Chat {
   /** Resolves once Temporal has acknowledged the message; repeat it with the same id until then. */
   sendMessage(message: ChatMessage, timeoutMs: number): Promise<void>;
 }
@@ -62,7 +62,7 @@ export interface ChatDoor {
 /** How long a request waits for Temporal, where the reconciler or the user will try again. */
 const PATIENCE_MS = 5_000;
 
-export function createWorkflowDoor(deps: WorkflowDoorDeps): WorkflowDoor & ChatDoor {
+export function createWorkflows(deps: WorkflowsDeps): Workflows & Chat {
   return {
     ...createRunControl(deps),
     async sendMessage({ messageId, content, receivedAt, ...talk }, timeoutMs) {
@@ -104,7 +104,7 @@ export function createWorkflowDoor(deps: WorkflowDoorDeps): WorkflowDoor & ChatD
 
 /** A start that fails is not lost: the row is there, and the reconciler starts it. */
 async function startNow(
-  deps: WorkflowDoorDeps,
+  deps: WorkflowsDeps,
   run: Starter & { pipelineId: PipelineId; designName: string },
 ): Promise<void> {
   const { pipelineId, userId } = run;
@@ -123,7 +123,7 @@ async function startNow(
 }
 
 async function runConfirmed(
-  deps: WorkflowDoorDeps,
+  deps: WorkflowsDeps,
   order: Starter & { conversationId: ConversationId; onBudget?: BudgetRule },
 ): Promise<Admission> {
   const { conversationId, userId } = order;
@@ -146,7 +146,7 @@ async function runConfirmed(
 }
 
 /** A signal that fails is not lost: the reconciler repeats it. */
-async function tellAdmitted(deps: WorkflowDoorDeps, run: RunOfDiscussion): Promise<void> {
+async function tellAdmitted(deps: WorkflowsDeps, run: RunOfDiscussion): Promise<void> {
   try {
     await tell(deps, runAdmittedSignal, run);
   } catch (error) {
@@ -156,7 +156,7 @@ async function tellAdmitted(deps: WorkflowDoorDeps, run: RunOfDiscussion): Promi
 }
 
 /** A request that fails is not lost: a worker archives what has ended within a minute. */
-async function requestArchives({ client, taskQueue, logger }: WorkflowDoorDeps): Promise<void> {
+async function requestArchives({ client, taskQueue, logger }: WorkflowsDeps): Promise<void> {
   try {
     await client.withDeadline(Date.now() + PATIENCE_MS, () =>
       client.workflow.signalWithStart('archivesWorkflow', {
@@ -172,7 +172,7 @@ async function requestArchives({ client, taskQueue, logger }: WorkflowDoorDeps):
 }
 
 async function cancelPipeline(
-  deps: WorkflowDoorDeps,
+  deps: WorkflowsDeps,
   userId: string,
   pipelineId: PipelineId,
 ): Promise<{ kind: 'asked' | 'already-ended'; view: PipelineStatusView } | null> {

@@ -4,7 +4,7 @@ import type { PayloadReader } from '../temporal/payload-codec.js';
 import type { RunRecords } from '../db/run-records.js';
 import { pipelineWorkflowId } from '../domain/ids.js';
 import { codeVersionIn, type CodeVersion } from '../temporal/code-version.js';
-import type { ClosedHistory } from '../temporal/closed-history.js';
+import type { ClosedHistory } from '../temporal/client/archives.js';
 import { makeBundle, type MadeBundle } from './bundle.js';
 import type { CodeNote, ContentEntry, HistoryState } from './contents.js';
 import { readableHistory, type HistoryEvent } from './history.js';

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { MAX_AGENTS } from '../domain/pipeline.js';
 import type { Role } from '../domain/permissions.js';
-import { pipelineStart } from '../temporal/start-options.js';
+import { pipelineStart } from '../temporal/client/start-options.js';
 import { designOf, edgesOf } from '../tests/support/designs.js';
 import { until } from '../tests/support/until.js';
 import type { Place } from './place.js';

@@ -11,7 +11,7 @@ import { closeAccountAs } from '../db/logged-changes.js';
 import { userExists } from '../db/user-deletion.js';
 import { findUserByEmail, type UserRow } from '../db/users.js';
 import { connectTemporal } from '../temporal/connection.js';
-import { startUserDeletion } from '../temporal/user-workflows.js';
+import { startUserDeletion } from '../temporal/client/users.js';
 import { createLogger } from '../telemetry/logger.js';
 import { operatorEnvironment, runCommand, withDatabase } from './operator/environment.js';
 

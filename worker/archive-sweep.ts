@@ -12,7 +12,7 @@ export interface ArchiveSweepDeps {
   wantArchives(): void;
 }
 
-/** A worker orders what has ended within a minute (activities/archive-door.ts). */
+/** A worker orders what has ended within a minute (archive-orders.ts). */
 const DUE_MS = 75_000;
 
 /** Those that cannot be archived yet are left to the workflow that waits for them. */

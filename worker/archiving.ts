@@ -1,6 +1,6 @@
 /** What a worker archives runs with, and how it orders archives. */
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
-import { createArchiveDoor, type ArchiveDoor } from '../activities/archive-door.js';
+import { createArchiveOrders, type ArchiveOrders } from './archive-orders.js';
 import type { PipelineDeps } from '../activities/pipelines.js';
 import type { RunArchiveDeps } from '../activities/run-archives.js';
 import { createArchiveBox } from '../audit/archive-box.js';
@@ -8,12 +8,12 @@ import { createSigner } from '../audit/signing.js';
 import type { WorkerConfig as Config } from '../config/config.js';
 import type { Db } from '../db/connect.js';
 import type { OwnedDiscussionRun } from '../db/discussion-archives.js';
-import { listClosedDiscussions } from '../temporal/closed-discussions.js';
-import { readClosedHistory } from '../temporal/closed-history.js';
+import { listClosedDiscussions } from '../temporal/client/discussions.js';
+import { readClosedHistory } from '../temporal/client/archives.js';
 import type { CodeVersion } from '../temporal/code-version.js';
 import { createKeyRing } from '../temporal/key-ring.js';
 import { createPayloadCodec } from '../temporal/payload-codec.js';
-import { discussionArchiveStart } from '../temporal/start-options.js';
+import { discussionArchiveStart } from '../temporal/client/start-options.js';
 import type { Logger } from '../telemetry/logger.js';
 import { createArchiveSweep, createDiscussionSweep } from './archive-sweep.js';
 
@@ -39,7 +39,7 @@ export function archivingOf(options: ArchivingOptions) {
   const { client, config, code, quietForMs, logger } = options;
   const { encryptionKeys, audit } = config;
   const { taskQueue } = config.temporal;
-  const door = createArchiveDoor({ client, taskQueue, quietForMs, logger });
+  const orders = createArchiveOrders({ client, taskQueue, quietForMs, logger });
   const deps: Pick<
     RunArchiveDeps & PipelineDeps,
     'archiveBox' | 'signer' | 'codec' | 'code' | 'readClosedHistory' | 'wantArchives'
@@ -50,19 +50,19 @@ export function archivingOf(options: ArchivingOptions) {
     codec: createPayloadCodec(createKeyRing(encryptionKeys)),
     readClosedHistory: (run) =>
       client.withDeadline(Date.now() + HISTORY_TIMEOUT_MS, () => readClosedHistory(client, run)),
-    wantArchives: door.wantArchives,
+    wantArchives: orders.wantArchives,
   };
   return {
     activityDeps: deps,
     /** What the reconciler does in each round. */
-    sweepArchives: sweeping(options, door),
-    close: door.close,
+    sweepArchives: sweeping(options, orders),
+    close: orders.close,
   };
 }
 
 function sweeping(
   { client, config, db }: ArchivingOptions,
-  { wantArchives }: ArchiveDoor,
+  { wantArchives }: ArchiveOrders,
 ): (now: Date) => Promise<void> {
   const { taskQueue } = config.temporal;
   const sweepRuns = createArchiveSweep({ db, wantArchives });

@@ -19,7 +19,7 @@ import type { Tracing } from '../telemetry/tracing.js';
 import { startWatchdog } from '../telemetry/watchdog.js';
 import { BUNDLE_PATH } from './bundle.js';
 import { createParts, type Parts } from './parts.js';
-import { tryUntilStopped, type PatienceDeps } from './patience.js';
+import { tryUntilStopped, type PatienceDeps } from './retry.js';
 import { serveStatus } from './status-server.js';
 import { connectWorker, createWorker } from './worker.js';
 

@@ -12,10 +12,10 @@ import type { UnendedRun } from '../db/pipelines.js';
 import { findUser } from '../db/users.js';
 import { pipelineWorkflowId, type PipelineId, type UserId } from '../domain/ids.js';
 import type { Role } from '../domain/permissions.js';
-import { listRunningRuns } from '../temporal/running-runs.js';
+import { listRunningRuns } from '../temporal/client/runs.js';
 import { readLiveness } from '../temporal/run-liveness.js';
-import { pipelineStart } from '../temporal/start-options.js';
-import { startUserDeletion } from '../temporal/user-workflows.js';
+import { pipelineStart } from '../temporal/client/start-options.js';
+import { startUserDeletion } from '../temporal/client/users.js';
 import type { Logger } from '../telemetry/logger.js';
 import { createReconciler, type Reconciler, type ReconcilerDeps } from './reconciler.js';
 

@@ -13,7 +13,7 @@ import {
 import { listMessages } from '../../db/messages.js';
 import { discussionWorkflowId } from '../../domain/ids.js';
 import { reportPrompts } from '../run-archives.js';
-import type { ClosedHistory, WorkflowRun } from '../../temporal/closed-history.js';
+import type { ClosedHistory, WorkflowRun } from '../../temporal/client/archives.js';
 
 export interface DiscussionArchiveActivities {
   /** Archives one run in Temporal of a discussion, once; without its history there is nothing to. */

@@ -22,7 +22,7 @@ import { removeRuns } from '../../db/removals.js';
 import { promptFor } from '../../domain/agent-prompts.js';
 import { pipelineWorkflowId } from '../../domain/ids.js';
 import { repairPrompt } from '../../domain/repair-prompts.js';
-import type { ClosedHistory } from '../../temporal/closed-history.js';
+import type { ClosedHistory } from '../../temporal/client/archives.js';
 import { createKeyRing } from '../../temporal/key-ring.js';
 import { createPayloadCodec } from '../../temporal/payload-codec.js';
 import { agentOf, designOf } from '../support/designs.js';

@@ -20,9 +20,9 @@ afterAll(() => api.close());
 beforeEach(async () => {
   admin = await api.register();
   await setRole(admin, 'admin');
-  api.door.cancelPipeline = NOBODY;
-  api.door.readLiveness = () => Promise.resolve('running');
-  api.door.releaseRun = NOBODY;
+  api.workflows.cancelPipeline = NOBODY;
+  api.workflows.readLiveness = () => Promise.resolve('running');
+  api.workflows.releaseRun = NOBODY;
 });
 
 const NOBODY = () => Promise.reject(new Error('this test expects no such call'));
@@ -262,7 +262,7 @@ describe('POST /admin/users/{user_id}/disable', () => {
     const active = await runOf(person);
     const asked: string[] = [];
     let isAway = true;
-    api.door.cancelPipeline = (userId, id) => {
+    api.workflows.cancelPipeline = (userId, id) => {
       asked.push(`${userId} ${id}`);
       return isAway && id === parked
         ? Promise.reject(new DomainError('unavailable', 'away'))
@@ -312,7 +312,7 @@ describe('GET /admin/stuck', () => {
     const person = await api.register();
     const waiting = await runOf(person, { status: 'running', waitingFor: 'approval' });
     const lost = await runOf(person, { createdAt: new Date(LONG_AGO.getTime() + 1_000) });
-    api.door.readLiveness = (id) => Promise.resolve(id === lost ? 'missing' : 'running');
+    api.workflows.readLiveness = (id) => Promise.resolve(id === lost ? 'missing' : 'running');
     expect(await stuckOf(person)).toMatchObject([
       { id: waiting, why: 'waiting', workflow: 'running', waiting_for: 'approval' },
       { id: lost, why: 'no-workflow', workflow: 'missing' },
@@ -338,7 +338,7 @@ describe('GET /admin/stuck', () => {
     await runOf(one, { status: 'running' });
     await runOf(two, { status: 'completed' });
     const young = await runOf(three, { createdAt: new Date() });
-    api.door.readLiveness = (id) => Promise.resolve(id === young ? 'missing' : 'running');
+    api.workflows.readLiveness = (id) => Promise.resolve(id === young ? 'missing' : 'running');
     expect([await stuckOf(one), await stuckOf(two), await stuckOf(three)]).toEqual([[], [], []]);
   });
 
@@ -359,7 +359,7 @@ describe('GET /admin/stuck', () => {
 
   test('is a 503 while Temporal is away', async () => {
     await runOf(await api.register());
-    api.door.readLiveness = () => Promise.reject(new Error('14 UNAVAILABLE'));
+    api.workflows.readLiveness = () => Promise.reject(new Error('14 UNAVAILABLE'));
     expect((await get('/stuck')).status).toBe(503);
   });
 });
@@ -373,7 +373,7 @@ describe('POST /admin/runs/{run_id}/release', () => {
 
   test('says how the run was let go of, and leaves its line', async () => {
     const id = await openRunOf();
-    api.door.releaseRun = (asked) => Promise.resolve(asked === id ? 'closed' : null);
+    api.workflows.releaseRun = (asked) => Promise.resolve(asked === id ? 'closed' : null);
     expect(await release(id.toUpperCase())).toMatchObject({
       status: 200,
       body: { outcome: 'closed' },
@@ -385,11 +385,11 @@ describe('POST /admin/runs/{run_id}/release', () => {
   });
 
   test('that came to nothing leaves its line, too', async () => {
-    api.door.releaseRun = () => Promise.reject(new DomainError('unavailable', 'x'));
+    api.workflows.releaseRun = () => Promise.reject(new DomainError('unavailable', 'x'));
     expect((await release(await openRunOf())).status).toBe(503);
-    api.door.releaseRun = () => Promise.reject(new DomainError('run-ended', 'x'));
+    api.workflows.releaseRun = () => Promise.reject(new DomainError('run-ended', 'x'));
     expect((await release(await openRunOf())).status).toBe(409);
-    api.door.releaseRun = () => Promise.resolve(null);
+    api.workflows.releaseRun = () => Promise.resolve(null);
     expect((await release(await openRunOf())).status).toBe(404);
     expect(await linesOf()).toHaveLength(3);
   });
@@ -409,7 +409,7 @@ describe('GET /admin/actions', () => {
       api.send('PUT', `/auth/users/${person.id}/${what}`, { token: admin.token, body });
     await put('role', { role: 'pro' });
     await put('budget', { daily_budget_usd: 2.5 });
-    api.door.startUserDeletion = () => Promise.resolve();
+    api.workflows.startUserDeletion = () => Promise.resolve();
     const path = `/auth/users/${person.id}`;
     await api.db.updateTable('users').set({ role: 'pro' }).where('id', '=', person.id).execute();
     await api.send('DELETE', path, { token: admin.token });

@@ -24,7 +24,7 @@ let requests = 0;
 let admin: Person;
 beforeAll(async () => {
   api = await startApiServer({ deps: { audit: { box, keys: [signer, former] } } });
-  api.door.requestArchives = () => {
+  api.workflows.requestArchives = () => {
     requests += 1;
     return Promise.resolve();
   };

@@ -69,7 +69,7 @@ describe('headers', () => {
 
   test('are all on a 500, which tells nothing but is logged', async () => {
     const person = await api.register();
-    api.door.readPipeline = () => Promise.reject(new Error('the secret inner cause'));
+    api.workflows.readPipeline = () => Promise.reject(new Error('the secret inner cause'));
     const path = '/pipelines/5f0f6f1c-7b3a-4c93-9d1b-1b2c3d4e5f60/status';
     const answer = await api.send('GET', path, { token: person.token, headers: origin });
     expect(answer.status).toBe(500);
@@ -100,7 +100,7 @@ describe('headers', () => {
     ['a part that says nothing more', new DomainError('model-timeout', 'away'), null],
   ])('are all on a 503 for %s', async (_what, error, retryAfter) => {
     const { token } = await api.register();
-    api.door.readPipeline = () => Promise.reject(error);
+    api.workflows.readPipeline = () => Promise.reject(error);
     const answer = await api.send('GET', FAILING, { token, headers: origin });
     expect(answer.status).toBe(503);
     expect(answer.body.detail).not.toContain('inner');
@@ -113,7 +113,7 @@ describe('headers', () => {
     ['of ours, which nobody can mend', new DomainError('internal', 'inner')],
   ])('are all on the 500 for a failure %s', async (_what, error) => {
     const { token } = await api.register();
-    api.door.readPipeline = () => Promise.reject(error);
+    api.workflows.readPipeline = () => Promise.reject(error);
     const answer = await api.send('GET', FAILING, { token, headers: origin });
     expect([answer.status, answer.body]).toEqual([500, { detail: 'Internal server error' }]);
     expectEveryHeader(answer.headers);
@@ -121,7 +121,7 @@ describe('headers', () => {
 
   test('are all on the 500 for an answer that cannot be written', async () => {
     const { token } = await api.register();
-    api.door.readPipeline = () => Promise.resolve({ ...runView(), started_at: 1n as any });
+    api.workflows.readPipeline = () => Promise.resolve({ ...runView(), started_at: 1n as any });
     const answer = await api.send('GET', FAILING, { token, headers: origin });
     expect([answer.status, answer.body]).toEqual([500, { detail: 'Internal server error' }]);
     expectEveryHeader(answer.headers);
@@ -445,7 +445,7 @@ describe('a request', () => {
     const { token } = await api.register();
     const path = '/api/v1/pipelines/5f0f6f1c-7b3a-4c93-9d1b-1b2c3d4e5f60/status';
     const asked = Promise.withResolvers<undefined>();
-    api.door.readPipeline = () => {
+    api.workflows.readPipeline = () => {
       asked.resolve(undefined);
       return new Promise(() => undefined);
     };

@@ -15,9 +15,9 @@ beforeEach(async () => {
 });
 afterAll(() => api.close());
 
-/** The door as the real one behaves: it records what the vendor said. */
+/** As the real one behaves: it records what the vendor said. */
 function vendorSays(outcome: 'valid' | 'invalid' | 'unchecked', models: string[] = []): void {
-  api.door.validateKey = async (order) => {
+  api.workflows.validateKey = async (order) => {
     const key = await openKey(api.db, box, order);
     if (outcome !== 'unchecked') {
       const isValid = outcome === 'valid';

@@ -4,7 +4,7 @@
  */
 import type { Redis } from 'ioredis';
 import { randomUUID } from 'node:crypto';
-import { createWorkflowDoor } from '../../api/workflows.js';
+import { createWorkflows } from '../../api/workflows.js';
 import { connectDb, type Db } from '../../db/connect.js';
 import { createBus, type Bus } from '../../events/bus.js';
 import { connectRedis } from '../../events/redis.js';
@@ -50,7 +50,7 @@ beforeAll(async () => {
     },
     [Buffer.alloc(32)],
   );
-  const workflows = createWorkflowDoor({
+  const workflows = createWorkflows({
     db: watched,
     bus,
     redis,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
-import type { WorkflowDoor } from '../../api/deps.js';
+import type { Workflows } from '../../api/deps.js';
 import { DomainError, type ErrorCode } from '../../domain/errors.js';
 import { endedView, runView, startApiServer } from '../support/api-server.js';
 import type { ApiServer, Person } from '../support/api-server.js';
@@ -9,7 +9,7 @@ import { until } from '../support/until.js';
 
 let api: ApiServer;
 let person: Person;
-type Order = Parameters<WorkflowDoor['startPipeline']>[0];
+type Order = Parameters<Workflows['startPipeline']>[0];
 let orders: Order[];
 
 beforeAll(async () => {
@@ -19,13 +19,13 @@ beforeEach(async () => {
   person = await api.register();
   orders = [];
   const ended = endedView();
-  api.door.startPipeline = (order) => {
+  api.workflows.startPipeline = (order) => {
     orders.push(order);
     return Promise.resolve({ kind: 'admitted', pipelineId: ended.pipeline_id });
   };
-  api.door.waitForEnd = () => Promise.resolve(ended);
-  api.door.readPipeline = () => Promise.resolve(null);
-  api.door.cancelPipeline = () => Promise.resolve(null);
+  api.workflows.waitForEnd = () => Promise.resolve(ended);
+  api.workflows.readPipeline = () => Promise.resolve(null);
+  api.workflows.cancelPipeline = () => Promise.resolve(null);
 });
 afterAll(() => api.close());
 
@@ -290,13 +290,13 @@ describe.each(ROUTES)('POST /pipelines/%s', (route) => {
     ['unavailable', 'Please try again.', 503],
   ])('a refusal %s is shown with its text', async (code, detail, status) => {
     const error = new DomainError(code, detail);
-    api.door.startPipeline = () => Promise.resolve({ kind: 'refused', error });
+    api.workflows.startPipeline = () => Promise.resolve({ kind: 'refused', error });
     const answer = await post(route, { design: DESIGN });
     expect([answer.status, answer.body]).toEqual([status, { detail }]);
   });
 
   test('a failure before the run that nobody foresaw is 500', async () => {
-    api.door.startPipeline = () => Promise.reject(new Error('the inner cause'));
+    api.workflows.startPipeline = () => Promise.reject(new Error('the inner cause'));
     const answer = await post(route, { design: DESIGN });
     expect([answer.status, answer.body]).toEqual([500, { detail: 'Internal server error' }]);
     const failures = api.lines().filter(({ event }) => event === 'request failed');
@@ -311,17 +311,17 @@ describe.each(ROUTES)('POST /pipelines/%s', (route) => {
   });
 
   test('a failed run is 200', async () => {
-    api.door.waitForEnd = () => Promise.resolve(endedView({ status: 'failed' }));
+    api.workflows.waitForEnd = () => Promise.resolve(endedView({ status: 'failed' }));
     const { status, body } = await post(route, { design: DESIGN });
     expect([status, body.status]).toEqual([200, 'failed']);
   });
 
   test('with Prefer: respond-async it does not wait', async () => {
     const running = runView();
-    api.door.startPipeline = () =>
+    api.workflows.startPipeline = () =>
       Promise.resolve({ kind: 'admitted', pipelineId: running.pipeline_id });
-    api.door.readPipeline = () => Promise.resolve(running);
-    api.door.waitForEnd = () => new Promise(() => undefined);
+    api.workflows.readPipeline = () => Promise.resolve(running);
+    api.workflows.waitForEnd = () => new Promise(() => undefined);
     const answer = await post(route, { design: DESIGN }, { Prefer: 'wait=1, respond-async' });
     expect([answer.status, answer.body]).toEqual([202, running]);
     expect(answer.headers.get('location')).toBe(`/api/v1/pipelines/${running.pipeline_id}/status`);
@@ -329,10 +329,10 @@ describe.each(ROUTES)('POST /pipelines/%s', (route) => {
 
   test('a run that goes on after the wait is 202 with its place', async () => {
     const running = runView();
-    api.door.startPipeline = () =>
+    api.workflows.startPipeline = () =>
       Promise.resolve({ kind: 'admitted', pipelineId: running.pipeline_id });
     let waitMs = 0;
-    api.door.waitForEnd = (_id, options) => {
+    api.workflows.waitForEnd = (_id, options) => {
       waitMs = options.waitMs;
       return Promise.resolve(running);
     };
@@ -346,11 +346,11 @@ describe.each(ROUTES)('POST /pipelines/%s', (route) => {
     let hasAborted = false;
     let isWaiting = false;
     let cancelled = 0;
-    api.door.cancelPipeline = () => {
+    api.workflows.cancelPipeline = () => {
       cancelled += 1;
       return Promise.resolve(null);
     };
-    api.door.waitForEnd = async (_id, { signal }) => {
+    api.workflows.waitForEnd = async (_id, { signal }) => {
       isWaiting = true;
       await once(signal, 'abort');
       hasAborted = true;
@@ -377,7 +377,7 @@ describe('running what a discussion has confirmed', () => {
   test('asks for that conversation', async () => {
     const conversationId = randomUUID();
     const asked: unknown[] = [];
-    api.door.runConfirmed = (order) => {
+    api.workflows.runConfirmed = (order) => {
       asked.push(order);
       return Promise.resolve({ kind: 'admitted', pipelineId: randomUUID() });
     };
@@ -393,7 +393,7 @@ describe('running what a discussion has confirmed', () => {
     ['not-found', 'Conversation not found', 404],
   ])('%s is shown with its text', async (code, detail, status) => {
     const error = new DomainError(code, detail);
-    api.door.runConfirmed = () => Promise.resolve({ kind: 'refused', error });
+    api.workflows.runConfirmed = () => Promise.resolve({ kind: 'refused', error });
     const answer = await post('execute', { conversation_id: randomUUID() });
     expect([answer.status, answer.body]).toEqual([status, { detail }]);
   });
@@ -453,7 +453,7 @@ describe('a run', () => {
   test('shows its status and, once ended, its result', async () => {
     const running = runView();
     const owners: string[] = [];
-    api.door.readPipeline = (userId) => {
+    api.workflows.readPipeline = (userId) => {
       owners.push(userId);
       return Promise.resolve(running);
     };
@@ -462,7 +462,7 @@ describe('a run', () => {
     const early = await ask(`${running.pipeline_id}/result`);
     expect([early.status, early.body]).toEqual([202, { detail: 'Pipeline still running' }]);
     const ended = endedView();
-    api.door.readPipeline = () => Promise.resolve(ended);
+    api.workflows.readPipeline = () => Promise.resolve(ended);
     const late = await ask(`${ended.pipeline_id}/result`);
     expect([late.status, late.body]).toEqual([200, ended.result]);
     expect(owners).toEqual([person.id, person.id]);
@@ -470,17 +470,17 @@ describe('a run', () => {
 
   test('is cancelled with 202, or was over with 200', async () => {
     const view = runView();
-    api.door.cancelPipeline = () => Promise.resolve({ kind: 'asked', view });
+    api.workflows.cancelPipeline = () => Promise.resolve({ kind: 'asked', view });
     const asked = await ask(`${view.pipeline_id}/cancel`, 'POST');
     expect([asked.status, asked.body]).toEqual([202, view]);
     const ended = endedView();
-    api.door.cancelPipeline = () => Promise.resolve({ kind: 'already-ended', view: ended });
+    api.workflows.cancelPipeline = () => Promise.resolve({ kind: 'already-ended', view: ended });
     const late = await ask(`${view.pipeline_id}/cancel`, 'POST');
     expect([late.status, late.body]).toEqual([200, ended]);
   });
 
   test('that cannot be shown now is logged with its id', async () => {
-    api.door.readPipeline = () => Promise.reject(new Error('inner'));
+    api.workflows.readPipeline = () => Promise.reject(new Error('inner'));
     const pipelineId = randomUUID();
     expect((await ask(`${pipelineId}/status`)).status).toBe(500);
     const failures = api.lines().filter(({ event }) => event === 'request failed');

@@ -1,8 +1,8 @@
-/** Letting go of runs, with the real Temporal behind the door; nobody works there. */
+/** Letting go of runs, with the real Temporal; no worker polls there. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { createWorkflowDoor } from '../../api/workflows.js';
-import type { WorkflowDoor } from '../../api/deps.js';
+import { createWorkflows } from '../../api/workflows.js';
+import type { Workflows } from '../../api/deps.js';
 import type { Db } from '../../db/connect.js';
 import { openRun, readRunById } from '../../db/pipelines.js';
 import { parkRun, takeSlot } from '../../db/slots.js';
@@ -12,7 +12,7 @@ import { createBus, type Bus } from '../../events/bus.js';
 import { connectRedis } from '../../events/redis.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
-import { pipelineStart } from '../../temporal/start-options.js';
+import { pipelineStart } from '../../temporal/client/start-options.js';
 import { admittedRun } from '../support/runs.js';
 import { TEST_MACS } from '../support/redis.js';
 import { createTestDb, createTestUser, testServers, type TestDb } from '../support/servers.js';
@@ -24,7 +24,7 @@ let db: Db;
 let temporal: TemporalClient;
 let redis: Redis;
 let bus: Bus;
-let door: WorkflowDoor;
+let workflows: Workflows;
 beforeAll(async () => {
   server = await createTestDb();
   db = server.db;
@@ -33,7 +33,7 @@ beforeAll(async () => {
   temporal = await connectTemporal(options, [randomBytes(32)]);
   redis = connectRedis({ url: redisUrl, name: 'test', logger: silentLogger });
   bus = createBus({ redisUrl, logger: silentLogger, macs: TEST_MACS });
-  door = createWorkflowDoor({
+  workflows = createWorkflows({
     ...{ db, bus, redis, client: temporal.client, taskQueue: TASK_QUEUE },
     limits: { idleMs: 1_000, maxHistoryEvents: 100 },
     keySources: { serverKeys: true, simulated: false, readableSeals: [] },
@@ -83,8 +83,8 @@ async function eventsOf(pipelineId: string): Promise<readonly string[]> {
 
 test('a run that nobody has started is ended as cancelled, and its slot is free', async () => {
   const { pipelineId } = await run();
-  expect(await door.readLiveness(pipelineId)).toBe('missing');
-  expect(await door.releaseRun(pipelineId)).toBe('closed');
+  expect(await workflows.readLiveness(pipelineId)).toBe('missing');
+  expect(await workflows.releaseRun(pipelineId)).toBe('closed');
   expect(await readRunById(db, pipelineId)).toMatchObject({
     status: 'cancelled',
     holdsSlot: false,
@@ -98,8 +98,8 @@ test.each(['missing', 'closed'] as const)(
       opened: true,
       ...(workflow === 'closed' ? { workflow } : {}),
     });
-    expect(await door.readLiveness(pipelineId)).toBe(workflow);
-    expect(await door.releaseRun(pipelineId)).toBe('closed');
+    expect(await workflows.readLiveness(pipelineId)).toBe(workflow);
+    expect(await workflows.releaseRun(pipelineId)).toBe('closed');
     expect(await readRunById(db, pipelineId)).toMatchObject({
       status: 'failed',
       holdsSlot: false,
@@ -109,8 +109,8 @@ test.each(['missing', 'closed'] as const)(
 
 test('a run whose workflow lives is asked to end, and ends as its workflow says', async () => {
   const { pipelineId } = await run({ opened: true, workflow: 'running' });
-  expect(await door.readLiveness(pipelineId)).toBe('running');
-  expect(await door.releaseRun(pipelineId)).toBe('asked-to-end');
+  expect(await workflows.readLiveness(pipelineId)).toBe('running');
+  expect(await workflows.releaseRun(pipelineId)).toBe('asked-to-end');
   expect(await eventsOf(pipelineId)).toEqual(['cancel']);
   expect(await readRunById(db, pipelineId)).toMatchObject({ status: 'running' });
 });
@@ -118,9 +118,9 @@ test('a run whose workflow lives is asked to end, and ends as its workflow says'
 test('a run that is named in capitals is the one that is cancelled, paused and resumed', async () => {
   const { userId, pipelineId } = await run({ opened: true, workflow: 'running' });
   const capitals = pipelineId.toUpperCase();
-  await door.pauseRun(userId, capitals);
-  await door.resumeRun(userId, capitals);
-  await door.cancelPipeline(userId, capitals);
+  await workflows.pauseRun(userId, capitals);
+  await workflows.resumeRun(userId, capitals);
+  await workflows.cancelPipeline(userId, capitals);
   expect(await eventsOf(pipelineId)).toEqual(['pauseRun', 'resumeRun', 'cancel']);
 });
 
@@ -140,7 +140,7 @@ describe('a run that queues for its slot', () => {
 
   test('is given a slot that nobody holds, and told', async () => {
     const { pipelineId } = await queued();
-    expect(await door.releaseRun(pipelineId)).toBe('slot-handed-on');
+    expect(await workflows.releaseRun(pipelineId)).toBe('slot-handed-on');
     expect(await eventsOf(pipelineId)).toEqual(['slotGranted']);
     const taken = inTransaction(db, (tx) => takeSlot(tx, { pipelineId, now: new Date() }));
     expect(await taken).toBe('taken');
@@ -149,14 +149,14 @@ describe('a run that queues for its slot', () => {
   test('is asked to end where another run holds it', async () => {
     const { userId, pipelineId } = await queued();
     const holder = await run({ userId });
-    expect(await door.releaseRun(pipelineId)).toBe('asked-to-end');
+    expect(await workflows.releaseRun(pipelineId)).toBe('asked-to-end');
     expect(await readRunById(db, holder.pipelineId)).toMatchObject({ holdsSlot: true });
   });
 });
 
 test('a run that has ended is refused, one that is none is null', async () => {
   const { pipelineId } = await run();
-  await door.releaseRun(pipelineId);
-  await expect(door.releaseRun(pipelineId)).rejects.toMatchObject({ code: 'run-ended' });
-  expect(await door.releaseRun(randomUUID())).toBeNull();
+  await workflows.releaseRun(pipelineId);
+  await expect(workflows.releaseRun(pipelineId)).rejects.toMatchObject({ code: 'run-ended' });
+  expect(await workflows.releaseRun(randomUUID())).toBeNull();
 });

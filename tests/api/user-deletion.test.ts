@@ -15,7 +15,7 @@ beforeEach(() => {
 
 /** What becomes of an order: the workflow itself is not under test here. */
 function carryOut(when: 'at once' | 'later'): void {
-  api.door.startUserDeletion = async (userId) => {
+  api.workflows.startUserDeletion = async (userId) => {
     ordered.push(userId);
     await (when === 'at once' ? removeUser(api.db, userId, () => ({})) : undefined);
   };

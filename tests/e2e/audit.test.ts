@@ -7,7 +7,7 @@ import { isOf, type ContentEntry, type DataOf } from '../../audit/contents.js';
 import { checkPrompts } from '../../audit/prompts.js';
 import { createArchiveBox } from '../../audit/archive-box.js';
 import { createSigner } from '../../audit/signing.js';
-import { createArchiveDoor } from '../../activities/archive-door.js';
+import { createArchiveOrders } from '../../worker/archive-orders.js';
 import { closeRun } from '../../db/pipelines.js';
 import { pipelineWorkflowId } from '../../domain/ids.js';
 import { hashOfBundle } from '../../temporal/code-version.js';
@@ -157,12 +157,12 @@ test('a run that is terminated from outside is archived as it was', async () => 
   const closed = { id, outcome: { kind: 'internal' }, now: new Date() } as const;
   await db.transaction().execute((tx) => closeRun(tx, { ...closed, pipelineId: id }));
   const taskQueue = env['TEMPORAL_TASK_QUEUE'] ?? '';
-  const door = createArchiveDoor({
+  const orders = createArchiveOrders({
     ...{ client: temporal.client, taskQueue, logger: silentLogger },
     quietForMs: () => 0,
   });
-  door.wantArchives();
-  await door.close();
+  orders.wantArchives();
+  await orders.close();
   const contents = await archived(id);
   expect(contents.filter(isOf('approval')).map(({ data }) => data.state)).toEqual(['withdrawn']);
   const last = contents.filter(isOf('event')).at(-1)?.data;

@@ -1,11 +1,11 @@
-/** The HTTP API on a free port, with real PostgreSQL and Redis and a fake door to Temporal. */
+/** The HTTP API on a free port, with real PostgreSQL and Redis and a stand-in for Temporal. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Redis } from 'ioredis';
 import { createApp } from '../../api/app.js';
-import type { ApiConfig, AppDeps, WorkflowDoor } from '../../api/deps.js';
+import type { ApiConfig, AppDeps, Workflows } from '../../api/deps.js';
 import { createCredentialWatch } from '../../api/credential-watch.js';
 import { createHttpServer } from '../../api/http-server.js';
 import { securityHeadersOf } from '../../api/middleware/headers.js';
@@ -37,8 +37,8 @@ export interface ApiServer {
   stopWaiting(): void;
   /** Every line that the API has logged. */
   readonly lines: () => Record<string, unknown>[];
-  /** The fake door; tests replace its functions. */
-  readonly door: WorkflowDoor;
+  /** Stands in for Temporal; tests replace its functions. */
+  readonly workflows: Workflows;
   readonly changedKeys: string[];
   /** Serves requests of another server's, too. */
   readonly handle: RequestListener;
@@ -124,7 +124,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     accessMinutes: 30,
     refreshDays: 7,
   });
-  const door = createFakeDoor();
+  const workflows = createFakeWorkflows();
   const changedKeys: string[] = [];
   const logger = createLogger('api', {
     level: 'debug',
@@ -148,7 +148,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
       keys: [],
     },
     tokens,
-    workflows: door,
+    workflows: workflows,
     decodePayloads: createRemoteDecoder([Buffer.alloc(32)]),
     userChanged: bus.publishUserGone,
     watch,
@@ -192,7 +192,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     stopWaiting: () => {
       stopping.abort();
     },
-    door,
+    workflows,
     changedKeys,
     handle,
     lines: () => written.map((line) => JSON.parse(line) as Record<string, unknown>),
@@ -230,7 +230,7 @@ const resolved = (): Promise<void> => Promise.resolve();
 
 const NOBODY_ASKED = () => Promise.reject(new Error('this test expects no such call'));
 
-function createFakeDoor(): WorkflowDoor {
+function createFakeWorkflows(): Workflows {
   return {
     startPipeline: NOBODY_ASKED,
     runConfirmed: NOBODY_ASKED,

@@ -11,7 +11,7 @@ import { pipelineWorkflowId } from '../../domain/ids.js';
 import { isFinal } from '../../domain/results.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import type { TemporalClient } from '../../temporal/connection.js';
-import { pipelineStart } from '../../temporal/start-options.js';
+import { pipelineStart } from '../../temporal/client/start-options.js';
 import { startProduct, type Product, type ProductOptions } from './product.js';
 import { admittedRun } from './runs.js';
 import { createTestUser } from './servers.js';

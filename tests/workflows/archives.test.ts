@@ -1,6 +1,6 @@
 /** The workflow that makes archives of runs, on a real server, on what its activity says. */
 import { randomUUID } from 'node:crypto';
-import { createArchiveDoor, type ArchiveDoor } from '../../activities/archive-door.js';
+import { createArchiveOrders, type ArchiveOrders } from '../../worker/archive-orders.js';
 import type { ArchiveSlice } from '../../activities/run-archives.js';
 import { archivesWorkflowId } from '../../domain/ids.js';
 import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
@@ -19,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => stage.close());
 
 interface Stage {
-  readonly door: ArchiveDoor;
+  readonly orders: ArchiveOrders;
   readonly asked: readonly (string | null)[];
   /** How the workflow stands; null: there is none. */
   status(): Promise<string | null>;
@@ -42,7 +42,7 @@ async function archiving(
   });
   const { client } = temporal;
   const logger = createLogger('test', { level: 'silent' });
-  const door = createArchiveDoor({
+  const orders = createArchiveOrders({
     ...{ client, taskQueue, logger, quietForMs },
     ...{ quietMs: 20, latestMs: 500 },
   });
@@ -54,17 +54,17 @@ async function archiving(
       return null;
     }
   };
-  await worker.runUntil(work({ door, asked, status }));
+  await worker.runUntil(work({ orders, asked, status }));
 }
 
 test('many orders within a moment are one, and one that is there ends when all is done', async () => {
-  await archiving([DONE], async ({ door, asked, status }) => {
+  await archiving([DONE], async ({ orders, asked, status }) => {
     for (let count = 0; count < 50; count += 1) {
-      door.wantArchives();
+      orders.wantArchives();
     }
     await until('it has ended', async () => (await status()) === 'COMPLETED');
     expect(asked).toEqual([null]);
-    door.wantArchives();
+    orders.wantArchives();
     await until('another one has looked', () => asked.length === 2);
   });
 });
@@ -73,12 +73,12 @@ test('a worker with work to do orders none until it has time, or has had none fo
   let isBusy = true;
   const quietForMs = () => (isBusy ? 0 : Infinity);
   const startedAt = performance.now();
-  const story = async ({ door, asked, status }: Stage) => {
-    door.wantArchives();
+  const story = async ({ orders, asked, status }: Stage) => {
+    orders.wantArchives();
     await until('it has ended', async () => (await status()) === 'COMPLETED');
     expect(performance.now() - startedAt).toBeGreaterThanOrEqual(500);
     isBusy = false;
-    door.wantArchives();
+    orders.wantArchives();
     await until('another one has looked', () => asked.length === 2);
   };
   await archiving([DONE], story, quietForMs);
@@ -86,8 +86,8 @@ test('a worker with work to do orders none until it has time, or has had none fo
 
 test('it goes on where a slice has stopped', async () => {
   const next = '2026-11-24T12:00:00.000Z';
-  await archiving([{ archived: 9, left: 0, next }, DONE], async ({ door, asked, status }) => {
-    door.wantArchives();
+  await archiving([{ archived: 9, left: 0, next }, DONE], async ({ orders, asked, status }) => {
+    orders.wantArchives();
     await until('it has ended', async () => (await status()) === 'COMPLETED');
     expect(asked).toEqual([null, next]);
   });
@@ -96,8 +96,8 @@ test('it goes on where a slice has stopped', async () => {
 test('its history stays short, however many slices there are', async () => {
   const more = { archived: 1, left: 0, next: '2026-11-24T12:00:00.000Z' };
   const many = Array.from({ length: 120 }, () => more);
-  await archiving([...many, DONE], async ({ door, asked, status }) => {
-    door.wantArchives();
+  await archiving([...many, DONE], async ({ orders, asked, status }) => {
+    orders.wantArchives();
     await until('it has ended', async () => (await status()) === 'COMPLETED');
     expect(asked.filter((from) => from === null).length).toBeGreaterThan(1); // it has begun anew
   });
@@ -105,8 +105,8 @@ test('its history stays short, however many slices there are', async () => {
 
 test('it looks again after those that have not closed', async () => {
   const open = { archived: 0, left: 1, next: null };
-  await archiving([open, open, DONE], async ({ door, asked, status }) => {
-    door.wantArchives();
+  await archiving([open, open, DONE], async ({ orders, asked, status }) => {
+    orders.wantArchives();
     await until('it has ended', async () => (await status()) === 'COMPLETED');
     expect(asked).toEqual([null, null, null]);
   });
@@ -120,11 +120,11 @@ test('a run that ends while it looks is not forgotten', async () => {
     await isTold.promise;
     return DONE;
   };
-  await archiving([first, DONE], async ({ door, asked, status }) => {
-    door.wantArchives();
+  await archiving([first, DONE], async ({ orders, asked, status }) => {
+    orders.wantArchives();
     await looking.promise;
-    door.wantArchives();
-    await door.close(); // tells it at once
+    orders.wantArchives();
+    await orders.close(); // tells it at once
     isTold.resolve(null);
     await until('it has ended', async () => (await status()) === 'COMPLETED');
     expect(asked).toHaveLength(2);
@@ -138,12 +138,12 @@ test('an order that fails is no error of whoever gave it', async () => {
     STAGE_KEYS,
   );
   const logger = createLogger('test', { destination: { write: (line) => void lines.push(line) } });
-  const door = createArchiveDoor({
+  const orders = createArchiveOrders({
     ...{ client: away.client, taskQueue: 'q', logger },
     ...{ quietForMs: () => 0, latestMs: 60_000 },
   });
-  door.wantArchives();
-  await door.close();
+  orders.wantArchives();
+  await orders.close();
   await until('it is told', () => lines.join().includes('archives wait for the reconciler'));
   await away.close();
 });

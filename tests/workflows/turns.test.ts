@@ -13,7 +13,7 @@ import { designsByRules } from '../../domain/design-rules.js';
 import { intentByRules } from '../../domain/intents.js';
 import { discussionWorkflowId } from '../../domain/ids.js';
 import { startTalk, type Talk } from '../../domain/talk.js';
-import { discussionStart } from '../../temporal/start-options.js';
+import { discussionStart } from '../../temporal/client/start-options.js';
 import { discussionQuery } from '../../workflows/discussion.messages.js';
 import { createTestConversation } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';

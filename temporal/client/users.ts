@@ -1,7 +1,7 @@
 /** All that Temporal keeps of a user, found by the search attribute that each workflow carries. */
 import { isGrpcServiceError, WorkflowNotFoundError, type Client } from '@temporalio/client';
-import type { UserId } from '../domain/ids.js';
-import type { SearchAttributeName } from '../domain/search-attributes.js';
+import type { UserId } from '../../domain/ids.js';
+import type { SearchAttributeName } from '../../domain/search-attributes.js';
 import { userDeletionStart } from './start-options.js';
 
 /**

@@ -13,11 +13,11 @@ import {
   type ConversationId,
   type PipelineId,
   type UserId,
-} from '../domain/ids.js';
-import type { Role } from '../domain/permissions.js';
-import { lastPriorityOf, priorityOf } from '../domain/priorities.js';
-import { runStartOf, WORKFLOW_TASK_TIMEOUT } from '../domain/run-start.js';
-import type { SearchAttributeName } from '../domain/search-attributes.js';
+} from '../../domain/ids.js';
+import type { Role } from '../../domain/permissions.js';
+import { lastPriorityOf, priorityOf } from '../../domain/priorities.js';
+import { runStartOf, WORKFLOW_TASK_TIMEOUT } from '../../domain/run-start.js';
+import type { SearchAttributeName } from '../../domain/search-attributes.js';
 
 export interface Starter {
   readonly userId: UserId;

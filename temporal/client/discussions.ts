@@ -1,6 +1,6 @@
 /** Runs of discussions that have closed, as Temporal lists them. */
 import type { Client } from '@temporalio/client';
-import { conversationIdIn } from '../domain/ids.js';
+import { conversationIdIn } from '../../domain/ids.js';
 
 export interface ClosedDiscussion {
   readonly conversationId: string;

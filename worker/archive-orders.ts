@@ -3,10 +3,10 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Logger } from '../telemetry/logger.js';
-import { archivesStart } from '../temporal/start-options.js';
+import { archivesStart } from '../temporal/client/start-options.js';
 import { runsEndedSignal } from '../workflows/archives.messages.js';
 
-export interface ArchiveDoor {
+export interface ArchiveOrders {
   /** Runs have ended; never fails: what is lost is ordered by the reconciler. */
   wantArchives(): void;
   /** What is wanted is ordered at once. */
@@ -22,7 +22,7 @@ const TIMEOUT_MS = 5_000;
 /** What a process that ends has left for it. */
 const CLOSING_TIMEOUT_MS = 500;
 
-export function createArchiveDoor(deps: {
+export function createArchiveOrders(deps: {
   readonly client: Client;
   readonly taskQueue: string;
   readonly logger: Logger;
@@ -30,7 +30,7 @@ export function createArchiveDoor(deps: {
   readonly quietForMs: () => number;
   readonly quietMs?: number;
   readonly latestMs?: number;
-}): ArchiveDoor {
+}): ArchiveOrders {
   const { client, taskQueue, logger, quietForMs } = deps;
   const { quietMs = QUIET_MS, latestMs = LATEST_MS } = deps;
   const outside = AsyncLocalStorage.snapshot(); // an order is of many runs, and no part of one's trace

@@ -1,6 +1,6 @@
 /** Runs whose workflow is running, as Temporal lists them. */
 import type { Client } from '@temporalio/client';
-import { pipelineIdIn, type PipelineId } from '../domain/ids.js';
+import { pipelineIdIn, type PipelineId } from '../../domain/ids.js';
 
 /**
  * The list lags behind a little: who is missing in it has to be asked for.

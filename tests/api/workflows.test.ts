@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { sql } from 'kysely';
-import { createWorkflowDoor } from '../../api/workflows.js';
+import { createWorkflows } from '../../api/workflows.js';
 import { connectDb, type Db } from '../../db/connect.js';
 import { saveDiscussion } from '../../db/discussions.js';
 import { openRun, readRunById } from '../../db/pipelines.js';
@@ -13,7 +13,7 @@ import { createBus, type Bus } from '../../events/bus.js';
 import { connectRedis } from '../../events/redis.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
-import { pipelineStart } from '../../temporal/start-options.js';
+import { pipelineStart } from '../../temporal/client/start-options.js';
 import { designOf } from '../support/designs.js';
 import { startLosingCommits, type LostCommits } from '../support/lost-commits.js';
 import { lockRow } from '../support/row-lock.js';
@@ -56,18 +56,18 @@ afterAll(async () => {
   await server.drop();
 });
 
-/** A door, and what it warns of. */
-function watchedDoor(through: Db, client: TemporalClient['client']) {
+/** The API's workflows, and what they warn of. */
+function watchedWorkflows(through: Db, client: TemporalClient['client']) {
   const warnings: string[] = [];
-  const door = createWorkflowDoor({
+  const workflows = createWorkflows({
     ...{ db: through, bus, redis, client, taskQueue: TASK_QUEUE, limits: LIMITS },
     keySources: { serverKeys: true, simulated: false, readableSeals: [] },
     logger: { ...silentLogger, warn: (event) => warnings.push(event) },
     stopping: new AbortController().signal,
   });
-  return { door, warnings };
+  return { workflows, warnings };
 }
-const doorTo = (through: Db) => watchedDoor(through, temporal.client).door;
+const workflowsOn = (through: Db) => watchedWorkflows(through, temporal.client).workflows;
 const newUser = async () =>
   ({ userId: (await createTestUser(server.db)).id, role: 'free' }) as const;
 const design = designOf(['reader', 'writer']);
@@ -95,7 +95,7 @@ describe('an admission whose commit nobody acknowledged', () => {
   test('is found again: the run is admitted once, and its id is answered', async () => {
     const user = await newUser();
     commits.lose(2);
-    const admission = await doorTo(db).startPipeline({ ...user, design, language: 'en' });
+    const admission = await workflowsOn(db).startPipeline({ ...user, design, language: 'en' });
     const [run, ...others] = await runsOf(user.userId);
     expect(others).toEqual([]);
     expect(admission).toEqual({ kind: 'admitted', pipelineId: run?.id });
@@ -106,7 +106,7 @@ describe('an admission whose commit nobody acknowledged', () => {
     const conversationId = await createTestConversation(server.db, user.userId);
     await confirm(user.userId, conversationId);
     commits.lose(1);
-    const admission = await doorTo(db).runConfirmed({ ...user, conversationId });
+    const admission = await workflowsOn(db).runConfirmed({ ...user, conversationId });
     const runs = await runsOf(user.userId);
     expect(runs).toHaveLength(1);
     expect(admission).toEqual({ kind: 'admitted', pipelineId: runs[0]?.id });
@@ -115,7 +115,7 @@ describe('an admission whose commit nobody acknowledged', () => {
   test('is an outage, if it goes on', async () => {
     const user = await newUser();
     commits.lose(1_000);
-    const starting = doorTo(db).startPipeline({ ...user, design, language: 'en' });
+    const starting = workflowsOn(db).startPipeline({ ...user, design, language: 'en' });
     const error: unknown = await starting.then(
       () => null,
       (failure: unknown) => failure,
@@ -128,7 +128,7 @@ describe('an admission whose commit nobody acknowledged', () => {
 test('an order of a user who is gone is refused at once', async () => {
   const ghost = { userId: randomUUID(), role: 'free' } as const;
   const since = Date.now();
-  const starting = doorTo(db).startPipeline({ ...ghost, design, language: 'en' });
+  const starting = workflowsOn(db).startPipeline({ ...ghost, design, language: 'en' });
   await expect(starting).rejects.toMatchObject({ code: 'not-found' });
   expect(Date.now() - since).toBeLessThan(4_500);
 });
@@ -137,7 +137,7 @@ describe('an order', () => {
   test('that is refused tells why, and leaves no run', async () => {
     const user = await newUser();
     await admittedRun(server.db, user, new Date());
-    const refused = await doorTo(server.db).startPipeline({ ...user, design, language: 'en' });
+    const refused = await workflowsOn(server.db).startPipeline({ ...user, design, language: 'en' });
     expect(refused).toMatchObject({ kind: 'refused', error: { code: 'pipeline-running' } });
     expect(await runsOf(user.userId)).toHaveLength(1);
   });
@@ -145,31 +145,31 @@ describe('an order', () => {
   test('for a discussion that has confirmed nothing is told so', async () => {
     const user = await newUser();
     const conversationId = await createTestConversation(server.db, user.userId);
-    const running = doorTo(server.db).runConfirmed({ ...user, conversationId });
+    const running = workflowsOn(server.db).runConfirmed({ ...user, conversationId });
     await expect(running).rejects.toMatchObject({ code: 'nothing-confirmed' });
   });
 });
 
-/** A door to a Temporal that is not there, and what it says of that. */
-async function doorToNowhere() {
+/** With a Temporal that is not there. */
+async function workflowsOfNowhere() {
   const address = '127.0.0.1:9';
   const options = { address, namespace: 'none', apiKey: null, tls: null };
   const nowhere = await connectTemporal(options, [randomBytes(32)]);
-  return { ...watchedDoor(server.db, nowhere.client), close: () => nowhere.close() };
+  return { ...watchedWorkflows(server.db, nowhere.client), close: () => nowhere.close() };
 }
 
 test.concurrent(
   'while Temporal is away runs are admitted and wait, and none can be cancelled',
   async () => {
-    const { door, warnings, close } = await doorToNowhere();
+    const { workflows, warnings, close } = await workflowsOfNowhere();
     const [one, other, third] = [await newUser(), await newUser(), await newUser()];
     const conversationId = await createTestConversation(server.db, other.userId);
     await confirm(other.userId, conversationId);
     const pending = await admittedRun(server.db, third, new Date());
     const [direct, confirmed] = await Promise.all([
-      door.startPipeline({ ...one, design, language: 'en' }),
-      door.runConfirmed({ ...other, conversationId }),
-      expect(door.cancelPipeline(third.userId, pending)).rejects.toMatchObject({
+      workflows.startPipeline({ ...one, design, language: 'en' }),
+      workflows.runConfirmed({ ...other, conversationId }),
+      expect(workflows.cancelPipeline(third.userId, pending)).rejects.toMatchObject({
         code: 'unavailable',
       }),
     ]);
@@ -194,19 +194,20 @@ test.concurrent(
       .set({ status: 'running', onBudget: 'pause' })
       .where('id', '=', waiting)
       .execute();
-    const { door: doorToNobody, warnings, close } = await doorToNowhere();
-    const refusal = (door: ReturnType<typeof doorTo>) => door.pauseRun(user.userId, pipelineId);
+    const { workflows: unreachable, warnings, close } = await workflowsOfNowhere();
+    const refusal = (workflows: ReturnType<typeof workflowsOn>) =>
+      workflows.pauseRun(user.userId, pipelineId);
     const code = 'unavailable';
     await Promise.all([
-      expect(refusal(doorTo(server.db))).rejects.toMatchObject({
+      expect(refusal(workflowsOn(server.db))).rejects.toMatchObject({
         code,
         message: 'The run does not work now: it is about to begin or to end, try again',
       }),
-      expect(refusal(doorToNobody)).rejects.toMatchObject({
+      expect(refusal(unreachable)).rejects.toMatchObject({
         code,
         message: 'The run cannot be reached now, try again',
       }),
-      doorToNobody.tellBudgetChanged(spender.userId), // the run itself looks again later
+      unreachable.tellBudgetChanged(spender.userId), // the run itself looks again later
     ]);
     expect(warnings).toEqual(['a run was not told']);
     await close();
@@ -218,10 +219,10 @@ test.concurrent(
   async () => {
     const user = await newUser();
     const pipelineId = await admittedRun(server.db, user, new Date());
-    const { door, warnings, close } = await doorToNowhere();
+    const { workflows, warnings, close } = await workflowsOfNowhere();
     await Promise.all([
-      door.startUserDeletion(user.userId),
-      expect(door.releaseRun(pipelineId)).rejects.toMatchObject({ code: 'unavailable' }),
+      workflows.startUserDeletion(user.userId),
+      expect(workflows.releaseRun(pipelineId)).rejects.toMatchObject({ code: 'unavailable' }),
     ]);
     expect(warnings).toEqual(['a deletion waits for the reconciler']);
     await close();
@@ -241,8 +242,8 @@ test('a discussion that cannot be told of the end of its run costs nothing but a
       },
     },
   });
-  const { door, warnings } = watchedDoor(server.db, deaf);
-  expect(await door.cancelPipeline(user.userId, pipelineId)).toMatchObject({ kind: 'asked' });
+  const { workflows, warnings } = watchedWorkflows(server.db, deaf);
+  expect(await workflows.cancelPipeline(user.userId, pipelineId)).toMatchObject({ kind: 'asked' });
   expect(await readRunById(server.db, pipelineId)).toMatchObject({ status: 'cancelled' });
   expect(warnings).toEqual(['a discussion was not told of the end of its run']);
 });
@@ -251,9 +252,9 @@ describe('cancelling', () => {
   test('a run that has ended tells how, and changes nothing', async () => {
     const user = await newUser();
     const pipelineId = await admittedRun(server.db, user, new Date());
-    const door = doorTo(server.db);
-    await door.cancelPipeline(user.userId, pipelineId); // nobody has taken it, so this ends it
-    const late = await door.cancelPipeline(user.userId, pipelineId);
+    const workflows = workflowsOn(server.db);
+    await workflows.cancelPipeline(user.userId, pipelineId); // nobody has taken it, so this ends it
+    const late = await workflows.cancelPipeline(user.userId, pipelineId);
     expect(late).toMatchObject({ kind: 'already-ended', view: { status: 'cancelled' } });
   });
 
@@ -264,7 +265,7 @@ describe('cancelling', () => {
       server.db,
       sql`update pipeline_executions set status = 'running' where id = ${pipelineId} returning id`,
     );
-    const cancelling = doorTo(server.db).cancelPipeline(user.userId, pipelineId);
+    const cancelling = workflowsOn(server.db).cancelPipeline(user.userId, pipelineId);
     await opening.awaited();
     await temporal.client.workflow.start('pipelineWorkflow', {
       ...pipelineStart({ pipelineId, designName: design.name }, user, TASK_QUEUE),
@@ -283,7 +284,7 @@ describe('cancelling', () => {
     const conversationId = await createTestConversation(server.db, user.userId);
     const order = { ...user, conversationId };
     const pipelineId = await admittedRun(server.db, order, new Date());
-    const asked = await doorTo(server.db).cancelPipeline(user.userId, pipelineId);
+    const asked = await workflowsOn(server.db).cancelPipeline(user.userId, pipelineId);
     expect(asked).toMatchObject({ kind: 'asked' });
     expect(await readRunById(server.db, pipelineId)).toMatchObject({
       status: 'cancelled',
@@ -298,7 +299,7 @@ describe('cancelling', () => {
     const user = await newUser();
     const pipelineId = await admittedRun(server.db, user, new Date());
     await server.db.transaction().execute((tx) => openRun(tx, pipelineId, { now: new Date() }));
-    const asked = await doorTo(server.db).cancelPipeline(user.userId, pipelineId);
+    const asked = await workflowsOn(server.db).cancelPipeline(user.userId, pipelineId);
     expect(asked).toMatchObject({ kind: 'asked', view: { status: 'running' } });
   });
 });
