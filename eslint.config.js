@@ -15,7 +15,7 @@ const MAY_IMPORT = {
   llm: ['domain', 'telemetry'],
   temporal: ['domain', 'telemetry'],
   audit: ['domain', 'db', 'temporal'],
-  activities: ['domain', 'telemetry', 'db', 'events', 'llm', 'temporal', 'audit', 't workflows'],
+  activities: ['domain', 'telemetry', 'db', 'events', 'llm', 'temporal', 'audit'],
   workflows: ['domain', 't activities'],
   worker: [
     'domain',
@@ -28,21 +28,10 @@ const MAY_IMPORT = {
     'audit',
     'activities',
   ],
-  api: ['domain', 'config', 'telemetry', 'db', 'events', 'temporal', 'audit', 't workflows'],
+  api: ['domain', 'config', 'telemetry', 'db', 'events', 'temporal', 'audit'],
   collector: ['domain', 'config', 'telemetry'],
   client: ['t domain'],
 };
-
-/** Files that may import the workflows' message definitions by value. */
-const MESSAGE_DOORS = [
-  'api/run-control.ts',
-  'api/run-end.ts',
-  'api/workflows.ts',
-  'worker/archive-orders.ts',
-  'activities/discussion-door.ts',
-  'activities/attempt-reports.ts',
-  'activities/pipeline-door.ts',
-];
 
 const ROOMS = Object.keys(MAY_IMPORT);
 
@@ -68,22 +57,28 @@ const rooms = ROOMS.flatMap((room) => {
   const rule = (patterns) => ({
     '@typescript-eslint/no-restricted-imports': ['error', { patterns: [...patterns, ...extra] }],
   });
-  const doors = MESSAGE_DOORS.filter((file) => file.startsWith(`${room}/`));
-  return [
-    { files: [`${room}/**/*.ts`], rules: rule(patternsOf(room)) },
-    ...doors.map((file) => ({
-      files: [file],
-      rules: rule([
-        ...patternsOf(room, ['workflows']),
-        {
-          regex: '^(\\.\\./)+workflows/(?!.*\\.messages\\.js$)',
-          allowTypeImports: true,
-          message: 'only *.messages may be imported by value',
-        },
-      ]),
-    })),
-  ];
+  return [{ files: [`${room}/**/*.ts`], rules: rule(patternsOf(room)) }];
 });
+
+/** The one place that starts, signals and asks workflows knows their messages, and their types as types. */
+const TEMPORAL_CLIENT = {
+  files: ['temporal/client/**/*.ts'],
+  rules: {
+    '@typescript-eslint/no-restricted-imports': [
+      'error',
+      {
+        patterns: [
+          ...patternsOf('temporal', ['workflows']),
+          {
+            regex: '^(\\.\\./)+workflows/(?!.*\\.messages\\.js$)',
+            allowTypeImports: true,
+            message: 'only *.messages may be imported by value',
+          },
+        ],
+      },
+    ],
+  },
+};
 
 export default tseslint.config(
   {
@@ -132,6 +127,7 @@ export default tseslint.config(
     },
   },
   ...rooms,
+  TEMPORAL_CLIENT,
   { files: ['config/config.ts'], rules: {} },
   {
     files: ['**/*.ts'],

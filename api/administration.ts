@@ -10,7 +10,7 @@ import type { PipelineId, UserId } from '../domain/ids.js';
 import { isFinal } from '../domain/results.js';
 import { whyStuck, type StuckReason } from '../domain/stuck.js';
 import type { Logger } from '../telemetry/logger.js';
-import type { RunLiveness } from '../temporal/run-liveness.js';
+import type { RunLiveness } from '../temporal/client/runs.js';
 import type { AppDeps, Release, Workflows } from './deps.js';
 
 export interface AdministrationDeps extends Pick<AppDeps, 'userChanged'> {

@@ -1,13 +1,8 @@
-import { randomUUID } from 'node:crypto';
-import type { Client } from '@temporalio/client';
 import { z } from 'zod';
-import { keyCheckStart } from '../temporal/client/start-options.js';
+import type { Temporal } from '../temporal/client/timeouts.js';
+import { checkKey } from '../temporal/client/users.js';
 import type { Logger } from '../telemetry/logger.js';
-import type { validateKeyWorkflow } from '../workflows/key-check.js';
 import type { KeyValidation } from './deps.js';
-
-/** Source: contract, README decision 15: the answer waits for the check up to 15 s. */
-const CHECK_WAIT_MS = 15_000;
 
 /** An answer that is not ours is none. */
 const verdictSchema = z.object({
@@ -17,18 +12,12 @@ const verdictSchema = z.object({
 });
 
 /** Asks the worker to check a stored key; whatever is away, the key is kept "not checked yet". */
-export async function checkKey(
-  deps: { client: Client; taskQueue: string; logger: Logger },
+export async function validateKey(
+  deps: { temporal: Temporal; logger: Logger },
   order: { userId: string; keyId: string },
 ): Promise<KeyValidation> {
   try {
-    const verdict = await deps.client.withDeadline(Date.now() + CHECK_WAIT_MS, () =>
-      deps.client.workflow.execute<typeof validateKeyWorkflow>('validateKeyWorkflow', {
-        ...keyCheckStart(order, { checkId: randomUUID(), taskQueue: deps.taskQueue }),
-        args: [order],
-      }),
-    );
-    const { outcome, provider, models } = verdictSchema.parse(verdict);
+    const { outcome, provider, models } = verdictSchema.parse(await checkKey(deps.temporal, order));
     return { outcome, message: messageOf(outcome, provider), models };
   } catch (error) {
     deps.logger.warn('vendor key not checked', { keyId: order.keyId, error });

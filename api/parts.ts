@@ -12,6 +12,7 @@ import type { Role } from '../domain/permissions.js';
 import { createBus, type Bus } from '../events/bus.js';
 import { createMacs, type Macs } from '../events/macs.js';
 import { connectRedis } from '../events/redis.js';
+import { READINESS_TIMEOUT_MS } from '../temporal/client/timeouts.js';
 import { connectTemporal, type TemporalClient } from '../temporal/connection.js';
 import { createRemoteDecoder } from '../temporal/remote-codec.js';
 import type { Logger } from '../telemetry/logger.js';
@@ -54,7 +55,7 @@ export async function createParts(
   const common: Common = { ...shared, stopping: stopping.signal };
   const metrics = createMetrics();
   const limiter = createRateLimiter(common);
-  const workflows = createDoor(common, secretBox);
+  const workflows = workflowsOf(common, secretBox);
   const leases = createLeases({
     redis,
     leaseSeconds: config.wsLeaseSeconds,
@@ -101,22 +102,21 @@ interface Common {
   readonly stopping: AbortSignal;
 }
 
-function createDoor(common: Common, secretBox: SecretBox): Workflows & Chat {
+function workflowsOf(common: Common, secretBox: SecretBox): Workflows & Chat {
   const { config, db, bus, redis, temporal, logger, stopping } = common;
   return createWorkflows({
     ...{ db, bus, redis, logger, stopping },
-    client: temporal.client,
-    taskQueue: config.temporal.taskQueue,
-    limits: {
-      idleMs: config.discussionIdleMs,
-      maxHistoryEvents: config.discussionMaxHistoryEvents,
+    temporal: {
+      client: temporal.client,
+      taskQueue: config.temporal.taskQueue,
+      limits: {
+        idleMs: config.discussionIdleMs,
+        maxHistoryEvents: config.discussionMaxHistoryEvents,
+      },
     },
     keySources: keySourcesOf(config.models, secretBox),
   });
 }
-
-/** A check that nobody waits for any more must not go on trying. */
-const CHECK_LIMIT_MS = 2_000;
 
 function checksOf({ db, redis, temporal }: Common): ReadinessChecks {
   return {
@@ -127,7 +127,7 @@ function checksOf({ db, redis, temporal }: Common): ReadinessChecks {
       await redis.ping();
     },
     async temporal() {
-      await temporal.connection.withDeadline(Date.now() + CHECK_LIMIT_MS, () =>
+      await temporal.connection.withDeadline(Date.now() + READINESS_TIMEOUT_MS, () =>
         temporal.connection.workflowService.getSystemInfo({}),
       );
     },

@@ -1,7 +1,7 @@
 /** What an owner may tell a run that works or waits: signals, after a look at its record. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import { WorkflowNotFoundError } from '@temporalio/client';
 import {
   findApproval,
   insertOffer,
@@ -13,22 +13,23 @@ import type { Db } from '../db/connect.js';
 import { readRun } from '../db/pipelines.js';
 import { findRunsOnBudget } from '../db/slots.js';
 import { DomainError } from '../domain/errors.js';
-import { pipelineWorkflowId, type PipelineId, type UserId } from '../domain/ids.js';
+import type { PipelineId, UserId } from '../domain/ids.js';
 import { previewOf } from '../domain/previews.js';
 import { isFinal, type PipelineStatusView } from '../domain/results.js';
 import { comparable } from '../domain/storable-text.js';
-import type { Logger } from '../telemetry/logger.js';
 import {
-  approvalOfferedSignal,
-  budgetChangedSignal,
-  pauseRunSignal,
-  resumeRunSignal,
-  slotGrantedSignal,
-} from '../workflows/pipeline.messages.js';
+  decideApproval,
+  notifyBudgetChanged,
+  notifySlotGranted,
+  pauseRun,
+  resumeRun,
+} from '../temporal/client/runs.js';
+import type { Temporal } from '../temporal/client/timeouts.js';
+import type { Logger } from '../telemetry/logger.js';
 
 export interface RunControlDeps {
   readonly db: Db;
-  readonly client: Client;
+  readonly temporal: Temporal;
   readonly logger: Logger;
 }
 
@@ -56,49 +57,49 @@ export interface RunControl {
   tellBudgetChanged(userId: UserId): Promise<void>;
 }
 
-/** How long a request waits for Temporal. */
-const PATIENCE_MS = 5_000;
 /** How long a request waits for the run to have taken a decision. */
 const RECORD_WAIT_MS = 5_000;
 const RECORD_POLL_MS = 50;
 
 export function createRunControl(deps: RunControlDeps): RunControl {
   return {
-    pauseRun: (userId, pipelineId) => tell(deps, { userId, pipelineId }, pauseRunSignal),
-    resumeRun: (userId, pipelineId) => tell(deps, { userId, pipelineId }, resumeRunSignal),
+    pauseRun: (userId, pipelineId) => steer(deps, { userId, pipelineId }, pauseRun),
+    resumeRun: (userId, pipelineId) => steer(deps, { userId, pipelineId }, resumeRun),
     offerDecision: (order) => offer(deps, order),
-    tellSlotGranted: (pipelineId) => tryToTell(deps, pipelineId, slotGrantedSignal),
+    tellSlotGranted: (pipelineId) => tryToNotify(deps, pipelineId, notifySlotGranted),
     async tellBudgetChanged(userId) {
       for (const pipelineId of await findRunsOnBudget(deps.db, userId)) {
-        await tryToTell(deps, pipelineId, budgetChangedSignal);
+        await tryToNotify(deps, pipelineId, notifyBudgetChanged);
       }
     },
   };
 }
 
-async function tryToTell(
-  deps: RunControlDeps,
+type Send = (temporal: Temporal, pipelineId: PipelineId) => Promise<void>;
+
+async function tryToNotify(
+  { temporal, logger }: RunControlDeps,
   pipelineId: PipelineId,
-  { name }: { readonly name: string },
+  notify: Send,
 ): Promise<void> {
   try {
-    await signal(deps, pipelineId, (run) => run.signal(name));
+    await notify(temporal, pipelineId);
   } catch (error) {
-    deps.logger.warn('a run was not told', { pipelineId, signal: name, error });
+    logger.warn('a run was not notified', { pipelineId, error });
   }
 }
 
-async function tell(
+async function steer(
   deps: RunControlDeps,
   { userId, pipelineId }: { userId: UserId; pipelineId: PipelineId },
-  what: typeof pauseRunSignal | typeof resumeRunSignal,
+  send: Send,
 ): Promise<PipelineStatusView | null> {
   const view = await readRun(deps.db, userId, pipelineId);
   if (view === null) {
     return null;
   }
   requireOpen(view);
-  await signal(deps, view.pipeline_id, (run) => run.signal(what.name));
+  await reach(() => send(deps.temporal, view.pipeline_id));
   return view;
 }
 
@@ -123,7 +124,7 @@ async function offer(deps: RunControlDeps, order: OfferOrder): Promise<ApprovalR
   const { node } = asked;
   const id = randomUUID();
   await insertOffer(deps.db, { ...order, pipelineId, node, id });
-  await signal(deps, pipelineId, (run) => run.signal(approvalOfferedSignal, { node, offerId: id }));
+  await reach(() => decideApproval(deps.temporal, pipelineId, { node, offerId: id }));
   const approval = await untilDecided(deps.db, { pipelineId, node });
   if (approval.state !== 'wanted' && approval.offerId !== id) {
     throw nothingToApprove(node, approval); // somebody, or the deadline, was quicker
@@ -160,18 +161,10 @@ async function untilDecided(db: Db, key: NodeKey): Promise<ApprovalRow> {
   }
 }
 
-type RunHandle = ReturnType<Client['workflow']['getHandle']>;
-
 /** @throws `unavailable` while Temporal is away, or while the run has not begun */
-async function signal(
-  { client }: RunControlDeps,
-  pipelineId: PipelineId,
-  send: (run: RunHandle) => Promise<void>,
-): Promise<void> {
+async function reach(send: () => Promise<void>): Promise<void> {
   try {
-    await client.withDeadline(Date.now() + PATIENCE_MS, () =>
-      send(client.workflow.getHandle(pipelineWorkflowId(pipelineId))),
-    );
+    await send();
   } catch (cause) {
     throw new DomainError(
       'unavailable',

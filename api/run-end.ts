@@ -1,45 +1,18 @@
 /** Ending runs: asked of their workflows where these live, written down here where they do not. */
-import { WorkflowNotFoundError } from '@temporalio/client';
 import { findChatAccess } from '../db/chat-access.js';
 import { closeRun, readRunById, type ClosedRun } from '../db/pipelines.js';
 import { handLostSlotOn } from '../db/slots.js';
 import { inTransaction } from '../db/transactions.js';
 import { DomainError } from '../domain/errors.js';
-import { pipelineWorkflowId, type ConversationId, type PipelineId } from '../domain/ids.js';
+import type { PipelineId } from '../domain/ids.js';
 import { isFinal } from '../domain/results.js';
 import type { RunOutcome } from '../domain/result-rules.js';
 import { announceEvents } from '../events/announce.js';
-import { readLiveness } from '../temporal/run-liveness.js';
-import { discussionStart, type Starter } from '../temporal/client/start-options.js';
-import { pipelineEndedSignal, type DiscussionInput } from '../workflows/discussion.messages.js';
+import { notifyRunEnded } from '../temporal/client/discussions.js';
+import { cancelRun, readRunLiveness } from '../temporal/client/runs.js';
 import type { Release } from './deps.js';
 import { createRunControl } from './run-control.js';
 import type { WorkflowsDeps } from './workflows.js';
-
-/** How long a request waits for Temporal. */
-const PATIENCE_MS = 5_000;
-
-export interface RunOfDiscussion extends Starter {
-  readonly conversationId: ConversationId;
-  readonly pipelineId: PipelineId;
-}
-
-/** Signals the run's discussion, with a start where it sleeps. */
-export async function tell(
-  deps: WorkflowsDeps,
-  signal: typeof pipelineEndedSignal,
-  run: RunOfDiscussion,
-): Promise<void> {
-  const { conversationId, pipelineId } = run;
-  await deps.client.withDeadline(Date.now() + PATIENCE_MS, () =>
-    deps.client.workflow.signalWithStart('discussionWorkflow', {
-      ...discussionStart(conversationId, run, deps.taskQueue),
-      args: [inputOf(deps, run)],
-      signal,
-      signalArgs: [{ pipelineId }],
-    }),
-  );
-}
 
 const CANCEL_TRIES = 3;
 
@@ -64,21 +37,13 @@ export async function endRun(deps: WorkflowsDeps, pipelineId: PipelineId): Promi
 
 /** @throws `unavailable` while Temporal is away */
 async function askToEnd(
-  { client }: WorkflowsDeps,
+  { temporal }: WorkflowsDeps,
   pipelineId: PipelineId,
 ): Promise<'asked' | 'no-workflow'> {
   try {
-    await client.withDeadline(Date.now() + PATIENCE_MS, () =>
-      client.workflow.getHandle(pipelineWorkflowId(pipelineId)).cancel(),
-    );
-    return 'asked';
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) {
-      return 'no-workflow';
-    }
-    throw new DomainError('unavailable', 'The run cannot be reached now, try again', {
-      cause: error,
-    });
+    return await cancelRun(temporal, pipelineId);
+  } catch (cause) {
+    throw new DomainError('unavailable', 'The run cannot be reached now, try again', { cause });
   }
 }
 
@@ -95,13 +60,13 @@ async function closeHere(
     if (closed.grantedTo !== null) {
       await createRunControl(deps).tellSlotGranted(closed.grantedTo);
     }
-    await tellEnded(deps, closed, pipelineId);
+    await notifyEnded(deps, closed, pipelineId);
   }
   return closed.kind;
 }
 
 /** A signal that fails costs nothing but time: the run's record says that it has ended. */
-async function tellEnded(
+async function notifyEnded(
   deps: WorkflowsDeps,
   { conversationId, userId }: ClosedRun,
   pipelineId: PipelineId,
@@ -113,7 +78,7 @@ async function tellEnded(
     const access = await findChatAccess(deps.db, conversationId, userId);
     if (access !== null) {
       const { role } = access;
-      await tell(deps, pipelineEndedSignal, { conversationId, userId, role, pipelineId });
+      await notifyRunEnded(deps.temporal, { conversationId, userId, role, pipelineId });
     }
   } catch (error) {
     deps.logger.warn('a discussion was not told of the end of its run', { pipelineId, error });
@@ -158,19 +123,10 @@ export async function releaseRun(
 }
 
 /** @throws `unavailable` while Temporal is away */
-async function livenessOf({ client }: WorkflowsDeps, pipelineId: PipelineId) {
+async function livenessOf({ temporal }: WorkflowsDeps, pipelineId: PipelineId) {
   try {
-    return await client.withDeadline(Date.now() + PATIENCE_MS, () =>
-      readLiveness(client, pipelineId),
-    );
+    return await readRunLiveness(temporal, pipelineId);
   } catch (cause) {
     throw new DomainError('unavailable', 'The run cannot be reached now, try again', { cause });
   }
-}
-
-export function inputOf(
-  { limits }: WorkflowsDeps,
-  { conversationId, userId, role }: Starter & { conversationId: ConversationId },
-): DiscussionInput {
-  return { conversationId, userId, role, ...limits };
 }

@@ -1,25 +1,22 @@
 /** Ordering that a user be deleted: accepted when the account is closed; a workflow does the rest. */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Client } from '@temporalio/client';
 import type { Db } from '../db/connect.js';
 import { closeAccountAs } from '../db/logged-changes.js';
 import { userExists } from '../db/user-deletion.js';
 import type { UserId } from '../domain/ids.js';
 import type { Bus } from '../events/bus.js';
+import type { Temporal } from '../temporal/client/timeouts.js';
 import { startUserDeletion } from '../temporal/client/users.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Workflows } from './deps.js';
 
-/** How long a request waits for Temporal, where the reconciler will try again. */
-const PATIENCE_MS = 5_000;
-
 export async function orderUserDeletion(
-  deps: { client: Client; taskQueue: string; bus: Bus; logger: Logger },
+  deps: { temporal: Temporal; bus: Bus; logger: Logger },
   userId: UserId,
 ): Promise<void> {
   await deps.bus.publishUserGone(userId);
   try {
-    await deps.client.withDeadline(Date.now() + PATIENCE_MS, () => startUserDeletion(deps, userId));
+    await startUserDeletion(deps.temporal, userId);
   } catch (error) {
     deps.logger.warn('a deletion waits for the reconciler', { userId, error });
   }

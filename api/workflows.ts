@@ -3,7 +3,6 @@
  * A message is accepted when Temporal has acknowledged its signal; a run, when its row is there.
  */
 import { randomUUID } from 'node:crypto';
-import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
 import type { Redis } from 'ioredis';
 import type { KeySources } from '../db/admission.js';
 import { findChatAccess } from '../db/chat-access.js';
@@ -14,26 +13,22 @@ import { DomainError } from '../domain/errors.js';
 import type { ConversationId, PipelineId } from '../domain/ids.js';
 import { isFinal, type BudgetRule, type PipelineStatusView } from '../domain/results.js';
 import type { Bus } from '../events/bus.js';
-import { readLiveness } from '../temporal/run-liveness.js';
+import { orderArchives } from '../temporal/client/archives.js';
 import {
-  archivesStart,
-  discussionStart,
-  pipelineStart,
-  type Starter,
-} from '../temporal/client/start-options.js';
+  notifyRunAdmitted,
+  sendMessage,
+  type ChatMessage,
+  type Discussions,
+  type RunOfDiscussion,
+} from '../temporal/client/discussions.js';
+import { readRunLiveness, startRun } from '../temporal/client/runs.js';
+import type { Starter } from '../temporal/client/start-options.js';
 import type { Logger } from '../telemetry/logger.js';
-import { runsEndedSignal } from '../workflows/archives.messages.js';
-import {
-  runAdmittedSignal,
-  userMessageSignal,
-  type DiscussionLimits,
-  type UserMessage,
-} from '../workflows/discussion.messages.js';
 import type { Admission, Workflows } from './deps.js';
-import { checkKey } from './key-check.js';
+import { validateKey } from './key-check.js';
 import { admit } from './run-admission.js';
 import { createRunControl } from './run-control.js';
-import { endRun, inputOf, releaseRun, tell, type RunOfDiscussion } from './run-end.js';
+import { endRun, releaseRun } from './run-end.js';
 import { orderUserDeletion } from './user-deletion.js';
 import { waitForEnd } from './wait-for-end.js';
 
@@ -41,17 +36,11 @@ export interface WorkflowsDeps {
   readonly db: Db;
   readonly bus: Bus;
   readonly redis: Redis;
-  readonly client: Client;
-  readonly taskQueue: string;
-  readonly limits: DiscussionLimits;
+  readonly temporal: Discussions;
   readonly keySources: KeySources;
   readonly logger: Logger;
   /** Ends blocking calls when the process is about to stop. */
   readonly stopping: AbortSignal;
-}
-
-export interface ChatMessage extends UserMessage, Starter {
-  readonly conversationId: ConversationId;
 }
 
 export interface Chat {
@@ -59,22 +48,10 @@ export interface Chat {
   sendMessage(message: ChatMessage, timeoutMs: number): Promise<void>;
 }
 
-/** How long a request waits for Temporal, where the reconciler or the user will try again. */
-const PATIENCE_MS = 5_000;
-
 export function createWorkflows(deps: WorkflowsDeps): Workflows & Chat {
   return {
     ...createRunControl(deps),
-    async sendMessage({ messageId, content, receivedAt, ...talk }, timeoutMs) {
-      await deps.client.withDeadline(Date.now() + timeoutMs, () =>
-        deps.client.workflow.signalWithStart('discussionWorkflow', {
-          ...discussionStart(talk.conversationId, talk, deps.taskQueue),
-          args: [inputOf(deps, talk)],
-          signal: userMessageSignal,
-          signalArgs: [{ messageId, content, receivedAt }],
-        }),
-      );
-    },
+    sendMessage: (message, timeoutMs) => sendMessage(deps.temporal, message, timeoutMs),
     async startPipeline(order) {
       const pipelineId = randomUUID();
       const admission = await admit(deps, { ...order, pipelineId, conversationId: null });
@@ -91,13 +68,10 @@ export function createWorkflows(deps: WorkflowsDeps): Workflows & Chat {
       }),
     readPipeline: (userId, pipelineId) => readRun(deps.db, userId, pipelineId),
     cancelPipeline: (userId, pipelineId) => cancelPipeline(deps, userId, pipelineId),
-    readLiveness: (pipelineId) =>
-      deps.client.withDeadline(Date.now() + PATIENCE_MS, () =>
-        readLiveness(deps.client, pipelineId),
-      ),
+    readLiveness: (pipelineId) => readRunLiveness(deps.temporal, pipelineId),
     releaseRun: (pipelineId) => releaseRun(deps, pipelineId),
     requestArchives: () => requestArchives(deps),
-    validateKey: (order) => checkKey(deps, order),
+    validateKey: (order) => validateKey(deps, order),
     startUserDeletion: (userId) => orderUserDeletion(deps, userId),
   };
 }
@@ -107,18 +81,11 @@ async function startNow(
   deps: WorkflowsDeps,
   run: Starter & { pipelineId: PipelineId; designName: string },
 ): Promise<void> {
-  const { pipelineId, userId } = run;
   try {
-    await deps.client.withDeadline(Date.now() + PATIENCE_MS, () =>
-      deps.client.workflow.start('pipelineWorkflow', {
-        ...pipelineStart(run, run, deps.taskQueue),
-        args: [{ pipelineId, userId, conversationId: null }],
-      }),
-    );
+    await startRun(deps.temporal, run);
   } catch (error) {
-    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) {
-      deps.logger.warn('a run waits for the reconciler', { pipelineId, error });
-    }
+    const { pipelineId } = run;
+    deps.logger.warn('a run waits for the reconciler', { pipelineId, error });
   }
 }
 
@@ -140,15 +107,15 @@ async function runConfirmed(
   const { selected: design, language } = talk;
   const admission = await admit(deps, { ...order, pipelineId, design, language });
   if (admission.kind === 'admitted') {
-    await tellAdmitted(deps, { ...order, pipelineId });
+    await notifyAdmitted(deps, { ...order, pipelineId });
   }
   return admission;
 }
 
 /** A signal that fails is not lost: the reconciler repeats it. */
-async function tellAdmitted(deps: WorkflowsDeps, run: RunOfDiscussion): Promise<void> {
+async function notifyAdmitted(deps: WorkflowsDeps, run: RunOfDiscussion): Promise<void> {
   try {
-    await tell(deps, runAdmittedSignal, run);
+    await notifyRunAdmitted(deps.temporal, run);
   } catch (error) {
     const { pipelineId } = run;
     deps.logger.warn('an admitted run waits for the reconciler', { pipelineId, error });
@@ -156,16 +123,9 @@ async function tellAdmitted(deps: WorkflowsDeps, run: RunOfDiscussion): Promise<
 }
 
 /** A request that fails is not lost: a worker archives what has ended within a minute. */
-async function requestArchives({ client, taskQueue, logger }: WorkflowsDeps): Promise<void> {
+async function requestArchives({ temporal, logger }: WorkflowsDeps): Promise<void> {
   try {
-    await client.withDeadline(Date.now() + PATIENCE_MS, () =>
-      client.workflow.signalWithStart('archivesWorkflow', {
-        ...archivesStart(taskQueue),
-        args: [],
-        signal: runsEndedSignal,
-        signalArgs: [],
-      }),
-    );
+    await orderArchives(temporal);
   } catch (error) {
     logger.warn('archives wait for a quiet time', { error });
   }

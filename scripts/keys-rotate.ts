@@ -11,6 +11,7 @@ import { forgetEncryptionKey, noteEncryptionKeys } from '../db/encryption-keys.j
 import { countSeals, resealLlmKeys } from '../db/key-rotation.js';
 import { countArchivesSealedBy } from '../db/run-archives.js';
 import { createSecretBox, type SecretBox } from '../db/secret-box.js';
+import { CALL_TIMEOUT_MS } from '../temporal/client/timeouts.js';
 import { connectTemporal } from '../temporal/connection.js';
 import { createKeyRing } from '../temporal/key-ring.js';
 import { findKeyUsage, type KeyUsage } from '../temporal/key-usage.js';
@@ -129,15 +130,13 @@ async function checkDrop(db: Db, { config, box, archiveBox, id }: Drop): Promise
   );
 }
 
-const TEMPORAL_ANSWERS_MS = 5_000;
-
 /** @param at the key's place among `encryptionKeys`; payloads know it by an id of their own */
 async function usageInTemporal(config: Config, at: number): Promise<KeyUsage> {
   const payloadKey = createKeyRing(config.encryptionKeys.slice(at)).current.id;
   const temporal = await connectTemporal(config.temporal, config.encryptionKeys);
   const { connection } = temporal;
   try {
-    const deadline = Date.now() + TEMPORAL_ANSWERS_MS;
+    const deadline = Date.now() + CALL_TIMEOUT_MS;
     await connection.withDeadline(deadline, () => connection.workflowService.getSystemInfo({}));
     return await findKeyUsage(temporal.client, payloadKey);
   } catch (cause) {

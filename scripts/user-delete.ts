@@ -10,8 +10,8 @@ import type { Db } from '../db/connect.js';
 import { closeAccountAs } from '../db/logged-changes.js';
 import { userExists } from '../db/user-deletion.js';
 import { findUserByEmail, type UserRow } from '../db/users.js';
-import { connectTemporal } from '../temporal/connection.js';
 import { startUserDeletion } from '../temporal/client/users.js';
+import { connectTemporal } from '../temporal/connection.js';
 import { createLogger } from '../telemetry/logger.js';
 import { operatorEnvironment, runCommand, withDatabase } from './operator/environment.js';
 
@@ -60,15 +60,11 @@ async function confirm({ email, role }: UserRow): Promise<void> {
   }
 }
 
-const TEMPORAL_ANSWERS_MS = 5_000;
-
 /** A start that fails is the workers' own to make: the account is closed already. */
 async function start(config: Config, userId: string): Promise<void> {
   const temporal = await connectTemporal(config.temporal, config.encryptionKeys);
   try {
-    await temporal.client.withDeadline(Date.now() + TEMPORAL_ANSWERS_MS, () =>
-      startUserDeletion({ client: temporal.client, ...config.temporal }, userId),
-    );
+    await startUserDeletion({ client: temporal.client, ...config.temporal }, userId);
   } catch {
     console.log(
       `Temporal at ${config.temporal.address} does not answer: a worker starts it when it does.`,

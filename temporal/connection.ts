@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { Client, Connection } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import { silentTracing, type Tracing } from '../telemetry/tracing.js';
+import { CONNECT_TIMEOUT_MS, FIRST_RECONNECT_MS, LONGEST_RECONNECT_MS } from './client/timeouts.js';
 import { createKeyRing } from './key-ring.js';
 import { createPayloadCodec } from './payload-codec.js';
 import { sealEmptyCalls } from './seal-empty-calls.js';
@@ -19,11 +20,6 @@ export interface TemporalOptions {
     readonly key: string | null;
   } | null;
 }
-
-const CONNECT_TIMEOUT_MS = 10_000;
-/** gRPC's own limit is two minutes: the cluster would long be back while nobody looks. */
-const FIRST_RECONNECT_MS = 100;
-const LONGEST_RECONNECT_MS = 1_000;
 
 /** Options that `Connection` and `NativeConnection` take alike. */
 export async function connectionOptions(options: TemporalOptions) {

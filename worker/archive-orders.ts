@@ -1,10 +1,9 @@
 /** How a worker orders archives of runs: in a quiet time, once for all that have ended by then. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Client } from '@temporalio/client';
 import type { Logger } from '../telemetry/logger.js';
-import { archivesStart } from '../temporal/client/start-options.js';
-import { runsEndedSignal } from '../workflows/archives.messages.js';
+import { orderArchives } from '../temporal/client/archives.js';
+import { CLOSING_TIMEOUT_MS, type Temporal } from '../temporal/client/timeouts.js';
 
 export interface ArchiveOrders {
   /** Runs have ended; never fails: what is lost is ordered by the reconciler. */
@@ -17,35 +16,23 @@ export interface ArchiveOrders {
 const QUIET_MS = 2_000;
 /** A worker that is always busy does not wait for longer: a proof has to be there in time. */
 const LATEST_MS = 60_000;
-/** A silent connection is not waited for: the order is repeated. */
-const TIMEOUT_MS = 5_000;
-/** What a process that ends has left for it. */
-const CLOSING_TIMEOUT_MS = 500;
 
 export function createArchiveOrders(deps: {
-  readonly client: Client;
-  readonly taskQueue: string;
+  readonly temporal: Temporal;
   readonly logger: Logger;
   /** How long this worker has had nothing to do, in milliseconds. */
   readonly quietForMs: () => number;
   readonly quietMs?: number;
   readonly latestMs?: number;
 }): ArchiveOrders {
-  const { client, taskQueue, logger, quietForMs } = deps;
+  const { temporal, logger, quietForMs } = deps;
   const { quietMs = QUIET_MS, latestMs = LATEST_MS } = deps;
   const outside = AsyncLocalStorage.snapshot(); // an order is of many runs, and no part of one's trace
   let timer: NodeJS.Timeout | null = null;
   let underWay = Promise.resolve();
-  const order = async (timeoutMs: number): Promise<void> => {
+  const order = async (timeoutMs?: number): Promise<void> => {
     try {
-      await client.withDeadline(Date.now() + timeoutMs, () =>
-        client.workflow.signalWithStart('archivesWorkflow', {
-          ...archivesStart(taskQueue),
-          args: [],
-          signal: runsEndedSignal,
-          signalArgs: [],
-        }),
-      );
+      await orderArchives(temporal, timeoutMs);
     } catch (error) {
       logger.warn('archives wait for the reconciler', { error });
     }
@@ -57,7 +44,7 @@ export function createArchiveOrders(deps: {
       return;
     }
     timer = null;
-    underWay = outside(order, TIMEOUT_MS);
+    underWay = outside(order);
   };
   return {
     wantArchives() {

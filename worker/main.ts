@@ -19,7 +19,7 @@ import type { Tracing } from '../telemetry/tracing.js';
 import { startWatchdog } from '../telemetry/watchdog.js';
 import { BUNDLE_PATH } from './bundle.js';
 import { createParts, type Parts } from './parts.js';
-import { tryUntilStopped, type PatienceDeps } from './retry.js';
+import { tryUntilStopped, type RetryDeps } from './retry.js';
 import { serveStatus } from './status-server.js';
 import { connectWorker, createWorker } from './worker.js';
 
@@ -110,7 +110,7 @@ async function work(
 async function requireEncryptionKeys(
   { encryptionKeys }: Config,
   { db }: Parts,
-  waiting: PatienceDeps,
+  waiting: RetryDeps,
 ): Promise<void> {
   const ask = () => findLackingKeys(db, encryptionKeys);
   const problem = await tryUntilStopped('postgres', ask, waiting);
@@ -120,7 +120,7 @@ async function requireEncryptionKeys(
 }
 
 /** @throws ConfigError where the database's runs are in another Temporal: all would end as lost */
-async function requireOwnTemporal(parts: Parts, waiting: PatienceDeps): Promise<void> {
+async function requireOwnTemporal(parts: Parts, waiting: RetryDeps): Promise<void> {
   const problem = await tryUntilStopped('temporal', () => parts.findForeignTemporal(), waiting);
   if (problem !== null) {
     throw new ConfigError(problem);

@@ -1,12 +1,8 @@
 /** What a worker is made of, wired once; `close` releases it in reverse order. */
 import { randomUUID } from 'node:crypto';
-import type { Client } from '@temporalio/client';
 import type { Redis } from 'ioredis';
 import type { Registry } from 'prom-client';
-import { createAttemptReports, type ReportFailedAttempt } from '../activities/attempt-reports.js';
 import { createActivities, type Activities } from '../activities/index.js';
-import { createDiscussionDoor } from '../activities/discussion-door.js';
-import { createPipelineDoor } from '../activities/pipeline-door.js';
 import type { WorkerConfig as Config } from '../config/config.js';
 import type { Db } from '../db/connect.js';
 import { countOpenRuns } from '../db/pipelines.js';
@@ -15,6 +11,13 @@ import type { Bus } from '../events/bus.js';
 import type { Macs } from '../events/macs.js';
 import { connectRedis } from '../events/redis.js';
 import type { ModelCatalog } from '../llm/routing/model-catalog.js';
+import {
+  countAwakeDiscussions,
+  notifyRunEnded,
+  type Discussions,
+} from '../temporal/client/discussions.js';
+import { notifySlotGranted, reportFailedAttempt } from '../temporal/client/runs.js';
+import { withTimeout, type Temporal } from '../temporal/client/timeouts.js';
 import { connectTemporal, type TemporalClient } from '../temporal/connection.js';
 import { ensureRetentionSchedule } from '../temporal/retention-schedule.js';
 import { registerSearchAttributes } from '../temporal/search-attributes.js';
@@ -26,6 +29,7 @@ import { createWorkerMetrics, type WorkerMetrics } from '../telemetry/worker-met
 import { ActivityLoad } from './activity-load.js';
 import { archivingOf } from './archiving.js';
 import { readCodeVersion } from './bundle.js';
+import type { ReportFailedAttempt } from './interceptors/charge.js';
 import { createModelParts, readModelCatalog } from './models.js';
 import type { Reconciler, ReconcilerDeps } from './reconciler.js';
 import { findForeignTemporal } from './temporal-home.js';
@@ -99,12 +103,11 @@ async function assemble(
   const { keyChanged } = keyStoreOf({ db, secretBox, bus });
   const modelParts = createModelParts({ ...shared, traced, keyChanged, config: config.models });
   const stopHearing = await bus.onKeyChanged(modelParts.keyCache.invalidate);
-  const { client } = temporal;
   const { taskQueue } = config.temporal;
-  const door = createDiscussionDoor({ client, taskQueue, limits: limitsOf(config) });
+  const workflows: Discussions = { client: temporal.client, taskQueue, limits: limitsOf(config) };
   const code = await readCodeVersion();
   const archiving = archivingOf({
-    ...{ client, db, config, code, logger },
+    ...{ temporal: workflows, db, config, code, logger },
     quietForMs: () => load.quietForMs(),
   });
   const activities = createActivities({
@@ -113,7 +116,7 @@ async function assemble(
     ...publishers({ ...shared, bus, macs }),
     ...keyStoreOf({ db, secretBox, bus }),
     ...payersOf({ db, config, secretBox }),
-    ...userTracesOf({ client, bus, redis }),
+    ...userTracesOf({ temporal: workflows, bus, redis }),
     db,
     logger,
     ...settingsOf(config),
@@ -121,11 +124,11 @@ async function assemble(
     newId: randomUUID,
     providers: Object.values(modelParts.providers),
     ...countersFor(metrics),
-    ...createPipelineDoor(client),
+    tellSlotGranted: (pipelineId) => notifySlotGranted(workflows, pipelineId),
     tellDiscussion: async (run) =>
-      door.tellRunEnded({ ...run, role: await readRole(db, run.userId) }),
+      notifyRunEnded(workflows, { ...run, role: await readRole(db, run.userId) }),
   });
-  watchLive(registry, { ...countersOf(db, client), countCircuits: modelParts.circuits.count });
+  watchLive(registry, { ...countersOf(db, workflows), countCircuits: modelParts.circuits.count });
   const { closeRun } = activities;
   const { sweepArchives } = archiving;
   const reportEnd: ReconcilerDeps['reportEnd'] = (end) => {
@@ -133,7 +136,7 @@ async function assemble(
     archiving.activityDeps.wantArchives();
   };
   const ending = { closeRun, reportEnd, sweepArchives };
-  const reconciling = { db, client, taskQueue, door, ...ending, logger };
+  const reconciling = { db, temporal: workflows, ...ending, logger };
   const reconciler = createTemporalReconciler(reconciling);
   return {
     db,
@@ -142,9 +145,9 @@ async function assemble(
     metrics,
     load,
     reconciler,
-    reportFailedAttempt: createAttemptReports(client, logger),
+    reportFailedAttempt: reporting(workflows, logger),
     findForeignTemporal: () => findForeignTemporal(db, temporal, config.temporal.namespace),
-    greetTemporal: () => greet(temporal, config, logger),
+    greetTemporal: () => greet(temporal, workflows, logger),
     async close() {
       await reconciler.stop();
       await archiving.close();
@@ -179,33 +182,33 @@ async function release({ temporal, redis, bus, db }: Omit<Connections, 'macs'>):
   await db.destroy();
 }
 
-/** A query of Temporal's own list of workflows. */
-const AWAKE_DISCUSSIONS = `WorkflowType = 'discussionWorkflow' AND ExecutionStatus = 'Running'`;
-
-function countersOf(db: Db, client: Client) {
+function countersOf(db: Db, temporal: Temporal) {
   return {
     countRuns: () => countOpenRuns(db),
-    countDiscussions: async () => (await client.workflow.count(AWAKE_DISCUSSIONS)).count,
+    countDiscussions: () => countAwakeDiscussions(temporal),
   };
 }
 
-const GREETING_TIMEOUT_MS = 5_000;
+function reporting(temporal: Temporal, logger: Logger): ReportFailedAttempt {
+  return (workflow, failed) => {
+    reportFailedAttempt(temporal, workflow, failed).catch((error: unknown) => {
+      logger.debug('a failed attempt was not reported', { ...workflow, error });
+    });
+  };
+}
 
 async function greet(
   { client, connection }: TemporalClient,
-  { temporal: { namespace, taskQueue } }: Config,
+  temporal: Temporal,
   logger: Logger,
 ): Promise<void> {
-  const deadline = Date.now() + GREETING_TIMEOUT_MS;
-  await connection.withDeadline(deadline, () => connection.workflowService.getSystemInfo({}));
-  await registerSearchAttributes(connection, namespace).catch((error: unknown) => {
+  await withTimeout(temporal, () => connection.workflowService.getSystemInfo({}));
+  await registerSearchAttributes(connection, client.options.namespace).catch((error: unknown) => {
     logger.warn('search attributes not registered; register them by hand', { error });
   });
-  await connection
-    .withDeadline(Date.now() + GREETING_TIMEOUT_MS, () =>
-      ensureRetentionSchedule(client.schedule, taskQueue),
-    )
-    .catch((error: unknown) => {
-      logger.warn('no retention schedule; start retentionWorkflow each night by hand', { error });
-    });
+  await withTimeout(temporal, () =>
+    ensureRetentionSchedule(client.schedule, temporal.taskQueue),
+  ).catch((error: unknown) => {
+    logger.warn('no retention schedule; start retentionWorkflow each night by hand', { error });
+  });
 }

@@ -1,9 +1,8 @@
 import { claimTemporalHome } from '../db/temporal-home.js';
 import type { Db } from '../db/connect.js';
+import { CALL_TIMEOUT_MS } from '../temporal/client/timeouts.js';
 import type { TemporalClient } from '../temporal/connection.js';
 import { readNamespaceId } from '../temporal/namespace-identity.js';
-
-const TIMEOUT_MS = 5_000;
 
 /**
  * @returns what is wrong with the cure, where the database belongs to another Temporal; null: all is well
@@ -14,7 +13,7 @@ export async function findForeignTemporal(
   { connection }: Pick<TemporalClient, 'connection'>,
   namespace: string,
 ): Promise<string | null> {
-  const namespaceId = await connection.withDeadline(Date.now() + TIMEOUT_MS, () =>
+  const namespaceId = await connection.withDeadline(Date.now() + CALL_TIMEOUT_MS, () =>
     readNamespaceId(connection, namespace),
   );
   const home = await claimTemporalHome(db, { namespace, namespaceId });

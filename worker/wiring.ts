@@ -1,5 +1,4 @@
 /** Small pieces of a worker's wiring that are more than a name. */
-import type { Client } from '@temporalio/client';
 import type { Redis } from 'ioredis';
 import type { WorkerConfig as Config } from '../config/config.js';
 import { findPayer, keySourcesOf } from '../db/admission.js';
@@ -12,13 +11,15 @@ import type { AgentDeps } from '../activities/agents.js';
 import type { DiscussionDeps } from '../activities/discussion/records.js';
 import type { LlmKeyDeps } from '../activities/llm-keys.js';
 import type { UserDeletionDeps } from '../activities/user-deletion.js';
-import { createUserWorkflows } from '../activities/user-workflows.js';
 import { announceEvents } from '../events/announce.js';
 import { createBus, type Bus } from '../events/bus.js';
 import { createLiveWriters } from '../events/live-writer.js';
 import { createMacs, type Macs } from '../events/macs.js';
 import { writeSessionView } from '../events/session-view.js';
 import { forgetConversations, forgetUser } from '../events/user-keys.js';
+import { cancelRun } from '../temporal/client/runs.js';
+import type { Temporal } from '../temporal/client/timeouts.js';
+import { removeUserWorkflows, terminateRun } from '../temporal/client/users.js';
 import type { Logger } from '../telemetry/logger.js';
 
 export function openDb(config: Config, logger: Logger): Db {
@@ -94,16 +95,20 @@ export function publishers({
 
 /** Where a user is besides the record: in Temporal, in Redis, and in the memory of processes. */
 export function userTracesOf({
-  client,
+  temporal,
   bus,
   redis,
 }: {
-  client: Client;
+  temporal: Temporal;
   bus: Bus;
   redis: Redis;
 }): Pick<UserDeletionDeps, 'userWorkflows' | 'userGone' | 'forgetUser' | 'forgetConversations'> {
   return {
-    userWorkflows: createUserWorkflows(client),
+    userWorkflows: {
+      cancelRun: (pipelineId) => cancelRun(temporal, pipelineId),
+      terminateRun: (pipelineId) => terminateRun(temporal, pipelineId),
+      removeAll: (userId) => removeUserWorkflows(temporal, userId),
+    },
     async userGone(userId) {
       await Promise.all([bus.publishUserGone(userId), bus.publishKeyChanged(userId)]);
     },

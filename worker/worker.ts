@@ -1,7 +1,6 @@
 /** One worker: the workflow bundle and the activities on one task queue. */
 import type { WorkerDeploymentVersion } from '@temporalio/common';
 import { NativeConnection, Worker, type WorkerDeploymentOptions } from '@temporalio/worker';
-import type { ReportFailedAttempt } from '../activities/attempt-reports.js';
 import type { Activities } from '../activities/index.js';
 import {
   connectionOptions,
@@ -14,7 +13,7 @@ import type { Logger } from '../telemetry/logger.js';
 import type { Tracing } from '../telemetry/tracing.js';
 import type { ActivityLoad } from './activity-load.js';
 import { readCodeVersion } from './bundle.js';
-import { createActivityInterceptor } from './interceptors/charge.js';
+import { createActivityInterceptor, type ReportFailedAttempt } from './interceptors/charge.js';
 import { createRejectingInterceptor, rejectionSinks } from './interceptors/rejections.js';
 import { createTraceInterceptor } from './interceptors/trace.js';
 import { board } from '../telemetry/work-scope.js';

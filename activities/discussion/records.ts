@@ -18,7 +18,7 @@ import {
 import { inTransaction, repeatVictim } from '../../db/transactions.js';
 import { storeEcho, storeTurnEnd, type TurnStored } from '../../db/turns.js';
 import { utcDay } from '../../domain/days.js';
-import type { UserMessage } from '../../workflows/discussion.messages.js';
+import type { UserMessage } from '../../temporal/client/discussions.js';
 
 /** The records of a discussion: one short transaction each, safe to repeat. */
 export interface DiscussionActivities {

@@ -1,6 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ConversationId, MessageId, UserId } from '../../domain/ids.js';
 import type { Role } from '../../domain/permissions.js';
+import {
+  FIRST_MESSAGE_RETRY_MS,
+  LONGEST_MESSAGE_RETRY_MS,
+  LONGEST_MESSAGE_TRY_MS,
+  SHORTEST_MESSAGE_TRY_MS,
+} from '../../temporal/client/timeouts.js';
 import { withDeadline } from './deadline.js';
 
 /** A message on its way to its discussion. */
@@ -22,13 +28,6 @@ export interface OutgoingMessage {
  */
 export type SendMessage = (message: OutgoingMessage, timeoutMs: number) => Promise<void>;
 
-/** Even a message that has waited behind others for too long is offered once, for this long. */
-const SHORTEST_TRY_MS = 1_000;
-/** A lost connection is noticed by the next try. */
-const LONGEST_TRY_MS = 3_000;
-const FIRST_RETRY_MS = 50;
-const LONGEST_RETRY_MS = 1_000;
-
 /**
  * Sends a message, again and again under the same id until `timeoutMs` have passed
  * since it was received.
@@ -42,9 +41,13 @@ export async function sendUntilAccepted(
 ): Promise<void> {
   const deadline = draft.receivedAt.getTime() + timeoutMs;
   const message = { ...draft, receivedAt: draft.receivedAt.toISOString() };
-  for (let waitMs = FIRST_RETRY_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_RETRY_MS)) {
-    const leftMs = Math.max(deadline - Date.now(), SHORTEST_TRY_MS);
-    const tryMs = Math.min(leftMs, LONGEST_TRY_MS);
+  for (
+    let waitMs = FIRST_MESSAGE_RETRY_MS;
+    ;
+    waitMs = Math.min(waitMs * 2, LONGEST_MESSAGE_RETRY_MS)
+  ) {
+    const leftMs = Math.max(deadline - Date.now(), SHORTEST_MESSAGE_TRY_MS);
+    const tryMs = Math.min(leftMs, LONGEST_MESSAGE_TRY_MS);
     try {
       await withDeadline(send(message, tryMs), tryMs);
       return;

@@ -6,6 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type Server, type WebSocket } from 'ws';
 import { isUuid } from '../../domain/ids.js';
+import { MESSAGE_TIMEOUT_MS } from '../../temporal/client/timeouts.js';
 import { refuseConnection } from '../bare-refusal.js';
 import {
   isAllowedHost,
@@ -52,7 +53,7 @@ export interface SocketLimits extends ConnectionLimits {
 }
 
 export const SOCKET_DEFAULTS: SocketLimits = {
-  sendTimeoutMs: 10_000,
+  sendTimeoutMs: MESSAGE_TIMEOUT_MS,
   maxQueuedMessages: 100,
   maxBufferedBytes: 1_048_576,
   heartbeatMs: 30_000,

@@ -1,6 +1,49 @@
-/** Histories of workflows that have closed, as Temporal still has them. */
-import { isGrpcServiceError, WorkflowNotFoundError, type Client } from '@temporalio/client';
-import type { WorkflowHandle } from '@temporalio/client';
+/** Workflows that make archives, and the histories that archives are made of. */
+import {
+  isGrpcServiceError,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+  type WorkflowHandle,
+} from '@temporalio/client';
+import type { ConversationId, UserId } from '../../domain/ids.js';
+import { runsEndedSignal } from '../../workflows/archives.messages.js';
+import { archivesStart, discussionArchiveStart } from './start-options.js';
+import { LONG_CALL_TIMEOUT_MS, withTimeout, type Temporal } from './timeouts.js';
+
+/** Has all runs archived that have ended and are not. */
+export async function orderArchives(temporal: Temporal, timeoutMs?: number): Promise<void> {
+  const { client, taskQueue } = temporal;
+  await withTimeout(
+    temporal,
+    () =>
+      client.workflow.signalWithStart('archivesWorkflow', {
+        ...archivesStart(taskQueue),
+        args: [],
+        signal: runsEndedSignal,
+        signalArgs: [],
+      }),
+    timeoutMs,
+  );
+}
+
+/** One that is being made, or has been, is left alone. */
+export async function startDiscussionArchive(
+  temporal: Temporal,
+  run: {
+    readonly conversationId: ConversationId;
+    readonly userId: UserId;
+    readonly runId: string;
+  },
+): Promise<void> {
+  const options = { ...discussionArchiveStart(run, temporal.taskQueue), args: [run] };
+  try {
+    await withTimeout(temporal, () => temporal.client.workflow.start('archiveWorkflow', options));
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) {
+      throw error;
+    }
+  }
+}
 
 export type ClosedHistory =
   | { readonly kind: 'open' }
@@ -25,9 +68,12 @@ const NOT_FOUND = 5;
 /** As stored. A bundle is made in memory, where payloads are several times as large. */
 const MAX_BYTES = 8_388_608;
 
-/** @throws while the server does not answer */
-export async function readClosedHistory(
-  client: Client,
+export function readClosedHistory(temporal: Temporal, run: WorkflowRun): Promise<ClosedHistory> {
+  return withTimeout(temporal, () => read(temporal, run), LONG_CALL_TIMEOUT_MS);
+}
+
+async function read(
+  { client }: Temporal,
   { workflowId, runId: wanted }: WorkflowRun,
 ): Promise<ClosedHistory> {
   try {

@@ -1,27 +1,158 @@
-/** Runs whose workflow is running, as Temporal lists them. */
-import type { Client } from '@temporalio/client';
-import { pipelineIdIn, type PipelineId } from '../../domain/ids.js';
+/** Workflows of runs: started, signalled, cancelled and asked for. */
+import {
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+  type WorkflowHandle,
+} from '@temporalio/client';
+import { pipelineIdIn, pipelineWorkflowId, type PipelineId } from '../../domain/ids.js';
+import type { FailedAttempt } from '../../domain/failed-attempts.js';
+import { attemptFailedSignal } from '../../workflows/attempts.messages.js';
+import {
+  approvalOfferedSignal,
+  budgetChangedSignal,
+  pauseRunSignal,
+  resumeRunSignal,
+  slotGrantedSignal,
+  type ApprovalOffered,
+  type PipelineInput,
+} from '../../workflows/pipeline.messages.js';
+import { pipelineStart, type Starter } from './start-options.js';
+import { LONG_CALL_TIMEOUT_MS, withTimeout, type Temporal } from './timeouts.js';
 
-/**
- * The list lags behind a little: who is missing in it has to be asked for.
- *
- * @throws while the server does not answer
- */
-export async function listRunningRuns(
-  client: Client,
-  taskQueue: string,
-): Promise<ReadonlySet<PipelineId>> {
+/** Starts a run that no discussion starts; one that has been started already stays as it is. */
+export async function startRun(
+  temporal: Temporal,
+  run: Starter & { readonly pipelineId: PipelineId; readonly designName: string },
+): Promise<void> {
+  const { pipelineId, userId } = run;
+  const input: PipelineInput = { pipelineId, userId, conversationId: null };
+  try {
+    await withTimeout(temporal, () =>
+      temporal.client.workflow.start('pipelineWorkflow', {
+        ...pipelineStart(run, run, temporal.taskQueue),
+        args: [input],
+      }),
+    );
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) {
+      throw error;
+    }
+  }
+}
+
+/** @returns `no-workflow` where it has not begun, has ended, or is long forgotten */
+export async function cancelRun(
+  temporal: Temporal,
+  pipelineId: PipelineId,
+): Promise<'asked' | 'no-workflow'> {
+  try {
+    await withTimeout(temporal, () => handleOf(temporal, pipelineId).cancel());
+    return 'asked';
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) {
+      return 'no-workflow';
+    }
+    throw error;
+  }
+}
+
+/** Tells a run that the slot it queues for is its own now. A run that has ended needs none. */
+export async function notifySlotGranted(temporal: Temporal, pipelineId: PipelineId): Promise<void> {
+  await ignoreMissing(
+    withTimeout(temporal, () => handleOf(temporal, pipelineId).signal(slotGrantedSignal)),
+  );
+}
+
+/** Lets a run look again whether the day covers its next call. */
+export async function notifyBudgetChanged(
+  temporal: Temporal,
+  pipelineId: PipelineId,
+): Promise<void> {
+  await ignoreMissing(
+    withTimeout(temporal, () => handleOf(temporal, pipelineId).signal(budgetChangedSignal)),
+  );
+}
+
+/** @throws WorkflowNotFoundError where the run has not begun or has ended */
+export async function pauseRun(temporal: Temporal, pipelineId: PipelineId): Promise<void> {
+  await withTimeout(temporal, () => handleOf(temporal, pipelineId).signal(pauseRunSignal));
+}
+
+/** @throws WorkflowNotFoundError where the run has not begun or has ended */
+export async function resumeRun(temporal: Temporal, pipelineId: PipelineId): Promise<void> {
+  await withTimeout(temporal, () => handleOf(temporal, pipelineId).signal(resumeRunSignal));
+}
+
+/** @throws WorkflowNotFoundError where the run has not begun or has ended */
+export async function decideApproval(
+  temporal: Temporal,
+  pipelineId: PipelineId,
+  offer: ApprovalOffered,
+): Promise<void> {
+  await withTimeout(temporal, () =>
+    handleOf(temporal, pipelineId).signal(approvalOfferedSignal, offer),
+  );
+}
+
+/** What became of a run's workflow; `missing` also long after its end. */
+export type RunLiveness = 'running' | 'closed' | 'missing';
+
+export async function readRunLiveness(
+  temporal: Temporal,
+  pipelineId: PipelineId,
+): Promise<RunLiveness> {
+  try {
+    const { status } = await withTimeout(temporal, () => handleOf(temporal, pipelineId).describe());
+    return status.name === 'RUNNING' ? 'running' : 'closed';
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) {
+      return 'missing';
+    }
+    throw error;
+  }
+}
+
+/** The list lags behind a little: what is missing in it has to be asked for singly. */
+export async function listRunningRuns(temporal: Temporal): Promise<ReadonlySet<PipelineId>> {
   const query = [
     `WorkflowType = 'pipelineWorkflow'`,
-    `TaskQueue = '${taskQueue}'`,
+    `TaskQueue = '${temporal.taskQueue}'`,
     `ExecutionStatus = 'Running'`,
   ].join(' AND ');
   const found = new Set<PipelineId>();
-  for await (const { workflowId } of client.workflow.list({ query, pageSize: 1_000 })) {
-    const id = pipelineIdIn(workflowId);
-    if (id !== null) {
-      found.add(id);
+  const list = async (): Promise<void> => {
+    for await (const { workflowId } of temporal.client.workflow.list({ query, pageSize: 1_000 })) {
+      const id = pipelineIdIn(workflowId);
+      if (id !== null) {
+        found.add(id);
+      }
+    }
+  };
+  await withTimeout(temporal, list, temporal.callTimeoutMs ?? LONG_CALL_TIMEOUT_MS);
+  return found;
+}
+
+/** Shows a failed attempt of an activity to operators. A later report replaces one that was lost. */
+export async function reportFailedAttempt(
+  temporal: Temporal,
+  { workflowId, runId }: { readonly workflowId: string; readonly runId: string },
+  failed: FailedAttempt,
+): Promise<void> {
+  await withTimeout(temporal, () =>
+    temporal.client.workflow.getHandle(workflowId, runId).signal(attemptFailedSignal, failed),
+  );
+}
+
+function handleOf({ client }: Temporal, pipelineId: PipelineId): WorkflowHandle {
+  return client.workflow.getHandle(pipelineWorkflowId(pipelineId));
+}
+
+async function ignoreMissing(sent: Promise<void>): Promise<void> {
+  try {
+    await sent;
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) {
+      throw error;
     }
   }
-  return found;
 }

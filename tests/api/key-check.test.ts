@@ -1,5 +1,5 @@
 import type { Client } from '@temporalio/client';
-import { checkKey } from '../../api/key-check.js';
+import { validateKey } from '../../api/key-check.js';
 import { silentLogger } from '../../telemetry/logger.js';
 
 /** A client whose workflow ends like this. */
@@ -12,8 +12,8 @@ function clientThat(ends: () => Promise<unknown>): Client {
 }
 
 const check = (ends: () => Promise<unknown>) =>
-  checkKey(
-    { client: clientThat(ends), taskQueue: 'any', logger: silentLogger },
+  validateKey(
+    { temporal: { client: clientThat(ends), taskQueue: 'any' }, logger: silentLogger },
     { userId: 'u', keyId: 'k' },
   );
 

@@ -36,7 +36,8 @@ async function waitingAt(node: string) {
     },
   };
   const control = createRunControl({
-    ...{ db: own.db, client: client as any, logger: silentLogger },
+    ...{ db: own.db, logger: silentLogger },
+    temporal: { client: client as any, taskQueue: 'any' },
   });
   return {
     decide: (as: string) =>

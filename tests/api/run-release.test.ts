@@ -34,8 +34,12 @@ beforeAll(async () => {
   redis = connectRedis({ url: redisUrl, name: 'test', logger: silentLogger });
   bus = createBus({ redisUrl, logger: silentLogger, macs: TEST_MACS });
   workflows = createWorkflows({
-    ...{ db, bus, redis, client: temporal.client, taskQueue: TASK_QUEUE },
-    limits: { idleMs: 1_000, maxHistoryEvents: 100 },
+    ...{ db, bus, redis },
+    temporal: {
+      client: temporal.client,
+      taskQueue: TASK_QUEUE,
+      limits: { idleMs: 1_000, maxHistoryEvents: 100 },
+    },
     keySources: { serverKeys: true, simulated: false, readableSeals: [] },
     logger: silentLogger,
     stopping: new AbortController().signal,

@@ -60,7 +60,7 @@ afterAll(async () => {
 function watchedWorkflows(through: Db, client: TemporalClient['client']) {
   const warnings: string[] = [];
   const workflows = createWorkflows({
-    ...{ db: through, bus, redis, client, taskQueue: TASK_QUEUE, limits: LIMITS },
+    ...{ db: through, bus, redis, temporal: { client, taskQueue: TASK_QUEUE, limits: LIMITS } },
     keySources: { serverKeys: true, simulated: false, readableSeals: [] },
     logger: { ...silentLogger, warn: (event) => warnings.push(event) },
     stopping: new AbortController().signal,
@@ -209,7 +209,7 @@ test.concurrent(
       }),
       unreachable.tellBudgetChanged(spender.userId), // the run itself looks again later
     ]);
-    expect(warnings).toEqual(['a run was not told']);
+    expect(warnings).toEqual(['a run was not notified']);
     await close();
   },
 );

@@ -158,7 +158,7 @@ test('a run that is terminated from outside is archived as it was', async () => 
   await db.transaction().execute((tx) => closeRun(tx, { ...closed, pipelineId: id }));
   const taskQueue = env['TEMPORAL_TASK_QUEUE'] ?? '';
   const orders = createArchiveOrders({
-    ...{ client: temporal.client, taskQueue, logger: silentLogger },
+    ...{ temporal: { client: temporal.client, taskQueue }, logger: silentLogger },
     quietForMs: () => 0,
   });
   orders.wantArchives();

@@ -63,7 +63,11 @@ export async function openRunStage(options: ProductOptions = {}): Promise<RunSta
     product,
     vendors,
     client,
-    control: createRunControl({ db, client, logger: silentLogger }),
+    control: createRunControl({
+      db,
+      temporal: { client, taskQueue: env['TEMPORAL_TASK_QUEUE'] ?? '' },
+      logger: silentLogger,
+    }),
     handleOf,
     async createUser(budgetUsd) {
       const { id: userId } = await createTestUser(db, { role: 'pro' });

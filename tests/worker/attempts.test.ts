@@ -2,7 +2,7 @@
 import { jest } from '@jest/globals';
 import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import type { WorkflowOfAttempt } from '../../activities/attempt-reports.js';
+import type { WorkflowOfAttempt } from '../../worker/interceptors/charge.js';
 import { DomainError } from '../../domain/errors.js';
 import type { FailedAttempt } from '../../domain/failed-attempts.js';
 import { noteAsked } from '../../llm/attempt-scope.js';

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { createDiscussionDoor } from '../../activities/discussion-door.js';
 import { silentLogger } from '../../telemetry/logger.js';
+import { notifyRunEnded } from '../../temporal/client/discussions.js';
 import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
 import { createTemporalReconciler } from '../../worker/temporal-reconciler.js';
 import { startProxyOf } from '../support/server-proxies.js';
@@ -27,23 +27,22 @@ afterAll(async () => {
   await server.drop();
 });
 
-const TIMEOUT_MS = 200;
-const doorDeps = () => ({
+const silent = () => ({
   client: temporal.client,
   taskQueue: 'nobody',
   limits: { idleMs: 1_000, maxHistoryEvents: 100 },
-  timeoutMs: TIMEOUT_MS,
+  callTimeoutMs: 200,
 });
 
-test('a discussion that cannot be told is an error in time', async () => {
+test('a discussion that cannot be notified is an error in time', async () => {
   const ids = { conversationId: randomUUID(), pipelineId: randomUUID(), userId: randomUUID() };
-  const telling = createDiscussionDoor(doorDeps()).tellRunEnded({ ...ids, role: 'free' });
-  await expect(telling).rejects.toThrow();
+  const notified = notifyRunEnded(silent(), { ...ids, role: 'free' });
+  await expect(notified).rejects.toThrow();
 });
 
 test.each<[string, number, boolean, readonly string[]]>([
   ['started', 7, false, []],
-  ['told of', 7, true, []],
+  ['notified of', 7, true, []],
   ['asked for', 60, false, ['running workflows cannot be listed']],
 ])('a run that cannot be %s does not hold up the reconciler', async (...row) => {
   const [, ageSeconds, isTalked, alsoWarned] = row;
@@ -59,10 +58,8 @@ test.each<[string, number, boolean, readonly string[]]>([
     warn: (event: string) => void warnings.push(event),
   };
   const reconciler = createTemporalReconciler({
-    ...{ db, logger, timeoutMs: TIMEOUT_MS },
-    client: temporal.client,
-    taskQueue: 'nobody',
-    door: createDiscussionDoor(doorDeps()),
+    ...{ db, logger },
+    temporal: silent(),
     sweepArchives: () => Promise.resolve(),
     reportEnd: () => undefined,
     closeRun: () => Promise.reject(new Error('nobody knows what became of it')),

@@ -43,7 +43,7 @@ async function archiving(
   const { client } = temporal;
   const logger = createLogger('test', { level: 'silent' });
   const orders = createArchiveOrders({
-    ...{ client, taskQueue, logger, quietForMs },
+    ...{ temporal: { client, taskQueue }, logger, quietForMs },
     ...{ quietMs: 20, latestMs: 500 },
   });
   const status = async () => {
@@ -139,7 +139,7 @@ test('an order that fails is no error of whoever gave it', async () => {
   );
   const logger = createLogger('test', { destination: { write: (line) => void lines.push(line) } });
   const orders = createArchiveOrders({
-    ...{ client: away.client, taskQueue: 'q', logger },
+    ...{ temporal: { client: away.client, taskQueue: 'q' }, logger },
     ...{ quietForMs: () => 0, latestMs: 60_000 },
   });
   orders.wantArchives();

@@ -6,10 +6,10 @@ import { Context, log, type Info } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { ActivityInboundCallsInterceptor } from '@temporalio/worker';
 import { z } from 'zod';
-import type { ReportFailedAttempt } from '../../activities/attempt-reports.js';
 import { isMistake, toApplicationFailure } from '../../activities/failures.js';
 import { RUN_WAIT_RECORDS } from '../../activities/run-waits.js';
 import type { Charge } from '../../domain/costs.js';
+import type { FailedAttempt } from '../../domain/failed-attempts.js';
 import { AttemptNotes, attemptScope } from '../../llm/attempt-scope.js';
 import { chargeScope } from '../../llm/charge-scope.js';
 import type { ActivityMetrics } from '../../telemetry/worker-metrics.js';
@@ -28,6 +28,14 @@ const Chargeable = z.object({
 
 /** A third of the shortest heartbeat timeout, and no less than what the SDK would throttle. */
 const HEARTBEAT_MS = 1_000;
+
+/** Sent once, without waiting for the answer. */
+export type ReportFailedAttempt = (workflow: WorkflowOfAttempt, failed: FailedAttempt) => void;
+
+export interface WorkflowOfAttempt {
+  readonly workflowId: string;
+  readonly runId: string;
+}
 
 export interface ActivityInterceptorDeps {
   readonly metrics: ActivityMetrics;
