@@ -7,3 +7,9 @@ export function withoutThoughts(text: string): string {
   const end = start.startsWith(OPENING) ? start.indexOf(CLOSING) : -1;
   return end === -1 ? text : start.slice(end + CLOSING.length).trimStart();
 }
+
+/** Whether a model answered at all: thoughts, ended or cut, are no answer. */
+export function hasAnswer(text: string): boolean {
+  const answer = withoutThoughts(text).trim();
+  return answer !== '' && !answer.startsWith(OPENING);
+}

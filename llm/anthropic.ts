@@ -3,9 +3,10 @@ import type { MessageCreateParamsBase } from '@anthropic-ai/sdk/resources/messag
 import { z } from 'zod';
 import { strictSchemaOf } from './answer-schema.js';
 import type { CallOptions, ModelCall, Provider, ProviderReply, TakeText } from './model.js';
-import { listOf } from './provider-answer.js';
+import { lastStated, listOf } from './provider-answer.js';
 import { readAnswer, toReplyIfEnded } from './provider-stream.js';
 import { QUIET_SDK, baseUrlOf, callVendor, checkVendorKey, clamp } from './vendor-call.js';
+import { unusableReply } from './vendor-errors.js';
 
 const Usage = z
   .object({
@@ -83,9 +84,9 @@ export function createAnthropic(config: { baseUrl?: string | undefined } = {}): 
         const smallest = { role: 'user' as const, content: 'ping' };
         const params = { model: CHECKED_WITH, max_tokens: 1, messages: [smallest] };
         const response = await send(clientFor(Sdk, options), params, signal);
-        const { error } = await readAnswer('anthropic', response, { eventOf });
-        if (error !== null) {
-          throw error;
+        const { error, events } = await readAnswer('anthropic', response, { eventOf });
+        if (error !== null || !events.some(({ isLast }) => isLast)) {
+          throw error ?? unusableReply('anthropic');
         }
         return MODELS_OF_A_VALID_KEY;
       });
@@ -148,13 +149,16 @@ const NOTHING: z.infer<typeof Document> = {};
 function eventOf(document: unknown) {
   const read = Document.safeParse(document).data ?? NOTHING;
   const { type, message, delta, content } = read;
+  const stopReason = delta?.stop_reason ?? read.stop_reason ?? null;
+  const isEnd = type === 'message_stop' || content != null;
   return {
     model: message?.model ?? read.model,
     text: textOf(read),
-    stopReason: delta?.stop_reason ?? read.stop_reason ?? null,
+    stopReason,
     start: message?.usage,
     usage: read.usage,
-    isEnd: type === 'message_stop' || content != null,
+    isEnd,
+    isLast: stopReason !== null || isEnd,
   };
 }
 
@@ -178,18 +182,15 @@ function textOfBlock(block: z.infer<typeof Block>): string {
 
 /**
  * A stream states its input when it starts, and again at its end or not; what it has written counts
- * at its end only. Later events may state 0 for what they do not know.
+ * at its end only.
  */
 function usageOf(events: readonly Event[]) {
-  const stated = events
-    .flatMap(({ start, usage }) => [start, usage])
-    .filter((each) => each != null);
-  const last = (name: keyof (typeof stated)[number]) =>
-    stated.findLast((usage) => usage[name] != null && usage[name] !== 0)?.[name] ??
-    stated.find((usage) => usage[name] != null)?.[name];
+  const stated = events.flatMap(({ start, usage }) => [start, usage]);
+  const last = (name: keyof NonNullable<Event['usage']>) =>
+    lastStated(stated.map((usage) => usage?.[name]));
   return {
     prompt: last('input_tokens'),
     morePrompt: [last('cache_creation_input_tokens'), last('cache_read_input_tokens')],
-    completion: events.findLast(({ usage }) => usage?.output_tokens != null)?.usage?.output_tokens,
+    completion: lastStated(events.map(({ usage }) => usage?.output_tokens)),
   };
 }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { withoutTrailingSlashes } from '../domain/trailing-slashes.js';
 import { googleSchemaOf } from './answer-schema.js';
 import type { CallOptions, ModelCall, Provider, ProviderReply, TakeText } from './model.js';
-import { listOf } from './provider-answer.js';
+import { lastStated, listOf } from './provider-answer.js';
 import { readAnswer, toReplyIfEnded } from './provider-stream.js';
 import { MODELS_NAMED, callVendor, checkVendorKey, clamp } from './vendor-call.js';
 import { unusableReply } from './vendor-errors.js';
@@ -23,6 +23,7 @@ const Document = z.object({
   candidates: listOf(
     z
       .object({
+        index: z.number().nullish().catch(null),
         content: z
           .object({ parts: listOf(Part).nullish().catch(null) })
           .nullish()
@@ -161,14 +162,26 @@ type Event = ReturnType<typeof eventOf>;
 
 const NOTHING: z.infer<typeof Document> = {};
 
+/** One candidate was asked for. */
+function isFirst(candidate: { readonly index?: number | null | undefined } | null | undefined) {
+  return (candidate?.index ?? 0) === 0;
+}
+
+/** Not an empty reason, nor either spelling of the value that says nothing. */
+function isBlock(reason: string | null | undefined): boolean {
+  return !['', 'BLOCK_REASON_UNSPECIFIED', 'BLOCKED_REASON_UNSPECIFIED'].includes(reason ?? '');
+}
+
 function eventOf(document: unknown) {
   const read = Document.safeParse(document).data ?? NOTHING;
-  const candidate = read.candidates?.[0];
+  const candidate = read.candidates?.find(isFirst);
   return {
     text: textOf(candidate?.content?.parts ?? []),
     isCandidate: candidate != null,
     finishReason: candidate?.finishReason ?? null,
-    isBlocked: read.promptFeedback?.blockReason != null,
+    isBlocked: isBlock(read.promptFeedback?.blockReason),
+    // some versions name a reason in every event, so none is known to be the last
+    isLast: false,
     usage: read.usageMetadata,
     model: read.modelVersion,
     id: read.responseId ?? null,
@@ -181,9 +194,8 @@ function textOf(parts: readonly z.infer<typeof Part>[]): string {
 
 /** Each event counts all tokens so far, or leaves a count out. */
 function usageOf(events: readonly Event[]) {
-  const stated = events.map(({ usage }) => usage).filter((usage) => usage != null);
-  const last = (name: keyof (typeof stated)[number]) =>
-    stated.findLast((usage) => usage[name] != null)?.[name];
+  const last = (name: keyof NonNullable<Event['usage']>) =>
+    lastStated(events.map(({ usage }) => usage?.[name]));
   return {
     prompt: last('promptTokenCount'),
     morePrompt: [last('toolUsePromptTokenCount')],

@@ -3,7 +3,7 @@ import type { ChatCompletionCreateParamsBase } from 'openai/resources/chat/compl
 import { z } from 'zod';
 import { strictSchemaOf } from './answer-schema.js';
 import type { CallOptions, ModelCall, Provider, ProviderReply, TakeText } from './model.js';
-import { NOT_STATED, listOf, type StatedUsage } from './provider-answer.js';
+import { lastStated, listOf, type StatedUsage } from './provider-answer.js';
 import { readAnswer, toReplyIfEnded } from './provider-stream.js';
 import {
   MODELS_NAMED,
@@ -15,11 +15,19 @@ import {
 } from './vendor-call.js';
 import { unusableReply } from './vendor-errors.js';
 
-/** A text, or as some servers send it, a list of parts. */
-const Content = z.union([
+/** A part of a text; of thoughts and tool calls `type` names another kind. */
+const Part = z.union([
   z.string(),
-  listOf(z.looseObject({ text: z.string().optional().catch(undefined) })),
+  z.object({
+    type: z.string().optional().catch(undefined),
+    text: z.string().optional().catch(undefined),
+    refusal: z.string().optional().catch(undefined),
+  }),
 ]);
+type Part = z.infer<typeof Part>;
+
+/** A text, or as some servers send it, a list of parts, or one of them. */
+const Content = z.union([z.string(), listOf(Part.catch('')), Part]);
 
 const Message = z
   .object({
@@ -30,22 +38,35 @@ const Message = z
   .catch(null);
 
 const Choice = z
-  .object({ finish_reason: z.string().nullish().catch(null), message: Message, delta: Message })
-  .catch({ finish_reason: null, message: null, delta: null });
+  .object({
+    index: z.number().nullish().catch(null),
+    finish_reason: z.string().nullish().catch(null),
+    message: Message,
+    delta: Message,
+    error: z.unknown().optional(),
+  })
+  .catch({ index: null, finish_reason: null, message: null, delta: null });
 type Choice = z.infer<typeof Choice>;
+
+const Usage = z
+  .object({
+    prompt_tokens: z.unknown().optional(),
+    completion_tokens: z.unknown().optional(),
+    total_tokens: z.unknown().optional(),
+    input_tokens: z.unknown().optional(),
+    output_tokens: z.unknown().optional(),
+  })
+  .nullish()
+  .catch(null);
+type Usage = z.infer<typeof Usage>;
 
 /** An answer, or one event of a stream: anything may be missing, and what is odd says nothing. */
 const Document = z.object({
   model: z.string().optional().catch(undefined),
   choices: listOf(Choice).nullish().catch(null),
-  usage: z
-    .object({
-      prompt_tokens: z.unknown().optional(),
-      completion_tokens: z.unknown().optional(),
-      total_tokens: z.unknown().optional(),
-    })
-    .nullish()
-    .catch(null),
+  usage: Usage,
+  /** Where Groq states the usage of a stream. */
+  x_groq: z.object({ usage: Usage }).nullish().catch(null),
 });
 
 const ModelList = z.object({ data: z.array(z.object({ id: z.string() })) });
@@ -141,8 +162,8 @@ async function replyOf(
   const answer = {
     text: events.map(({ text }) => text).join(''),
     finishReason,
-    isRefused: refusal !== '',
-    usage: events.findLast(({ usage }) => usage !== null)?.usage ?? NOT_STATED,
+    isRefused: refusal.trim() !== '',
+    usage: usageOf(events),
     responseModel: events.find(({ model }) => model !== undefined)?.model,
     requestId: response.headers.get('x-request-id'),
   };
@@ -153,35 +174,60 @@ async function replyOf(
   return toReplyIfEnded('openai', call, { read, answer, isEnded });
 }
 
-const NOTHING = { model: undefined, choices: null, usage: null };
+type Event = ReturnType<typeof eventOf>;
+
+const NOTHING: z.infer<typeof Document> = {};
 
 function eventOf(document: unknown) {
-  const { model, choices, usage } = Document.safeParse(document).data ?? NOTHING;
-  const [choice] = choices ?? [];
-  return { model, isChoice: choice !== undefined, ...saidBy(choice), usage: usageOf(usage) };
-}
-
-function saidBy(choice: Choice | undefined) {
-  const message = choice?.message ?? choice?.delta;
+  const { model, choices, usage, x_groq } = Document.safeParse(document).data ?? NOTHING;
+  const choice = choices?.find(({ index }) => index == null || index === 0); // one was asked for
+  const said = saidBy(choice);
   return {
-    text: textOf(message?.content),
-    refusal: message?.refusal ?? '',
-    finishReason: choice?.finish_reason ?? null,
+    model,
+    isChoice: choice !== undefined,
+    ...said,
+    usage: usage ?? x_groq?.usage,
+    error: choice?.error,
+    isLast: said.finishReason !== null,
   };
 }
 
-function usageOf(usage: z.infer<typeof Document>['usage']): StatedUsage | null {
-  return usage == null
-    ? null
-    : {
-        prompt: usage.prompt_tokens,
-        completion: usage.completion_tokens,
-        total: usage.total_tokens,
-      };
+/** A server that repeats the whole message at the end of its stream sends a delta as well. */
+function saidBy(choice: Choice | undefined) {
+  const message = choice?.delta ?? choice?.message;
+  const parts = partsOf(message?.content);
+  return {
+    text: parts.map(textOf).join(''),
+    refusal: `${message?.refusal ?? ''}${parts.map(refusalOf).join('')}`,
+    finishReason: reasonOf(choice?.finish_reason ?? ''),
+  };
 }
 
-function textOf(content: z.infer<typeof Content> | null | undefined): string {
-  return typeof content === 'string'
-    ? content
-    : (content ?? []).map(({ text }) => text ?? '').join('');
+function partsOf(content: z.infer<typeof Content> | null | undefined): readonly Part[] {
+  return Array.isArray(content) ? content : [content ?? ''];
+}
+
+function reasonOf(stated: string): string | null {
+  const reason = stated.trim();
+  return reason === '' || reason === 'null' ? null : reason;
+}
+
+const TEXTS: readonly (string | undefined)[] = ['text', 'output_text', undefined];
+
+function textOf(part: Part): string {
+  return typeof part === 'string' ? part : TEXTS.includes(part.type) ? (part.text ?? '') : '';
+}
+
+function refusalOf(part: Part): string {
+  return typeof part === 'string' ? '' : (part.refusal ?? '');
+}
+
+function usageOf(events: readonly Event[]): StatedUsage {
+  const last = (name: keyof NonNullable<Usage>) =>
+    lastStated(events.map((event) => event.usage?.[name]));
+  return {
+    prompt: last('prompt_tokens') ?? last('input_tokens'),
+    completion: last('completion_tokens') ?? last('output_tokens'),
+    total: last('total_tokens'),
+  };
 }

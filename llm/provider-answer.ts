@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { Usage, Vendor } from '../domain/models.js';
+import { hasAnswer } from '../domain/thoughts.js';
 import type { ModelCall, ProviderReply } from './model.js';
 import { ModelCallError } from './vendor-errors.js';
 
@@ -31,8 +32,6 @@ export interface StatedUsage {
   readonly moreCompletion?: readonly unknown[];
 }
 
-export const NOT_STATED: StatedUsage = { prompt: undefined, completion: undefined };
-
 /** Far more than an answer has of anything. */
 const MAX_PARTS = 10_000;
 
@@ -47,45 +46,30 @@ export function listOf<T extends z.ZodType>(item: T) {
 type Ending = 'complete' | 'cut' | 'withheld' | 'tool-call' | 'error' | 'unknown';
 
 /**
- * How an answer ended, by the vendor's word for it. What is not listed is `unknown`.
- * Source: the vendors' API references (`finish_reason`, `stop_reason`, `FinishReason`), 2026-11-30;
- * `error` is sent by gateways that speak these formats.
+ * How an answer ended, by the provider's word for it in lower case. One table for all: gateways speak
+ * one provider's format with the words of another. What is not listed is `unknown`.
+ * Source: the API references of OpenAI, Anthropic and Google (`finish_reason`, `stop_reason`,
+ * `FinishReason`) and of servers that speak OpenAI's format (text-generation-inference, vLLM,
+ * SGLang, Mistral, Cohere, DeepSeek, Zhipu, Bedrock), 2026-12-01.
  */
-const ENDINGS: Readonly<Record<Vendor, ReadonlyMap<string, Ending>>> = {
-  openai: new Map<string, Ending>([
-    ['stop', 'complete'],
-    ['length', 'cut'],
-    ['content_filter', 'withheld'],
-    ['tool_calls', 'tool-call'],
-    ['function_call', 'tool-call'],
-    ['error', 'error'],
-  ]),
-  anthropic: new Map<string, Ending>([
-    ['end_turn', 'complete'],
-    ['stop_sequence', 'complete'],
-    ['max_tokens', 'cut'],
-    ['model_context_window_exceeded', 'cut'],
-    ['pause_turn', 'cut'],
-    ['refusal', 'withheld'],
-    ['tool_use', 'tool-call'],
-    ['error', 'error'],
-  ]),
-  google: new Map<string, Ending>([
-    ['STOP', 'complete'],
-    ['MAX_TOKENS', 'cut'],
-    ['SAFETY', 'withheld'],
-    ['RECITATION', 'withheld'],
-    ['LANGUAGE', 'withheld'],
-    ['BLOCKLIST', 'withheld'],
-    ['PROHIBITED_CONTENT', 'withheld'],
-    ['SPII', 'withheld'],
-    ['MALFORMED_FUNCTION_CALL', 'tool-call'],
-    ['UNEXPECTED_TOOL_CALL', 'tool-call'],
-    ['TOO_MANY_TOOL_CALLS', 'tool-call'],
-    ['MALFORMED_RESPONSE', 'error'],
-    ['ERROR', 'error'],
-  ]),
-};
+const ENDINGS = {
+  complete: 'stop end_turn stop_sequence eos eos_token complete completed',
+  cut: 'length max_tokens model_length model_context_window_exceeded pause_turn',
+  withheld:
+    'content_filter content_filtered refusal safety recitation language blocklist ' +
+    'prohibited_content spii model_armor image_safety image_prohibited_content image_recitation ' +
+    'guardrail_intervened error_toxic sensitive',
+  'tool-call':
+    'tool_calls function_call tool_use tool_call malformed_function_call unexpected_tool_call ' +
+    'too_many_tool_calls',
+  error: 'error malformed_response abort insufficient_system_resource network_error',
+} as const;
+
+const ENDING_OF: ReadonlyMap<string, Ending> = new Map(
+  (['complete', 'cut', 'withheld', 'tool-call', 'error'] as const).flatMap((ending) =>
+    ENDINGS[ending].split(' ').map((word) => [word, ending] as const),
+  ),
+);
 
 /** `truncated`: the text is kept and marked. `empty` and `failed` are failed attempts. */
 type Outcome = 'text' | 'truncated' | 'refused' | 'empty' | 'failed';
@@ -107,9 +91,9 @@ const FINISHES = { text: 'stop', truncated: 'length', refused: 'refused' } as co
  *   that the vendor broke off; both with the usage where it is stated
  */
 export function toReply(vendor: Vendor, call: ModelCall, answer: ProviderAnswer): ProviderReply {
-  const hasText = answer.text.trim() !== '';
-  const usage = toUsage(answer.usage, hasText);
-  const outcome = outcomeOf(vendor, answer, hasText);
+  const hasText = hasAnswer(answer.text);
+  const usage = toUsage(answer.usage, { hasText, isWhole: true });
+  const outcome = outcomeOf(answer, hasText);
   if (outcome === 'empty') {
     throw new ModelCallError('model-empty', `${vendor} answered without a text`, billed(usage));
   }
@@ -127,11 +111,11 @@ export function toReply(vendor: Vendor, call: ModelCall, answer: ProviderAnswer)
   };
 }
 
-function outcomeOf(vendor: Vendor, answer: ProviderAnswer, hasText: boolean): Outcome {
+function outcomeOf(answer: ProviderAnswer, hasText: boolean): Outcome {
   if (answer.isRefused) {
     return 'refused';
   }
-  const ending = ENDINGS[vendor].get(answer.finishReason ?? '') ?? 'unknown';
+  const ending = ENDING_OF.get((answer.finishReason ?? '').trim().toLowerCase()) ?? 'unknown';
   return OUTCOMES[ending][hasText ? 'withText' : 'withoutText'];
 }
 
@@ -139,25 +123,40 @@ function billed(usage: Usage | null) {
   return usage === null ? { billing: 'unknown' as const } : { billing: usage };
 }
 
+interface Stating {
+  /** Text was written for at least one token, and the prompt had one: a zero states neither. */
+  readonly hasText: boolean;
+  /** The answer came to its end: without a text, a count that is missing is none. */
+  readonly isWhole: boolean;
+}
+
 /**
  * The counts in whole tokens, each from where it is stated.
  *
- * @param hasText all zero beside a text counts as not stated
  * @returns null where one of them cannot be known
  */
-export function toUsage(stated: StatedUsage, hasText: boolean): Usage | null {
+export function toUsage(stated: StatedUsage, { hasText, isWhole }: Stating): Usage | null {
+  const known = (count: number | null) => (hasText && count === 0 ? null : count);
   const total = countOf(stated.total);
-  const prompt = added(stated.prompt, stated.morePrompt);
-  const completion = added(stated.completion, stated.moreCompletion);
-  const promptTokens = prompt ?? differenceOf(total, completion);
-  const written = completion ?? differenceOf(total, prompt);
-  const completionTokens = written ?? (hasText ? null : sumOf(stated.moreCompletion));
-  if (promptTokens === null || completionTokens === null) {
-    return null;
-  }
-  return hasText && promptTokens + completionTokens === 0
+  const prompt = known(added(stated.prompt, stated.morePrompt));
+  const completion = known(added(stated.completion, stated.moreCompletion));
+  const promptTokens = prompt ?? known(differenceOf(total, completion));
+  const written = completion ?? known(differenceOf(total, prompt));
+  const completionTokens = written ?? (isWhole && !hasText ? sumOf(stated.moreCompletion) : null);
+  return promptTokens === null || completionTokens === null
     ? null
     : { promptTokens, completionTokens };
+}
+
+/**
+ * What a stream states of one count: the last that says something. Later events may hold null, or 0
+ * for what they do not know.
+ */
+export function lastStated(values: readonly unknown[]): unknown {
+  return (
+    values.findLast((value) => (countOf(value) ?? 0) > 0) ??
+    values.findLast((value) => value !== undefined && value !== null)
+  );
 }
 
 function added(own: unknown, more: readonly unknown[] | undefined): number | null {

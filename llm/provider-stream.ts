@@ -1,4 +1,5 @@
 /** Reads a provider's HTTP answer: one JSON document, or server-sent events of JSON. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createParser } from 'eventsource-parser';
 import type { Vendor } from '../domain/models.js';
 import type { ModelCall, ProviderReply, TakeText } from './model.js';
@@ -8,6 +9,10 @@ import { answeredError, modelErrorOf, unusableReply, withUsage } from './vendor-
 /** What one JSON document of an answer says; each vendor's file has its own. */
 interface AnswerEvent {
   readonly text: string;
+  /** Names how the answer ended: only counts and the end mark may follow. */
+  readonly isLast: boolean;
+  /** A failure that stands inside of the document. */
+  readonly error?: unknown;
 }
 
 export interface ReadAnswer<Event extends AnswerEvent = AnswerEvent> {
@@ -63,7 +68,10 @@ export function toReplyIfEnded(
 ): ProviderReply {
   const failure = read.error ?? (isEnded ? null : unusableReply(vendor));
   if (failure !== null) {
-    throw withUsage(failure, toUsage(answer.usage, true)); // only what was stated in so many words
+    throw withUsage(
+      failure,
+      toUsage(answer.usage, { hasText: answer.text !== '', isWhole: false }),
+    );
   }
   return toReply(vendor, call, answer);
 }
@@ -74,9 +82,13 @@ async function feedFrom(
   reader: Reader<AnswerEvent>,
 ): Promise<void> {
   const body: ReadableStreamDefaultReader<Uint8Array> | undefined = response.body?.getReader();
+  if (body === undefined) {
+    return;
+  }
   const decoder = new TextDecoder();
   let bytes = 0;
-  let read = await body?.read();
+  let end: Promise<undefined> | null = null;
+  let read: Awaited<ReturnType<typeof body.read>> | undefined = await body.read();
   while (read?.value !== undefined) {
     bytes += read.value.length;
     if (bytes > MAX_ANSWER_BYTES) {
@@ -86,12 +98,14 @@ async function feedFrom(
     if (reader.isOver()) {
       break;
     }
-    read = await body?.read();
+    end ??= reader.hasEnded() ? sleep(END_MS, undefined, { ref: false }) : null;
+    read = await (end === null ? body.read() : Promise.race([body.read(), end]));
   }
-  if (body !== undefined) {
-    drain(body);
-  }
+  drain(body);
 }
+
+/** How long counts and the end mark may take after an answer has named how it ended. */
+const END_MS = 2_000;
 
 /** How long a server may take to end an answer that is complete, so that its connection is kept. */
 const DRAIN_MS = 1_000;
@@ -118,6 +132,8 @@ interface Reader<Event extends AnswerEvent> {
   feed(text: string): void;
   /** Whether what follows counts no more. */
   isOver(): boolean;
+  /** Whether the answer has named how it ended. */
+  hasEnded(): boolean;
   fail(error: Error): void;
   end(): ReadAnswer<Event>;
 }
@@ -128,7 +144,7 @@ function tellText(onDelta: TakeText | undefined, { text }: AnswerEvent): void {
   }
 }
 
-const END_MARK = '[DONE]';
+const END_MARK = /^\[?DONE\]?$/i;
 
 function createReader<Event extends AnswerEvent>(
   vendor: Vendor,
@@ -139,28 +155,54 @@ function createReader<Event extends AnswerEvent>(
   let characters = 0; // of the pieces
   let isStream: boolean | null = null;
   let isDone = false;
+  let hasEnded = false;
   let error: Error | null = null;
 
-  function take(text: string): void {
-    const found = documentsIn(text);
-    if (found === null || events.length + found.length > MAX_EVENTS) {
+  function takeDocument(document: unknown): void {
+    if (events.length === MAX_EVENTS) {
       error ??= unusableReply(vendor);
       return;
     }
-    for (const document of found) {
-      error ??= answeredError(vendor, document);
-      const event = eventOf(document);
-      events.push(event);
-      tellText(error === null ? onDelta : undefined, event);
+    const event = eventOf(document);
+    error ??= answeredError(vendor, document) ?? answeredError(vendor, { error: event.error });
+    events.push(event);
+    hasEnded ||= event.isLast;
+    tellText(error === null ? onDelta : undefined, event);
+  }
+
+  /** @param isLine of a text of several lines: some servers forget the empty lines between events */
+  function take(data: string, isLine = false): void {
+    const text = data.trim();
+    isDone ||= END_MARK.test(text);
+    if (isDone || error !== null || !isDocument(text)) {
+      return;
+    }
+    const documents = documentsIn(text);
+    if (documents !== null) {
+      documents.forEach(takeDocument);
+    } else if (!isLine && text.includes('\n')) {
+      text.split('\n').forEach((line) => {
+        take(line, true);
+      });
+    } else if (!hasEnded) {
+      error = unusableReply(vendor);
     }
   }
 
+  /** An event named `error`, or a line `error: …`, may hold the bare error. */
+  function takeError(data: string): void {
+    const [document = data] = documentsIn(data) ?? [];
+    error ??= answeredError(vendor, document) ?? answeredError(vendor, { error: document });
+    take(data);
+  }
+
   const parser = createParser({
-    onEvent: ({ data }) => {
-      const text = data.trim();
-      isDone ||= text === END_MARK;
-      if (!isDone && error === null && text !== '') {
-        take(text);
+    onEvent: ({ data, event }) => {
+      (event === 'error' ? takeError : take)(data);
+    },
+    onError: ({ field, value }) => {
+      if (field === 'error') {
+        takeError(value ?? '');
       }
     },
   });
@@ -179,8 +221,9 @@ function createReader<Event extends AnswerEvent>(
       }
     },
     isOver: () => isDone || error !== null,
+    hasEnded: () => hasEnded,
     fail(reason) {
-      error ??= reason;
+      error ??= hasEnded ? null : reason; // nothing but counts is lost
     },
     end() {
       if (isStream === true) {
@@ -191,6 +234,11 @@ function createReader<Event extends AnswerEvent>(
       return { events, isStream: isStream === true, isDone, error };
     },
   };
+}
+
+/** Words between the events, as `ping`, say nothing; a document that is cut does. */
+function isDocument(text: string): boolean {
+  return text.startsWith('{') || text.startsWith('[');
 }
 
 /** @returns null as long as nothing was said */

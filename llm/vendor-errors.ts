@@ -77,18 +77,33 @@ export function unusableReply(vendor: Vendor): ModelCallError {
  * @returns null for a document that holds none
  */
 export function answeredError(vendor: Vendor, document: unknown): ModelCallError | null {
-  const error = fieldOf(document, 'error');
-  if (error === undefined || error === null || error === '' || error === false) {
+  const isItself = [fieldOf(document, 'object'), fieldOf(document, 'type')].includes('error');
+  const error = fieldOf(document, 'error') ?? (isItself ? document : null);
+  if (saysNothing(error)) {
     return null;
   }
-  const said = saidBy(document);
-  const status = numberIn(fieldOf(error, 'code')) ?? numberIn(fieldOf(error, 'status'));
-  const code = causeOf(said) ?? codeOfWord(said) ?? codeOfNumber(status) ?? 'model-unavailable';
+  const code = codeInside(document, error);
   return new ModelCallError(code, messageOf(code, vendor, 200), {
     billing: 'unknown',
     status: 200,
   });
 }
+
+function codeInside(document: unknown, error: unknown): ErrorCode {
+  const said = saidBy(document);
+  const named = causeOf(said) ?? (saysKeyIsBad(error) ? 'model-key-refused' : codeOfWord(said));
+  const status = numberIn(fieldOf(error, 'code')) ?? numberIn(fieldOf(error, 'status'));
+  return named ?? codeOfNumber(status) ?? 'model-unavailable';
+}
+
+/** Some servers send an empty error with every answer. */
+function saysNothing(error: unknown): boolean {
+  const values: readonly unknown[] =
+    typeof error === 'object' && error !== null ? Object.values(error) : [error];
+  return values.every((value) => NOTHING.has(value));
+}
+
+const NOTHING: ReadonlySet<unknown> = new Set(['', false, 0, null, undefined]);
 
 /** The same failure, billed at what the vendor has stated before it. */
 export function withUsage(error: Error, usage: Usage | null): Error {
@@ -109,6 +124,7 @@ const CODES_OF_STATUS: ReadonlyMap<number, ErrorCode> = new Map<number, ErrorCod
   [409, 'model-unavailable'],
   [425, 'model-unavailable'],
   [429, 'model-rate-limited'],
+  [499, 'model-unavailable'],
 ]);
 
 function codeOfStatus(status: number, error: unknown): ErrorCode {
@@ -309,12 +325,13 @@ function secondsOf(seconds: number): number | undefined {
 }
 
 function detailsOf(error: unknown): readonly unknown[] {
-  const details = fieldOf(error, 'errorDetails');
+  const details = fieldOf(error, 'errorDetails') ?? fieldOf(error, 'details');
   return Array.isArray(details) ? details : [];
 }
 
 function numberIn(value: unknown): number | null {
-  return typeof value === 'number' && Number.isInteger(value) ? value : null;
+  const number = typeof value === 'string' && /^\d{3}$/.test(value) ? Number(value) : value;
+  return typeof number === 'number' && Number.isInteger(number) ? number : null;
 }
 
 function textField(value: unknown, name: string): string | undefined {

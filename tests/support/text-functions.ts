@@ -26,7 +26,7 @@ import { sourceUrlsOf } from '../../domain/collector-sources.js';
 import { pageText, problemText } from '../../domain/collector-texts.js';
 import { complexityOfModel } from '../../domain/complexity.js';
 import { numericFieldsOf, parseCondition } from '../../domain/conditions.js';
-import { withoutThoughts } from '../../domain/thoughts.js';
+import { hasAnswer, withoutThoughts } from '../../domain/thoughts.js';
 import { controlWordOf } from '../../domain/control-words.js';
 import {
   crawlFailureIn,
@@ -120,6 +120,7 @@ export const TEXT_FUNCTIONS: Readonly<Record<string, ReadsText>> = {
   complexityOfModel,
   numericFieldsOf,
   withoutThoughts: (text) => withoutThoughts(`<think>${text}`),
+  hasAnswer: (text) => hasAnswer(`<think>${text}`),
   parseCondition,
   controlWordOf,
   isPassingCrawlError,

@@ -12,6 +12,8 @@ export interface Sent {
   readonly type?: string;
   /** Cuts the connection after the body. */
   readonly cut?: boolean;
+  /** Leaves the connection open after the body. */
+  readonly open?: boolean;
 }
 
 export interface RawProvider {
@@ -36,6 +38,8 @@ export async function startRawProvider(): Promise<RawProvider> {
       response.writeHead(sent.status ?? 200, headers);
       if (sent.cut === true) {
         response.write(sent.body, () => response.destroy());
+      } else if (sent.open === true) {
+        response.write(sent.body);
       } else {
         response.end(sent.body);
       }
