@@ -1,5 +1,5 @@
 /** Every side effect a workflow may ask for. */
-import { createAgentActivities, type AgentActivities, type AgentDeps } from './agents.js';
+import { createAgentActivities, type AgentActivities, type AgentDeps } from './node/run-node.js';
 import {
   createDesignActivities,
   type DesignActivities,

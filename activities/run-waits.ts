@@ -1,6 +1,6 @@
 /** What a run writes when it waits: for a person, a budget, a pause, or its slot. */
 import type { Db, Tx } from '../db/connect.js';
-import { storeEnd } from '../db/agent-ends.js';
+import { storeEnd } from '../db/node-ends.js';
 import { isRunOpen, listSteps } from '../db/agent-steps.js';
 import { decideApproval, requestApproval, type ApprovalRow } from '../db/approvals.js';
 import { appendEvents, findEvents, type EventStep } from '../db/events.js';
@@ -14,8 +14,8 @@ import type { StoredEvent } from '../domain/events.js';
 import { stepIdOf, type PipelineId, type StreamId } from '../domain/ids.js';
 import type { ApprovalRule } from '../domain/pipeline.js';
 import { isFinal, type WaitReason } from '../domain/results.js';
-import { announcementOf, streamOf } from './agent-steps.js';
-import { receiptOf, type AgentReceipt } from './agents.js';
+import { announcementOf, streamOf } from './node/result.js';
+import { receiptOf, type AgentReceipt } from './node/run-node.js';
 import { priorsAmong } from '../db/prior-results.js';
 
 /** One short transaction each, safe to repeat, also by an attempt that comes late. */

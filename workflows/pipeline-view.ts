@@ -1,10 +1,10 @@
 /** What operators and queries see of a live run; `pipeline-details.ts` says it in Markdown. */
-import type { AgentReceipt } from '../activities/agents.js';
+import type { AgentReceipt } from '../activities/node/run-node.js';
 import type { FailedAttempt } from '../domain/failed-attempts.js';
 import type { ApprovalRule } from '../domain/pipeline.js';
 import type { RunState } from '../domain/pipeline-run.js';
 import type { WaitReason } from '../domain/results.js';
-import type { OpenRun } from './agent-node.js';
+import type { OpenRun } from './node-calls.js';
 import type { BudgetHold } from './budget-hold.js';
 import type { PipelineView } from './pipeline.messages.js';
 import type { RunInbox } from './run-inbox.js';

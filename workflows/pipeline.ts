@@ -21,7 +21,7 @@ import type { RunOutcome } from '../domain/result-rules.js';
 import type { FinalStatus } from '../domain/results.js';
 import { ActiveClock } from './active-clock.js';
 import { records } from './activity-proxies.js';
-import type { OpenRun } from './agent-node.js';
+import type { OpenRun } from './node-calls.js';
 import {
   pipelineQuery,
   type PipelineEnd,

@@ -13,7 +13,7 @@ import {
 } from '../domain/pipeline-run.js';
 import type { FailedAttempt } from '../domain/failed-attempts.js';
 import type { ActiveClock } from './active-clock.js';
-import { NodeCalls, type OpenRun } from './agent-node.js';
+import { NodeCalls, type OpenRun } from './node-calls.js';
 import { Approvals } from './approvals.js';
 import { attemptFailedSignal } from './attempts.messages.js';
 import { viewOf, type RunProgress } from './pipeline-view.js';

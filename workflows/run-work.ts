@@ -11,7 +11,7 @@ import {
   type RunState,
 } from '../domain/pipeline-run.js';
 import type { ActiveClock } from './active-clock.js';
-import type { NodeCalls, NodeEnd } from './agent-node.js';
+import type { NodeCalls, NodeEnd } from './node-calls.js';
 import type { Approvals, Decided } from './approvals.js';
 import { holdForBudget, isInForce } from './budget-hold.js';
 import { failNow } from './failures.js';

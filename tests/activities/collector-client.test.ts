@@ -1,4 +1,4 @@
-import { createCollector, type CollectOutcome } from '../../activities/collector-client.js';
+import { createCollector, type CollectOutcome } from '../../activities/node/collector-client.js';
 import { pageText, problemText } from '../../domain/collector-texts.js';
 import { chunksOf } from '../../domain/text-chunks.js';
 import { inLogScope } from '../../telemetry/log-scope.js';

@@ -3,7 +3,7 @@ import { openToAnyoneText } from '../../collector/open-to-anyone.js';
 import { request } from 'node:http';
 import { startCollectorService, type CollectorService } from '../support/collector-service.js';
 import { startPages, type Pages } from '../support/pages.js';
-import { createCollector } from '../../activities/collector-client.js';
+import { createCollector } from '../../activities/node/collector-client.js';
 
 const SECRET = 'a secret of sixteen characters or more'.replaceAll(' ', '-');
 const COLLECTIONS = '/api/v1/collections';

@@ -7,7 +7,7 @@ import {
   createAgentActivities,
   type AgentCall,
   type AgentReceipt,
-} from '../../activities/agents.js';
+} from '../../activities/node/run-node.js';
 import { toApplicationFailure } from '../../activities/failures.js';
 import type { Db } from '../../db/connect.js';
 import { readEvents } from '../../db/events.js';

@@ -1,5 +1,5 @@
 /** What operators read in the Temporal Web UI. */
-import type { AgentReceipt } from '../../activities/agents.js';
+import type { AgentReceipt } from '../../activities/node/run-node.js';
 import { isTold, type FailedAttempt } from '../../domain/failed-attempts.js';
 import { checkGraph } from '../../domain/pipeline.js';
 import { recordEnd, recordHold, recordStart, startRun } from '../../domain/pipeline-run.js';

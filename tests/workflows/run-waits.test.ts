@@ -8,7 +8,7 @@ import {
 import { Worker } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import type { Activities } from '../../activities/index.js';
-import type { AgentCall, AgentReceipt } from '../../activities/agents.js';
+import type { AgentCall, AgentReceipt } from '../../activities/node/run-node.js';
 import { nextUtcDay } from '../../domain/days.js';
 import type { Design } from '../../domain/designs.js';
 import { pipelineWorkflowId } from '../../domain/ids.js';

@@ -4,7 +4,7 @@ import {
   CancellationScope,
   condition,
 } from '@temporalio/workflow';
-import type { AgentReceipt } from '../activities/agents.js';
+import type { AgentReceipt } from '../activities/node/run-node.js';
 import type { ErrorCode } from '../domain/errors.js';
 import { stepIdOf, type PipelineId } from '../domain/ids.js';
 import type { Graph } from '../domain/pipeline.js';

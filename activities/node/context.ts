@@ -1,13 +1,13 @@
 /** What an agent is to do, and what became of it. */
-import { agentFailureText, type AgentFailure } from '../domain/agent-failures.js';
-import type { AgentSpec, Design } from '../domain/designs.js';
-import type { ErrorCode } from '../domain/errors.js';
-import type { ConversationId, PipelineId, StepId, UserId } from '../domain/ids.js';
-import type { Language } from '../domain/languages.js';
-import type { NodeKind, PromptedKind } from '../domain/pipeline.js';
-import type { AgentStatus } from '../domain/results.js';
-import type { UnreadSource } from '../domain/unread-sources.js';
-import type { PriorStep } from '../db/agent-steps.js';
+import { agentFailureText, type AgentFailure } from '../../domain/agent-failures.js';
+import type { AgentSpec, Design } from '../../domain/designs.js';
+import type { ErrorCode } from '../../domain/errors.js';
+import type { ConversationId, PipelineId, StepId, UserId } from '../../domain/ids.js';
+import type { Language } from '../../domain/languages.js';
+import type { NodeKind, PromptedKind } from '../../domain/pipeline.js';
+import type { AgentStatus } from '../../domain/results.js';
+import type { UnreadSource } from '../../domain/unread-sources.js';
+import type { PriorStep } from '../../db/agent-steps.js';
 
 /** Ids and numbers only: the design and all texts are in PostgreSQL. */
 export interface AgentCall {

@@ -1,5 +1,5 @@
-import type { ConversationId, PipelineId, StreamId } from '../domain/ids.js';
-import type { AgentEnd, Announcement } from '../db/agent-ends.js';
+import type { ConversationId, PipelineId, StreamId } from '../../domain/ids.js';
+import type { AgentEnd, Announcement } from '../../db/node-ends.js';
 
 export interface RunOfStep {
   readonly pipelineId: PipelineId;

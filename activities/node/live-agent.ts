@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
-import type { AgentSpec } from '../domain/designs.js';
-import type { LiveWriter, OpenLiveWriter } from '../events/live-writer.js';
-import type { AgentCall } from './agent-outcome.js';
+import type { AgentSpec } from '../../domain/designs.js';
+import type { LiveWriter, OpenLiveWriter } from '../../events/live-writer.js';
+import type { AgentCall } from './context.js';
 
 /** Tells that an agent is at work, in the stream of its run. */
 export function announceAgent(

@@ -1,5 +1,5 @@
 /** What an agent's end is stored with: its event's place, and what its calls have cost. */
-import { storeEnd, type AgentEnd } from '../../db/agent-ends.js';
+import { storeEnd, type AgentEnd } from '../../db/node-ends.js';
 import { findStepOrThrow } from '../../db/agent-steps.js';
 import type { Db } from '../../db/connect.js';
 import { createLedger } from '../../db/costs.js';

@@ -1,20 +1,20 @@
 /** One agent's work, up to an outcome that can be stored; nothing is stored here. */
 import { Context, log } from '@temporalio/activity';
-import { designInjection } from '../domain/agent-prompts.js';
-import { COLLECTOR_AWAY, pageText, problemText } from '../domain/collector-texts.js';
-import { sourceUrlsOf } from '../domain/collector-sources.js';
-import { numericFieldsOf } from '../domain/conditions.js';
-import { DomainError } from '../domain/errors.js';
-import { unreadSource, type UnreadSource } from '../domain/unread-sources.js';
-import { nodeKindOf } from '../domain/pipeline.js';
-import { noteCollectorCall } from '../db/agent-steps.js';
-import { findApproval } from '../db/approvals.js';
-import { languageOfRun } from '../db/pipelines.js';
-import type { StepTask } from '../db/step-tasks.js';
-import type { OpenLiveWriter } from '../events/live-writer.js';
-import { noteAsked } from '../llm/attempt-scope.js';
-import type { CompleteOptions } from '../llm/metered.js';
-import { askModel, type AskDeps } from './agent-model.js';
+import { designInjection } from '../../domain/agent-prompts.js';
+import { COLLECTOR_AWAY, pageText, problemText } from '../../domain/collector-texts.js';
+import { sourceUrlsOf } from '../../domain/collector-sources.js';
+import { numericFieldsOf } from '../../domain/conditions.js';
+import { DomainError } from '../../domain/errors.js';
+import { unreadSource, type UnreadSource } from '../../domain/unread-sources.js';
+import { nodeKindOf } from '../../domain/pipeline.js';
+import { noteCollectorCall } from '../../db/agent-steps.js';
+import { findApproval } from '../../db/approvals.js';
+import { languageOfRun } from '../../db/pipelines.js';
+import type { StepTask } from '../../db/node-contexts.js';
+import type { OpenLiveWriter } from '../../events/live-writer.js';
+import { noteAsked } from '../../llm/attempt-scope.js';
+import type { CompleteOptions } from '../../llm/metered.js';
+import { askModel, type AskDeps } from './ask.js';
 import {
   failedAgent,
   NOTHING_MADE,
@@ -22,7 +22,7 @@ import {
   type AgentOutcome,
   type AgentTask,
   type PromptedTask,
-} from './agent-outcome.js';
+} from './context.js';
 import type { Collector } from './collector-client.js';
 import { announceAgent } from './live-agent.js';
 

@@ -1,29 +1,24 @@
 /** Asks a model on an agent's behalf; once more where the answer is not of the form asked for. */
 import { Context, log } from '@temporalio/activity';
-import { promptFor, type AgentPrompt } from '../domain/agent-prompts.js';
-import { complexityOfModel } from '../domain/complexity.js';
-import { numericFieldsOf } from '../domain/conditions.js';
-import type { Ledger, StepFailures } from '../domain/costs.js';
-import { AGENT_DEFAULTS, type AgentSpec } from '../domain/designs.js';
-import { DomainError, ServerKeySpent, type ErrorCode } from '../domain/errors.js';
-import { repairStepOf, stepIdOf, type StepId } from '../domain/ids.js';
-import type { ChargedReply } from '../domain/models.js';
-import type { AgentResult } from '../domain/results.js';
-import { findApproval } from '../db/approvals.js';
-import type { Db } from '../db/connect.js';
-import type { CompleteOptions, Models } from '../llm/metered.js';
-import type { ModelRequest } from '../llm/model.js';
-import {
-  failedAgent,
-  type AgentOutcome,
-  type AgentTask,
-  type PromptedTask,
-} from './agent-outcome.js';
-import { readBySchema } from './answers/output-schema.js';
-import { repairRequest } from './answers/repair.js';
-import type { Answer } from './answers/structured.js';
-import { isRetried, retryLater } from './failures.js';
-import { priorsAmong } from '../db/prior-results.js';
+import { promptFor, type AgentPrompt } from '../../domain/agent-prompts.js';
+import { complexityOfModel } from '../../domain/complexity.js';
+import { numericFieldsOf } from '../../domain/conditions.js';
+import type { Ledger, StepFailures } from '../../domain/costs.js';
+import { AGENT_DEFAULTS, type AgentSpec } from '../../domain/designs.js';
+import { DomainError, ServerKeySpent, type ErrorCode } from '../../domain/errors.js';
+import { repairStepOf, stepIdOf, type StepId } from '../../domain/ids.js';
+import type { ChargedReply } from '../../domain/models.js';
+import type { AgentResult } from '../../domain/results.js';
+import { findApproval } from '../../db/approvals.js';
+import type { Db } from '../../db/connect.js';
+import type { CompleteOptions, Models } from '../../llm/metered.js';
+import type { ModelRequest } from '../../llm/model.js';
+import { failedAgent, type AgentOutcome, type AgentTask, type PromptedTask } from './context.js';
+import { readBySchema } from '../answers/output-schema.js';
+import { repairRequest } from '../answers/repair.js';
+import type { Answer } from '../answers/structured.js';
+import { isRetried, retryLater } from '../failures.js';
+import { priorsAmong } from '../../db/prior-results.js';
 
 export interface AskDeps {
   readonly db: Db;

@@ -1,24 +1,24 @@
 import { ApplicationFailure, Context, log } from '@temporalio/activity';
-import type { AllowedAddress } from '../domain/allowed-addresses.js';
-import { DomainError, type ErrorCode } from '../domain/errors.js';
-import type { StoredEvent } from '../domain/events.js';
-import { repairStepOf, stepIdOf, type PipelineId, type StreamId } from '../domain/ids.js';
-import { adviceOf } from '../domain/failure-advice.js';
-import { previewOf } from '../domain/previews.js';
-import { rounded } from '../domain/result-rules.js';
-import type { AgentStatus } from '../domain/results.js';
-import type { AskedVendor } from '../domain/failed-attempts.js';
-import { storeEnd, type AgentEnd } from '../db/agent-ends.js';
-import { findStep, findStepOrThrow, type AgentStep } from '../db/agent-steps.js';
-import { readStepTask } from '../db/step-tasks.js';
-import { repeatVictim } from '../db/transactions.js';
-import { askedSoFar } from '../llm/attempt-scope.js';
-import { announcementOf, streamOf } from './agent-steps.js';
-import type { AgentCall, AgentOutcome } from './agent-outcome.js';
-import { workOn, type AgentWorkDeps } from './agent-work.js';
+import type { AllowedAddress } from '../../domain/allowed-addresses.js';
+import { DomainError, type ErrorCode } from '../../domain/errors.js';
+import type { StoredEvent } from '../../domain/events.js';
+import { repairStepOf, stepIdOf, type PipelineId, type StreamId } from '../../domain/ids.js';
+import { adviceOf } from '../../domain/failure-advice.js';
+import { previewOf } from '../../domain/previews.js';
+import { rounded } from '../../domain/result-rules.js';
+import type { AgentStatus } from '../../domain/results.js';
+import type { AskedVendor } from '../../domain/failed-attempts.js';
+import { storeEnd, type AgentEnd } from '../../db/node-ends.js';
+import { findStep, findStepOrThrow, type AgentStep } from '../../db/agent-steps.js';
+import { readStepTask } from '../../db/node-contexts.js';
+import { repeatVictim } from '../../db/transactions.js';
+import { askedSoFar } from '../../llm/attempt-scope.js';
+import { announcementOf, streamOf } from './result.js';
+import type { AgentCall, AgentOutcome } from './context.js';
+import { workOn, type AgentWorkDeps } from './collect.js';
 import { createCollector } from './collector-client.js';
 
-export type { AgentCall } from './agent-outcome.js';
+export type { AgentCall } from './context.js';
 
 export interface AgentActivities {
   /**

@@ -2,12 +2,12 @@
 import { connect } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { z } from 'zod';
-import { destinationOf, isAllowed, type AllowedAddress } from '../domain/allowed-addresses.js';
-import type { CollectedPage, CollectorProblem } from '../domain/collector-texts.js';
-import { isPassingCrawlError, isRefusedCrawlError } from '../domain/crawl-failures.js';
-import { DomainError } from '../domain/errors.js';
-import { isPrivateUrl } from '../domain/private-addresses.js';
-import { joinChunks } from '../domain/text-chunks.js';
+import { destinationOf, isAllowed, type AllowedAddress } from '../../domain/allowed-addresses.js';
+import type { CollectedPage, CollectorProblem } from '../../domain/collector-texts.js';
+import { isPassingCrawlError, isRefusedCrawlError } from '../../domain/crawl-failures.js';
+import { DomainError } from '../../domain/errors.js';
+import { isPrivateUrl } from '../../domain/private-addresses.js';
+import { joinChunks } from '../../domain/text-chunks.js';
 import {
   CallFailed,
   doorTo,
@@ -16,9 +16,9 @@ import {
   type CollectOutcome,
   type Door,
   type DoorOptions,
-} from './collector-door.js';
+} from './collector-requests.js';
 
-export type { CollectOutcome } from './collector-door.js';
+export type { CollectOutcome } from './collector-requests.js';
 
 export interface Collector {
   /**

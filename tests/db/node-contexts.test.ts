@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { loadPriorResults, resultOfStep } from '../../db/agent-steps.js';
 import type { Db } from '../../db/connect.js';
 import { createLedger } from '../../db/costs.js';
-import { readStepTask } from '../../db/step-tasks.js';
+import { readStepTask } from '../../db/node-contexts.js';
 import { admittedRun } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
 import { addStep } from '../support/steps.js';
