@@ -1,23 +1,8 @@
 /** Any error → what Temporal is told, once: final or retried is decided here and nowhere else. */
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import { DomainError, type ErrorCode } from '../domain/errors.js';
+import { DomainError, failureKind, type ErrorCode } from '../domain/errors.js';
 import { adviceOf } from '../domain/failure-advice.js';
 import { isNotMigrated, natureOf } from '../domain/outages.js';
-
-/** Failures that may pass by themselves. */
-const RETRIED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'model-unavailable',
-  'model-rate-limited',
-  'model-timeout',
-  'model-empty',
-  'model-on-hold',
-  'collector-failed',
-  'unavailable',
-]);
-
-export function isRetried(code: ErrorCode): boolean {
-  return RETRIED.has(code);
-}
 
 /**
  * Cancellation stays cancellation; everything else becomes an `ApplicationFailure` whose type is
@@ -86,10 +71,11 @@ export function retryLater(error: DomainError, delayMs: number): ApplicationFail
 
 function failureOf(error: DomainError): ApplicationFailure {
   const wait = waitOf(error);
+  const kind = failureKind(error.code);
   return ApplicationFailure.create({
     type: error.code,
     message: adviceOf(error.code),
-    nonRetryable: !isRetried(error.code),
+    nonRetryable: kind !== 'attempt' && kind !== 'retried',
     ...(wait > 0 ? { nextRetryDelay: wait } : {}),
   });
 }

@@ -1,5 +1,4 @@
 /** Every side effect a workflow may ask for. */
-import { createAgentActivities, type AgentActivities, type AgentDeps } from './node/run-node.js';
 import {
   createDesignActivities,
   type DesignActivities,
@@ -16,6 +15,7 @@ import {
   type DiscussionDeps,
 } from './discussion/records.js';
 import { createLlmKeyActivities, type LlmKeyActivities, type LlmKeyDeps } from './llm-keys.js';
+import { createNodeActivities, type NodeActivities, type NodeDeps } from './node/run-node.js';
 import {
   createPipelineActivities,
   type PipelineActivities,
@@ -38,22 +38,22 @@ import {
   type UserDeletionDeps,
 } from './user-deletion.js';
 
-export type Activities = AgentActivities &
-  DesignActivities &
+export type Activities = DesignActivities &
   DiscussionActivities &
   DiscussionArchiveActivities &
   LlmKeyActivities &
+  NodeActivities &
   PipelineActivities &
   RetentionActivities &
   RunArchiveActivities &
   RunWaitActivities &
   UserDeletionActivities;
 
-export type ActivityDeps = AgentDeps &
-  DesignDeps &
+export type ActivityDeps = DesignDeps &
   DiscussionDeps &
   DiscussionArchiveDeps &
   LlmKeyDeps &
+  NodeDeps &
   PipelineDeps &
   RetentionDeps &
   RunArchiveDeps &
@@ -63,11 +63,11 @@ export type ActivityDeps = AgentDeps &
 export function createActivities(deps: ActivityDeps): Activities {
   const pipelines = createPipelineActivities(deps);
   return {
-    ...createAgentActivities(deps),
     ...createDesignActivities(deps),
     ...createDiscussionActivities(deps),
     ...createDiscussionArchiveActivities(deps),
     ...createLlmKeyActivities(deps),
+    ...createNodeActivities(deps),
     ...pipelines,
     ...createRetentionActivities(deps),
     ...createRunArchiveActivities(deps),

@@ -1,7 +1,7 @@
 /** What a run writes when it waits: for a person, a budget, a pause, or its slot. */
 import type { Db, Tx } from '../db/connect.js';
 import { storeEnd } from '../db/node-ends.js';
-import { isRunOpen, listSteps } from '../db/agent-steps.js';
+import { isRunOpen, listSteps, resultOfStep } from '../db/agent-steps.js';
 import { decideApproval, requestApproval, type ApprovalRow } from '../db/approvals.js';
 import { appendEvents, findEvents, type EventStep } from '../db/events.js';
 import { languageOfRun, readRunById, type RunRecord } from '../db/pipelines.js';
@@ -11,12 +11,10 @@ import { agentFailureText } from '../domain/agent-failures.js';
 import { DomainError } from '../domain/errors.js';
 import { missingLine, missingOf } from '../domain/missing.js';
 import type { StoredEvent } from '../domain/events.js';
-import { stepIdOf, type PipelineId, type StreamId } from '../domain/ids.js';
-import type { ApprovalRule } from '../domain/pipeline.js';
+import { stepIdOf, toStreamId, type PipelineId, type StreamId } from '../domain/ids.js';
+import { upstreamOf, type ApprovalRule } from '../domain/pipeline.js';
 import { isFinal, type WaitReason } from '../domain/results.js';
-import { announcementOf, streamOf } from './node/result.js';
-import { receiptOf, type AgentReceipt } from './node/run-node.js';
-import { priorsAmong } from '../db/prior-results.js';
+import { NO_EFFORT, toNodeResult, type NodeResult } from './node/result.js';
 
 /** One short transaction each, safe to repeat, also by an attempt that comes late. */
 export interface RunWaitActivities {
@@ -53,7 +51,7 @@ export interface ApprovalCall {
 
 export type Decision =
   | { readonly kind: 'approved' }
-  | { readonly kind: 'rejected'; readonly receipt: AgentReceipt }
+  | { readonly kind: 'rejected'; readonly receipt: NodeResult }
   /** The offer was none: nothing is decided. */
   | { readonly kind: 'ignored' };
 
@@ -105,7 +103,7 @@ async function ask(deps: RunWaitDeps, call: ApprovalCall & ApprovalRule) {
       },
     });
     const deadlineMs = approval.deadline.getTime();
-    return { deadlineMs, events, streamId: streamOf({ ...run, pipelineId }) };
+    return { deadlineMs, events, streamId: toStreamId({ ...run, pipelineId }) };
   });
   deps.publish(streamId, events);
   return { deadlineMs };
@@ -115,13 +113,13 @@ async function ask(deps: RunWaitDeps, call: ApprovalCall & ApprovalRule) {
 async function inputOf(tx: Tx, run: RunRecord, node: string) {
   const { id: pipelineId, design } = run;
   const steps = await listSteps(tx, pipelineId);
-  const priors = priorsAmong(steps, { pipelineId, design, node });
-  const made = priors.filter(({ status }) => status === 'success');
-  const texts = made.map((prior) => `## ${prior.agent_name} (${prior.role})\n\n${prior.content}`);
+  const upstream = upstreamOf(steps, design, node).map(resultOfStep);
+  const made = upstream.filter(({ status }) => status === 'success');
+  const texts = made.map((it) => `## ${it.agent_name} (${it.role})\n\n${it.content}`);
   const [only, ...others] = made;
   const input = only !== undefined && others.length === 0 ? only.content : texts.join('\n\n');
   const language = languageOfRun(run);
-  const line = missingLine(missingOf(priors, language), language);
+  const line = missingLine(missingOf(upstream, language), language);
   const isDocument = /^\s*[[{]/.test(input); // conditions look into it: nothing may stand before
   return line === null || isDocument ? input : `${line}\n\n${input}`;
 }
@@ -133,7 +131,7 @@ async function take(
   const { pipelineId, node, offerId } = call;
   const { decision, events, streamId } = await inTransaction(deps.db, async (tx) => {
     const run = await readRunOrThrow(tx, pipelineId);
-    const streamId = streamOf({ ...run, pipelineId });
+    const streamId = toStreamId({ ...run, pipelineId });
     const isOpen = await isRunOpen(tx, pipelineId);
     const approval = isOpen
       ? await decideApproval(tx, { pipelineId, node, offerId, now: deps.now() })
@@ -187,7 +185,7 @@ async function settleDecision(
       return { decision: { kind: 'ignored' }, events: [] };
     case 'rejected': {
       const { step, events } = await failRejected(tx, { run, call, approval });
-      return { decision: { kind: 'rejected', receipt: receiptOf(step) }, events };
+      return { decision: { kind: 'rejected', receipt: toNodeResult(step) }, events };
     }
   }
 }
@@ -197,21 +195,25 @@ async function failRejected(tx: Tx, { run, call, approval }: Deciding) {
   const language = languageOfRun(run);
   const { agentName, comment } = approval;
   const text = agentFailureText({ agentName, code: 'approval-rejected' }, language);
-  const row = {
-    id: stepIdOf(pipelineId, node),
-    ...{ pipelineId, node, agentName },
-    role: run.design.agents[position]?.role ?? '',
-    status: 'failed',
-    content: '',
-    error: comment === null || comment === '' ? text : `${text}: ${comment}`,
-    errorCode: 'approval-rejected',
-    tokensUsed: 0,
-    cost: '0',
-    durationSeconds: 0,
-    attempts: 0,
-    fields: {},
-  } as const;
-  return storeEnd(tx, row, announcementOf({ ...run, pipelineId }, row));
+  const { conversationId } = run;
+  return storeEnd(
+    tx,
+    {
+      ...NO_EFFORT,
+      id: stepIdOf(pipelineId, node),
+      ...{ pipelineId, node, agentName },
+      role: run.design.agents[position]?.role ?? '',
+      status: 'failed',
+      content: '',
+      error: comment === null || comment === '' ? text : `${text}: ${comment}`,
+      errorCode: 'approval-rejected',
+      durationSeconds: 0,
+      fields: {},
+      paidSteps: [],
+      reusedFrom: null,
+    },
+    conversationId,
+  );
 }
 
 async function park(
@@ -269,7 +271,7 @@ async function unpark(deps: RunWaitDeps, { pipelineId, round }: WaitCall) {
 async function readWait(tx: Tx, pipelineId: PipelineId, steps: readonly EventStep[]) {
   await lockOwner(tx, pipelineId);
   const run = await readRunOrThrow(tx, pipelineId);
-  const streamId = streamOf({ ...run, pipelineId });
+  const streamId = toStreamId({ ...run, pipelineId });
   const stepKeys = steps.map(({ stepKey }) => stepKey);
   return { run, streamId, known: await findEvents(tx, streamId, stepKeys) };
 }
@@ -279,7 +281,7 @@ async function append(
   { id: pipelineId, conversationId }: RunRecord,
   step: EventStep,
 ): Promise<readonly StoredEvent[]> {
-  const streamId = streamOf({ pipelineId, conversationId });
+  const streamId = toStreamId({ pipelineId, conversationId });
   return appendEvents(tx, { streamId, conversationId, steps: [step] });
 }
 

@@ -1,7 +1,7 @@
 /** What PostgreSQL holds of a run, as entries of its bundle. */
 import type { RunRecords } from '../db/run-records.js';
 import type { AgentStep } from '../db/agent-steps.js';
-import { repairStepOf } from '../domain/ids.js';
+import { nodeStepIds } from '../domain/node-steps.js';
 import type { ContentEntry, DataOf } from './contents.js';
 
 /** Texts of a conversation beyond this many characters, the newest first, are left out, and counted. */
@@ -61,7 +61,7 @@ export function transcriptOf({ messages }: Pick<RunRecords, 'messages'>): readon
 }
 
 function nodeOf(records: RunRecords, step: AgentStep): DataOf<'node'> {
-  const ids = [step.id, repairStepOf(step.id)];
+  const ids = nodeStepIds(step.id);
   return {
     step_id: step.id,
     node: step.node,
@@ -136,7 +136,7 @@ export function callEntries(
   nodes: readonly Pick<AgentStep, 'id'>[],
 ): readonly ContentEntry[] {
   const promptsById = new Map(prompts.map((prompt) => [prompt.callId, prompt]));
-  const held = new Set(nodes.flatMap(({ id }) => [id, repairStepOf(id)]));
+  const held = new Set(nodes.flatMap(({ id }) => nodeStepIds(id)));
   const loose = new Map(
     replies.filter(({ stepId }) => !held.has(stepId)).map((reply) => [reply.stepId, reply]),
   );

@@ -1,22 +1,21 @@
 /** The finished agents of runs, in the order in which they were announced. */
-import { sql, type Insertable, type Selectable } from 'kysely';
+import { sql, type Selectable } from 'kysely';
 import type { PipelineId, StepId } from '../domain/ids.js';
 import { isFinal, type AgentResult } from '../domain/results.js';
 import type { Db, Tx } from './connect.js';
 import type { AgentStepsTable } from './schema.js';
 
 export type AgentStep = Selectable<AgentStepsTable>;
-export type NewAgentStep = Insertable<AgentStepsTable>;
 
 /** All of them are alike in PostgreSQL and in JSON. */
-export const PRIOR_COLUMNS = [
+export const OUTPUT_COLUMNS = [
   ...(['node', 'seq', 'agentName', 'role', 'content', 'status', 'error', 'reusedFrom'] as const),
   ...(['tokensUsed', 'durationSeconds', 'provider', 'model', 'attempts', 'fallbackFrom'] as const),
   ...(['truncated', 'errorCode', 'unreadSources'] as const),
 ] as const;
 
-/** What later agents may be told of one that has ended. */
-export type PriorStep = Pick<AgentStep, (typeof PRIOR_COLUMNS)[number] | 'cost'>;
+/** What later agents may read of one that has ended. */
+export type UpstreamOutput = Pick<AgentStep, (typeof OUTPUT_COLUMNS)[number] | 'cost'>;
 
 export async function findStep(db: Db | Tx, stepId: StepId): Promise<AgentStep | null> {
   const step = await db
@@ -100,16 +99,7 @@ export async function noteCollectorCall(db: Db, pipelineId: PipelineId): Promise
     .execute();
 }
 
-/** What a run's agents have made so far, in order of completion; late ones left out. */
-export async function loadPriorResults(
-  db: Db | Tx,
-  pipelineId: PipelineId,
-): Promise<readonly AgentResult[]> {
-  const steps = await listSteps(db, pipelineId);
-  return steps.filter(({ seq }) => seq !== null).map(resultOfStep);
-}
-
-export function resultOfStep(step: PriorStep): AgentResult {
+export function resultOfStep(step: UpstreamOutput): AgentResult {
   return {
     agent_name: step.agentName,
     role: step.role,

@@ -1,48 +1,53 @@
-/** What an agent begins with, read by one statement. */
+/** What a node's execution begins with, read by one statement. */
 import { sql, type Selectable } from 'kysely';
 import type { PipelineId, StepId } from '../domain/ids.js';
-import { PRIOR_COLUMNS, type PriorStep } from './agent-steps.js';
+import { nodeStepIds } from '../domain/node-steps.js';
+import { OUTPUT_COLUMNS, type UpstreamOutput } from './agent-steps.js';
 import type { Db } from './connect.js';
 import { readable } from './pipelines.js';
 import type { PipelineExecutionsTable } from './schema.js';
 
+export type { UpstreamOutput } from './agent-steps.js';
+
 /** Amounts as text: numbers of JSON are not exact. */
-const PRIOR_FIELDS = sql.join([
+const OUTPUT_FIELDS = sql.join([
   sql`'cost', cost::text`,
-  ...PRIOR_COLUMNS.map((name) => sql`${sql.lit(name)}, ${sql.ref(`agentSteps.${name}`)}`),
+  ...OUTPUT_COLUMNS.map((name) => sql`${sql.lit(name)}, ${sql.ref(`agentSteps.${name}`)}`),
 ]);
 
-export interface StepTask {
+export interface NodeRecords {
   readonly run: Selectable<PipelineExecutionsTable>;
-  /** The step itself has been stored by an earlier attempt. */
+  /** The nodes that have ended, in the order of their events; those that have none are left out. */
+  readonly ended: readonly UpstreamOutput[];
+  /** The node itself has ended in an earlier attempt. */
   readonly hasEnded: boolean;
-  /** An earlier attempt has stored the model's reply. */
-  readonly hasReply: boolean;
-  /** The agents that have ended, in the order of their events; those are left out that have none. */
-  readonly steps: readonly PriorStep[];
+  /** Steps of the node whose replies an earlier attempt has stored. */
+  readonly repliedSteps: readonly StepId[];
 }
 
 /** @returns null for a missing run */
-export async function readStepTask(
+export async function readNodeRecords(
   db: Db,
   { pipelineId, stepId }: { readonly pipelineId: PipelineId; readonly stepId: StepId },
-): Promise<StepTask | null> {
-  const task = await db
+): Promise<NodeRecords | null> {
+  const row = await db
     .selectFrom('pipelineExecutions')
     .selectAll()
     .select([
       sql<boolean>`exists (select from agent_steps where id = ${stepId})`.as('hasEnded'),
-      sql<boolean>`exists (select from model_replies where step_id = ${stepId})`.as('hasReply'),
-      sql<readonly PriorStep[]>`(
-        select coalesce(json_agg(json_build_object(${PRIOR_FIELDS}) order by seq), '[]')
+      sql<readonly StepId[]>`array(
+        select step_id from model_replies where step_id = any(${nodeStepIds(stepId)}::text[])
+      )`.as('repliedSteps'),
+      sql<readonly UpstreamOutput[]>`(
+        select coalesce(json_agg(json_build_object(${OUTPUT_FIELDS}) order by seq), '[]')
         from agent_steps where pipeline_id = pipeline_executions.id and seq is not null
-      )`.as('steps'),
+      )`.as('ended'),
     ])
     .where('id', '=', pipelineId)
     .executeTakeFirst();
-  if (task === undefined) {
+  if (row === undefined) {
     return null;
   }
-  const { hasEnded, hasReply, steps, ...run } = task;
-  return { run: readable(run), hasEnded, hasReply, steps };
+  const { ended, hasEnded, repliedSteps, ...run } = row;
+  return { run: readable(run), ended, hasEnded, repliedSteps };
 }

@@ -1,73 +1,88 @@
-/** How an agent ends: its step and its event, stored by one statement. */
+/** How a node ends: its row and its event, stored by one statement. */
 import { sql } from 'kysely';
-import type { StoredEvent } from '../domain/events.js';
-import type { StepId } from '../domain/ids.js';
-import { findStepOrThrow, type AgentStep, type NewAgentStep } from './agent-steps.js';
+import type { StoredEvent, StreamEvent } from '../domain/events.js';
+import { toStreamId, type ConversationId, type StepId } from '../domain/ids.js';
+import { findStepOrThrow, type AgentStep } from './agent-steps.js';
 import type { Db, Tx } from './connect.js';
-import { appending, storedEventOf, type EventEntry, type EventStep } from './events.js';
+import { appending, storedEventOf } from './events.js';
 
-/** How an agent ended, before its event has given it a place. */
-export type AgentEnd = Omit<NewAgentStep, 'seq' | 'cost' | 'fields'> & {
-  readonly cost: StepCost;
-  /** What conditions of edges may look at; at least one where what was spent is to be added. */
-  readonly fields: Readonly<Record<string, number>>;
-};
-
-/** An exact decimal, or what the calls of some steps have cost together. */
-export type StepCost = string | { readonly of: readonly StepId[] };
-
-export interface Announcement extends Omit<EventEntry, 'steps'> {
-  readonly step: EventStep;
+/** The row before it is stored: its event gives it a `seq`, the ledger its cost. */
+export interface NodeEnd extends Omit<AgentStep, 'seq' | 'cost' | 'endedAt'> {
+  /**
+   * The steps whose calls it has cost. None: it has cost nothing and `fields` stay as they are; else
+   * `cost_estimate` is added to them.
+   */
+  readonly paidSteps: readonly StepId[];
 }
 
 /**
- * Stores an agent's end and announces it; after the end of its run it is kept without an event. The
- * run's row is share-locked, so that the run cannot end in between. To be run by `repeatVictim`.
+ * Stores a node's end with its event; after the end of its run it is kept without one. The run's row is
+ * share-locked, so that the run cannot end in between. To be run by `repeatVictim`.
  *
- * @returns the step as stored, by an earlier attempt where there was one: then without events
+ * @returns the row as stored, by an earlier attempt where there was one: then without events
  */
 export async function storeEnd(
   db: Db | Tx,
-  { cost, fields, ...end }: AgentEnd,
-  { step, ...stream }: Announcement,
+  end: NodeEnd,
+  conversationId: ConversationId | null,
 ): Promise<{ readonly step: AgentStep; readonly events: readonly StoredEvent[] }> {
+  const { paidSteps, fields, unreadSources, ...row } = end;
+  const { pipelineId, node } = row;
+  const event = completedEvent(end);
   const insertion = db
     .insertInto('agentSteps')
     .values({
-      ...end,
-      seq: sql<number | null>`(select seq from said)`,
+      ...row,
+      seq: sql<number | null>`(select seq from announced)`,
       cost: sql<string>`(select usd from spent)`,
-      fields: fieldsWith(cost, fields),
+      fields: fieldsWithCost(JSON.stringify(fields), paidSteps),
+      unreadSources: unreadSources === null ? null : JSON.stringify(unreadSources),
     })
     .onConflict((conflict) => conflict.column('id').doNothing())
     .returningAll();
-  const { rows } = await sql<AgentStep & { readonly saidAt: Date | null }>`
+  const { rows } = await sql<AgentStep & { readonly announcedAt: Date | null }>`
       with run as (
-        select status from pipeline_executions where id = ${end.pipelineId}::uuid for share
+        select status from pipeline_executions where id = ${pipelineId}::uuid for share
       ),
       ${appending(
-        { ...stream, steps: [step] },
+        {
+          streamId: toStreamId({ pipelineId, conversationId }),
+          conversationId,
+          // a conversation's stream holds all its runs
+          steps: [{ stepKey: `agent:${pipelineId}:${node}`, event }],
+        },
         sql`exists (select from run where status in ('pending', 'running'))`,
       )},
-      said as (
+      announced as (
         select seq, created_at from known union all select seq, created_at from added
       ),
-      spent as (select trim_scale(${usdOf(cost)}) as usd),
+      spent as (select trim_scale(${usdOf(paidSteps)}) as usd),
       ended as (${insertion})
-      select ended.*, said.created_at as said_at from ended left join said on true`.execute(db);
-  const [row] = rows;
-  if (row === undefined) {
+      select ended.*, announced.created_at as announced_at
+      from ended left join announced on true`.execute(db);
+  const [stored] = rows;
+  if (stored === undefined) {
     return { step: await findStepOrThrow(db, end.id), events: [] };
   }
-  const { saidAt, ...ended } = row;
-  const { conversationId } = stream;
-  const event = { event: step.event, conversationId };
+  const { announcedAt, ...step } = stored;
   return {
-    step: ended,
+    step,
     events:
-      ended.seq === null || saidAt === null
+      step.seq === null || announcedAt === null
         ? []
-        : [storedEventOf({ ...event, seq: ended.seq, createdAt: saidAt })],
+        : [storedEventOf({ event, conversationId, seq: step.seq, createdAt: announcedAt })],
+  };
+}
+
+function completedEvent(end: NodeEnd): StreamEvent {
+  return {
+    type: 'agent_completed',
+    agent_name: end.agentName,
+    status: end.status,
+    duration: end.durationSeconds,
+    pipeline_id: end.pipelineId,
+    node: end.node,
+    ...(end.truncated ? { truncated: true as const } : {}),
   };
 }
 
@@ -76,20 +91,18 @@ export async function storeEnd(
  * if in vain. Calls that were lost with their worker are charged and listed apart, but no part of
  * this: a kill changes neither a result nor a condition that looks at it.
  */
-function usdOf(cost: StepCost) {
-  return typeof cost === 'string'
-    ? sql<string>`${cost}::numeric`
-    : sql<string>`(
-        select coalesce(sum(cost), 0) from cost_ledger
-        where step_id = any(${cost.of}::text[]) and (state in ('settled', 'estimated') or error_code is not null)
-      )`;
+function usdOf(paidSteps: readonly StepId[]) {
+  return sql<string>`(
+    select coalesce(sum(cost), 0) from cost_ledger
+    where step_id = any(${paidSteps}::text[])
+      and (state in ('settled', 'estimated') or error_code is not null)
+  )`;
 }
 
 /** As text: names of fields are a model's, and `jsonb` refuses some that JSON has. */
-function fieldsWith(cost: StepCost, fields: AgentEnd['fields']) {
-  const text = JSON.stringify(fields);
-  return typeof cost === 'string'
-    ? text
-    : sql<string>`(left(${text}, -1) || ',"cost_estimate":'
+function fieldsWithCost(fields: string, paidSteps: readonly StepId[]) {
+  return paidSteps.length === 0
+    ? fields
+    : sql<string>`(left(${fields}, -1) || ',"cost_estimate":'
         || (select usd from spent)::text || '}')::json`; // of two, the last counts
 }

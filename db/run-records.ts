@@ -1,6 +1,7 @@
 /** All that is stored of one run, for its archive. */
 import { sql, type Selectable } from 'kysely';
-import { repairStepOf, type PipelineId } from '../domain/ids.js';
+import type { PipelineId } from '../domain/ids.js';
+import { nodeStepIds } from '../domain/node-steps.js';
 import { listPrompts, type CallPrompt } from './call-prompts.js';
 import type { Db } from './connect.js';
 import { listSteps, type AgentStep } from './agent-steps.js';
@@ -27,7 +28,7 @@ export async function readRunRecords(db: Db, run: RunRecord): Promise<RunRecords
   const steps = await listSteps(db, id);
   const calls = await listCalls(db, id);
   const stepIds = [
-    ...steps.flatMap((step) => [step.id, repairStepOf(step.id)]),
+    ...steps.flatMap((step) => nodeStepIds(step.id)),
     ...calls.map(({ stepId }) => stepId), // of agents that were cut off by the end of the run
   ];
   return {

@@ -1,6 +1,6 @@
 /** Why an agent failed, in the user's language and without a vendor's own words. */
 import type { StepFailures } from './costs.js';
-import type { ErrorCode } from './errors.js';
+import type { CodeOfKind, ErrorCode } from './errors.js';
 import type { Language } from './languages.js';
 
 export interface AgentFailure {
@@ -18,8 +18,7 @@ export interface AgentFailure {
 
 export function agentFailureText(failure: AgentFailure, language: Language): string {
   const { agentName, code, attempts = 1, problems = [] } = failure;
-  const text =
-    failure.isServerKeySpent === true ? SERVER_KEY_SPENT : (TEXTS[code] ?? TEXTS.internal);
+  const text = failure.isServerKeySpent === true ? SERVER_KEY_SPENT : textOf(code);
   const told = problems.slice(0, MAX_PROBLEMS).join('; ');
   const reason = text[language]
     .replaceAll('{attempts}', String(attempts))
@@ -70,9 +69,8 @@ export function failureReason(
   { code, attempts }: { readonly code: string; readonly attempts?: number | null },
   language: Language,
 ): string {
-  const text = TEXTS_BY_CODE.get(code) ?? TEXTS.internal;
-  return text[language]
-    .replaceAll('{attempts}', String(attempts ?? 1))
+  return textOf(code)
+    [language].replaceAll('{attempts}', String(attempts ?? 1))
     .replaceAll('{cause}', '')
     .replaceAll('{problems}', '');
 }
@@ -87,7 +85,10 @@ const SERVER_KEY_SPENT: Texts = {
   ko: '서버의 LLM 키가 일일 한도에 도달했습니다: 본인의 키를 등록하거나 내일(UTC) 다시 시도해 주세요',
 };
 
-const TEXTS: Readonly<Partial<Record<ErrorCode, Texts>>> & { readonly internal: Texts } = {
+/** Of all that an agent can end by. */
+type EndCode = CodeOfKind<'final' | 'refused'> | 'model-empty' | 'collector-failed' | 'internal';
+
+const TEXTS: Readonly<Record<EndCode, Texts>> = {
   'prompt-injection': {
     en: 'possible prompt injection in design data',
     ko: '설계 데이터에서 프롬프트 인젝션이 의심됩니다 (possible prompt injection in design data)',
@@ -161,5 +162,10 @@ const TEXTS: Readonly<Partial<Record<ErrorCode, Texts>>> & { readonly internal: 
     ko: '내부 오류로 실패했습니다 (internal error)',
   },
 };
+
+/** A stored code may be of another release. */
+function textOf(code: string): Texts {
+  return TEXTS_BY_CODE.get(code) ?? TEXTS.internal;
+}
 
 const TEXTS_BY_CODE: ReadonlyMap<string, Texts> = new Map(Object.entries(TEXTS));

@@ -1,51 +1,71 @@
+/**
+ * What follows from a failure. `caller`: the caller is told, and no activity meets it. `final`: an agent
+ * fails by it, since asking again changes nothing; `refused`: the same, by a provider that was asked.
+ * `attempt`: a provider has failed, which counts against `retry_count`. `retried`: it is tried again
+ * without being counted. `broken`: it is no agent's outcome, since the run itself is broken or gone.
+ */
+export type FailureKind = 'caller' | 'final' | 'refused' | 'attempt' | 'retried' | 'broken';
+
 /** Every way in which AgentForge refuses or fails, as a stable code. Listed once, here. */
-export type ErrorCode =
+const KINDS = {
   // what the caller can mend
-  | 'invalid-input'
-  | 'not-authenticated'
-  | 'not-permitted'
-  | 'not-found'
-  | 'conflict'
-  | 'too-many-requests'
-  | 'limit-reached'
-  | 'no-llm-key'
-  | 'llm-key-unreadable'
-  | 'pipeline-running'
-  | 'pipeline-waiting'
-  | 'pipelines-per-day'
-  | 'discussions-per-day'
-  | 'over-budget'
-  | 'nothing-confirmed'
-  // a run that is not in the state that the order needs
-  | 'run-not-ended'
-  | 'run-not-archived'
-  | 'rerun-mixes-models'
-  | 'run-ended'
-  | 'nothing-to-approve'
+  'invalid-input': 'caller',
+  'not-authenticated': 'caller',
+  'not-permitted': 'caller',
+  'not-found': 'broken',
+  conflict: 'caller',
+  'too-many-requests': 'caller',
+  'limit-reached': 'caller',
+  'no-llm-key': 'final',
+  'llm-key-unreadable': 'final',
+  'pipeline-running': 'caller',
+  'pipeline-waiting': 'caller',
+  'pipelines-per-day': 'caller',
+  'discussions-per-day': 'caller',
+  'over-budget': 'final',
+  'nothing-confirmed': 'caller',
+  // a run that is not in the state that the request needs
+  'run-not-ended': 'caller',
+  'run-not-archived': 'caller',
+  'rerun-mixes-models': 'caller',
+  'run-ended': 'caller',
+  'nothing-to-approve': 'caller',
   // a model call that will not succeed if repeated
-  | 'model-key-refused'
-  | 'model-credit-exhausted'
-  | 'model-region-refused'
-  | 'model-blocked'
-  | 'model-request-invalid'
-  | 'model-refused'
-  | 'model-unpriced'
-  | 'attempts-exhausted'
-  | 'answer-invalid'
-  | 'prompt-injection'
-  | 'approval-rejected'
-  | 'collector-blocked'
+  'model-key-refused': 'refused',
+  'model-credit-exhausted': 'refused',
+  'model-region-refused': 'refused',
+  'model-blocked': 'refused',
+  'model-request-invalid': 'refused',
+  'model-refused': 'final',
+  'model-unpriced': 'final',
+  'attempts-exhausted': 'final',
+  'answer-invalid': 'final',
+  'prompt-injection': 'final',
+  'approval-rejected': 'final',
+  'collector-blocked': 'final',
   // a model or service call that may succeed later
-  | 'model-unavailable'
-  | 'model-rate-limited'
-  | 'model-timeout'
-  | 'model-empty'
-  // nobody was asked yet: a vendor rests, or the key's calls are all in use
-  | 'model-on-hold'
-  | 'collector-failed'
-  | 'unavailable'
-  | 'cancelled'
-  | 'internal';
+  'model-unavailable': 'attempt',
+  'model-rate-limited': 'attempt',
+  'model-timeout': 'attempt',
+  'model-empty': 'attempt',
+  // no provider was asked yet: all cool down, or the key's calls are all in use
+  'model-on-hold': 'retried',
+  'collector-failed': 'retried',
+  unavailable: 'retried',
+  cancelled: 'broken',
+  internal: 'broken',
+} as const satisfies Readonly<Record<string, FailureKind>>;
+
+export type ErrorCode = keyof typeof KINDS;
+
+/** The codes of some kinds, for tables that must have them all. */
+export type CodeOfKind<K extends FailureKind> = {
+  [Code in ErrorCode]: (typeof KINDS)[Code] extends K ? Code : never;
+}[ErrorCode];
+
+export function failureKind(code: ErrorCode): FailureKind {
+  return KINDS[code];
+}
 
 export interface DomainErrorOptions {
   cause?: unknown;

@@ -1,4 +1,4 @@
-import type { ErrorCode } from './errors.js';
+import type { CodeOfKind, ErrorCode } from './errors.js';
 
 /**
  * What a failure says in the Temporal Web UI: first what to do, then what has happened, in words of
@@ -6,10 +6,11 @@ import type { ErrorCode } from './errors.js';
  * agent or a vendor may stand in them; the details are sealed, and the texts are in PostgreSQL.
  */
 export function adviceOf(code: ErrorCode): string {
-  return ADVICE[code] ?? `Nothing to do: refused as ${code}, which its caller was told.`;
+  return ADVICE.get(code) ?? `Nothing to do: refused as ${code}, and its caller knows.`;
 }
 
-const ADVICE: Readonly<Partial<Record<ErrorCode, string>>> = {
+/** Of all that an activity can fail by. */
+const ADVICES: Readonly<Record<Exclude<ErrorCode, CodeOfKind<'caller'>>, string>> = {
   'over-budget':
     "Raise the user's daily budget (or SERVER_KEYS_DAILY_USD, where the server's key pays), or wait until midnight UTC: it leaves no room for this call.",
   'no-llm-key':
@@ -53,3 +54,5 @@ const ADVICE: Readonly<Partial<Record<ErrorCode, string>>> = {
   'not-found': 'Nothing to do: what this is about has been deleted.',
   internal: "Look into the worker's log at this time: a mistake of ours.",
 };
+
+const ADVICE: ReadonlyMap<string, string> = new Map(Object.entries(ADVICES));

@@ -7,6 +7,13 @@ export type MessageId = string;
 /** The conversation, or the pipeline for a run that has no conversation. */
 export type StreamId = string;
 
+export function toStreamId(run: {
+  readonly pipelineId: PipelineId;
+  readonly conversationId: ConversationId | null;
+}): StreamId {
+  return run.conversationId ?? run.pipelineId;
+}
+
 /**
  * Names one unit of paid work: `<pipeline or turn id>:<node or purpose>:<iteration>`. A reply is
  * stored once per step, so a retry finds it instead of paying again.

@@ -1,5 +1,6 @@
 import { parseCondition, type Condition } from './conditions.js';
 import type { AgentSpec, Design, EdgeSpec } from './designs.js';
+import { DomainError } from './errors.js';
 import type { Language } from './languages.js';
 import { comparable } from './storable-text.js';
 
@@ -235,6 +236,24 @@ function acyclic(graph: Graph, language: Language): CheckedGraph {
         en: `Cycle detected among: ${names}`,
         ko: `순환 연결이 있습니다 (Cycle detected): ${names}`,
       });
+}
+
+/**
+ * What the nodes that lead to `node` have made: those alone, so that timing elsewhere changes no prompt.
+ *
+ * @throws `internal` for a design without a graph: its run was refused at its start
+ */
+export function upstreamOf<T extends { readonly node: string; readonly seq: number | null }>(
+  ended: readonly T[],
+  design: Design,
+  node: string,
+): readonly T[] {
+  const checked = checkGraph(design);
+  if (checked.kind === 'unbuildable') {
+    throw new DomainError('internal', `the design of node "${node}" has no graph`);
+  }
+  const ancestors = ancestorsOf(checked.graph, node);
+  return ended.filter(({ seq, node: of }) => seq !== null && ancestors.has(of));
 }
 
 /** Every node from which a path leads to `node`: those whose results it may see. */

@@ -8,7 +8,7 @@ import type { SecretBox } from '../db/secret-box.js';
 import { DomainError } from '../domain/errors.js';
 import type { UserId } from '../domain/ids.js';
 import type { DiscussionDeps } from '../activities/discussion/records.js';
-import type { AgentDeps } from '../activities/node/run-node.js';
+import type { NodeDeps } from '../activities/node/run-node.js';
 import type { LlmKeyDeps } from '../activities/llm-keys.js';
 import type { UserDeletionDeps } from '../activities/user-deletion.js';
 import { announceEvents } from '../events/announce.js';
@@ -80,7 +80,7 @@ export function publishers({
   redis: Redis;
   macs: Macs;
   logger: Logger;
-}): Pick<DiscussionDeps & AgentDeps, 'publish' | 'showSession' | 'openLive'> {
+}): Pick<DiscussionDeps & NodeDeps, 'publish' | 'showSession' | 'openLive'> {
   return {
     openLive: createLiveWriters({ redis, macs, logger }),
     publish: (streamId, events) => void announceEvents({ bus, redis }, streamId, events),

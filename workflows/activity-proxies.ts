@@ -9,19 +9,21 @@ import {
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.js';
 import { VENDORS } from '../domain/models.js';
+import { NODE_STEPS } from '../domain/node-steps.js';
 
-/** Once for an answer, and once to repair it. */
-const MAX_STEPS = 2;
-/** And may wait for a place among a key's calls before each (llm/places.ts). */
-const PLACE_MS = 10_000;
+/** A call may wait for a permit among those of its key (llm/places.ts). */
+const PERMIT_MS = 10_000;
 /** A reply that has arrived is stored for up to 120 s while PostgreSQL is away (llm/metered.ts). */
 const STORE_MS = 150_000;
 /** Longest single vendor call of a turn, in milliseconds (activities/designs.ts). */
 const TURN_CALL_TIMEOUT_MS = 60_000;
 
-/** How long an attempt may take that calls each vendor once per step, at most `callTimeoutMs` each. */
+/**
+ * How long an attempt may take whose provider calls take at most `callTimeoutMs` each: each of its steps
+ * may call each of the vendors once. What a turn asks for takes the same steps as a node.
+ */
 export function attemptTimeoutMs(callTimeoutMs: number): number {
-  return (PLACE_MS + callTimeoutMs) * VENDORS.length * MAX_STEPS + STORE_MS;
+  return (PERMIT_MS + callTimeoutMs) * VENDORS.length * NODE_STEPS.length + STORE_MS;
 }
 
 const UNLIMITED_RETRIES = {

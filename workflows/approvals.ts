@@ -67,12 +67,12 @@ export class Approvals {
     return this.recording.size > 0;
   }
 
-  hasNews(): boolean {
+  hasCompleted(): boolean {
     return this.decided.length + this.failures.length > 0;
   }
 
   /** @throws what kept a decision from being recorded */
-  takeNews(): readonly Decided[] {
+  takeCompleted(): readonly Decided[] {
     if (this.failures.length > 0) {
       throw this.failures[0];
     }

@@ -4,7 +4,7 @@ import {
   CancellationScope,
   condition,
 } from '@temporalio/workflow';
-import type { AgentReceipt } from '../activities/node/run-node.js';
+import type { NodeResult } from '../activities/node/result.js';
 import type { ErrorCode } from '../domain/errors.js';
 import { stepIdOf, type PipelineId } from '../domain/ids.js';
 import type { Graph } from '../domain/pipeline.js';
@@ -33,8 +33,8 @@ export interface OpenRun extends PipelineInput {
  * `deferred`: the call did not fit into the day's budget, and is to be made later. `budgetChanges` is
  * how often the budget had been changed when it was begun.
  */
-export type NodeEnd =
-  | { readonly kind: 'ended'; readonly receipt: AgentReceipt }
+export type CompletedCall =
+  | { readonly kind: 'ended'; readonly result: NodeResult }
   | { readonly kind: 'deferred'; readonly node: string; readonly budgetChanges: number };
 
 /** How long a cancelled run waits for its calls in flight to settle their money. */
@@ -43,7 +43,7 @@ const SETTLE_MS = 5_000;
 /** The calls of a run: several at once, taken in the order in which they end. */
 export class NodeCalls {
   private readonly run: OpenRun;
-  private readonly ended: NodeEnd[] = [];
+  private readonly ended: CompletedCall[] = [];
   private readonly failures: unknown[] = [];
   private readonly deferrals = new Map<string, number>();
   private open = 0;
@@ -56,11 +56,9 @@ export class NodeCalls {
     this.open += 1;
     void runNode(this.run, node, this.deferrals.get(node) ?? 0)
       .then(
-        (receipt) => {
+        (result) => {
           this.take(
-            receipt === null
-              ? { kind: 'deferred', node, budgetChanges }
-              : { kind: 'ended', receipt },
+            result === null ? { kind: 'deferred', node, budgetChanges } : { kind: 'ended', result },
           );
         },
         (error: unknown) => void this.failures.push(error),
@@ -69,22 +67,22 @@ export class NodeCalls {
   }
 
   isIdle(): boolean {
-    return this.open === 0 && !this.hasNews();
+    return this.open === 0 && !this.hasCompleted();
   }
 
-  hasNews(): boolean {
+  hasCompleted(): boolean {
     return this.ended.length + this.failures.length > 0;
   }
 
   /** @throws the failure of a call that is no agent's outcome, and cancellation */
-  takeNews(): readonly NodeEnd[] {
+  takeCompleted(): readonly CompletedCall[] {
     if (this.failures.length > 0) {
       throw this.failures[0];
     }
     return this.ended.splice(0);
   }
 
-  private take(end: NodeEnd): void {
+  private take(end: CompletedCall): void {
     if (end.kind === 'deferred') {
       this.deferrals.set(end.node, (this.deferrals.get(end.node) ?? 0) + 1);
     }
@@ -105,15 +103,11 @@ export class NodeCalls {
 
 /**
  * Runs one node as one activity. A failed agent is an outcome, not a failure of the run: its
- * receipt comes back with the activity's failure.
+ * result comes back with the activity's failure.
  *
  * @returns null where the call did not fit into the day's budget
  */
-async function runNode(
-  run: OpenRun,
-  name: string,
-  deferrals: number,
-): Promise<AgentReceipt | null> {
+async function runNode(run: OpenRun, name: string, deferrals: number): Promise<NodeResult | null> {
   const node = run.graph.nodes.find((candidate) => candidate.node === name);
   if (node === undefined) {
     return failNow('internal', `the graph has no node "${name}"`);
@@ -141,15 +135,15 @@ async function runNode(
       },
     ]);
   } catch (error) {
-    const receipt = receiptIn(error);
-    if (receipt !== null || isOverBudget(error)) {
-      return receipt;
+    const result = resultIn(error);
+    if (result !== null || isOverBudget(error)) {
+      return result;
     }
     throw error;
   }
 }
 
-/** Without a receipt it is no agent's outcome: the run is to wait. */
+/** Without a result it is no agent's outcome: the run is to wait. */
 function isOverBudget(error: unknown): boolean {
   return (
     error instanceof ActivityFailure &&
@@ -158,14 +152,14 @@ function isOverBudget(error: unknown): boolean {
   );
 }
 
-function receiptIn(error: unknown): AgentReceipt | null {
+function resultIn(error: unknown): NodeResult | null {
   if (!(error instanceof ActivityFailure) || !(error.cause instanceof ApplicationFailure)) {
     return null;
   }
   const [detail] = error.cause.details ?? [];
-  return isReceipt(detail) ? detail : null;
+  return isResult(detail) ? detail : null;
 }
 
-function isReceipt(detail: unknown): detail is AgentReceipt {
+function isResult(detail: unknown): detail is NodeResult {
   return typeof detail === 'object' && detail !== null && 'node' in detail && 'status' in detail;
 }

@@ -210,13 +210,13 @@ function failuresOf(progress: RunProgress): readonly string[] {
 }
 
 /** In the order of the design. */
-function failedNodesOf({ run, receipts }: RunProgress) {
+function failedNodesOf({ run, results }: RunProgress) {
   return run.graph.nodes.flatMap(({ node }) => {
-    const receipt = receipts.get(node);
-    if (receipt?.status !== 'failed') {
+    const result = results.get(node);
+    if (result?.status !== 'failed') {
       return [];
     }
-    const { errorCode: code, asked = [] } = receipt;
+    const { errorCode: code, asked = [] } = result;
     const errorCode = code ?? 'internal';
     const text = textOfAsked(
       asked.map((it) => (it.code === errorCode ? { ...it, code: null } : it)),
@@ -225,9 +225,9 @@ function failedNodesOf({ run, receipts }: RunProgress) {
   });
 }
 
-function columnsOf({ run, receipts, begun, failing }: RunProgress): readonly Column<Row>[] {
+function columnsOf({ run, results, begun, failing }: RunProgress): readonly Column<Row>[] {
   const seenOf = ({ node, state }: Row): Seen => ({
-    receipt: receipts.get(node),
+    result: results.get(node),
     failed: failing.get(node),
     wanted: run.graph.nodes.find((it) => it.node === node)?.model,
     isRunning: state === 'running',
@@ -238,44 +238,44 @@ function columnsOf({ run, receipts, begun, failing }: RunProgress): readonly Col
     { head: 'Vendor', cell: (row) => vendorOf(seenOf(row)) },
     { head: 'Model', cell: (row) => modelOf(seenOf(row)) },
     { head: 'Attempts', cell: (row) => attemptsOf(seenOf(row)) },
-    { head: 'Money', cell: ({ node }) => costCellOf(receipts.get(node)?.costUsd) },
+    { head: 'Money', cell: ({ node }) => costCellOf(results.get(node)?.costUsd) },
     {
       head: 'Duration',
-      cell: (row) => durationOf(row, receipts.get(row.node), begun.get(row.node)),
+      cell: (row) => durationOf(row, results.get(row.node), begun.get(row.node)),
     },
   ];
 }
 
 const NONE = '–';
 
-type Receipt = ReturnType<RunProgress['receipts']['get']>;
+type Result = ReturnType<RunProgress['results']['get']>;
 
 /** What is known of a node. */
 interface Seen {
-  readonly receipt: Receipt;
+  readonly result: Result;
   readonly failed: FailedAttempt | undefined;
   readonly wanted: string | undefined;
   readonly isRunning: boolean;
 }
 
-function lastAskedOf({ receipt, failed }: Seen): AskedVendor | undefined {
-  return (receipt?.asked ?? failed?.asked)?.at(-1);
+function lastAskedOf({ result, failed }: Seen): AskedVendor | undefined {
+  return (result?.asked ?? failed?.asked)?.at(-1);
 }
 
 function vendorOf(seen: Seen): string {
-  return seen.receipt?.provider ?? lastAskedOf(seen)?.vendor ?? NONE;
+  return seen.result?.provider ?? lastAskedOf(seen)?.vendor ?? NONE;
 }
 
 function modelOf(seen: Seen): string {
-  const { receipt, wanted, isRunning } = seen;
-  const asked = receipt?.model ?? lastAskedOf(seen)?.model;
+  const { result, wanted, isRunning } = seen;
+  const asked = result?.model ?? lastAskedOf(seen)?.model;
   return asked ?? (isRunning && wanted !== undefined ? `${wanted} wanted` : NONE);
 }
 
-/** Histories of older versions hold receipts without it. */
-function attemptsOf({ receipt, failed, isRunning }: Seen): string {
-  if (receipt !== undefined) {
-    return String(receipt.attempts ?? NONE);
+/** Histories of older versions hold results without it. */
+function attemptsOf({ result, failed, isRunning }: Seen): string {
+  if (result !== undefined) {
+    return String(result.attempts ?? NONE);
   }
   return isRunning ? String((failed?.attempt ?? 0) + 1) : NONE;
 }
@@ -288,9 +288,9 @@ function costOf(usd: number): string {
   return `$${usd.toFixed(6)}`;
 }
 
-function durationOf({ state }: Row, receipt: Receipt, begunMs: number | undefined): string {
-  if (receipt !== undefined) {
-    return `${receipt.durationSeconds.toFixed(2)} s`;
+function durationOf({ state }: Row, result: Result, begunMs: number | undefined): string {
+  if (result !== undefined) {
+    return `${result.durationSeconds.toFixed(2)} s`;
   }
   return state === 'running' && begunMs !== undefined ? `since ${clockOf(begunMs)}` : NONE;
 }

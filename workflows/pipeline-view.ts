@@ -1,5 +1,5 @@
 /** What operators and queries see of a live run; `pipeline-details.ts` says it in Markdown. */
-import type { AgentReceipt } from '../activities/node/run-node.js';
+import type { NodeResult } from '../activities/node/result.js';
 import type { FailedAttempt } from '../domain/failed-attempts.js';
 import type { ApprovalRule } from '../domain/pipeline.js';
 import type { RunState } from '../domain/pipeline-run.js';
@@ -22,7 +22,7 @@ export interface RunProgress {
   /** How often it has begun or ended to wait. */
   round: number;
   /** By node: how it ended. */
-  readonly receipts: Map<string, AgentReceipt>;
+  readonly results: Map<string, NodeResult>;
   /** By node: when it was begun, in milliseconds since 1970. */
   readonly begun: Map<string, number>;
   /** By node: the last attempt that has failed and is made again. */

@@ -22,7 +22,7 @@ import type { RunDisplay } from './run-display.js';
 import type { RunInbox } from './run-inbox.js';
 import { NoProgress } from './failures.js';
 import { isStuck, waitForWork } from './run-waits.js';
-import { canBegin, hasNews, isUnderWay, takeNews, type RunWork } from './run-work.js';
+import { canBegin, hasCompleted, isUnderWay, takeCompleted, type RunWork } from './run-work.js';
 
 export interface RunSurroundings {
   readonly inbox: RunInbox;
@@ -48,7 +48,7 @@ export async function runGraph(
       waitingSinceMs: 0,
       round: 0,
     },
-    ...{ receipts: new Map(), begun: new Map(), failing: new Map(), questions: new Map() },
+    ...{ results: new Map(), begun: new Map(), failing: new Map(), questions: new Map() },
   };
   const calls = new NodeCalls(run);
   const approvals = new Approvals(run, { inbox, display, questions: progress.questions });
@@ -91,8 +91,8 @@ async function interpret(work: RunWork): Promise<void> {
   while (!isDone(graph, progress.state)) {
     beginReady(work);
     work.display.refresh();
-    await condition(() => hasNews(work) || canBegin(work) || !isUnderWay(work));
-    if (!hasNews(work) && !canBegin(work)) {
+    await condition(() => hasCompleted(work) || canBegin(work) || !isUnderWay(work));
+    if (!hasCompleted(work) && !canBegin(work)) {
       if (isUnderWay(work) && patched(ONLY_IDLE)) {
         continue; // what has woken it was taken back before it could look
       }
@@ -103,7 +103,7 @@ async function interpret(work: RunWork): Promise<void> {
         return;
       }
     }
-    takeNews(work);
+    takeCompleted(work);
   }
   await takeLastDecisions(work);
 }
@@ -129,7 +129,7 @@ async function takeLastDecisions(work: RunWork): Promise<void> {
     clock.stop();
     // a cancel that comes now comes too late
     await CancellationScope.nonCancellable(() => condition(() => !approvals.isRecording()));
-    takeNews(work);
+    takeCompleted(work);
   }
 }
 

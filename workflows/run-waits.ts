@@ -6,7 +6,7 @@ import type { WaitReason } from '../domain/results.js';
 import { waits } from './activity-proxies.js';
 import { isInForce } from './budget-hold.js';
 import type { RunProgress } from './pipeline-view.js';
-import { awaitsPerson, isUnderWay, takeNews, type RunWork } from './run-work.js';
+import { awaitsPerson, isUnderWay, takeCompleted, type RunWork } from './run-work.js';
 
 /** A slot that nobody hands on is asked for again after this long: the owner's row may be stale. */
 const SLOT_PATIENCE_MS = 600_000;
@@ -21,7 +21,7 @@ export async function waitForWork(work: RunWork): Promise<'work' | 'ended'> {
     if (reason !== null) {
       await park(work, reason);
       await untilChanged(work, reason);
-      takeNews(work);
+      takeCompleted(work);
     } else if (progress.waitingFor === null || isDone(graph, progress.state)) {
       clock.start();
       return 'work'; // the slot was never given back, or is not needed any more
@@ -45,7 +45,7 @@ export async function waitForWork(work: RunWork): Promise<'work' | 'ended'> {
 }
 
 /**
- * Whether nothing will ever move the run on, once it has no news and nothing to begin: it is not done,
+ * Whether nothing will ever move the run on, once nothing has completed and nothing is to begin: it is not done,
  * nothing is under way, and no decision, budget or signal is waited for.
  */
 export function isStuck(work: RunWork): boolean {
@@ -79,7 +79,7 @@ async function park(work: RunWork, reason: WaitReason): Promise<void> {
 
 async function untilChanged(work: RunWork, reason: WaitReason): Promise<void> {
   const { progress, approvals } = work;
-  const isChanged = (): boolean => approvals.hasNews() || reasonOf(work) !== reason;
+  const isChanged = (): boolean => approvals.hasCompleted() || reasonOf(work) !== reason;
   if (reason === 'budget' && progress.hold !== null) {
     const leftMs = Math.max(1, progress.hold.untilMs - Date.now());
     await condition(isChanged, leftMs, { summary: 'until the next day (UTC)' });

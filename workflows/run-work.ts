@@ -11,7 +11,7 @@ import {
   type RunState,
 } from '../domain/pipeline-run.js';
 import type { ActiveClock } from './active-clock.js';
-import type { NodeCalls, NodeEnd } from './node-calls.js';
+import type { CompletedCall, NodeCalls } from './node-calls.js';
 import type { Approvals, Decided } from './approvals.js';
 import { holdForBudget, isInForce } from './budget-hold.js';
 import { failNow } from './failures.js';
@@ -46,16 +46,16 @@ export function isUnderWay({ calls, approvals }: RunWork): boolean {
   return !calls.isIdle() || approvals.isAsking();
 }
 
-export function hasNews({ calls, approvals }: RunWork): boolean {
-  return calls.hasNews() || approvals.hasNews();
+export function hasCompleted({ calls, approvals }: RunWork): boolean {
+  return calls.hasCompleted() || approvals.hasCompleted();
 }
 
 /** Takes what has ended or was decided into account. */
-export function takeNews({ progress, inbox, calls, approvals }: RunWork): void {
-  for (const decided of approvals.takeNews()) {
+export function takeCompleted({ progress, inbox, calls, approvals }: RunWork): void {
+  for (const decided of approvals.takeCompleted()) {
     takeDecision(progress, decided);
   }
-  for (const end of calls.takeNews()) {
+  for (const end of calls.takeCompleted()) {
     takeEnd(progress, inbox, end);
   }
 }
@@ -67,20 +67,20 @@ function takeDecision(progress: RunProgress, { node, decision }: Decided): void 
     return;
   }
   move(progress, node, recordRejection(graph, progress.state, decision.receipt));
-  progress.receipts.set(node, decision.receipt);
+  progress.results.set(node, decision.receipt);
 }
 
-function takeEnd(progress: RunProgress, inbox: RunInbox, end: NodeEnd): void {
+function takeEnd(progress: RunProgress, inbox: RunInbox, end: CompletedCall): void {
   const { graph } = progress.run;
   if (end.kind === 'deferred') {
     move(progress, end.node, recordDeferral(graph, progress.state, end.node));
     progress.hold = isInForce(progress.hold, inbox) ? progress.hold : holdForBudget(end);
     return;
   }
-  move(progress, end.receipt.node, recordEnd(graph, progress.state, end.receipt));
-  progress.receipts.set(end.receipt.node, end.receipt);
-  progress.spentUsd += end.receipt.costUsd;
-  if (end.receipt.errorCode === 'over-budget') {
+  move(progress, end.result.node, recordEnd(graph, progress.state, end.result));
+  progress.results.set(end.result.node, end.result);
+  progress.spentUsd += end.result.costUsd;
+  if (end.result.errorCode === 'over-budget') {
     progress.state = stop(progress.state, 'over-budget');
   }
 }

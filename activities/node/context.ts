@@ -1,16 +1,15 @@
-/** What an agent is to do, and what became of it. */
-import { agentFailureText, type AgentFailure } from '../../domain/agent-failures.js';
+/** What a node's execution begins with: the call of its workflow, and what PostgreSQL holds of its run. */
+import type { Db } from '../../db/connect.js';
+import { readNodeRecords, type UpstreamOutput } from '../../db/node-contexts.js';
+import { languageOfRun } from '../../db/pipelines.js';
 import type { AgentSpec, Design } from '../../domain/designs.js';
-import type { ErrorCode } from '../../domain/errors.js';
+import { DomainError } from '../../domain/errors.js';
 import type { ConversationId, PipelineId, StepId, UserId } from '../../domain/ids.js';
 import type { Language } from '../../domain/languages.js';
-import type { NodeKind, PromptedKind } from '../../domain/pipeline.js';
-import type { AgentStatus } from '../../domain/results.js';
-import type { UnreadSource } from '../../domain/unread-sources.js';
-import type { PriorStep } from '../../db/agent-steps.js';
+import { nodeKindOf, upstreamOf, type NodeKind } from '../../domain/pipeline.js';
 
 /** Ids and numbers only: the design and all texts are in PostgreSQL. */
-export interface AgentCall {
+export interface NodeCall {
   readonly stepId: StepId;
   readonly userId: UserId;
   readonly pipelineId: PipelineId;
@@ -21,71 +20,51 @@ export interface AgentCall {
   readonly position: number;
   /** Whether the simulated provider answers; decided at admission. */
   readonly simulated: boolean;
-  /** Bounds one vendor call, in milliseconds. */
+  /** Bounds one provider call, in milliseconds. */
   readonly timeoutMs: number;
-  /** Set where a call that does not fit into the budget is to be made later. */
+  /** Set where a call that does not fit into the budget is made later. */
   readonly onBudget?: 'pause';
   /** How often it was put off before. */
   readonly round?: number;
-  /** The run whose answer is to be taken over instead of asking. */
+  /** The run whose answer is stored again instead of asking. */
   readonly reuseFrom?: PipelineId;
 }
 
-/** What is known of an agent once its run is read. */
-export interface AgentTask {
-  readonly call: AgentCall;
+export interface NodeContext {
+  readonly call: NodeCall;
   readonly design: Design;
   readonly agent: AgentSpec;
   readonly kind: NodeKind;
   readonly language: Language;
-  /** The agents that have ended before the run has. */
-  readonly steps: readonly PriorStep[];
-  /** An attempt that was lost has stored the model's reply. */
-  readonly hasReply: boolean;
+  /** What the nodes that lead to this one have made, in the order of their ends. */
+  readonly upstream: readonly UpstreamOutput[];
+  /** An earlier attempt has stored the node's end. */
+  readonly hasEnded: boolean;
+  /** Steps of the node whose replies an earlier attempt has stored. */
+  readonly repliedSteps: readonly StepId[];
 }
 
-/** A task that a model is asked for. */
-export type PromptedTask = AgentTask & { readonly kind: PromptedKind };
-
-export interface AgentOutcome {
-  readonly agent: AgentSpec;
-  readonly status: AgentStatus;
-  readonly errorCode: ErrorCode | null;
-  readonly error: string | null;
-  readonly content: string;
-  readonly tokensUsed: number;
-  readonly provider: string | null;
-  readonly model: string | null;
-  /** As in `AgentResult`. */
-  readonly attempts: number;
-  readonly fallbackFrom: string | null;
-  /** The answer is not complete. */
-  readonly truncated: boolean;
-  /** Addresses that were to be read and could not. */
-  readonly unread: readonly UnreadSource[];
-  /** Numeric fields of the agent's own answer. */
-  readonly answered: Readonly<Record<string, number>>;
-}
-
-export const NOTHING_MADE = {
-  content: '',
-  tokensUsed: 0,
-  provider: null,
-  model: null,
-  attempts: 0,
-  fallbackFrom: null,
-  truncated: false,
-  unread: [],
-  answered: {},
-} as const;
-
-/** @param made what there is all the same: what was spent, and by whom it was answered */
-export function failedAgent(
-  { agent, language }: AgentTask,
-  failure: Omit<AgentFailure, 'agentName'>,
-  made: Partial<AgentOutcome> = {},
-): AgentOutcome {
-  const { code: errorCode } = failure;
-  const error = agentFailureText({ agentName: agent.name, ...failure }, language);
-  return { ...NOTHING_MADE, ...made, agent, status: 'failed', errorCode, error };
+/** @throws `not-found` for a run that is gone or another user's, `internal` for a broken one */
+export async function readContext(db: Db, call: NodeCall): Promise<NodeContext> {
+  const { pipelineId, node } = call;
+  const records = await readNodeRecords(db, call);
+  if (records?.run.userId !== call.userId) {
+    throw new DomainError('not-found', `pipeline ${pipelineId} does not exist`);
+  }
+  const { run, ended, hasEnded, repliedSteps } = records;
+  const { design } = run;
+  const agent = design.agents[call.position];
+  if (agent === undefined) {
+    throw new DomainError('internal', `pipeline ${pipelineId} has no such agent`);
+  }
+  return {
+    call,
+    design,
+    agent,
+    kind: nodeKindOf(agent),
+    language: languageOfRun(run),
+    upstream: upstreamOf(ended, design, node),
+    hasEnded,
+    repliedSteps,
+  };
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { CancelledFailure } from '@temporalio/common';
-import { listSteps, loadPriorResults } from '../../db/agent-steps.js';
+import { listSteps } from '../../db/agent-steps.js';
 import { readEvents } from '../../db/events.js';
 import type { Design } from '../../domain/designs.js';
 import { adviceOf } from '../../domain/failure-advice.js';
@@ -15,6 +15,7 @@ import { agentOf, designOf, edgesOf } from '../support/designs.js';
 import { untilBlocked } from '../support/locks.js';
 import { createTestConversation } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
+import { listResults } from '../support/steps.js';
 
 let own: TestDb;
 let userId = '';
@@ -138,7 +139,7 @@ test('an agent that ends after its run is stored, but emits nothing and is no re
   await end('cancelled');
   expect((await run('a', 0)).status).toBe('success');
   expect(await listSteps(own.db, pipelineId)).toMatchObject([{ seq: null, tokensUsed: 120 }]);
-  expect(await loadPriorResults(own.db, pipelineId)).toEqual([]);
+  expect(await listResults(own.db, pipelineId)).toEqual([]);
   expect(await events()).toEqual([]);
   expect(published).toEqual([]);
 });
@@ -179,7 +180,7 @@ test('results come in order of completion', async () => {
   const { run, pipelineId } = await startedRun(design);
   await run('b', 1);
   await run('a', 0);
-  const results = await loadPriorResults(own.db, pipelineId);
+  const results = await listResults(own.db, pipelineId);
   expect(results.map(({ agent_name }) => agent_name)).toEqual(['b', 'a']);
   expect(results[0]).toEqual({
     agent_name: 'b',
@@ -362,5 +363,5 @@ test('an agent that fails shows what its calls may have cost', async () => {
   expect(failure.details).toMatchObject([
     { status: 'failed', costUsd: 0.0125, fields: { cost_estimate: 0.0125 } },
   ]);
-  expect(await loadPriorResults(own.db, pipelineId)).toMatchObject([{ cost_estimate: 0.0125 }]);
+  expect(await listResults(own.db, pipelineId)).toMatchObject([{ cost_estimate: 0.0125 }]);
 });

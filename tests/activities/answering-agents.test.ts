@@ -1,12 +1,12 @@
 /** Who answered an agent, after how many tries, and in which form. */
 import type { Design } from '../../domain/designs.js';
-import { loadPriorResults } from '../../db/agent-steps.js';
 import { DomainError } from '../../domain/errors.js';
-import { repairStepOf } from '../../domain/ids.js';
+import { nodeStepId } from '../../domain/node-steps.js';
 import type { OutputSchema } from '../../domain/output-schema.js';
 import { failureOf, startedRun as startRun, type Answer } from '../support/agent-runs.js';
 import { agentOf, designOf } from '../support/designs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
+import { listResults } from '../support/steps.js';
 
 let own: TestDb;
 let userId = '';
@@ -19,7 +19,7 @@ afterAll(() => own.drop());
 
 async function startedRun(design: Design, answers: readonly Answer[], more = {}) {
   const started = await startRun({ db: own.db, userId }, design, { answers, ...more });
-  const result = async () => (await loadPriorResults(own.db, started.pipelineId))[0];
+  const result = async () => (await listResults(own.db, started.pipelineId))[0];
   return { ...started, result };
 }
 
@@ -64,17 +64,26 @@ describe('an agent tells how it came by its answer', () => {
     expect(await result()).toMatchObject({ status: 'success', attempts: 3 });
   });
 
-  test('a stored reply is looked for where there is one, by each retry and each repair', async () => {
+  test('a stored reply is looked for where there is one, and by each retry', async () => {
     const output_schema: OutputSchema = { type: 'object', required: ['score'] };
     const design = designOf([agentOf('a'), agentOf('b', { output_schema }), agentOf('c')]);
     const played = await startedRun(design, [{}], { repliedNode: 'a' });
     await played.run('a', 0);
     expect(played.unlookedFor).toEqual([]);
     await failureOf(played.run('b', 1));
-    const [, asked, repair] = played.steps;
-    expect([played.unlookedFor, repair]).toEqual([[asked], repairStepOf(asked ?? '')]);
+    const [, asked = '', repair] = played.steps;
+    expect(repair).toBe(nodeStepId(asked, 'repair'));
+    expect(played.unlookedFor).toEqual([asked, repair]);
     await played.run('c', 2, { attempt: 2 });
-    expect(played.unlookedFor).toEqual([asked]);
+    expect(played.unlookedFor).toEqual([asked, repair]);
+  });
+
+  test('so is the reply to a repair', async () => {
+    const output_schema: OutputSchema = { type: 'object', required: ['score'] };
+    const design = designOf([agentOf('a', { output_schema })]);
+    const played = await startedRun(design, [{}], { repliedNode: 'a', repliedStep: 'repair' });
+    await failureOf(played.run('a', 0));
+    expect(played.unlookedFor).toEqual(played.steps.slice(0, 1));
   });
 
   test.each([

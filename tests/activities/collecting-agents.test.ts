@@ -1,4 +1,4 @@
-import { listSteps, loadPriorResults } from '../../db/agent-steps.js';
+import { listSteps } from '../../db/agent-steps.js';
 import { failureOf, startedRun } from '../support/agent-runs.js';
 import {
   startCollector,
@@ -7,6 +7,7 @@ import {
 } from '../support/collector.js';
 import { agentOf, designOf } from '../support/designs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
+import { listResults } from '../support/steps.js';
 
 let own: TestDb;
 let userId = '';
@@ -55,7 +56,7 @@ test('a collector with an address collects it, without a model and without cost'
   });
   expect(requests).toEqual([]);
   expect(await isCollectorCalled(pipelineId)).toBe(true);
-  expect(await loadPriorResults(own.db, pipelineId)).toMatchObject([
+  expect(await listResults(own.db, pipelineId)).toMatchObject([
     { provider: 'data-collector', model: null, attempts: 1, fallback_from: null },
   ]);
 });
@@ -202,7 +203,7 @@ test.each<[string, CollectorScript, object, string]>([
   const line = prompt.split('\n').find((each) => each.startsWith('- c: '));
   expect(line).toContain(url);
   expect(line).toContain(words);
-  const [collected] = await loadPriorResults(own.db, pipelineId);
+  const [collected] = await listResults(own.db, pipelineId);
   expect(collected).toMatchObject({ status: 'success', unread_sources: [{ url, ...unread }] });
 });
 
@@ -213,7 +214,7 @@ test('a collector that is away leaves its sources unread, also behind its plan',
   await run('next', 1);
   const prompt = requests[1]?.messages.at(-1)?.content ?? '';
   expect(prompt).toContain('- c: https://two.example/: not read, because the data collector');
-  const [collected] = await loadPriorResults(own.db, pipelineId);
+  const [collected] = await listResults(own.db, pipelineId);
   expect(collected?.unread_sources?.map(({ code }) => code)).toEqual([
     'collector-unreachable',
     'collector-unreachable',

@@ -14,7 +14,6 @@ import { checkIntegrity } from '../../audit/integrity.js';
 import { checkPrompts } from '../../audit/prompts.js';
 import { createSigner } from '../../audit/signing.js';
 import { verifyBundle } from '../../audit/verify.js';
-import { loadPriorResults } from '../../db/agent-steps.js';
 import type { Db } from '../../db/connect.js';
 import { createLedger } from '../../db/costs.js';
 import { closeRun, openRun } from '../../db/pipelines.js';
@@ -29,7 +28,7 @@ import { agentOf, designOf } from '../support/designs.js';
 import { addMessage } from '../support/messages.js';
 import { createTestConversation, admittedRun } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
-import { addStep } from '../support/steps.js';
+import { addStep, listResults } from '../support/steps.js';
 
 const NOW = new Date('2026-11-24T12:00:00Z');
 const MASTERS = [randomBytes(32)];
@@ -220,7 +219,7 @@ describe('prompts', () => {
       custom_prompt: 'Sum it up.',
       output_schema: { type: 'object' },
     });
-    const priors = await loadPriorResults(db, pipelineId);
+    const priors = await listResults(db, pipelineId);
     const { messages } = promptFor({
       ...{ kind: 'custom', agent, priors, language: 'en' },
       design: designOf([agent]),

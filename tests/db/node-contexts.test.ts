@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { loadPriorResults, resultOfStep } from '../../db/agent-steps.js';
+import { resultOfStep } from '../../db/agent-steps.js';
 import type { Db } from '../../db/connect.js';
 import { createLedger } from '../../db/costs.js';
-import { readStepTask } from '../../db/node-contexts.js';
+import { readNodeRecords } from '../../db/node-contexts.js';
 import { admittedRun } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
-import { addStep } from '../support/steps.js';
+import { addStep, listResults } from '../support/steps.js';
 
 let server: TestDb;
 let db: Db;
@@ -24,7 +24,7 @@ async function newRun() {
   return { userId, pipelineId: await admittedRun(db, { userId }, NOW) };
 }
 
-test('an agent is told of those before it what the run’s own result says of them', async () => {
+test('an agent reads of those before it what the run’s own result says of them', async () => {
   const { pipelineId } = await newRun();
   await addStep(db, pipelineId, { node: 'third', seq: 12 });
   await addStep(db, pipelineId, { node: 'late', seq: null });
@@ -38,23 +38,23 @@ test('an agent is told of those before it what the run’s own result says of th
   await addStep(db, pipelineId, { node: 'second', seq: 5, ...odd });
   const failed = { status: 'failed', error: 'it failed', reusedFrom: randomUUID() } as const;
   await addStep(db, pipelineId, { node: 'first', seq: 2, ...failed });
-  const task = await readStepTask(db, { pipelineId, stepId: `${pipelineId}:next:0` });
-  expect(task?.steps.map(({ node, seq }) => [node, seq])).toEqual([
+  const records = await readNodeRecords(db, { pipelineId, stepId: `${pipelineId}:next:0` });
+  expect(records?.ended.map(({ node, seq }) => [node, seq])).toEqual([
     ['first', 2],
     ['second', 5],
     ['third', 12],
   ]);
-  expect(task?.steps.map(resultOfStep)).toEqual(await loadPriorResults(db, pipelineId));
-  expect(task?.steps[1]?.cost).toBe('0.123456789012');
-  expect(task).toMatchObject({ hasEnded: false, hasReply: false });
+  expect(records?.ended.map(resultOfStep)).toEqual(await listResults(db, pipelineId));
+  expect(records?.ended[1]?.cost).toBe('0.123456789012');
+  expect(records).toMatchObject({ hasEnded: false, repliedSteps: [] });
 });
 
 test('what earlier attempts of a step have stored is known, and nothing of another step', async () => {
   const { userId, pipelineId } = await newRun();
   await addStep(db, pipelineId, { node: 'done', seq: 1 });
   const read = (node: string) =>
-    readStepTask(db, { pipelineId, stepId: `${pipelineId}:${node}:0` });
-  expect(await read('done')).toMatchObject({ hasEnded: true, hasReply: false });
+    readNodeRecords(db, { pipelineId, stepId: `${pipelineId}:${node}:0` });
+  expect(await read('done')).toMatchObject({ hasEnded: true, repliedSteps: [] });
   const ledger = createLedger(db, () => NOW);
   const stepId = `${pipelineId}:asked:0`;
   const charge = { userId, stepId, runId: 'r', attempt: 1, pipelineId, conversationId: null };
@@ -68,10 +68,10 @@ test('what earlier attempts of a step have stored is known, and nothing of anoth
     reply: { ...vendor, content: 'an answer', finish: 'stop', requestId: null, usage },
     ...{ fallbackFrom: null, calls: 1 },
   });
-  expect(await read('asked')).toMatchObject({ hasEnded: false, hasReply: true });
-  expect(await read('other')).toMatchObject({ hasEnded: false, hasReply: false });
+  expect(await read('asked')).toMatchObject({ hasEnded: false, repliedSteps: [stepId] });
+  expect(await read('other')).toMatchObject({ hasEnded: false, repliedSteps: [] });
 });
 
-test('a run that is not there has no tasks', async () => {
-  expect(await readStepTask(db, { pipelineId: randomUUID(), stepId: 'none' })).toBeNull();
+test('a run that is not there has no records', async () => {
+  expect(await readNodeRecords(db, { pipelineId: randomUUID(), stepId: 'none' })).toBeNull();
 });

@@ -1,11 +1,12 @@
 /** What an agent's end is stored with: its event's place, and what its calls have cost. */
-import { storeEnd, type AgentEnd } from '../../db/node-ends.js';
+import { storeEnd, type NodeEnd } from '../../db/node-ends.js';
 import { findStepOrThrow } from '../../db/agent-steps.js';
 import type { Db } from '../../db/connect.js';
 import { createLedger } from '../../db/costs.js';
 import { openRun } from '../../db/pipelines.js';
 import type { Charge, Ledger } from '../../domain/costs.js';
-import { repairStepOf, stepIdOf } from '../../domain/ids.js';
+import { stepIdOf } from '../../domain/ids.js';
+import { nodeStepId, nodeStepIds } from '../../domain/node-steps.js';
 import { admittedRun } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
 
@@ -51,28 +52,20 @@ async function settle(charge: Charge, callId: string): Promise<void> {
 
 async function end(
   { stepId, pipelineId }: Charge & { pipelineId: string },
-  more: Partial<AgentEnd> = {},
+  more: Partial<NodeEnd> = {},
 ) {
   const { step } = await storeEnd(
     db,
     {
       ...{ id: stepId, pipelineId, node: 'reader', agentName: 'reader', role: 'analyzer' },
       ...{ status: 'success', content: 'answer', error: null, errorCode: null, attempts: 1 },
-      ...{ tokensUsed: 1_000, durationSeconds: 1 },
-      cost: { of: [stepId, repairStepOf(stepId)] },
+      ...{ tokensUsed: 1_000, durationSeconds: 1, provider: null, model: null },
+      ...{ fallbackFrom: null, truncated: false, unreadSources: null, reusedFrom: null },
+      paidSteps: nodeStepIds(stepId),
       fields: { tokens_used: 1_000 },
       ...more,
     },
-    {
-      ...{ streamId: pipelineId, conversationId: null },
-      step: {
-        stepKey: `agent:${pipelineId}:reader`,
-        event: {
-          ...{ type: 'agent_completed', agent_name: 'reader', status: 'success', duration: 1 },
-          ...{ pipeline_id: pipelineId, node: 'reader' },
-        },
-      },
-    },
+    null,
   );
   return { cost: Number(step.cost), fields: step.fields };
 }
@@ -87,7 +80,7 @@ test('an agent costs what its calls are charged: settled, or of unknown end afte
   await ledger.leaveUnknown(lost, FAILED);
   await ledger.release(refused, FAILED);
   await settle(charge, answered);
-  const repair = { ...charge, stepId: repairStepOf(charge.stepId) };
+  const repair = { ...charge, stepId: nodeStepId(charge.stepId, 'repair') };
   await settle(repair, await reserve(repair, 1));
   const fields = { tokens_used: 1_000, cost_estimate: 0.0148 }; // 0.011 + 2 * 0.0019
   expect(await end(charge)).toEqual({ cost: 0.0148, fields });
@@ -120,6 +113,6 @@ test('what an answer says of its own cost counts for nothing, whatever its field
 test('an answer that is taken over keeps what conditions saw then', async () => {
   const charge = await begunAgent();
   const fields = { cost_estimate: 0.5 };
-  expect(await end(charge, { cost: '0', fields })).toEqual({ cost: 0, fields });
+  expect(await end(charge, { paidSteps: [], fields })).toEqual({ cost: 0, fields });
   expect((await findStepOrThrow(db, charge.stepId)).fields).toEqual(fields);
 });

@@ -3,11 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
-import {
-  createAgentActivities,
-  type AgentCall,
-  type AgentReceipt,
-} from '../../activities/node/run-node.js';
+import type { NodeCall } from '../../activities/node/context.js';
+import type { NodeResult } from '../../activities/node/result.js';
+import { createNodeActivities } from '../../activities/node/run-node.js';
 import { toApplicationFailure } from '../../activities/failures.js';
 import type { Db } from '../../db/connect.js';
 import { readEvents } from '../../db/events.js';
@@ -16,6 +14,7 @@ import { DomainError } from '../../domain/errors.js';
 import type { StoredEvent } from '../../domain/events.js';
 import { stepIdOf } from '../../domain/ids.js';
 import type { ChargedReply } from '../../domain/models.js';
+import { nodeStepId, type NodeStep } from '../../domain/node-steps.js';
 import type { ModelRequest } from '../../llm/model.js';
 
 const REPLY: ChargedReply = {
@@ -45,13 +44,21 @@ interface Settings {
   readonly unknownUsd?: number;
   /** The node whose reply has arrived in an attempt that was lost. */
   readonly repliedNode?: string;
+  /** Which of its steps; by default the first one. */
+  readonly repliedStep?: NodeStep;
 }
 
 /** A run with fake models that give `answers` one after the other, the last one for ever. */
 export async function startedRun(
   { db, userId }: Owner,
   design: Design,
-  { answers = [{}], collectorUrl = '', unknownUsd = 0, repliedNode }: Settings = {},
+  {
+    answers = [{}],
+    collectorUrl = '',
+    unknownUsd = 0,
+    repliedNode,
+    repliedStep = 'answer',
+  }: Settings = {},
 ) {
   const pipelineId = randomUUID();
   const conversationId = null;
@@ -76,7 +83,8 @@ export async function startedRun(
       endedAt: null,
     })
     .execute();
-  const replied = repliedNode === undefined ? null : stepIdOf(pipelineId, repliedNode);
+  const replied =
+    repliedNode === undefined ? null : nodeStepId(stepIdOf(pipelineId, repliedNode), repliedStep);
   if (replied !== null) {
     const { usage, costUsd, ...reply } = REPLY;
     await db
@@ -102,7 +110,7 @@ export async function startedRun(
       })
       .execute();
   };
-  const activities = createAgentActivities({
+  const activities = createNodeActivities({
     db: db,
     models: {
       async complete(request, { signal, stepId, beginReply, isNew }) {
@@ -156,7 +164,7 @@ export async function startedRun(
       };
     },
   });
-  const callOf = (node: string, position: number): AgentCall => ({
+  const callOf = (node: string, position: number): NodeCall => ({
     stepId: stepIdOf(pipelineId, node),
     userId,
     pipelineId,
@@ -179,7 +187,7 @@ export async function startedRun(
     events: () => readEvents(db, pipelineId, { after: 0, limit: 100 }),
     end: (status: 'cancelled') =>
       db.updateTable('pipelineExecutions').set({ status }).where('id', '=', pipelineId).execute(),
-    run: (node: string, position: number, options: RunOptions = {}): Promise<AgentReceipt> => {
+    run: (node: string, position: number, options: RunOptions = {}): Promise<NodeResult> => {
       const { attempt = 1, scheduledMsAgo = 0, environment } = options;
       const env = environment ?? environmentOf({ attempt, scheduledMsAgo });
       const call = { ...callOf(node, position), ...options.call };
@@ -198,7 +206,7 @@ export interface RunOptions {
   readonly attempt?: number;
   readonly scheduledMsAgo?: number;
   readonly environment?: MockActivityEnvironment;
-  readonly call?: Partial<AgentCall>;
+  readonly call?: Partial<NodeCall>;
 }
 
 export function environmentOf({

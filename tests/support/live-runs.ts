@@ -51,34 +51,16 @@ export async function startLiveRun(place: RunPlace): Promise<LiveRun> {
   });
 
   async function announceEnd(node: string): Promise<readonly StoredEvent[]> {
-    const event = {
-      type: 'agent_completed',
-      agent_name: node,
-      status: 'success',
-      duration: 1,
-      pipeline_id: pipelineId,
-      node,
-    } as const;
     const { events } = await storeEnd(
       db,
       {
-        id: stepIdOf(pipelineId, node),
-        pipelineId,
-        node,
-        agentName: node,
-        role: 'analyzer',
-        status: 'success',
-        content: 'made',
-        error: null,
-        tokensUsed: 1,
-        cost: '0',
-        durationSeconds: 1,
-        provider: null,
-        model: null,
-        errorCode: null,
-        fields: {},
+        ...{ id: stepIdOf(pipelineId, node), pipelineId, node, agentName: node, role: 'analyzer' },
+        ...{ status: 'success', content: 'made', error: null, errorCode: null, fields: {} },
+        ...{ tokensUsed: 1, durationSeconds: 1, attempts: 1, provider: null, model: null },
+        ...{ fallbackFrom: null, truncated: false, unreadSources: null, reusedFrom: null },
+        paidSteps: [],
       },
-      { streamId, conversationId, step: { stepKey: `agent:${pipelineId}:${node}`, event } },
+      conversationId,
     );
     return events;
   }

@@ -1,5 +1,5 @@
 /** What operators read in the Temporal Web UI. */
-import type { AgentReceipt } from '../../activities/node/run-node.js';
+import type { NodeResult } from '../../activities/node/result.js';
 import { isTold, type FailedAttempt } from '../../domain/failed-attempts.js';
 import { checkGraph } from '../../domain/pipeline.js';
 import { recordEnd, recordHold, recordStart, startRun } from '../../domain/pipeline-run.js';
@@ -36,13 +36,13 @@ function progressOf(names: readonly string[], fields: Partial<RunProgress> = {})
   const state = startRun(graph);
   return {
     ...{ run, state, spentUsd: 0, hold: null, waitingFor: null, waitingSinceMs: NOON, round: 0 },
-    ...{ receipts: new Map(), begun: new Map(), failing: new Map(), questions: new Map() },
+    ...{ results: new Map(), begun: new Map(), failing: new Map(), questions: new Map() },
     inbox: { pausedSinceMs: null },
     ...fields,
   };
 }
 
-function receiptOf(node: string, fields: Partial<AgentReceipt> = {}): AgentReceipt {
+function resultOf(node: string, fields: Partial<NodeResult> = {}): NodeResult {
   return {
     ...{ node, status: 'success', errorCode: null, tokensUsed: 12, costUsd: 0.000_123 },
     ...{ durationSeconds: 1.5, provider: 'openai', model: 'gpt-4o', attempts: 2 },
@@ -56,9 +56,9 @@ function begin(progress: RunProgress, node: string): void {
   progress.begun.set(node, NOON);
 }
 
-function end(progress: RunProgress, receipt: AgentReceipt): void {
-  progress.state = recordEnd(progress.run.graph, progress.state, receipt);
-  progress.receipts.set(receipt.node, receipt);
+function end(progress: RunProgress, result: NodeResult): void {
+  progress.state = recordEnd(progress.run.graph, progress.state, result);
+  progress.results.set(result.node, result);
 }
 
 const rowsOf = (details: string) =>
@@ -71,7 +71,7 @@ const headOf = (details: string) => details.split('\n')[0];
 test('a run is told node by node: state, model, attempts, money, duration', () => {
   const progress = progressOf(['reader', 'writer', 'last']);
   begin(progress, 'reader');
-  end(progress, receiptOf('reader'));
+  end(progress, resultOf('reader'));
   begin(progress, 'writer');
   expect(rowsOf(detailsOf(progress))).toEqual([
     '| Node | State | Vendor | Model | Attempts | Money | Duration |',
@@ -83,9 +83,9 @@ test('a run is told node by node: state, model, attempts, money, duration', () =
   expect(headOf(detailsOf(progress))).toBe('**Nothing to do:** writer at work since 12:00:00 UTC.');
 });
 
-test('a receipt of an older version, which does not tell its attempts, is shown without', () => {
+test('a result of an older version, which does not tell its attempts, is shown without', () => {
   const progress = progressOf(['reader']);
-  const { attempts: _attempts, ...older } = receiptOf('reader');
+  const { attempts: _attempts, ...older } = resultOf('reader');
   begin(progress, 'reader');
   end(progress, older);
   expect(rowsOf(detailsOf(progress)).at(-1)).toContain('| gpt-4o | – |');
@@ -94,7 +94,7 @@ test('a receipt of an older version, which does not tell its attempts, is shown 
 test('a failed node is followed by what to do about it', () => {
   const progress = progressOf(['reader']);
   begin(progress, 'reader');
-  end(progress, receiptOf('reader', { status: 'failed', errorCode: 'model-key-refused' }));
+  end(progress, resultOf('reader', { status: 'failed', errorCode: 'model-key-refused' }));
   expect(detailsOf(progress)).toContain(
     '- **reader** model-key-refused: Let the user replace the vendor key',
   );
@@ -148,7 +148,7 @@ describe('while an agent fails and is tried again', () => {
 
   test('an agent that has ended since then fails no more', () => {
     const progress = failing(['writer'], { writer: 3 });
-    end(progress, receiptOf('writer'));
+    end(progress, resultOf('writer'));
     expect(headOf(detailsOf(progress))).not.toContain('fails');
   });
 
@@ -236,7 +236,7 @@ test('a failed agent names whom it has asked', () => {
   begin(progress, 'reader');
   const asked = [{ vendor: 'openai', model: 'gpt-4o', code: 'model-key-refused' as const }];
   end(progress, {
-    ...receiptOf('reader', { status: 'failed', errorCode: 'model-key-refused' }),
+    ...resultOf('reader', { status: 'failed', errorCode: 'model-key-refused' }),
     ...{ provider: null, model: null, asked },
   });
   expect(detailsOf(progress)).toContain(
@@ -261,7 +261,7 @@ test.each([
 test('the first line of a run that failed is the advice for its first failure', () => {
   const progress = progressOf(['reader', 'writer']);
   begin(progress, 'reader');
-  end(progress, receiptOf('reader', { status: 'failed', errorCode: 'model-unpriced' }));
+  end(progress, resultOf('reader', { status: 'failed', errorCode: 'model-unpriced' }));
   const ended = { pipelineId: 'p', status: 'failed', totalCostUsd: 0 } as const;
   expect(headOf(finalDetailsOf(ended, { kind: 'ended' }, progress))).toBe(
     '**Ended: failed.** **reader** model-unpriced: Add the model with its price to the model list: without one it is not called.',

@@ -8,7 +8,8 @@ import {
 import { Worker } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import type { Activities } from '../../activities/index.js';
-import type { AgentCall, AgentReceipt } from '../../activities/node/run-node.js';
+import type { NodeCall } from '../../activities/node/context.js';
+import type { NodeResult } from '../../activities/node/result.js';
 import { nextUtcDay } from '../../domain/days.js';
 import type { Design } from '../../domain/designs.js';
 import { pipelineWorkflowId } from '../../domain/ids.js';
@@ -66,13 +67,13 @@ async function running(
     takeDecision: () => Promise.resolve({ kind: 'approved' }),
     parkRun: () => Promise.resolve(),
     unparkRun: () => Promise.resolve({ kind: 'taken' }),
-    runAgent: (call) => Promise.resolve(receiptOf(call)),
+    runAgent: (call) => Promise.resolve(resultOf(call)),
     closeRun: () => Promise.resolve({ pipelineId, status: 'completed', totalCostUsd: 0 }),
   };
   const activities = Object.fromEntries(
     Object.entries({ ...plain, ...meddle({ told, handle }) }).map(([name, act]) => [
       name,
-      (call: Partial<AgentCall>) => {
+      (call: Partial<NodeCall>) => {
         told.push([name, call.node].filter((it) => it !== undefined).join(' '));
         return act(call as never);
       },
@@ -129,7 +130,7 @@ async function untilShown(handle: Handle, status: string): Promise<void> {
   });
 }
 
-function receiptOf({ node }: Pick<AgentCall, 'node'>): AgentReceipt {
+function resultOf({ node }: Pick<NodeCall, 'node'>): NodeResult {
   const nothing = { provider: null, model: null, fields: {}, preview: '' };
   const free = { tokensUsed: 0, costUsd: 0, durationSeconds: 0 };
   return { node, status: 'success', errorCode: null, ...free, ...nothing };
@@ -165,7 +166,7 @@ test('a budget that is raised between the refusal and its report lets the call b
           await handle().signal('budgetChanged'); // before the run hears of the refusal
           throw over('over-budget');
         }
-        return Promise.resolve(receiptOf(call));
+        return Promise.resolve(resultOf(call));
       },
     }),
     { onBudget: 'pause' },
@@ -231,7 +232,7 @@ test('a rejection that is recorded while another one ends the run is taken into 
           return nodes.some((it) => it.node === 'left' && it.state === 'failed');
         });
       }
-      return { kind: 'rejected', receipt: { ...receiptOf({ node }), status: 'failed' } };
+      return { kind: 'rejected', receipt: { ...resultOf({ node }), status: 'failed' } };
     },
     closeRun({ pipelineId, outcome }) {
       outcomes.push(outcome);
@@ -268,13 +269,13 @@ test.each([
   ['of a node that has not begun', { node: 'last' }],
 ])('an end %s ends the run as an error of ours, and the worker goes on', async (_, other) => {
   const design = designOf(['first', 'last']);
-  const runAgent = (call: AgentCall) => Promise.resolve({ ...receiptOf(call), ...other });
+  const runAgent = (call: NodeCall) => Promise.resolve({ ...resultOf(call), ...other });
   expect(await outcomeOf(design, { runAgent })).toEqual([{ kind: 'internal' }]);
   expect(await outcomeOf(design, {})).toEqual([{ kind: 'ended' }]); // by the same process
 });
 
 test('a rejection of no node ends the run as an error of ours', async () => {
-  const receipt = { ...receiptOf({ node: 'ghost' }), status: 'failed' } as const;
+  const receipt = { ...resultOf({ node: 'ghost' }), status: 'failed' } as const;
   const outcomes = await outcomeOf(GATED, {
     askForApproval: () => Promise.resolve({ deadlineMs: Date.now() }),
     takeDecision: () => Promise.resolve({ kind: 'rejected', receipt }),
@@ -294,7 +295,7 @@ test('a run that nothing can move on says so and ends, where it once held up all
     from: 'if (state === progress.state && patched(UNFIT_ENDS))',
     to: 'if (false)',
   });
-  const runAgent = (call: AgentCall) => Promise.resolve({ ...receiptOf(call), node: 'ghost' });
+  const runAgent = (call: NodeCall) => Promise.resolve({ ...resultOf(call), node: 'ghost' });
   const outcomes = await outcomeOf(designOf(['first', 'last']), { runAgent }, code);
   expect(outcomes).toEqual([{ kind: 'internal', why: 'no-progress' }]);
 });
@@ -317,7 +318,7 @@ describe('a run that has ended is shown by Temporal as', () => {
   async function ending(status: FinalStatus) {
     const run = await running(designOf(['first']), () => ({
       runAgent: (call) => {
-        const receipt = { ...receiptOf(call), status: 'failed', errorCode: 'model-key-refused' };
+        const receipt = { ...resultOf(call), status: 'failed', errorCode: 'model-key-refused' };
         return Promise.reject(
           ApplicationFailure.nonRetryable('advice', 'model-key-refused', receipt),
         );
