@@ -20,7 +20,7 @@ import {
   createPipelineActivities,
   type PipelineActivities,
   type PipelineDeps,
-} from './pipelines.js';
+} from './run/runs.js';
 import {
   createRetentionActivities,
   type RetentionActivities,

@@ -18,7 +18,7 @@ import {
 } from '../db/user-deletion.js';
 import { utcDay } from '../domain/days.js';
 import type { ConversationId, PipelineId, UserId } from '../domain/ids.js';
-import type { PipelineActivities } from './pipelines.js';
+import type { PipelineActivities } from './run/runs.js';
 
 /** Each may be repeated. */
 export interface UserDeletionActivities {

@@ -1,5 +1,5 @@
 /** What a worker archives runs with, and how it orders archives. */
-import type { PipelineDeps } from '../activities/pipelines.js';
+import type { PipelineDeps } from '../activities/run/runs.js';
 import type { RunArchiveDeps } from '../activities/run-archives.js';
 import { createArchiveBox } from '../audit/archive-box.js';
 import { createSigner } from '../audit/signing.js';

@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import type { Db } from '../../db/connect.js';
 import { readEvents } from '../../db/events.js';
 import type { StoredEvent } from '../../domain/events.js';
-import { createPipelineActivities, type PipelineActivities } from '../../activities/pipelines.js';
+import { createPipelineActivities, type PipelineActivities } from '../../activities/run/runs.js';
 import { designOf, edgesOf } from '../support/designs.js';
 import { admittedRun, createTestConversation } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';

@@ -1,13 +1,13 @@
 import { log } from '@temporalio/activity';
-import { checkGraph, type Graph } from '../domain/pipeline.js';
-import { DomainError } from '../domain/errors.js';
-import type { StoredEvent } from '../domain/events.js';
-import type { PipelineId } from '../domain/ids.js';
-import { isNotMigrated, natureOf } from '../domain/outages.js';
-import type { FinalStatus } from '../domain/results.js';
-import type { RunOutcome } from '../domain/result-rules.js';
-import type { Db } from '../db/connect.js';
-import type { EventStep } from '../db/events.js';
+import { checkGraph, type Graph } from '../../domain/pipeline.js';
+import { DomainError } from '../../domain/errors.js';
+import type { StoredEvent } from '../../domain/events.js';
+import type { PipelineId } from '../../domain/ids.js';
+import { isNotMigrated, natureOf } from '../../domain/outages.js';
+import type { FinalStatus } from '../../domain/results.js';
+import type { RunOutcome } from '../../domain/result-rules.js';
+import type { Db } from '../../db/connect.js';
+import type { EventStep } from '../../db/events.js';
 import {
   closeRun,
   openRun,
@@ -15,8 +15,8 @@ import {
   type ClosedRun,
   type RunClosing,
   type StoredRun,
-} from '../db/pipelines.js';
-import { inTransaction, repeatVictim } from '../db/transactions.js';
+} from '../../db/pipelines.js';
+import { inTransaction, repeatVictim } from '../../db/transactions.js';
 
 /** The records of a run: short transactions, safe to repeat. */
 export interface PipelineActivities {
