@@ -143,6 +143,6 @@ async function cancelPipeline(
   if (isFinal(view.status)) {
     return { kind: 'already-ended', view };
   }
-  await endRun(deps, view.pipeline_id); // as it is stored, however it was asked for
+  await endRun(deps, { pipelineId: view.pipeline_id, userId }); // as it is stored, however it was asked for
   return { kind: 'asked', view };
 }

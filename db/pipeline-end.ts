@@ -24,7 +24,6 @@ export interface RunEnding {
   readonly result: PipelineResult;
   readonly outcome: RunOutcome;
   readonly language: Language;
-  readonly isUnreported: boolean;
   readonly now: Date;
 }
 
@@ -90,7 +89,7 @@ export async function storeRunEnd(
 const AFTER_RUNS = sql<boolean>`
   (select count(*) from withdrawn) + (select count(*) from granted) >= 0`;
 
-function endingOf(tx: Tx, { id }: EndingRun, { result, isUnreported, now }: RunEnding) {
+function endingOf(tx: Tx, { id }: EndingRun, { result, now }: RunEnding) {
   return tx
     .updateTable('pipelineExecutions')
     .set({
@@ -103,7 +102,6 @@ function endingOf(tx: Tx, { id }: EndingRun, { result, isUnreported, now }: RunE
       waitingFor: null,
       waitingSince: null,
       countedOn: COUNTED_ON,
-      endUnreported: isUnreported,
       endedAt: now,
     })
     .where('id', '=', id)

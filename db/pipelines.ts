@@ -142,8 +142,6 @@ export interface RunClosing {
   readonly onlyPending?: boolean;
   /** Leave what its agents have made out of the result. */
   readonly isBare?: boolean;
-  /** The process that ends it has no metric of runs; `takeUnreportedEnds` of a worker counts it. */
-  readonly isUnreported?: boolean;
   readonly now: Date;
 }
 
@@ -177,29 +175,10 @@ export async function closeRun(tx: Tx, closing: RunClosing): Promise<ClosedRun> 
   if (closing.onlyPending === true && run.status !== 'pending') {
     return { kind: 'left-running', result, events: [], conversationId, userId, grantedTo: null };
   }
-  const { outcome, now, isUnreported = false } = closing;
-  const ending = { result, outcome, language: languageOfRun(run), isUnreported, now };
+  const { outcome, now } = closing;
+  const ending = { result, outcome, language: languageOfRun(run), now };
   const { events, grantedTo } = await storeRunEnd(tx, run, ending);
   return { kind: 'closed', result, events, conversationId, userId, grantedTo };
-}
-
-export interface UnreportedEnd {
-  readonly status: PipelineStatus;
-  readonly durationSeconds: number;
-}
-
-/** The ends that are in no metric yet; each is given out once, over all workers. */
-export async function takeUnreportedEnds(db: Db): Promise<readonly UnreportedEnd[]> {
-  const ends = await db
-    .updateTable('pipelineExecutions')
-    .set({ endUnreported: false })
-    .where('endUnreported', '=', true)
-    .returning(['status', 'durationSeconds'])
-    .execute();
-  return ends.map(({ status, durationSeconds }) => ({
-    status,
-    durationSeconds: durationSeconds ?? 0,
-  }));
 }
 
 async function resultOfRun(tx: Tx, run: RunRecord, closing: RunClosing): Promise<PipelineResult> {

@@ -204,7 +204,7 @@ export interface PipelineExecutionsTable {
   reusedNodes: JSONColumnType<string[], string | undefined>;
   /** UTC day on which it counts against pipelines per day; null once given back. */
   countedOn: string | null;
-  /** Its end is not in the metrics yet: a process that has none has ended it. */
+  /** Set by the API of 0.6.0 and read by its workers; nothing else uses it. */
   endUnreported: Generated<boolean>;
   agentCount: number;
   /** Set before the first call of the data collector; such a run keeps its count of the day. */

@@ -56,6 +56,11 @@ export function archiveWorkflowId(id: string): string {
   return `archive-${id}`;
 }
 
+/** Of what ends a run that no workflow of its own can end. */
+export function closeRunWorkflowId(pipelineId: PipelineId): string {
+  return `close-run-${pipelineId}`;
+}
+
 /** One at a time makes the archives of runs; products that share a namespace have their own. */
 export function archivesWorkflowId(taskQueue: string): string {
   return `${taskQueue}-archives`;

@@ -31,7 +31,7 @@ import { archivingOf } from './archiving.js';
 import { readCodeVersion } from './bundle.js';
 import type { ReportFailedAttempt } from './interceptors/charge.js';
 import { createModelParts, readModelCatalog } from './models.js';
-import type { Reconciler, ReconcilerDeps } from './reconciler.js';
+import type { Reconciler } from './reconciler.js';
 import { findForeignTemporal } from './temporal-home.js';
 import { createTemporalReconciler, readRole } from './temporal-reconciler.js';
 import {
@@ -131,12 +131,7 @@ async function assemble(
   watchLive(registry, { ...countersOf(db, workflows), countCircuits: modelParts.circuits.count });
   const { closeRun } = activities;
   const { sweepArchives } = archiving;
-  const reportEnd: ReconcilerDeps['reportEnd'] = (end) => {
-    metrics.runEnded(end);
-    archiving.activityDeps.wantArchives();
-  };
-  const ending = { closeRun, reportEnd, sweepArchives };
-  const reconciling = { db, temporal: workflows, ...ending, logger };
+  const reconciling = { db, temporal: workflows, closeRun, sweepArchives, logger };
   const reconciler = createTemporalReconciler(reconciling);
   return {
     db,

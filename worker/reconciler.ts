@@ -6,10 +6,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Db } from '../db/connect.js';
 import { sweepStaleReservations } from '../db/costs.js';
-import { findOpenRuns, readRunById, takeUnreportedEnds, type UnendedRun } from '../db/pipelines.js';
+import { findOpenRuns, readRunById, type UnendedRun } from '../db/pipelines.js';
 import { findUnfinishedDeletions } from '../db/user-deletion.js';
 import type { PipelineId, UserId } from '../domain/ids.js';
-import { isFinal, type FinalStatus } from '../domain/results.js';
 import type { Logger } from '../telemetry/logger.js';
 
 export interface ReconcilerDeps {
@@ -31,8 +30,6 @@ export interface ReconcilerDeps {
   };
   /** Orders archives that are missing. */
   sweepArchives(now: Date): Promise<void>;
-  /** Counts a run that was ended by a process without metrics of runs, and orders its archive. */
-  reportEnd(end: { readonly status: FinalStatus; readonly durationSeconds: number }): void;
   /** Ends a run whose workflow will not, and tells whoever waits for it. */
   closeRun(pipelineId: PipelineId, reason: string): Promise<void>;
   readonly logger: Logger;
@@ -75,7 +72,6 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     const now = (deps.clock ?? (() => new Date()))();
     await attempt(deps.logger, 'mending runs failed', () => mendRuns({ deps, nudges, now }));
     await attempt(deps.logger, 'sweeping calls failed', () => sweepCalls(deps, now));
-    await attempt(deps.logger, 'reporting ends failed', () => reportEnds(deps));
     await attempt(deps.logger, 'ordering archives failed', () => deps.sweepArchives(now));
     const users = { deps, nudges: deletions, now };
     await attempt(deps.logger, 'going on with deletions failed', () => mendDeletions(users));
@@ -270,12 +266,4 @@ async function sweepCalls({ db, logger }: ReconcilerDeps, now: Date): Promise<vo
       logger.warn('left calls charged whose end is unknown', { calls: swept });
     }
   } while (swept === SWEEP_BATCH);
-}
-
-async function reportEnds({ db, reportEnd }: ReconcilerDeps): Promise<void> {
-  for (const { status, durationSeconds } of await takeUnreportedEnds(db)) {
-    if (isFinal(status)) {
-      reportEnd({ status, durationSeconds });
-    }
-  }
 }

@@ -14,14 +14,13 @@ import {
 } from '../temporal/client/runs.js';
 import { startUserDeletion } from '../temporal/client/users.js';
 import type { Logger } from '../telemetry/logger.js';
-import { createReconciler, type Reconciler, type ReconcilerDeps } from './reconciler.js';
+import { createReconciler, type Reconciler } from './reconciler.js';
 
 export interface TemporalReconcilerDeps {
   readonly db: Db;
   readonly temporal: Discussions;
   readonly closeRun: Activities['closeRun'];
   sweepArchives(now: Date): Promise<void>;
-  readonly reportEnd: ReconcilerDeps['reportEnd'];
   readonly logger: Logger;
 }
 
@@ -54,7 +53,6 @@ export function createTemporalReconciler(deps: TemporalReconcilerDeps): Reconcil
       describe: (pipelineId) => readRunLiveness(temporal, pipelineId),
     },
     sweepArchives: deps.sweepArchives,
-    reportEnd: deps.reportEnd,
     async closeRun(pipelineId, reason) {
       logger.warn('closing a run', { pipelineId, reason });
       await deps.closeRun({ pipelineId, outcome: { kind: 'internal' } });

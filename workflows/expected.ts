@@ -2,6 +2,7 @@
 import { workflowInfo } from '@temporalio/workflow';
 import {
   archiveWorkflowId,
+  closeRunWorkflowId,
   discussionWorkflowId,
   pipelineWorkflowId,
   userDeletionWorkflowId,
@@ -48,6 +49,12 @@ const EXPECTED: Readonly<Record<string, Expected>> = {
       attemptFailed: isFailedAttempt,
       approvalOffered: ([offer]) => areTexts(offer, ['node', 'offerId']),
     },
+  },
+  closeRunWorkflow: {
+    start: ([input]) =>
+      areTexts(input, ['pipelineId', 'how']) &&
+      isHere(closeRunWorkflowId(textOf(input, 'pipelineId'))),
+    signals: {},
   },
   deleteUserWorkflow: {
     start: ([input]) =>

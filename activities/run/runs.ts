@@ -1,31 +1,15 @@
-import { log } from '@temporalio/activity';
 import { checkGraph, type Graph } from '../../domain/pipeline.js';
-import { DomainError } from '../../domain/errors.js';
-import type { StoredEvent } from '../../domain/events.js';
 import type { PipelineId } from '../../domain/ids.js';
-import { isNotMigrated, natureOf } from '../../domain/outages.js';
-import type { FinalStatus } from '../../domain/results.js';
-import type { RunOutcome } from '../../domain/result-rules.js';
-import type { Db } from '../../db/connect.js';
 import type { EventStep } from '../../db/events.js';
-import {
-  closeRun,
-  openRun,
-  readRunById,
-  type ClosedRun,
-  type RunClosing,
-  type StoredRun,
-} from '../../db/pipelines.js';
-import { inTransaction, repeatVictim } from '../../db/transactions.js';
+import { openRun, readRunById, type StoredRun } from '../../db/pipelines.js';
+import { repeatVictim } from '../../db/transactions.js';
+import { endRun, type CloseRunCall, type RunEnd, type RunEndDeps } from './end.js';
 
 /** The records of a run: short transactions, safe to repeat. */
 export interface PipelineActivities {
   /** Marks a run as running and announces it, or says why its design is no graph. */
   openRun(call: { pipelineId: PipelineId }): Promise<RunOpening>;
-  /**
-   * Ends a run: status, result, slot and its last events in one transaction; then tells its
-   * discussion. Called again, it changes nothing.
-   */
+  /** Ends a run (end.ts). */
   closeRun(call: CloseRunCall): Promise<RunEnd>;
   readRun(call: { pipelineId: PipelineId }): Promise<RunState>;
 }
@@ -48,19 +32,6 @@ export type RunOpening =
   | { readonly kind: 'unbuildable'; readonly reason: string }
   | { readonly kind: 'already-ended' };
 
-export interface CloseRunCall {
-  readonly pipelineId: PipelineId;
-  readonly outcome: RunOutcome;
-  /** Leave a run alone that has begun. */
-  readonly onlyPending?: boolean;
-}
-
-export interface RunEnd {
-  readonly pipelineId: PipelineId;
-  readonly status: FinalStatus;
-  readonly totalCostUsd: number;
-}
-
 export interface RunState {
   readonly isPending: boolean;
   /** Pending or running. */
@@ -68,31 +39,15 @@ export interface RunState {
   readonly designName: string;
 }
 
-export interface PipelineDeps {
-  readonly db: Db;
-  readonly now: () => Date;
+export interface PipelineDeps extends RunEndDeps {
   readonly pipelineTimeoutMs: number;
   readonly modelCallTimeoutMs: number;
-  publish(streamId: string, events: readonly StoredEvent[]): void;
-  /** Signals the discussion (with start) that its run has ended. */
-  tellDiscussion(notice: {
-    conversationId: string;
-    userId: string;
-    pipelineId: PipelineId;
-  }): Promise<void>;
-  /** Tells a run that the slot it queues for is its own now. */
-  tellSlotGranted(pipelineId: PipelineId): Promise<void>;
-  /** Orders the archives of runs that have ended; never fails. */
-  wantArchives(): void;
-  /** An error of ours ended a run. */
-  countMistake(where: string): void;
-  countRun(end: { status: FinalStatus; durationSeconds: number }): void;
 }
 
 export function createPipelineActivities(deps: PipelineDeps): PipelineActivities {
   return {
     openRun: ({ pipelineId }) => open(deps, pipelineId),
-    closeRun: (call) => close(deps, call),
+    closeRun: (call) => endRun(deps, call),
     async readRun({ pipelineId }) {
       const run = await readRunById(deps.db, pipelineId);
       const status = run?.status ?? 'failed';
@@ -145,48 +100,4 @@ function openingOf(run: StoredRun, deps: PipelineDeps): RunOpening {
       ? {}
       : { reuse: { from: run.rerunOf, nodes: run.reusedNodes } }),
   };
-}
-
-/** A result that cannot be stored must not keep its run, and its user's slot, for ever. */
-async function closeOrForce(
-  { db, countMistake }: PipelineDeps,
-  closing: RunClosing,
-): Promise<ClosedRun> {
-  try {
-    return await inTransaction(db, (tx) => closeRun(tx, closing));
-  } catch (error) {
-    if (error instanceof DomainError || natureOf(error) !== 'mistake' || isNotMigrated(error)) {
-      throw error;
-    }
-    const { pipelineId } = closing;
-    log.error('the result of a run cannot be stored: it ends without', { pipelineId, error });
-    countMistake('run');
-    const bare: RunClosing = { ...closing, outcome: { kind: 'internal' }, isBare: true };
-    return inTransaction(db, (tx) => closeRun(tx, bare));
-  }
-}
-
-async function close(deps: PipelineDeps, call: CloseRunCall): Promise<RunEnd> {
-  const { pipelineId, outcome, onlyPending = false } = call;
-  const closing = { pipelineId, outcome, onlyPending, now: deps.now() };
-  const closed = await closeOrForce(deps, closing);
-  const { result, events, conversationId, userId } = closed;
-  deps.publish(conversationId ?? pipelineId, events);
-  if (closed.kind === 'closed') {
-    if (outcome.kind === 'internal') {
-      deps.countMistake('run');
-      log.error('a run ended by a mistake of ours', { pipelineId, outcome });
-    }
-    deps.countRun({ status: result.status, durationSeconds: result.total_duration });
-  }
-  if (closed.kind !== 'left-running') {
-    deps.wantArchives();
-  }
-  if (closed.grantedTo !== null) {
-    await deps.tellSlotGranted(closed.grantedTo);
-  }
-  if (conversationId !== null && closed.kind !== 'left-running') {
-    await deps.tellDiscussion({ conversationId, userId, pipelineId });
-  }
-  return { pipelineId, status: result.status, totalCostUsd: result.total_cost };
 }

@@ -4,8 +4,15 @@ import {
   WorkflowNotFoundError,
   type WorkflowHandle,
 } from '@temporalio/client';
-import { pipelineIdIn, pipelineWorkflowId, type PipelineId } from '../../domain/ids.js';
+import { z } from 'zod';
+import {
+  pipelineIdIn,
+  pipelineWorkflowId,
+  type PipelineId,
+  type UserId,
+} from '../../domain/ids.js';
 import type { FailedAttempt } from '../../domain/failed-attempts.js';
+import type { CloseRunInput, closeRunWorkflow } from '../../workflows/close-run.js';
 import { attemptFailedSignal } from '../../workflows/attempts.messages.js';
 import {
   approvalOfferedSignal,
@@ -16,7 +23,7 @@ import {
   type ApprovalOffered,
   type PipelineInput,
 } from '../../workflows/pipeline.messages.js';
-import { pipelineStart, type Starter } from './start-options.js';
+import { closeRunStart, pipelineStart, type Starter } from './start-options.js';
 import { LONG_CALL_TIMEOUT_MS, withTimeout, type Temporal } from './timeouts.js';
 
 /** Starts a run that no discussion starts; one that has been started already stays as it is. */
@@ -55,6 +62,41 @@ export async function cancelRun(
     throw error;
   }
 }
+
+export interface RunOfUser {
+  readonly pipelineId: PipelineId;
+  readonly userId: UserId;
+}
+
+/**
+ * Has a run ended that no workflow of its own can end, and waits a little for it.
+ *
+ * @returns `ordered`: no worker has done it in time; it is not lost
+ * @throws while Temporal is away
+ */
+export async function closeRun(
+  temporal: Temporal,
+  run: RunOfUser,
+  how: CloseRunInput['how'],
+): Promise<'ended' | 'active' | 'ordered'> {
+  const { client, taskQueue } = temporal;
+  const { pipelineId } = run;
+  const closing = await withTimeout(temporal, () =>
+    client.workflow.start<typeof closeRunWorkflow>('closeRunWorkflow', {
+      ...closeRunStart(run, taskQueue),
+      args: [{ pipelineId, how }],
+    }),
+  );
+  try {
+    const { isActive } = closedRun.parse(await withTimeout(temporal, () => closing.result()));
+    return isActive ? 'active' : 'ended';
+  } catch {
+    return 'ordered';
+  }
+}
+
+/** An answer that is not ours is none. */
+const closedRun = z.object({ isActive: z.boolean() });
 
 /** Tells a run that the slot it queues for is its own now. A run that has ended needs none. */
 export async function notifySlotGranted(temporal: Temporal, pipelineId: PipelineId): Promise<void> {

@@ -8,6 +8,7 @@ import {
 import {
   archivesWorkflowId,
   archiveWorkflowId,
+  closeRunWorkflowId,
   discussionWorkflowId,
   userDeletionWorkflowId,
   type ConversationId,
@@ -81,6 +82,22 @@ export function userDeletionStart(userId: UserId, taskQueue: string) {
     workflowIdConflictPolicy: 'USE_EXISTING',
     workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
     staticSummary: 'Deletion of a user',
+    typedSearchAttributes: attributesOf({ AgentForgeUserId: userId }),
+  } as const;
+}
+
+/** Repeated while it is at work, it is the same order; later it finds the run ended. */
+export function closeRunStart(
+  { pipelineId, userId }: { readonly pipelineId: PipelineId; readonly userId: UserId },
+  taskQueue: string,
+) {
+  return {
+    workflowId: closeRunWorkflowId(pipelineId),
+    taskQueue,
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
+    staticSummary: 'End of a run without a workflow',
     typedSearchAttributes: attributesOf({ AgentForgeUserId: userId }),
   } as const;
 }

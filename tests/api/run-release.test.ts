@@ -1,5 +1,5 @@
-/** Letting go of runs, with the real Temporal; no worker polls there. */
-import { randomBytes, randomUUID } from 'node:crypto';
+/** Unblocking stuck runs, with the real Temporal. Where nothing else is said, no worker polls there. */
+import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { createWorkflows } from '../../api/workflows.js';
 import type { Workflows } from '../../api/deps.js';
@@ -7,20 +7,23 @@ import type { Db } from '../../db/connect.js';
 import { openRun, readRunById } from '../../db/pipelines.js';
 import { parkRun, takeSlot } from '../../db/slots.js';
 import { inTransaction } from '../../db/transactions.js';
-import { pipelineWorkflowId } from '../../domain/ids.js';
+import { closeRunWorkflowId, pipelineWorkflowId } from '../../domain/ids.js';
 import { createBus, type Bus } from '../../events/bus.js';
 import { connectRedis } from '../../events/redis.js';
 import { silentLogger } from '../../telemetry/logger.js';
-import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
+import type { TemporalClient } from '../../temporal/connection.js';
 import { pipelineStart } from '../../temporal/client/start-options.js';
+import { closingWorker } from '../support/closing-worker.js';
 import { admittedRun } from '../support/runs.js';
 import { TEST_MACS } from '../support/redis.js';
 import { createTestDb, createTestUser, testServers, type TestDb } from '../support/servers.js';
+import { openWorkflowStage, type WorkflowStage } from '../support/workflow-stage.js';
 
 const TASK_QUEUE = `nobody-${randomUUID()}`;
 
 let server: TestDb;
 let db: Db;
+let stage: WorkflowStage;
 let temporal: TemporalClient;
 let redis: Redis;
 let bus: Bus;
@@ -28,29 +31,39 @@ let workflows: Workflows;
 beforeAll(async () => {
   server = await createTestDb();
   db = server.db;
-  const { redisUrl, temporalAddress: address, temporalNamespace: namespace } = testServers();
-  const options = { address, namespace, apiKey: null, tls: null };
-  temporal = await connectTemporal(options, [randomBytes(32)]);
+  const { redisUrl } = testServers();
+  stage = await openWorkflowStage();
+  ({ temporal } = stage);
   redis = connectRedis({ url: redisUrl, name: 'test', logger: silentLogger });
   bus = createBus({ redisUrl, logger: silentLogger, macs: TEST_MACS });
-  workflows = createWorkflows({
+  workflows = workflowsOn(TASK_QUEUE);
+});
+afterAll(async () => {
+  await stage.close();
+  await bus.close();
+  redis.disconnect();
+  await server.drop();
+});
+
+function workflowsOn(taskQueue: string): Workflows {
+  return createWorkflows({
     ...{ db, bus, redis },
     temporal: {
-      client: temporal.client,
-      taskQueue: TASK_QUEUE,
+      ...{ client: temporal.client, taskQueue, callTimeoutMs: 2_000 },
       limits: { idleMs: 1_000, maxHistoryEvents: 100 },
     },
     keySources: { serverKeys: true, simulated: false, readableSeals: [] },
     logger: silentLogger,
     stopping: new AbortController().signal,
   });
-});
-afterAll(async () => {
-  await temporal.close();
-  await bus.close();
-  redis.disconnect();
-  await server.drop();
-});
+}
+
+/** Where a worker is there that can end runs. */
+async function release(pipelineId: string): Promise<unknown> {
+  const taskQueue = `closing-${randomUUID()}`;
+  const { worker } = await closingWorker(stage, { db, taskQueue });
+  return worker.runUntil(workflowsOn(taskQueue).releaseRun(pipelineId));
+}
 
 interface Made {
   readonly userId: string;
@@ -88,7 +101,7 @@ async function eventsOf(pipelineId: string): Promise<readonly string[]> {
 test('a run that nobody has started is ended as cancelled, and its slot is free', async () => {
   const { pipelineId } = await run();
   expect(await workflows.readLiveness(pipelineId)).toBe('missing');
-  expect(await workflows.releaseRun(pipelineId)).toBe('closed');
+  expect(await release(pipelineId)).toBe('closed');
   expect(await readRunById(db, pipelineId)).toMatchObject({
     status: 'cancelled',
     holdsSlot: false,
@@ -103,13 +116,25 @@ test.each(['missing', 'closed'] as const)(
       ...(workflow === 'closed' ? { workflow } : {}),
     });
     expect(await workflows.readLiveness(pipelineId)).toBe(workflow);
-    expect(await workflows.releaseRun(pipelineId)).toBe('closed');
+    expect(await release(pipelineId)).toBe('closed');
     expect(await readRunById(db, pipelineId)).toMatchObject({
       status: 'failed',
       holdsSlot: false,
     });
   },
 );
+
+test('without a worker the end is ordered, and comes when one is there', async () => {
+  const { pipelineId } = await run({ opened: true });
+  const taskQueue = `closing-${randomUUID()}`;
+  expect(await workflowsOn(taskQueue).releaseRun(pipelineId)).toBe('asked-to-end');
+  expect(await readRunById(db, pipelineId)).toMatchObject({ status: 'running' });
+  const { worker, counted } = await closingWorker(stage, { db, taskQueue });
+  const closing = temporal.client.workflow.getHandle(closeRunWorkflowId(pipelineId));
+  expect(await worker.runUntil(closing.result())).toEqual({ isActive: false });
+  expect(await readRunById(db, pipelineId)).toMatchObject({ status: 'failed', holdsSlot: false });
+  expect(counted).toEqual(['failed']);
+});
 
 test('a run whose workflow lives is asked to end, and ends as its workflow says', async () => {
   const { pipelineId } = await run({ opened: true, workflow: 'running' });
@@ -160,7 +185,7 @@ describe('a run that queues for its slot', () => {
 
 test('a run that has ended is refused, one that is none is null', async () => {
   const { pipelineId } = await run();
-  await workflows.releaseRun(pipelineId);
+  await release(pipelineId);
   await expect(workflows.releaseRun(pipelineId)).rejects.toMatchObject({ code: 'run-ended' });
   expect(await workflows.releaseRun(randomUUID())).toBeNull();
 });

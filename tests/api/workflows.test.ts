@@ -6,7 +6,7 @@ import { connectDb, type Db } from '../../db/connect.js';
 import { saveDiscussion } from '../../db/discussions.js';
 import { openRun, readRunById } from '../../db/pipelines.js';
 import { startMachine } from '../../domain/discussion.js';
-import { discussionWorkflowId, pipelineWorkflowId } from '../../domain/ids.js';
+import { closeRunWorkflowId, pipelineWorkflowId } from '../../domain/ids.js';
 import { isOutage } from '../../domain/outages.js';
 import { startTalk } from '../../domain/talk.js';
 import { createBus, type Bus } from '../../events/bus.js';
@@ -14,6 +14,7 @@ import { connectRedis } from '../../events/redis.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
 import { pipelineStart } from '../../temporal/client/start-options.js';
+import { closingWorker } from '../support/closing-worker.js';
 import { designOf } from '../support/designs.js';
 import { startLosingCommits, type LostCommits } from '../support/lost-commits.js';
 import { lockRow } from '../support/row-lock.js';
@@ -21,6 +22,7 @@ import { admittedRun, createTestConversation } from '../support/runs.js';
 import { createTestDb, createTestUser, testServers, type TestDb } from '../support/servers.js';
 import { TEST_MACS } from '../support/redis.js';
 import { until } from '../support/until.js';
+import { openWorkflowStage, type WorkflowStage } from '../support/workflow-stage.js';
 
 /** Nobody works here: workflows that are started stay as they are. */
 const TASK_QUEUE = `nobody-${randomUUID()}`;
@@ -30,6 +32,7 @@ let server: TestDb;
 let commits: LostCommits;
 /** Through `commits`. */
 let db: Db;
+let stage: WorkflowStage;
 let temporal: TemporalClient;
 let redis: Redis;
 let bus: Bus;
@@ -37,9 +40,9 @@ beforeAll(async () => {
   server = await createTestDb();
   commits = await startLosingCommits(server.url);
   db = connectDb({ url: commits.url, poolSize: 5, applicationName: 'test' });
-  const { redisUrl, temporalAddress: address, temporalNamespace: namespace } = testServers();
-  const options = { address, namespace, apiKey: null, tls: null };
-  temporal = await connectTemporal(options, [randomBytes(32)]);
+  const { redisUrl } = testServers();
+  stage = await openWorkflowStage();
+  ({ temporal } = stage);
   redis = connectRedis({ url: redisUrl, name: 'test', logger: silentLogger });
   bus = createBus({ redisUrl, logger: silentLogger, macs: TEST_MACS });
   await until('redis is there', () => redis.status === 'ready' && bus.isAvailable());
@@ -52,15 +55,15 @@ afterAll(async () => {
   await commits.close();
   await bus.close();
   redis.disconnect();
-  await temporal.close();
+  await stage.close();
   await server.drop();
 });
 
 /** The API's workflows, and what they warn of. */
-function watchedWorkflows(through: Db, client: TemporalClient['client']) {
+function watchedWorkflows(through: Db, client: TemporalClient['client'], taskQueue = TASK_QUEUE) {
   const warnings: string[] = [];
   const workflows = createWorkflows({
-    ...{ db: through, bus, redis, temporal: { client, taskQueue: TASK_QUEUE, limits: LIMITS } },
+    ...{ db: through, bus, redis, temporal: { client, taskQueue, limits: LIMITS } },
     keySources: { serverKeys: true, simulated: false, readableSeals: [] },
     logger: { ...silentLogger, warn: (event) => warnings.push(event) },
     stopping: new AbortController().signal,
@@ -229,32 +232,27 @@ test.concurrent(
   },
 );
 
-test('a discussion that cannot be told of the end of its run costs nothing but a warning', async () => {
-  const user = await newUser();
-  const conversationId = await createTestConversation(server.db, user.userId);
-  const pipelineId = await admittedRun(server.db, { ...user, conversationId }, new Date());
-  const { client } = temporal;
-  const deaf = Object.create(client, {
-    workflow: {
-      value: {
-        getHandle: (id: string) => client.workflow.getHandle(id),
-        signalWithStart: () => Promise.reject(new Error('away')),
-      },
-    },
-  });
-  const { workflows, warnings } = watchedWorkflows(server.db, deaf);
-  expect(await workflows.cancelPipeline(user.userId, pipelineId)).toMatchObject({ kind: 'asked' });
-  expect(await readRunById(server.db, pipelineId)).toMatchObject({ status: 'cancelled' });
-  expect(warnings).toEqual(['a discussion was not told of the end of its run']);
-});
-
 describe('cancelling', () => {
+  /** Where a worker is there that can end runs, and no workflow of a run goes on. */
+  async function cancel(
+    { userId }: { readonly userId: string },
+    pipelineId: string,
+    meanwhile: () => Promise<void> = () => Promise.resolve(),
+  ) {
+    const taskQueue = `closing-${randomUUID()}`;
+    const { worker, told } = await closingWorker(stage, { db: server.db, taskQueue });
+    const { workflows } = watchedWorkflows(server.db, temporal.client, taskQueue);
+    const [asked] = await worker.runUntil(
+      Promise.all([workflows.cancelPipeline(userId, pipelineId), meanwhile()]),
+    );
+    return { asked, told };
+  }
+
   test('a run that has ended tells how, and changes nothing', async () => {
     const user = await newUser();
     const pipelineId = await admittedRun(server.db, user, new Date());
-    const workflows = workflowsOn(server.db);
-    await workflows.cancelPipeline(user.userId, pipelineId); // nobody has taken it, so this ends it
-    const late = await workflows.cancelPipeline(user.userId, pipelineId);
+    await cancel(user, pipelineId); // no workflow has taken it, so this ends it
+    const late = await workflowsOn(server.db).cancelPipeline(user.userId, pipelineId);
     expect(late).toMatchObject({ kind: 'already-ended', view: { status: 'cancelled' } });
   });
 
@@ -265,34 +263,47 @@ describe('cancelling', () => {
       server.db,
       sql`update pipeline_executions set status = 'running' where id = ${pipelineId} returning id`,
     );
-    const cancelling = workflowsOn(server.db).cancelPipeline(user.userId, pipelineId);
-    await opening.awaited();
-    await temporal.client.workflow.start('pipelineWorkflow', {
-      ...pipelineStart({ pipelineId, designName: design.name }, user, TASK_QUEUE),
-      args: [{ pipelineId, userId: user.userId, conversationId: null }],
+    const { asked } = await cancel(user, pipelineId, async () => {
+      await opening.awaited();
+      await temporal.client.workflow.start('pipelineWorkflow', {
+        ...pipelineStart({ pipelineId, designName: design.name }, user, TASK_QUEUE),
+        args: [{ pipelineId, userId: user.userId, conversationId: null }],
+      });
+      opening.release();
     });
-    opening.release();
-    expect(await cancelling).toMatchObject({ kind: 'asked' });
+    expect(asked).toMatchObject({ kind: 'asked' });
     const events = await historyOf(pipelineWorkflowId(pipelineId));
-    const asked = events.filter((event) => event.workflowExecutionCancelRequestedEventAttributes);
-    expect(asked).toHaveLength(1);
+    expect(
+      events.filter((event) => event.workflowExecutionCancelRequestedEventAttributes),
+    ).toHaveLength(1);
     expect(await readRunById(server.db, pipelineId)).toMatchObject({ status: 'running' });
   });
 
-  test('a run that nobody has taken ends it, and tells its discussion', async () => {
+  test('a run that no workflow has taken ends it, and its discussion hears of it', async () => {
     const user = await newUser();
     const conversationId = await createTestConversation(server.db, user.userId);
     const order = { ...user, conversationId };
     const pipelineId = await admittedRun(server.db, order, new Date());
-    const asked = await workflowsOn(server.db).cancelPipeline(user.userId, pipelineId);
+    const { asked, told } = await cancel(user, pipelineId);
     expect(asked).toMatchObject({ kind: 'asked' });
     expect(await readRunById(server.db, pipelineId)).toMatchObject({
       status: 'cancelled',
       holdsSlot: false,
     });
-    const events = await historyOf(discussionWorkflowId(conversationId));
-    const signals = events.map((event) => event.workflowExecutionSignaledEventAttributes);
-    expect(signals.flatMap((signal) => signal?.signalName ?? [])).toEqual(['pipelineEnded']);
+    expect(told).toEqual([conversationId]);
+  });
+
+  test('without a worker is not lost: the run is ended when one is there', async () => {
+    const user = await newUser();
+    const pipelineId = await admittedRun(server.db, user, new Date());
+    const taskQueue = `closing-${randomUUID()}`;
+    const { workflows } = watchedWorkflows(server.db, temporal.client, taskQueue);
+    const asked = await workflows.cancelPipeline(user.userId, pipelineId);
+    expect(asked).toMatchObject({ kind: 'asked' });
+    const { worker } = await closingWorker(stage, { db: server.db, taskQueue });
+    const closing = temporal.client.workflow.getHandle(closeRunWorkflowId(pipelineId));
+    await worker.runUntil(closing.result());
+    expect(await readRunById(server.db, pipelineId)).toMatchObject({ status: 'cancelled' });
   });
 
   test('a run whose workflow is gone leaves it to the reconciler', async () => {

@@ -37,7 +37,6 @@ function scene() {
   const cancelled: string[] = [];
   const deletions: string[] = [];
   const swept: Date[] = [];
-  const reported: object[] = [];
   const closed: [string, string][] = [];
   const warnings: string[] = [];
   const workflows = new Map<string, WorkflowState>();
@@ -91,7 +90,6 @@ function scene() {
         return workflows.get(id) ?? 'missing';
       },
     },
-    reportEnd: (end: { status: string; durationSeconds: number }) => reported.push(end),
     sweepArchives: async (now: Date) => {
       await Promise.resolve();
       swept.push(now);
@@ -119,7 +117,6 @@ function scene() {
     lists,
     described,
     swept,
-    reported,
     started,
     signalled,
     granted,
@@ -497,19 +494,4 @@ describe('a worker that was led to another Temporal', () => {
     expect(await findForeignTemporal(db, silent, 'default')).toBeNull();
     expect(await findForeignTemporal(db, silent, 'other')).toContain('"other"');
   });
-});
-
-test('a run that the API has ended is reported once, by whichever worker comes first', async () => {
-  const [ended, ofWorker] = [await newRun({ opened: true }), await newRun({ opened: true })];
-  await newRun({ opened: true });
-  const close = (pipelineId: string, more: object) =>
-    inTransaction(db, (tx) =>
-      closeRun(tx, { pipelineId, outcome: { kind: 'cancelled' }, now: at(4), ...more }),
-    );
-  await close(ended, { isUnreported: true });
-  await close(ofWorker, {});
-  const { deps, reported, round } = scene();
-  await Promise.all([round(1, createReconciler(deps)), round(1, createReconciler(deps))]);
-  await round(2, createReconciler(deps));
-  expect(reported).toEqual([{ status: 'cancelled', durationSeconds: 4 }]);
 });

@@ -61,7 +61,6 @@ test.each<[string, number, boolean, readonly string[]]>([
     ...{ db, logger },
     temporal: silent(),
     sweepArchives: () => Promise.resolve(),
-    reportEnd: () => undefined,
     closeRun: () => Promise.reject(new Error('nobody knows what became of it')),
   });
   await reconciler.runOnce();

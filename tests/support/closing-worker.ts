@@ -1,0 +1,34 @@
+/** A worker that can do nothing but read and end runs: the built workflows over the real records. */
+import type { Worker } from '@temporalio/worker';
+import { createPipelineActivities } from '../../activities/run/runs.js';
+import type { Db } from '../../db/connect.js';
+import type { WorkflowStage } from './workflow-stage.js';
+
+export interface ClosingWorker {
+  readonly worker: Worker;
+  /** Conversations whose discussion was told of the end of its run. */
+  readonly told: readonly string[];
+  /** Statuses of the ends that were counted. */
+  readonly counted: readonly string[];
+}
+
+export async function closingWorker(
+  stage: WorkflowStage,
+  { db, taskQueue }: { readonly db: Db; readonly taskQueue: string },
+): Promise<ClosingWorker> {
+  const told: string[] = [];
+  const counted: string[] = [];
+  const activities = createPipelineActivities({
+    db,
+    now: () => new Date(),
+    pipelineTimeoutMs: 60_000,
+    modelCallTimeoutMs: 60_000,
+    publish: () => undefined,
+    tellDiscussion: ({ conversationId }) => Promise.resolve(void told.push(conversationId)),
+    tellSlotGranted: () => Promise.resolve(),
+    countRun: ({ status }) => void counted.push(status),
+    countMistake: () => undefined,
+    wantArchives: () => undefined,
+  });
+  return { worker: await stage.workerOf(taskQueue, activities), told, counted };
+}
