@@ -14,7 +14,6 @@ import {
   type BudgetRule,
   type FinalStatus,
   type PipelineResult,
-  type PipelineStatus,
   type PipelineStatusView,
 } from '../domain/results.js';
 import { listSteps, resultOfStep, type AgentStep } from './agent-steps.js';
