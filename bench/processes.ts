@@ -70,6 +70,19 @@ export async function startBareWorker(place: Place, taskQueue: string): Promise<
   });
 }
 
+/** Routes of bare Koa that answer what the API's do. */
+export async function startBareKoa(place: Place): Promise<Api> {
+  const port = await findFreePort();
+  const url = `http://127.0.0.1:${port}`;
+  const server = await start(place, {
+    name: 'koa',
+    args: ['--import', HOOKS, join(ROOT, 'bench/http/koa.ts')],
+    env: { ...place.env, PORT: String(port) },
+    isReady: () => answersOk(`${url}/readyz`),
+  });
+  return { ...server, url };
+}
+
 /** What a bare worker says when it works. */
 export function sayBareReady(): void {
   process.stdout.write(`${BARE_READY}\n`);

@@ -3,12 +3,14 @@ import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { sql } from 'kysely';
 import { connectTemporal } from '../../temporal/connection.js';
+import type { Watched } from '../cpu.js';
 import type { Place } from '../place.js';
 import { startBareWorker } from '../processes.js';
 import type { System } from '../rounds.js';
 import { MESSAGE_SIGNAL, type BareRun, type BareTurns } from './messages.js';
 
 export interface Bare {
+  readonly watched: readonly Watched[];
   /** Signal, one activity with so many PostgreSQL commits, the answer over Redis. */
   turns(name: string, options: { users: number; commits: number }): Promise<System>;
   /** One run of as many activities as numbers of commits. */
@@ -28,8 +30,12 @@ export async function startBare(place: Place): Promise<Bare> {
   const { client } = temporal;
   const answers = listen(place.redisUrl);
   const started: string[] = [];
-  const watched = [{ name: 'worker', pid: worker.pid, threads: true }, ...place.watched];
+  const watched: readonly Watched[] = [
+    { name: 'worker', pid: worker.pid, threads: true },
+    ...place.watched,
+  ];
   return {
+    watched,
     async turns(name, { users, commits }) {
       const talks = Array.from({ length: users }, () => `bare-${randomUUID()}`);
       for (const channel of talks) {

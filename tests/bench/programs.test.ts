@@ -3,6 +3,8 @@ import { benchFairness } from '../../bench/fairness.js';
 import { PRESENT } from '../../bench/builds.js';
 import { benchHostile } from '../../bench/hostile.js';
 import { INPUTS } from '../../bench/hostile/inputs.js';
+import { benchHttp } from '../../bench/http.js';
+import { benchIdle } from '../../bench/idle.js';
 import { benchPipelines } from '../../bench/pipeline.js';
 import type { Contest } from '../../bench/program.js';
 import { benchTurns } from '../../bench/turn.js';
@@ -58,6 +60,35 @@ test('a pipeline is measured against bare Temporal with 19 commits and another b
     .split('\n')
     .find((line) => line.includes('worker/main'));
   expect(threads).toContain('worker/workflows');
+});
+
+test('requests are measured against bare Koa', async () => {
+  const report = await benchHttp(contest, { ...SMALL, loads: [{ users: 2, each: 20 }] });
+  const tables = report.filter((section) => section.includes('per second'));
+  expect(tables).toHaveLength(2);
+  for (const table of tables) {
+    const [atOnce, ...measured] = numbersOf([table], 'this');
+    expect(atOnce).toBe(2);
+    expect(measured).toHaveLength(COLUMNS);
+    for (const number of measured) {
+      expect(number).toBeGreaterThan(0);
+    }
+  }
+});
+
+test('memory, processor time and starts of a product at rest are measured', async () => {
+  const { bare, products } = contest;
+  const present = { bare, products: products.slice(-1) };
+  const report = await benchIdle(present, { restMs: 500, discussions: 2 });
+  for (const process of ['this: api', 'this: worker']) {
+    const [rss = 0, pss = 0] = numbersOf(report, process);
+    expect(pss).toBeGreaterThan(0);
+    expect(rss).toBeGreaterThanOrEqual(pss);
+  }
+  expect(numbersOf(report, 'bare')).toHaveLength(3);
+  const [start, stop] = numbersOf(report.slice(-1), 'this');
+  expect(start).toBeGreaterThan(0);
+  expect(stop).toBeGreaterThan(0);
 });
 
 test('a run beside another user’s crowd is measured', async () => {
