@@ -48,7 +48,7 @@ function causeText(cause: StepFailures['last'], language: Language): string {
 const CAUSES: ReadonlyMap<string, Texts> = new Map<ErrorCode, Texts>([
   [
     'model-unavailable',
-    // as long as it is left alone at most (`longestRestMs` of llm/circuits.ts)
+    // as long as it is left alone at most (`longestCooldownMs` of llm/routing/guard.ts)
     {
       en: 'it is away, try again in a minute',
       ko: '현재 이용할 수 없으니 1분 뒤에 다시 시도해 주세요',

@@ -1,6 +1,6 @@
 /**
  * The model contract: what the rest of AgentForge may ask of a language model, whichever vendor
- * answers. One file per vendor keeps it; `router.ts` chooses among them; `metered.ts` charges.
+ * answers. One file per provider keeps it; `routing/` chooses among them, `billing/` charges.
  */
 import type { Design, Intent } from '../domain/designs.js';
 import type { Language } from '../domain/languages.js';
@@ -122,7 +122,7 @@ export interface PayingKey {
   readonly nonce?: Buffer;
 }
 
-/** What a room asks for: the router turns it into one `ModelCall` per candidate. */
+/** What an activity asks for: one `ModelCall` per candidate is made of it. */
 export interface ModelRequest {
   readonly messages: readonly ModelMessage[];
   /** The messages for a model that takes so many tokens; absent: they are short. */

@@ -7,7 +7,7 @@ import type { ModelReply, ProviderName } from '../domain/models.js';
 import { logScope } from '../telemetry/log-scope.js';
 import { maskText } from '../telemetry/logger.js';
 import type { Attributes, Tracing } from '../telemetry/tracing.js';
-import { chargeScope } from './charge-scope.js';
+import { billingContext } from './billing/billing-context.js';
 import type { ModelCall, Provider, ProviderReply } from './model.js';
 
 export interface TracedOptions {
@@ -62,7 +62,7 @@ function requestOf(provider: ProviderName, call: ModelCall): Attributes {
     'gen_ai.request.temperature': call.temperature,
     'gen_ai.output.type': call.answer === undefined ? 'text' : 'json',
     'gen_ai.conversation.id': logScope().conversationId ?? null,
-    'agentforge.step.id': chargeScope.getStore()?.stepId ?? null,
+    'agentforge.step.id': billingContext.getStore()?.stepId ?? null,
   };
 }
 

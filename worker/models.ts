@@ -8,17 +8,14 @@ import { markKeyUsed, openKeys, recordRefusal } from '../db/llm-keys.js';
 import type { SecretBox } from '../db/secret-box.js';
 import type { Ledger } from '../domain/costs.js';
 import type { UserId } from '../domain/ids.js';
-import { VENDORS } from '../domain/models.js';
+import { VENDORS, type ProviderName } from '../domain/models.js';
 import { createAnthropic } from '../llm/anthropic.js';
-import { createCircuits, type Circuits } from '../llm/circuits.js';
-import { createGates } from '../llm/gates.js';
 import { createGoogle } from '../llm/google.js';
 import { createKeyCache, type KeyCache } from '../llm/key-cache.js';
-import { createMeteredModels, type KeyNotes, type Models } from '../llm/metered.js';
-import type { PayingKey } from '../llm/model.js';
+import type { PayingKey, Provider } from '../llm/model.js';
 import { createOpenAi } from '../llm/openai.js';
-import { createPlaces } from '../llm/places.js';
-import { createRouter, type Providers } from '../llm/router.js';
+import { createModels, type KeyNotes, type Models } from '../llm/routing/complete.js';
+import { createGuard } from '../llm/routing/guard.js';
 import { ModelsFileError, readModelsFile } from '../llm/routing/models-file.js';
 import {
   checkDefaultModel,
@@ -33,9 +30,8 @@ import { createModelMetrics } from '../telemetry/model-metrics.js';
 export interface ModelParts {
   readonly models: Models;
   readonly ledger: Ledger;
-  readonly providers: Providers;
+  readonly providers: Readonly<Record<ProviderName, Provider>>;
   readonly keyCache: KeyCache;
-  readonly circuits: Circuits;
 }
 
 export interface ModelPartsDeps {
@@ -73,7 +69,7 @@ export function createModelParts(deps: ModelPartsDeps): ModelParts {
   const { config, catalog, db, logger } = deps;
   const metrics = createModelMetrics(deps.registry);
   const { baseUrls } = config;
-  const providers = {
+  const providers: ModelParts['providers'] = {
     openai: traceProvider(createOpenAi({ baseUrl: baseUrls.openai }), deps.traced),
     anthropic: traceProvider(createAnthropic({ baseUrl: baseUrls.anthropic }), deps.traced),
     google: traceProvider(createGoogle({ baseUrl: baseUrls.google }), deps.traced),
@@ -86,23 +82,21 @@ export function createModelParts(deps: ModelPartsDeps): ModelParts {
   const { serverKeyDailyUsd } = config;
   const ledger = createLedger(db, () => new Date(), { serverKeyDailyUsd });
   const keyCache = createKeyCache({ load: (userId) => loadKeys(deps, userId) });
-  const shared = { redis: deps.redis, metrics, logger };
-  const circuits = createCircuits(shared);
-  const places = createPlaces({ ...shared, callsPerKey: config.callsPerKey });
-  const gates = createGates({ circuits, places, metrics });
-  const router = createRouter({ providers, catalog, settings: config, gates, metrics, logger });
-  const models = createMeteredModels({
-    router,
+  const { redis, stopping } = deps;
+  const models = createModels({
+    providers,
     catalog,
+    settings: config,
+    guard: createGuard({ redis, callsPerKey: config.callsPerKey, metrics, logger }),
     ledger,
-    metrics,
-    logger,
-    stopping: deps.stopping,
-    keyNotes: createKeyNotes(deps),
     findKeys: async ({ userId }, { simulated }) =>
       simulated ? [SIMULATED_KEY] : keyCache.find(userId),
+    keyNotes: createKeyNotes(deps),
+    metrics,
+    logger,
+    stopping,
   });
-  return { models, ledger, providers, keyCache, circuits };
+  return { models, ledger, providers, keyCache };
 }
 
 /** Kept beside the call: a store that is away must not fail it. */

@@ -10,6 +10,7 @@ import { createSecretBox } from '../db/secret-box.js';
 import type { Bus } from '../events/bus.js';
 import type { Macs } from '../events/macs.js';
 import { connectRedis } from '../events/redis.js';
+import { countCircuits } from '../llm/routing/guard.js';
 import type { ModelCatalog } from '../llm/routing/model-catalog.js';
 import {
   countAwakeDiscussions,
@@ -128,7 +129,10 @@ async function assemble(
     tellDiscussion: async (run) =>
       notifyRunEnded(workflows, { ...run, role: await readRole(db, run.userId) }),
   });
-  watchLive(registry, { ...countersOf(db, workflows), countCircuits: modelParts.circuits.count });
+  watchLive(registry, {
+    ...countersOf(db, workflows),
+    countCircuits: () => countCircuits({ redis }),
+  });
   const { closeRun } = activities;
   const { sweepArchives } = archiving;
   const reconciling = { db, temporal: workflows, closeRun, sweepArchives, logger };

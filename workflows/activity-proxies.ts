@@ -11,9 +11,9 @@ import type { Activities } from '../activities/index.js';
 import { VENDORS } from '../domain/models.js';
 import { NODE_STEPS } from '../domain/node-steps.js';
 
-/** A call may wait for a permit among those of its key (llm/places.ts). */
+/** A call may wait for a permit among those of its key (llm/routing/guard.ts). */
 const PERMIT_MS = 10_000;
-/** A reply that has arrived is stored for up to 120 s while PostgreSQL is away (llm/metered.ts). */
+/** A reply that has arrived is stored for up to 120 s while PostgreSQL is away (llm/billing/ledger-writes.ts). */
 const STORE_MS = 150_000;
 /** Longest single vendor call of a turn, in milliseconds (activities/designs.ts). */
 const TURN_CALL_TIMEOUT_MS = 60_000;

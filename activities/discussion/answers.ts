@@ -18,7 +18,7 @@ import type { Language } from '../../domain/languages.js';
 import type { ComplexityClass } from '../../domain/models.js';
 import type { Db } from '../../db/connect.js';
 import { readTexts } from '../../db/messages.js';
-import type { Models } from '../../llm/metered.js';
+import type { Models } from '../../llm/routing/complete.js';
 import type { AnswerSchema, ModelRequest, Purpose } from '../../llm/model.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { CRITIQUES_ANSWER, critiquesAnswer } from '../answers/critiques.js';

@@ -16,7 +16,7 @@ import type { ChargedReply } from '../../domain/models.js';
 import { NODE_STEPS, nodeStepId } from '../../domain/node-steps.js';
 import type { PromptedKind } from '../../domain/pipeline.js';
 import type { LiveWriter } from '../../events/live-writer.js';
-import type { Models } from '../../llm/metered.js';
+import type { Models } from '../../llm/routing/complete.js';
 import type { ModelRequest } from '../../llm/model.js';
 import { readBySchema } from '../answers/output-schema.js';
 import { repairRequest } from '../answers/repair.js';

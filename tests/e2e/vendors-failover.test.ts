@@ -1,6 +1,6 @@
 /** Vendors that are down or busy, as two workers and a user with several keys live through it. */
 import type { Redis } from 'ioredis';
-import { lineOf } from '../../llm/lines.js';
+import { toRateLimitKey } from '../../llm/routing/rate-limit-key.js';
 import type { Vendor } from '../../domain/models.js';
 import { register, type Person } from '../support/person.js';
 import { openRedis } from '../support/redis.js';
@@ -107,9 +107,9 @@ test('a vendor that is down is replaced by the next one, soon unasked, and asked
   isDown = false;
   const { body } = await person.ask('GET', '/llm-keys');
   const keyId: string = body.find(({ provider }: any) => provider === 'openai').id;
-  const { payer } = lineOf({ provider: 'openai', apiKey: keys.openai, keyId });
+  const { fingerprint } = toRateLimitKey({ provider: 'openai', apiKey: keys.openai, keyId });
   await until('it has rested', async () => {
-    const openUntil = await redis.hget(`agentforge:circuit:openai:${payer}`, 'openUntil');
+    const openUntil = await redis.hget(`agentforge:circuit:openai:${fingerprint}`, 'openUntil');
     return Number(openUntil) < Date.now();
   });
   const again = await run(person, agents(2));
@@ -117,7 +117,7 @@ test('a vendor that is down is replaced by the next one, soon unasked, and asked
     { provider: 'openai', model: 'gpt-4o-mini', attempts: 1, fallback_from: null },
     { provider: 'openai', fallback_from: null },
   ]);
-  expect(await redis.exists(`agentforge:circuit:openai:${payer}`)).toBe(0);
+  expect(await redis.exists(`agentforge:circuit:openai:${fingerprint}`)).toBe(0);
 });
 
 test('one who asks to wait is left alone by every agent, and who was not asked lost no try', async () => {

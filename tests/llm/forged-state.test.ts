@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { createRateLimiter } from '../../api/rate-limiter.js';
 import { createLeases } from '../../api/socket/leases.js';
-import { createCircuits } from '../../llm/circuits.js';
-import { createPlaces } from '../../llm/places.js';
+import { createGuard } from '../../llm/routing/guard.js';
+import { nameRateLimitKey, toRateLimitKey } from '../../llm/routing/rate-limit-key.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { openRedis } from '../support/redis.js';
 
@@ -78,40 +78,44 @@ test('a bucket filled at a time to come is still filled over time', async () => 
   expect((await limiter.take(bucket, 1)).kind).toBe('allowed');
 });
 
+function newKey() {
+  const key = { provider: 'openai', apiKey: 'sk-key', keyId: randomUUID() } as const;
+  return { key, name: nameRateLimitKey(toRateLimitKey(key)) };
+}
+
+const never = new AbortController().signal;
+const guardWith = (limits: { readonly permitTimeoutMs?: number } = {}) =>
+  createGuard({ redis, logger: silentLogger, callsPerKey: 2, limits });
+
 test.each([String(farAway()), 'inf', 'nan', '1e300'])(
   'a circuit that would be open until %s is closed',
   async (openUntil) => {
-    const line = { provider: 'openai', payer: randomUUID() } as const;
-    await redis.hset(`agentforge:circuit:openai:${line.payer}`, { openUntil });
-    const circuits = createCircuits({ redis, logger: silentLogger });
-    expect((await circuits.enter(line)).kind).toBe('granted');
+    const { key, name } = newKey();
+    await redis.hset(`agentforge:circuit:${name}`, { openUntil });
+    expect((await guardWith().acquire(key, never)).kind).toBe('permit');
   },
 );
 
 test.each([String(farAway()), 'inf', 'nan', 'text'])(
-  'a probe that would last until %s keeps no worker from probing',
+  'a trial that would last until %s keeps no worker from its own',
   async (probeUntil) => {
-    const line = { provider: 'openai', payer: randomUUID() } as const;
-    const rested = { openUntil: Date.now() - 1, probe: 'stranger', probeUntil };
-    await redis.hset(`agentforge:circuit:openai:${line.payer}`, rested);
-    const circuits = createCircuits({ redis, logger: silentLogger });
-    expect((await circuits.enter(line)).kind).toBe('granted');
+    const { key, name } = newKey();
+    const cooled = { openUntil: Date.now() - 1, probe: 'stranger', probeUntil };
+    await redis.hset(`agentforge:circuit:${name}`, cooled);
+    expect((await guardWith().acquire(key, never)).kind).toBe('permit');
   },
 );
 
 test.each([
   ['leases that last a year', true],
   ['no leases', false],
-])('a line full of strangers with %s is free for a call', async (_what, hasLeases) => {
-  const line = { provider: 'openai', payer: randomUUID() } as const;
+])('a queue full of strangers with %s is free for a call', async (_what, hasLeases) => {
+  const { key, name } = newKey();
   for (let at = 0; at < 20; at += 1) {
-    await redis.zadd(`agentforge:calls:openai:${line.payer}`, -at, `stranger ${at}`);
+    await redis.zadd(`agentforge:calls:${name}`, -at, `stranger ${at}`);
     if (hasLeases) {
-      await redis.zadd(`agentforge:calls-leases:openai:${line.payer}`, farAway(), `stranger ${at}`);
+      await redis.zadd(`agentforge:calls-leases:${name}`, farAway(), `stranger ${at}`);
     }
   }
-  const places = createPlaces({ redis, logger: silentLogger, callsPerKey: 2, patienceMs: 1 });
-  const place = await places.take(line, new AbortController().signal);
-  expect(place).not.toBeNull();
-  await place?.leave();
+  expect((await guardWith({ permitTimeoutMs: 1 }).acquire(key, never)).kind).toBe('permit');
 });

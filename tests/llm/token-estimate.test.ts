@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { promptTokensBound } from '../../llm/token-estimate.js';
+import { promptTokensBound } from '../../llm/billing/token-estimate.js';
 
 const boundOf = (content: string) => promptTokensBound({ messages: [{ role: 'user', content }] });
 

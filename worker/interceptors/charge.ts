@@ -11,7 +11,7 @@ import { RUN_WAIT_RECORDS } from '../../activities/run-waits.js';
 import type { Charge } from '../../domain/costs.js';
 import type { FailedAttempt } from '../../domain/failed-attempts.js';
 import { AttemptNotes, attemptScope } from '../../llm/attempt-scope.js';
-import { chargeScope } from '../../llm/charge-scope.js';
+import { billingContext } from '../../llm/billing/billing-context.js';
 import type { ActivityMetrics } from '../../telemetry/worker-metrics.js';
 import type { ActivityLoad } from '../activity-load.js';
 import { beatOf, failedAttemptOf, nameAsked, observeQueue } from './attempts.js';
@@ -64,7 +64,7 @@ export function createActivityInterceptor({
       const charge = chargeOf(input.args[0], context);
       const run = () => attemptScope.run(notes, () => next(input));
       try {
-        return await (charge === null ? run() : chargeScope.run(charge, run));
+        return await (charge === null ? run() : billingContext.run(charge, run));
       } catch (error) {
         const failure = failureOf(metrics, info, error);
         if (failure instanceof ApplicationFailure) {

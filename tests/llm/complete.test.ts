@@ -4,12 +4,13 @@ import type { Charge } from '../../domain/costs.js';
 import { promptFor } from '../../domain/agent-prompts.js';
 import { DomainError, ServerKeySpent } from '../../domain/errors.js';
 import { estimatedTokens } from '../../domain/token-estimates.js';
-import { chargeScope } from '../../llm/charge-scope.js';
-import { createMeteredModels, type MeteredDeps, type Models } from '../../llm/metered.js';
+import { billingContext } from '../../llm/billing/billing-context.js';
 import type { ModelMetrics } from '../../llm/metrics.js';
 import type { ModelRequest, PayingKey, Provider } from '../../llm/model.js';
+import type { Providers } from '../../llm/routing/candidates.js';
+import { createModels, type Models, type ModelsDeps } from '../../llm/routing/complete.js';
 import { createModelCatalog } from '../../llm/routing/model-catalog.js';
-import { createRouter, type Providers, type PassTurn } from '../../llm/router.js';
+import { BUILT_IN_MODELS } from '../../llm/routing/models-file.js';
 import { ModelCallError } from '../../llm/vendor-errors.js';
 import { createSimulated } from '../../llm/simulated/simulated.js';
 import { createModelMetrics } from '../../telemetry/model-metrics.js';
@@ -18,6 +19,7 @@ import { agentOf, designOf } from '../support/designs.js';
 import { createProviders } from '../support/vendors/providers.js';
 import { startStandInVendors, type StandInVendors } from '../support/vendors/server.js';
 import { fakeLedger } from './fake-ledger.js';
+import { OPEN_GUARD } from './open-guard.js';
 
 let vendors: StandInVendors;
 let providers: Providers;
@@ -40,7 +42,6 @@ const KEYS: readonly PayingKey[] = [
   { provider: 'openai', apiKey: 'sk-key', keyId: '1' },
   { provider: 'anthropic', apiKey: 'sk-ant-key', keyId: '2' },
 ];
-const CATALOG = createModelCatalog();
 const SIMULATED: PayingKey = { provider: 'simulated', apiKey: '', keyId: null };
 
 const CHARGE: Charge = {
@@ -66,33 +67,30 @@ function requestOf(change: Partial<ModelRequest> = {}): ModelRequest {
   };
 }
 
-interface MeteredOptions {
+interface TestOptions {
   readonly affordableTokens?: number;
   readonly providers?: Providers;
   readonly keys?: readonly PayingKey[];
-  readonly persistence?: Pick<MeteredDeps, 'stopping' | 'now' | 'sleep'>;
+  readonly catalog?: ModelsDeps['catalog'];
+  readonly persistence?: Pick<ModelsDeps, 'stopping' | 'now' | 'sleep'>;
 }
 
-function metered(options: MeteredOptions = {}) {
+function createTestModels(options: TestOptions = {}) {
   const noted: string[] = [];
   const registry = new Registry();
   const metrics: ModelMetrics = createModelMetrics(registry);
   const { ledger, rows } = fakeLedger(options);
-  const settings = {
-    defaultProvider: 'anthropic',
-    defaultModel: 'gpt-4o',
-    today: '2026-11-23',
-  } as const;
-  const answering = options.providers ?? providers;
-  const parts = { catalog: CATALOG, metrics, logger: silentLogger };
-  const router = createRouter({ providers: answering, settings, ...parts });
-  const findKeys = () => Promise.resolve(options.keys ?? KEYS);
-  const models = createMeteredModels({
+  const today = '2026-11-23';
+  const models = createModels({
     ...options.persistence,
-    ...parts,
-    router,
+    providers: options.providers ?? providers,
+    catalog: options.catalog ?? createModelCatalog(),
+    settings: { defaultProvider: 'anthropic', defaultModel: 'gpt-4o', today },
+    guard: OPEN_GUARD,
     ledger,
-    findKeys,
+    findKeys: () => Promise.resolve(options.keys ?? KEYS),
+    metrics,
+    logger: silentLogger,
     keyNotes: {
       used: ({ provider }) => noted.push(`used ${provider}`),
       refused: ({ provider }, { userId }) => noted.push(`refused ${provider} of ${userId}`),
@@ -102,7 +100,7 @@ function metered(options: MeteredOptions = {}) {
 }
 
 function ask(models: Models, change: Partial<ModelRequest> = {}, signal?: AbortSignal) {
-  return chargeScope.run(CHARGE, () =>
+  return billingContext.run(CHARGE, () =>
     models.complete(requestOf(change), { signal: signal ?? new AbortController().signal }),
   );
 }
@@ -115,7 +113,7 @@ function failing(status: number, ...names: string[]): void {
 }
 
 test("an answer is settled with the vendor's usage, at a reservation that covers it", async () => {
-  const { models, rows } = metered();
+  const { models, rows } = createTestModels();
   const reply = await ask(models);
   expect(reply).toMatchObject({
     provider: 'openai',
@@ -135,7 +133,7 @@ test("an answer is settled with the vendor's usage, at a reservation that covers
 
 test('each call keeps what was sent, a fail-over and a repair too', async () => {
   failing(503, 'openai');
-  const { models, rows } = metered();
+  const { models, rows } = createTestModels();
   const quoted = [{ of: 'reply', stepId: 'pipeline:node:0', text: 'bad' }] as const;
   const messages = [
     { role: 'system', content: 'Ours.' },
@@ -171,9 +169,9 @@ describe('a custom agent with long outputs before it', () => {
   }
 
   test('reserves more for a longer prompt', async () => {
-    const { models, rows } = metered();
+    const { models, rows } = createTestModels();
     const signal = new AbortController().signal;
-    await chargeScope.run(CHARGE, async () => {
+    await billingContext.run(CHARGE, async () => {
       for (const [at, characters] of [600, 6_000, 60_000].entries()) {
         const stepId = `pipeline:node:${at}`;
         await models.complete(requestOf(promptWith(characters)), { signal, stepId });
@@ -190,7 +188,7 @@ describe('a custom agent with long outputs before it', () => {
     ['anthropic', 'claude-sonnet-4-6', 200_000],
   ])('%s %s is asked for what fits into its context, reserved as sent', async (...row) => {
     const [, wantedModel, context] = row;
-    const { models, rows } = metered();
+    const { models, rows } = createTestModels();
     const prompt = promptWith(1_200_000);
     await ask(models, { ...prompt, wantedModel, maxTokens: 4_096 });
     const sent = vendors.calls.at(-1)?.prompt ?? '';
@@ -199,7 +197,7 @@ describe('a custom agent with long outputs before it', () => {
     expect(sent).toContain('(cut to fit: the first');
     expect(rows[0]?.estimate.promptTokens).toBeLessThan(Buffer.byteLength(sent) + 1_000);
     const fitting = promptWith(120_000);
-    await chargeScope.run({ ...CHARGE, stepId: 'pipeline:other:0' }, () =>
+    await billingContext.run({ ...CHARGE, stepId: 'pipeline:other:0' }, () =>
       models.complete(requestOf({ ...fitting, wantedModel }), {
         signal: new AbortController().signal,
       }),
@@ -210,12 +208,12 @@ describe('a custom agent with long outputs before it', () => {
 
 test('a text that cannot be stored is mended as it is read', async () => {
   vendors.setBehaviour(() => ({ kind: 'answer', text: 'a\0b \ud83d and \ude00' }));
-  const { models } = metered();
+  const { models } = createTestModels();
   expect((await ask(models)).content).toBe('a\ufffdb \ufffd and \ufffd');
 });
 
 test('a stored reply is found and nobody is asked', async () => {
-  const { models, rows } = metered();
+  const { models, rows } = createTestModels();
   const first = await ask(models);
   expect(await ask(models)).toEqual(first);
   expect(vendors.calls).toHaveLength(1);
@@ -223,22 +221,22 @@ test('a stored reply is found and nobody is asked', async () => {
 });
 
 test('another step of the same payer has a call and a reply of its own', async () => {
-  const { models, rows, ledger } = metered();
+  const { models, rows, ledger } = createTestModels();
   const stepId = 'pipeline:node:1';
   await ask(models);
   const signal = new AbortController().signal;
-  await chargeScope.run(CHARGE, () => models.complete(requestOf(), { signal, stepId }));
+  await billingContext.run(CHARGE, () => models.complete(requestOf(), { signal, stepId }));
   expect(vendors.calls).toHaveLength(2);
   expect(rows.map(({ charge }) => charge)).toEqual([CHARGE, { ...CHARGE, stepId }]);
   expect(await ledger.findReply(stepId)).not.toBeNull();
   await ask(models); // as a retry would
-  await chargeScope.run(CHARGE, () => models.complete(requestOf(), { signal, stepId }));
+  await billingContext.run(CHARGE, () => models.complete(requestOf(), { signal, stepId }));
   expect(vendors.calls).toHaveLength(2);
 });
 
 test('a retryable failure passes to the next vendor, a released call each', async () => {
   failing(503, 'openai', 'anthropic');
-  const { models, rows, registry } = metered();
+  const { models, rows, registry } = createTestModels();
   const reply = await ask(models);
   expect(asked()).toEqual([
     'openai gpt-4o',
@@ -259,7 +257,7 @@ test('a pass that fails at every vendor counts once and names the shortest wait'
     status: 429,
     headers: { 'retry-after': vendor === 'anthropic' ? '20' : '3' },
   }));
-  const { models, rows, ledger } = metered();
+  const { models, rows, ledger } = createTestModels();
   await expect(ask(models)).rejects.toMatchObject({
     code: 'model-rate-limited',
     retryAfterSeconds: 3,
@@ -273,7 +271,7 @@ test.each([
   [400, 'model-request-invalid'],
 ])('a final failure (%i) ends the pass without fail-over', async (status, code) => {
   failing(status, 'openai');
-  const { models, rows } = metered();
+  const { models, rows } = createTestModels();
   await expect(ask(models)).rejects.toMatchObject({ code });
   expect(vendors.calls).toHaveLength(1);
   expect(rows).toMatchObject([{ state: 'released', passFailed: false }]);
@@ -291,10 +289,10 @@ test('what no vendor has stated is counted apart, and not as tokens', async () =
     ...{ name: 'openai', complete },
     checkKey: () => Promise.resolve({ kind: 'invalid' }),
   };
-  const { models, rows, registry } = metered({ providers: { openai } });
+  const { models, rows, registry } = createTestModels({ providers: { openai } });
   await ask(models);
   const signal = new AbortController().signal;
-  const lost = chargeScope.run(CHARGE, () =>
+  const lost = billingContext.run(CHARGE, () =>
     models.complete(requestOf(), { signal, stepId: 'pipeline:node:1' }),
   );
   await expect(lost).rejects.toMatchObject({ code: 'model-timeout' });
@@ -306,19 +304,19 @@ test('what no vendor has stated is counted apart, and not as tokens', async () =
 });
 
 test('a call that does not fit the budget is not made', async () => {
-  const { models, registry } = metered({ affordableTokens: 255 });
+  const { models, registry } = createTestModels({ affordableTokens: 255 });
   await expect(ask(models)).rejects.toMatchObject({ code: 'over-budget' });
   expect(vendors.calls).toHaveLength(0);
   expect(await registry.metrics()).toContain('llm_budget_refusals_total 1');
 });
 
 test('the call asks for no more than the reservation allows', async () => {
-  await ask(metered({ affordableTokens: 300 }).models);
+  await ask(createTestModels({ affordableTokens: 300 }).models);
   expect(vendors.calls[0]?.maxTokens).toBe(300);
 });
 
 test('only the key that a call was made with is used', async () => {
-  const { models, noted } = metered();
+  const { models, noted } = createTestModels();
   failing(500, 'openai');
   await ask(models);
   expect(noted).toEqual(['used openai', 'used anthropic']);
@@ -330,35 +328,36 @@ test.each([
   [429, false],
   [500, false],
 ])('status %i says that the key is refused: %s', async (status, isRefused) => {
-  const { models, noted } = metered({ keys: KEYS.filter(({ provider }) => provider === 'openai') });
+  const { models, noted } = createTestModels({
+    keys: KEYS.filter(({ provider }) => provider === 'openai'),
+  });
   failing(status, 'openai');
   await expect(ask(models)).rejects.toThrow();
   expect(noted.slice(1)).toEqual(isRefused ? [`refused openai of ${CHARGE.userId}`] : []);
 });
 
 test('a small request may be reserved below 256 tokens', async () => {
-  const { models, rows } = metered({ affordableTokens: 100 });
+  const { models, rows } = createTestModels({ affordableTokens: 100 });
   await ask(models, { maxTokens: 100 });
   expect(rows[0]?.estimate.minTokens).toBe(100);
 });
 
 test('a model without a price is refused', async () => {
-  const { ledger, rows } = fakeLedger();
-  const turn = { call: { model: 'gpt-9-ultra' }, signal: new AbortController().signal } as PassTurn;
-  const models = createMeteredModels({
-    router: { complete: (_request, _keys, { send }) => send(turn) },
-    catalog: CATALOG,
-    ledger,
-    findKeys: () => Promise.resolve(KEYS),
-    logger: silentLogger,
+  const models = BUILT_IN_MODELS.models.map((model) => ({
+    ...model,
+    prices: model.prices.map((price) => ({ ...price, from: '2999-01-01' })),
+  }));
+  const unpriced = createTestModels({
+    catalog: createModelCatalog({ ...BUILT_IN_MODELS, models }),
   });
-  await expect(ask(models)).rejects.toMatchObject({ code: 'model-unpriced' });
-  expect(rows).toHaveLength(0);
+  await expect(ask(unpriced.models)).rejects.toMatchObject({ code: 'model-unpriced' });
+  expect(unpriced.rows).toHaveLength(0);
+  expect(vendors.calls).toHaveLength(0);
 });
 
 test('a call without an answer in time stays charged as unknown', async () => {
   vendors.setBehaviour({ kind: 'hang' });
-  const { models, rows } = metered({ keys: KEYS.slice(1, 2) });
+  const { models, rows } = createTestModels({ keys: KEYS.slice(1, 2) });
   await expect(ask(models, { timeoutMs: 100 })).rejects.toMatchObject({ code: 'model-timeout' });
   expect(rows).toMatchObject([
     { state: 'unknown', outcome: { errorCode: 'model-timeout' }, passFailed: true },
@@ -367,14 +366,14 @@ test('a call without an answer in time stays charged as unknown', async () => {
 
 test('a reply cut in the middle stays charged as unknown', async () => {
   vendors.setBehaviour({ kind: 'cut' });
-  const { models, rows } = metered({ keys: KEYS.slice(1, 2) });
+  const { models, rows } = createTestModels({ keys: KEYS.slice(1, 2) });
   await expect(ask(models)).rejects.toMatchObject({ code: 'model-unavailable' });
   expect(rows[0]?.state).toBe('unknown');
 });
 
 test('a cancel ends the call, asks nobody else and leaves its outcome unknown', async () => {
   vendors.setBehaviour({ kind: 'hang' });
-  const { models, rows } = metered();
+  const { models, rows } = createTestModels();
   const controller = new AbortController();
   const running = ask(models, {}, controller.signal);
   const ended = expect(running).rejects.toMatchObject({ code: 'cancelled' });
@@ -386,13 +385,13 @@ test('a cancel ends the call, asks nobody else and leaves its outcome unknown', 
 });
 
 test('a cancel before the call reserves nothing', async () => {
-  const { models, rows } = metered();
+  const { models, rows } = createTestModels();
   await expect(ask(models, {}, AbortSignal.abort())).rejects.toMatchObject({ code: 'cancelled' });
   expect(rows).toHaveLength(0);
 });
 
 test('a simulated run is answered by the simulated provider alone, at no cost', async () => {
-  const { models, rows } = metered({ keys: [SIMULATED] });
+  const { models, rows } = createTestModels({ keys: [SIMULATED] });
   const reply = await ask(models, { simulated: true });
   expect(reply).toMatchObject({ provider: 'simulated', costUsd: 0 });
   expect(rows).toMatchObject([{ state: 'settled', estimate: { inputUsdPerMillion: '0' } }]);
@@ -402,13 +401,13 @@ test.each([
   [true, KEYS],
   [false, [SIMULATED]],
 ])('simulated and real never mix (simulated: %p)', async (simulated, keys) => {
-  const { models } = metered({ keys });
+  const { models } = createTestModels({ keys });
   await expect(ask(models, { simulated })).rejects.toMatchObject({ code: 'no-llm-key' });
   expect(vendors.calls).toHaveLength(0);
 });
 
-test('a model is not asked outside of a charge scope', async () => {
-  const { models } = metered();
+test('a model is not asked outside of a billing context', async () => {
+  const { models } = createTestModels();
   const asking = models.complete(requestOf(), { signal: new AbortController().signal });
   await expect(asking).rejects.toBeInstanceOf(DomainError);
   expect(vendors.calls).toHaveLength(0);
@@ -416,7 +415,7 @@ test('a model is not asked outside of a charge scope', async () => {
 
 test("an answered call is measured under the contract's names", async () => {
   vendors.setBehaviour({ kind: 'answer', usage: { promptTokens: 1_000, completionTokens: 100 } });
-  const { models, registry } = metered();
+  const { models, registry } = createTestModels();
   await ask(models);
   const page = await registry.metrics();
   expect(page).toContain(
@@ -431,7 +430,7 @@ test("an answered call is measured under the contract's names", async () => {
 /** A clock that waits move, and a store that answers again at `backAt`, in milliseconds. */
 function outage(backAt: number, stopping?: AbortSignal) {
   const clock = { now: 0 };
-  const parts = metered({
+  const parts = createTestModels({
     keys: KEYS.slice(1, 2),
     persistence: {
       stopping,
@@ -507,14 +506,14 @@ test.each(['findReply', 'reserve'] as const)(
   },
 );
 
-test('each vendor call begins a reply of its own, and a stored reply is not told again', async () => {
+test('each vendor call begins a reply of its own, and a stored reply is not published again', async () => {
   vendors.setBehaviour(({ vendor }) =>
     vendor === 'openai' ? { kind: 'cut' } : { kind: 'answer', text: 'whole' },
   );
-  const { models, rows } = metered();
+  const { models, rows } = createTestModels();
   const replies: string[] = [];
   const complete = () =>
-    chargeScope.run(CHARGE, () =>
+    billingContext.run(CHARGE, () =>
       models.complete(requestOf(), {
         signal: new AbortController().signal,
         beginReply: () => {
@@ -530,15 +529,15 @@ test('each vendor call begins a reply of its own, and a stored reply is not told
   expect(replies).toHaveLength(2);
 });
 
-test('the ledger is told whether a key of the server pays, and its limit is told apart', async () => {
-  const own = metered();
+test('the ledger learns whether a key of the server pays, and its limit is told apart', async () => {
+  const own = createTestModels();
   await ask(own.models);
   expect(own.rows[0]?.estimate.isServerKey).toBe(false);
   const keys = KEYS.map((key) => ({ ...key, keyId: null }));
-  const server = metered({ keys });
+  const server = createTestModels({ keys });
   await ask(server.models);
   expect(server.rows[0]?.estimate.isServerKey).toBe(true);
-  const spent = metered({ keys, affordableTokens: 1 });
+  const spent = createTestModels({ keys, affordableTokens: 1 });
   await expect(ask(spent.models)).rejects.toBeInstanceOf(ServerKeySpent);
   await expect(ask(spent.models)).rejects.toMatchObject({ code: 'over-budget' });
 });

@@ -1,4 +1,4 @@
-import type { AnswerSchema, ModelMessage } from './model.js';
+import type { AnswerSchema, ModelMessage } from '../model.js';
 
 /** Role markers and separators that vendors add to each message; a few tokens in each chat format. */
 const TOKENS_PER_MESSAGE = 16;
