@@ -25,6 +25,16 @@ export async function makeServerDay(
   }
 }
 
+/** What each of the server's keys has paid today; nothing for a key that was not asked. */
+export async function readServerKeyDay(db: Db, now = new Date()) {
+  return db
+    .selectFrom('serverKeyDays')
+    .select(['provider', 'totalCost'])
+    .where('date', '=', utcDay(now))
+    .orderBy('provider')
+    .execute();
+}
+
 /** Whether no key of the server may pay any more today; a run may ask each of the vendors. */
 export function isEveryServerKeySpent(
   limit: { readonly vendors: readonly string[]; readonly dailyUsd: string } | undefined,

@@ -51,15 +51,40 @@ export async function spellingOf(db: Db, email: string): Promise<string> {
   return rows[0]?.spelling ?? email;
 }
 
+/** A domain with more has only its two whole spellings. */
+const MAX_SPELLED_LABELS = 4;
+
 /**
  * `u@한국.kr` is `u@xn--3e0b707e.kr`: an address as it is, then with the domain in ASCII, then in
- * its own letters. Accounts of earlier releases may have two of them, so the exact one goes first.
+ * its own letters, then with some labels in each. Accounts of earlier releases may have several of
+ * them, so the exact one goes first.
  */
 function spellingsOf(email: string): readonly string[] {
   const at = email.lastIndexOf('@') + 1;
   const [local, domain] = [email.slice(0, at), email.slice(at)];
-  const others = [domainToASCII(domain), domainToUnicode(domain)].filter((it) => it !== '');
-  return [...new Set([email, ...others.map((other) => `${local}${other}`)])];
+  const ascii = domainToASCII(domain);
+  const unicode = domainToUnicode(domain);
+  const others = [ascii, unicode, ...mixedSpellings(ascii.split('.'), unicode.split('.'))];
+  return [email, ...others.filter((it) => it !== '').map((other) => `${local}${other}`)].filter(
+    (it, index, all) => all.indexOf(it) === index,
+  );
+}
+
+/** Each label that has two spellings in either of them. */
+function mixedSpellings(ascii: readonly string[], unicode: readonly string[]): readonly string[] {
+  const spelled = ascii.filter((label, at) => label !== unicode[at]).length;
+  if (spelled < 2 || spelled > MAX_SPELLED_LABELS || ascii.length !== unicode.length) {
+    return [];
+  }
+  return ascii
+    .map((label, at) => [...new Set([label, unicode[at] ?? label])])
+    .reduce<readonly string[]>(
+      (starts, labels) =>
+        starts.flatMap((start) =>
+          labels.map((label) => (start === '' ? label : `${start}.${label}`)),
+        ),
+      [''],
+    );
 }
 
 /** @throws `conflict`; two registrations at once wait for each other until the first commits */

@@ -9,7 +9,7 @@ const ENGLISH_FILLERS =
   'going with for take pick use run start execute do proceed ahead on looks look sounds seems works fine all ' +
   'right alright thanks thank please kindly pls yes yeah yep yup sure hi hello final definitely absolutely ' +
   'certainly overall and decided decision would hereby great perfect excellent best instead rather ' +
-  "prefer i've i'd happy convinced ship meant mean actually sorry";
+  "prefer i've i'd happy convinced ship meant mean actually sorry thx ty plz";
 
 /** Source: contract, discussion §5; `okay` and the participles are spellings of listed words. */
 const ENGLISH_APPROVALS =
@@ -21,7 +21,7 @@ const KOREAN_FILLERS =
   '감사해요 감사합니다 고마워 고마워요 골랐어요 고를게요 정했어요 갈게요 가자 가죠 갑시다 가요 원해요 주세요 줘 줘요 부탁 ' +
   '부탁해 부탁해요 부탁드려요 부탁드립니다 싶어요 로요 돌려줘 돌려줘요 돌려주세요 해볼게요 해볼래요 ' +
   '가시죠 가겠습니다 가즈아 갈래요 갈게 가볼게요 가주세요 정할게요 고르겠습니다 고를게 고를래요 택할게요 꺼 ' +
-  '부탁드릴게요 부탁드리겠습니다 그렇게 앗 거요 꺼요';
+  '부탁드릴게요 부탁드리겠습니다 그렇게 앗 거요 꺼요 이용 여 임 입니당 로여 으로여 실행시켜줘 실행시켜주세요';
 
 const KNOWN = new Set(`${ENGLISH_FILLERS} ${ENGLISH_APPROVALS} ${KOREAN_FILLERS}`.split(' '));
 
@@ -83,7 +83,7 @@ export function isKnownBesideNumber(word: string): boolean {
   return (
     (isKnownWord(word) && word !== 'all') ||
     KOREAN_REJECTING.test(word) ||
-    /^(?:no|not|of|or|than|over|but|except|because|don't|dont|never)$/u.test(word)
+    /^(?:no|not|of|or|than|over|but|except|because|don't|dont|never|like|love)$/u.test(word)
   );
 }
 
@@ -115,7 +115,11 @@ export function plainPhrases(text: string): string {
     .replace(WOULD_BE_GRATEFUL, '해주세요')
     .replace(WOULD_BE_GOOD, '할게요')
     .replace(PREFERENCE, '좋아요')
-    .replace(/\bi like ◆ (?:the )?(?:best|most)\b/gu, 'i prefer ◆')
+    .replace(LIKING, 'i prefer ◆')
+    .replace(
+      /(?:해 ?주시기|해 ?주길|(?<=진행|실행|시작|선택)) ?(?:바랍니다|바라요|바래요)(?!\p{L})/gu,
+      '해주세요',
+    )
     .replace(/로 확인(?:해|해주세요|해줘|해줘요|부탁\S*|할게요|하겠습니다)(?= |$)/gu, '로 승인')
     .replace(
       /(?<!\p{L})(?:더 )?(?:좋은|괜찮은|나은) (?:것|거|듯) ?같(?:아요|아|네요|습니다)(?!\p{L})/gu,
@@ -131,6 +135,10 @@ export function plainPhrases(text: string): string {
     .replace(/\s+/gu, ' ')
     .trim();
 }
+
+/** "I like option 2", as good as "2번이 좋아요". */
+const LIKING =
+  /(?<=^|[^\p{L}] )(?:i|we) (?:(?:really|do|definitely|just) )?(?:like|love) ◆(?: (?:the )?(?:best|most|more|better))?(?= |$)/gu;
 
 /** Said for "go ahead" and nothing else. */
 const SLANG =

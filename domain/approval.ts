@@ -65,12 +65,16 @@ export function isApproval(text: string, designs: readonly { name: string }[]): 
   }
   const reading = read(text, designs);
   const { marked, clauses } = reading;
-  const isDoubtful = [QUESTION, HESITATION, DOUBTFUL_SIGN].some((doubt) => doubt.test(marked));
+  const doubts = [QUESTION, HESITATION, DOUBTFUL_SIGN, CORRECTION];
+  const isDoubtful = doubts.some((doubt) => doubt.test(marked));
   if (isDoubtful || objectionsIn(reading).length > 0) {
     return false;
   }
   return clauses.some(isPositive) && isOneChoice(reading, designs.length);
 }
+
+/** "2, no 3" means the third as likely as the second. */
+const CORRECTION = new RegExp(`${ONE_MARK}\\s*[,.…]+\\s*no\\s+${ONE_MARK}`, 'u');
 
 /** The clauses that take an approval beside them back. */
 export function objectionsIn(reading: Reading): readonly Clause[] {

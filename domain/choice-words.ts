@@ -9,7 +9,7 @@ const ENGLISH =
   'nice cool awesome interesting reasonable ideal promising tempting strong solid close can could would should might ' +
   'shall may ship build deploy launch kick off get try more most much think seem appears appear feel feels ' +
   'by far way all ftw lol haha opt pick picking choosing taking doing using mind made up if possible ' +
-  'most-likely likely than to of what i said was says';
+  'most-likely likely than to of what i said was says keep stay stick continue gimme need accept selecting';
 
 const KOREAN =
   '음 흠 아 앗 아니 아니다 아뇨 아니요 아차 잠깐 잠깐만 잠깐만요 잠시만요 죄송 죄송해요 죄송합니다 미안 미안해요 아마 아마도 글쎄 글쎄요 ' +
@@ -18,7 +18,8 @@ const KOREAN =
   '끌려요 끌리네요 끌립니다 땡기네요 당기네요 맘에 마음에 들어요 드네요 듭니다 들어 드는데요 꺼 꺼로 껄로 위주로 우선으로 중심으로 에 한표 표 한 ' +
   '될 될것 되겠네요 되겠어요 될듯 될듯요 될듯해요 듯 듯요 듯해요 듯합니다 같아요 같네요 같습니다 같은데요 보여요 보이네요 보입니다 하는 하는게 하는게요 ' +
   '게 걸로요 껄로요 하면 면 할까 할까요 해볼까요 갈까요 갈까 가볼까요 진행할까요 선택할까요 주시겠어요 주실래요 해주시겠어요 해주실래요 부탁드릴게요 ' +
-  '부탁할게요 부탁드려도 될까요 싶네요 싶은데요 원합니다 원해 원하는데요 결정하려고요 하려고요 하려고 해볼까 이면 이면요 라면';
+  '부탁할게요 부탁드려도 될까요 싶네요 싶은데요 원합니다 원해 원하는데요 결정하려고요 하려고요 하려고 해볼까 이면 이면요 라면 ' +
+  '들었어요 듦 것이 말한 건 이라고요 이라니까요 이라고 했어요 고고씽';
 
 const SOFT = new Set(`${ENGLISH} ${KOREAN}`.split(' '));
 

@@ -63,14 +63,20 @@ function likelyDesign(text: string, designs: readonly Design[]): Design | null {
   }
   const marked = corrected(markedOf(plainer(text), designs, mayStandBeside));
   const firm = marked.replace(SOFT_DOUBT, ' ').replace(/\s+/gu, ' ').trim();
-  if (SEVERAL.test(text) || HESITATION.test(firm) || isRealQuestion(firm)) {
+  if (
+    SEVERAL.test(text) ||
+    DISAPPROVING_SIGN.test(text) ||
+    HESITATION.test(firm) ||
+    isRealQuestion(firm)
+  ) {
     return null;
   }
   return designLeanedTo(readMarked(firm.replaceAll('?', ' ')), designs);
 }
 
 const SEVERAL =
-  /\b(?:all|both|either|each|every|between|two of|three of)\b(?! the way)|[둘셋] ?다|모두|전부|각각/iu;
+  /\b(?:all|both|either|each|every|between|two of|three of)\b(?! the way)|[둘셋] ?다|모두|전부|각각|\d ?번? ?[-~∼〜–] ?\d/iu;
+const DISAPPROVING_SIGN = /[👎❌🚫✖]/u;
 
 function mayStandBeside(word: string): boolean {
   return isKnownBesideNumber(word) || isSoftWord(word);
@@ -81,7 +87,8 @@ function corrected(marked: string): string {
   return marked
     .replace(NOT_THAT_BUT, '$1. ')
     .replace(THAT_NO, 'no. ')
-    .replace(/^\s*(?:no|nope|nah|oh no)\s+(?=\uE000)/u, 'no. ')
+    .replace(/^\s*(?:no|nope|nah|oh no|\u1102{2,})\s+(?=\uE000)/u, 'no. ')
+    .replace(INSTEAD_OF, 'no. ')
     .replace(WORSE, '$2')
     .replace(BETTER, '$1 is better')
     .replace(REASON, '');
@@ -97,7 +104,12 @@ const BETTER = new RegExp(
 );
 /** "2? no, 3" */
 const THAT_NO = new RegExp(
-  `^\\s*${ONE_MARK}[\\s?.…,]*no\\b[\\s,.]*(?=${ONE_MARK}[^\uE000]*$)`,
+  `^\\s*${ONE_MARK} *(?:이요|요)?[\\s?.…,-]*(?:no(?: wait)?|(?:아 )?아니다?|취소)[\\s,.]+(?=${ONE_MARK}[^\uE000]*$)`,
+  'u',
+);
+/** "cancel 2, go with 3" */
+const INSTEAD_OF = new RegExp(
+  `^\\s*(?:cancel|forget|drop|scrap|skip)\\s+${ONE_MARK}[\\s,.;]*(?:and )?(?=[^\uE000]{0,30}${ONE_MARK}[^\uE000]*$)`,
   'u',
 );
 /** Reasons may say anything but name another design. */
@@ -180,6 +192,12 @@ function plainer(text: string): string {
     .replace(/^마지막(?=으로)/u, '마지막 안')
     .replace(/해 ?주실 수 (?:있나요|있을까요|있어요|있으신가요)/gu, '해주세요')
     .replace(/^추천(?=\W*$)/u, '추천안')
+    .replace(/^(?:(?:세|3) ?개|셋) ?중(?:에서|에)?(?= )/u, '')
+    .replace(/^아 아니다(?= )/u, '아니')
+    .replace(
+      /(?<=\d ?번)으로 ?(?:바꿀게요|바꿀래요|바꿔 ?주세요|바꿔 ?줘요?|변경(?:할게요|해 ?주세요|해 ?줘요?)?)(?=[^\p{L}]*$)/u,
+      '으로 하려고요',
+    )
     .replace(/(?<!\p{L})이번(?=으로\s*(?:할|하|해|갈|가|진행|선택|부탁)|이요\W*$)/gu, '2번');
 }
 

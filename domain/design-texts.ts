@@ -115,6 +115,12 @@ export function quotedRequest(
   return ` ${language === 'ko' ? '요청' : 'The request'}: “${words}${cut}”`;
 }
 
+/** A design's or an agent's own text, without the user's words that stand at its end. */
+export function withoutQuotedRequest(description: string): string {
+  const at = description.search(/ ?(?:The request|요청): “/u);
+  return at === -1 ? description : description.slice(0, at);
+}
+
 export function designTexts(language: Language): DesignTexts {
   return language === 'ko' ? KO : EN;
 }

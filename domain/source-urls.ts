@@ -6,10 +6,10 @@ export const MAX_URL_LENGTH = 2_048;
 
 /** Besides them: what no address holds unless it is escaped, as quotes and brackets of texts. */
 const URL_START =
-  /(?:https?:\/\/|(?<![\p{L}\p{N}.@/-])www\.)[^\s<>"'`\\^|\u200B-\u200F\u2060\uFEFF“”‘’„«»「」『』【】〔〕〖〗《》〈〉（）［］｛｝＜＞＂＇｀，。、；：！？｡､…→⇒│]+/giu;
+  /(?:https?:\/\/|(?<![\p{L}\p{N}.@/-])www\.)[^\s<>"'`\\^|\u200B-\u200F\u2060\uFEFF“”‘’„«»「」『』【】〔〕〖〗《》〈〉（）［］｛｝＜＞＂＇｀，。、；：！？｡､…→⇒│\p{Extended_Pictographic}]+/giu;
 
 /** `url1,url2`, `url1와url2`; not `web.example/save/https://…`. */
-const BETWEEN_ADDRESSES = /(?:[,;]|(?<=\p{Script=Hangul}))(?=https?:\/\/)|[,;](?=www\.)/iu;
+const BETWEEN_ADDRESSES = /(?:[,;·]|(?<=\p{Script=Hangul}))(?=https?:\/\/)|[,;](?=www\.)/iu;
 
 /** The web addresses in a text, in order, without repeats, punctuation around them removed. */
 export function urlsIn(text: string): readonly string[] {
@@ -28,7 +28,7 @@ export function urlsIn(text: string): readonly string[] {
 }
 
 const KOREAN_WORD = /^\s{1,2}\p{Script=Hangul}/u;
-const AROUND = '.,;:!?·*_~}[(';
+const AROUND = '.,;:!?·*_~}[(–—';
 
 /** @param isInSentence whether Korean words follow after a space */
 function trimUrl(raw: string, isInSentence: boolean): string {
@@ -46,7 +46,7 @@ function trimUrl(raw: string, isInSentence: boolean): string {
   return url;
 }
 
-const GOES_ON = /[,;](?=\p{Script=Hangul})|(?<=\p{Script=Hangul})[.!](?=\p{Script=Hangul})/u;
+const GOES_ON = /[,;](?=\p{Script=Hangul})|(?<=[\p{L}\p{N}/])[.!](?=\p{Script=Hangul})/u;
 
 /** Up to a bracket that was opened before the address, or to where a sentence goes on. */
 function endOfAddress(url: string): number {
@@ -72,14 +72,17 @@ const STEPS: Readonly<Record<'round' | 'square', Readonly<Record<string, number>
 
 /** Korean writes what belongs to the sentence onto the address: `https://a.example/list에서`. */
 const PARTICLES = [
-  '에서부터|에서|에게서|에게|에다가|에다|에|으로부터|로부터|으로서|로서|으로써|로써|으로|로|부터|까지|의|을|를|은|는|이|가|와|과|이랑|랑|하고|도|만',
+  '에서부터|에서|에게서|에게|에다가|에다|에|으로부터|로부터|으로서|로서|으로써|로써|으로|로|부터|까지|의|을|를|은|는|이|가|와|과|이랑|랑|하고|도|만|그리고|또는|혹은',
   '한테서|한테|께서|께|보다|처럼|만큼|마다|마저|조차|밖에|뿐|대로|같은|같이|이라도|라도|이나|나|이든지|든지|이든|든|씩|쯤|등|및|중에서|중|안에서|안에|안|내에서|내|요',
   '입니다만|입니다|입니까|이에요|예요|이예요|에요|이야|야|이고요|이고|고|인데요|인데|이며|며|이라고|라고|이라는|라는|이란|란|이면|면|이다|다|이지만|지만|이죠|죠|이니까|니까|인가요|인|임|이네요|네요|이었어요|였어요|이었습니다|였습니다',
 ].join('|');
 const NOUNS =
   '홈페이지|웹페이지|웹사이트|페이지|사이트|링크|주소|문서|기사|게시글|게시물|블로그|파일|글|들|쪽';
+/** What shall be done with the page, written onto its address as well. */
+const VERBS =
+  '(?:참고|참조|요약|분석|수집|크롤링|번역|정리|비교|검토|확인|조사)(?:을|를)?(?:해|하|한|할|부탁)[가-힣]{0,6}|(?:읽|보)(?:고|아서|어서|어)|참고|관련';
 const ONLY_PARTICLES = new RegExp(
-  `^(?:(?:${NOUNS})(?:${PARTICLES}){0,2}|(?:${PARTICLES}){1,3})$`,
+  `^(?:(?:${NOUNS})(?:${PARTICLES}){0,2}|(?:${PARTICLES}){1,3}|(?:${PARTICLES})?(?:${VERBS}))$`,
   'u',
 );
 /** Behind Korean of the address itself only what ends no title, or hardly one. */

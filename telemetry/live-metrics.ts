@@ -8,6 +8,14 @@ export interface LiveCounts {
   countDiscussions(): Promise<number>;
   /** Circuits of vendors and keys that are not closed. */
   countCircuits(): Promise<readonly CircuitCount[]>;
+  /** What each of the server's own keys has paid today (UTC), open reservations included. */
+  readServerKeyDay(): Promise<readonly ServerKeyDay[]>;
+}
+
+interface ServerKeyDay {
+  readonly provider: string;
+  /** US dollars, exact decimal */
+  readonly totalCost: string;
 }
 
 interface CircuitCount {
@@ -45,6 +53,22 @@ export function watchLive(registry: Registry, counts: LiveCounts): void {
     },
   });
   watchCircuits(registry, counts);
+  watchServerKeys(registry, counts);
+}
+
+function watchServerKeys(registry: Registry, { readServerKeyDay }: LiveCounts): void {
+  new Gauge({
+    name: 'llm_server_key_day_dollars',
+    help: "What each of the server's own keys has paid today (UTC), of the whole product (maximum over workers, no sum)",
+    labelNames: ['provider'],
+    registers: [registry],
+    async collect() {
+      this.reset(); // none is known while PostgreSQL is away
+      for (const { provider, totalCost } of await inTime(readServerKeyDay()).catch(() => [])) {
+        this.set({ provider }, Number(totalCost));
+      }
+    },
+  });
 }
 
 function watchCircuits(registry: Registry, { countCircuits }: LiveCounts): void {

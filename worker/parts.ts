@@ -5,6 +5,7 @@ import type { Registry } from 'prom-client';
 import { createActivities, type Activities } from '../activities/index.js';
 import type { WorkerConfig as Config } from '../config/config.js';
 import type { Db } from '../db/connect.js';
+import { readServerKeyDay } from '../db/server-key-days.js';
 import { countOpenRuns } from '../db/pipelines.js';
 import { createSecretBox } from '../db/secret-box.js';
 import type { Bus } from '../events/bus.js';
@@ -185,6 +186,7 @@ function countersOf(db: Db, temporal: Temporal) {
   return {
     countRuns: () => countOpenRuns(db),
     countDiscussions: () => countAwakeDiscussions(temporal),
+    readServerKeyDay: () => readServerKeyDay(db),
   };
 }
 

@@ -1,3 +1,4 @@
+import { withoutQuotedRequest } from '../../domain/design-texts.js';
 import type { Language } from '../../domain/languages.js';
 import type { AgentResult } from '../../domain/results.js';
 import { AGENT_WORDS, type AgentWords } from './agent-words.js';
@@ -6,9 +7,17 @@ import { SIMULATED_NOTE, excerptOf, type PurposeOf } from './purposes.js';
 type Node = PurposeOf<'agent'>['node'];
 type Writer = (purpose: PurposeOf<'agent'>, words: AgentWords) => readonly string[];
 
-/** A text as the node would write it, about this design and the outputs before it. */
+/**
+ * A text as the node would write it, about this design and the outputs before it. What the user has
+ * asked for is no finding of an agent: it is left out.
+ */
 export function simulateAgent(purpose: PurposeOf<'agent'>): string {
-  const body = WRITERS[purpose.node](purpose, AGENT_WORDS[purpose.language]);
+  const own = {
+    ...purpose,
+    agentDescription: withoutQuotedRequest(purpose.agentDescription),
+    designDescription: withoutQuotedRequest(purpose.designDescription),
+  };
+  const body = WRITERS[purpose.node](own, AGENT_WORDS[purpose.language]);
   return [SIMULATED_NOTE[purpose.language], '', ...body].join('\n');
 }
 

@@ -125,6 +125,22 @@ describe('an address whose domain is not in ASCII', () => {
     expect((await Promise.all(statuses)).map(({ status }) => status)).toEqual([200, 200, 200]);
   });
 
+  test('is one account with some labels in ASCII and some not', async () => {
+    const api = await start({ trustedProxyCount: 1 });
+    const [own, other] = [`한국-${randomUUID().slice(0, 8)}`, '서울'];
+    const [ownAscii, otherAscii] = [own, other].map((label) => inAscii(`u@${label}`));
+    const spellings = [
+      ...[`u@${ownAscii}.${other}.kr`, `u@${own}.${otherAscii}.kr`],
+      ...[`u@${own}.${other}.kr`, `u@${ownAscii}.${otherAscii}.kr`],
+    ];
+    await registerFrom(api, anyIp(), spellings[0] ?? '');
+    const statuses = spellings.map((email) => logIn(api, { email, password: PASSWORD }));
+    expect((await Promise.all(statuses)).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    const body = { email: spellings[1], password: PASSWORD, display_name: 'Another' };
+    const again = await api.send('POST', '/auth/register', { body, headers: from(anyIp()) });
+    expect(again.status).toBe(409);
+  });
+
   test.each([0, 1])(
     'cannot be registered in the other spelling, in either order',
     async (first) => {

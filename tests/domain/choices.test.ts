@@ -39,7 +39,7 @@ const READINGS: Readonly<Record<string, string>> = {
   1번! | 일번 | 일번이요 | 첫 번째 | 첫번째 | 첫번째요 | 첫 번째 걸로 | 첫번째 걸로 할게요 | 첫 번째 거요 | 첫째 | 첫째로 | 첫째 안으로 할게요
   아니 2번 말고 1번 | 아니요 2번 말고 1번이요 | 2번 말고 첫 번째 걸로 해주세요 | 1번으로 할게요. 2번은 너무 느려요 | 2번은 너무 비싸니까 1번으로 할게요
   2번은 비싸서 1번으로 할게요 | 2번은 너무 비싸네요. 1번으로 갈게요 | 2번은 좀 그렇고 1번으로 | 빠른 거 | 빠른 거로 할게요 | 빠른 걸로 해주세요 | 빠른걸로
-  제일 빠른 거 | 가장 빠른 걸로 부탁해요 | 속도 우선으로 | 속도 우선안으로 할게요
+  제일 빠른 거 | 가장 빠른 걸로 부탁해요 | 속도 우선으로 | 속도 우선안으로 할게요 | I like the first one more
 `,
   '2': `
   2번이 맘에 드네요 | 2번 설계안으로 진행해 주시면 감사하겠습니다 | 2️⃣ | ship it | Ship it! | ② | Ⅱ | #2 | # 2 | No. 2 | №2
@@ -66,6 +66,8 @@ const READINGS: Readonly<Record<string, string>> = {
   그럼 2번으로 | 그럼 2번이요 | 네 2번으로 해주세요 | 네, 2번으로 진행해 주세요 | 음 2번 | 음... 2번으로 할게요 | 저는 2번이 좋아요 | 저는 2번으로 할게요
   전 2번 | 저희는 2번으로 진행하겠습니다 | 균형 잡힌 걸로 | 균형잡힌 거 | 추천해 주신 걸로 할게요 | 추천대로 가시죠 | 추천안 | 그렇게 진행해 주세요 | 이대로 고고
   진행해 주시면 감사하겠습니다 | 진행해 주시면 됩니다 | 진행 부탁드릴게요 | 좋습니다 진행하시죠 | 오케이 갑시다 | ㅇㅋㅇㅋ | ㅇㅋ 진행 | 굿 | 굿굿 | 좋아용 | 조아요
+  I like option 2 | I like 2 | I like 2. | I love the second one | I really like option 2! | we like #2 | I like option 2, go ahead | I do like option 2
+  2번이 좋아요 | 2번이 더 좋아요 | 2번 마음에 들어요 | 2번 진행 바랍니다 | 2번으로 진행해 주시기 바랍니다 | 2번이용 | 2번임 | 2번입니당 | 2번으로여 | 2 thx | 2 plz
 `,
   '3': `
   ❸ | (3) | option three | option 3. | design three please | third one please | the third design, thanks
@@ -78,7 +80,7 @@ const READINGS: Readonly<Record<string, string>> = {
   마지막 거 | 빠른 거 말고 꼼꼼한 거로 해주세요
 `,
   '1?': `
-  no, not 2, the first one | I like the first one more | Could we do the first one please?
+  no, not 2, the first one | Could we do the first one please?
   oops, option 1 | not 2, 1 | not the second, the first | go with 1, since 2 costs too much
   1, since it's cheaper | I choose 1, it is cheaper | the cheapest one | the cheap one please
   the fastest | fast one please | speed | Speed please | speed first | maybe the first one
@@ -86,7 +88,7 @@ const READINGS: Readonly<Record<string, string>> = {
   더 빠른 거로 해주세요 | 더 빠른 거 | make it the fast one
 `,
   '2?': `
-  no 2 | I like option 2 | I like 2 | I love the second one | 2 is better | 2 is better than 1
+  no 2 | 2 is better | 2 is better than 1
   option 2 is better than option 1 | option 2 beats option 1 | the second is better than the first
   2 seems better | make it 2 | make that option 2 | give me 2 | give me option 2 please
   can we go with option 2 | can we go with 2? | could you run option 2? | could you please run option 2
@@ -99,14 +101,19 @@ const READINGS: Readonly<Record<string, string>> = {
   2번으로 해주실래요? | 2번으로 하는 걸로 | 2번 골라주세요 | 2번 픽 | 2번 픽할게요 | 2번이 1번보다 낫네요 | 2번이 더 나아 보여요 | 2번이 더 좋아 보여요
   2번이 좋아 보이네요 | 2번이 괜찮아 보여요 | 2번은 마음에 들어요 | 2번이 딱이네요 | 2번이 딱 좋아요 | 2번이 최고예요 | 균형으로 | 균형 | 중간 거
   가운데 거로 할게요 | 추천 | 2번? | 2번이요? | 2번으로 할까요? | 2번으로 할까 | 아마 2번 | not 1, 2 | 2번이 낫겠죠
+  keep 2 | stick with 2 | gimme 2 | accept option 2 | 2번 맘에 듦 | 2번이 마음에 들었어요 | 2번 것이 좋아요 | 3개 중 2번 | 셋 중에 2번
 `,
   '3?': `
   I like 3 better | wait, 3 | no 3 please | not the second one, the third one | 2? no, 3 | 2 no 3
   2... no, 3 | I'd rather have 3 | change to 3 | switch to option 3 | quality | quality please
   quality first | let's go with quality | the last | perhaps option 3 | 잠깐 3번으로 할게요 | 다시 생각해보니 3번이 낫네요
   취소하고 3번으로 할게요 | 품질 위주로 | 마지막으로 할게요 | 맨 마지막 걸로
+  2, no 3 | 2? no wait, 3 | forget 2, go with 3 | ㄴㄴ 3번 | 2번... 아니 3번이요 | 2번이요. 아 아니다 3번이요 | 아 아니다 3번 | 2번 취소 3번 | 3번으로 바꿀게요
+  3번으로 변경할게요 | 3번으로 바꿔주세요 | 3번이라고요 | 3번이라고 했어요
 `,
   '-': `
+  I like option 2 but make it cheaper | I like option 2's speed | I like the idea of option 2 | I like 2 and 3 | I like 2 agents | do you like 2 | I used to like 2
+  I like option 2 with a chart | 1~3번 | 1-3번 | 1~3 | 2 👎 | 2번 ❌ | 모델을 3번으로 바꿔주세요 | 2번을 3번으로 바꿔주세요 | 2번 ㄴㄴ
   option b | 2 as it is balanced | your pick | make it so | +1 for 2 | how much is option 2?
   what does 2 cost | is 2 faster than 1? | why is 2 better than 1? | 2 is too expensive | 2 is too slow
   why 2? | tell me more about 2 | explain option 2 | 2 but cheaper | 2 with fewer agents | 1 and 2

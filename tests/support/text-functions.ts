@@ -38,7 +38,7 @@ import { unreadSource } from '../../domain/unread-sources.js';
 import { aimOf, withEvidentAims } from '../../domain/design-aims.js';
 import { markReferences, referencesIn, replaceMarks } from '../../domain/design-references.js';
 import { checkDesigns, designsByRules } from '../../domain/design-rules.js';
-import { quotedRequest } from '../../domain/design-texts.js';
+import { quotedRequest, withoutQuotedRequest } from '../../domain/design-texts.js';
 import { isTitle } from '../../domain/design-titles.js';
 import type { Design } from '../../domain/designs.js';
 import { critiquePrompt, designPrompt, intentPrompt } from '../../domain/discussion-prompts.js';
@@ -137,6 +137,7 @@ export const TEXT_FUNCTIONS: Readonly<Record<string, ReadsText>> = {
   replaceMarks: (text) => replaceMarks(text, ' '),
   checkDesigns: (text) => checkDesigns(designsOf(text)),
   designsByRules: (text) => designsByRules(anIntent, 'en', text),
+  withoutQuotedRequest,
   quotedRequest: (text) => quotedRequest(text, 'ko', 'agent'),
   isTitle,
   intentPrompt: (text) => intentPrompt({ texts: [text, text], memory: text, language: 'en' }),
