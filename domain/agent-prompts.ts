@@ -30,8 +30,8 @@ export interface AgentWork {
   readonly design: Design;
   readonly agent: AgentSpec;
   /** Results that the agent may see, in order of completion. */
-  readonly priors: readonly AgentResult[];
-  /** What the run's owner has put in the place of `priors`, if anything. */
+  readonly upstream: readonly AgentResult[];
+  /** What the run's owner has put in the place of `upstream`, if anything. */
   readonly edited?: string | null;
   readonly language: Language;
 }
@@ -168,11 +168,18 @@ const PROMPT_REPLACED: Readonly<Record<Language, string>> = {
 };
 
 /** Kinds whose prompt names the agent's own task. Source: contract, pipeline §3.1, table. */
-const TELLS_TASK: readonly PromptedKind[] = ['collector', 'analyzer', 'validator'];
+const NAMES_TASK: Readonly<Record<PromptedKind, boolean>> = {
+  collector: true,
+  analyzer: true,
+  validator: true,
+  synthesizer: false,
+  reporter: false,
+  custom: false,
+};
 
 function headerOf({ kind, design, agent, language }: AgentWork): string {
   const header = [`Project: ${design.name}`, `Project description: ${design.description}`];
-  const task = TELLS_TASK.includes(kind) ? [`Your task: ${agent.description}`] : [];
+  const task = NAMES_TASK[kind] ? [`Your task: ${agent.description}`] : [];
   const format = agent.output_schema == null ? [] : [FORMAT + JSON.stringify(agent.output_schema)];
   const told = [...header, ...task, ...format];
   return isolate(told.join('\n\n'), { tag: 'user_task', language });
@@ -186,13 +193,13 @@ interface Output {
 }
 
 /** Source: contract, pipeline §3.1, and decision 23: a custom agent reads as much as the others. */
-function outputsFor({ kind, priors, edited = null }: AgentWork): readonly Output[] {
+function outputsFor({ kind, upstream, edited = null }: AgentWork): readonly Output[] {
   if (edited !== null) {
     return [{ label: 'Input as the owner of this run has edited it', text: safeTextOf(edited) }];
   }
   return kind === 'collector'
     ? []
-    : priors
+    : upstream
         .filter(({ status }) => status === 'success')
         .map((prior) => ({ label: labelOf(prior), text: safeTextOf(prior.content) }));
 }
@@ -202,8 +209,8 @@ const MISSING =
   'say so where it matters, and never invent it:';
 
 /** One line each. Source: contract, decision 21. */
-function missingFor({ priors, language }: AgentWork): readonly string[] {
-  const lines = missingOf(priors, language).map(({ agent, reason, code }) => {
+function missingFor({ upstream, language }: AgentWork): readonly string[] {
+  const lines = missingOf(upstream, language).map(({ agent, reason, code }) => {
     const line = oneLine(`- ${agent}: ${reason}`);
     return findInjection(line).length === 0 ? line : `- [filtered]: ${code}`;
   });

@@ -180,28 +180,26 @@ export type ClientEvent = StoredEvent | LiveEvent;
 export type ExtendedEvent = WaitEvent | LiveEvent;
 
 /** The types that every client of the contract knows. Source: contract, websocket §3. */
-const KNOWN_TO_ALL: ReadonlySet<string> = new Set<
-  Exclude<StreamEvent['type'], ExtendedEvent['type']>
->([
-  'user_message_received',
-  'clarification',
-  'designs_presented',
-  'critique_complete',
-  'plan_generated',
-  'security_warning',
-  'error',
-  'pipeline_started',
-  'agent_completed',
-  'pipeline_failed',
-  'pipeline_result',
-]);
+const KNOWN_TO_ALL: Readonly<Record<Exclude<StreamEvent['type'], ExtendedEvent['type']>, true>> = {
+  user_message_received: true,
+  clarification: true,
+  designs_presented: true,
+  critique_complete: true,
+  plan_generated: true,
+  security_warning: true,
+  error: true,
+  pipeline_started: true,
+  agent_completed: true,
+  pipeline_failed: true,
+  pipeline_result: true,
+};
 
 /**
  * Whether an event is only for those who asked for extended events, stored or not: any type that
  * the contract does not know, also one that only a newer release knows.
  */
 export function isExtended({ type }: Pick<ClientEvent, 'type'>): boolean {
-  return !KNOWN_TO_ALL.has(type);
+  return !Object.hasOwn(KNOWN_TO_ALL, type);
 }
 
 /** Clients of the contract parse the offset `+00:00`; some do not know `Z`. */

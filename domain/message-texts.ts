@@ -2,21 +2,35 @@ import type { Critique, Design } from './designs.js';
 import type { StreamEvent } from './events.js';
 import type { Language } from './languages.js';
 
-/** Events whose text is kept as a message. Source: contract, discussion §8. */
-export type KeptEvent = Extract<
-  StreamEvent,
-  { readonly type: 'clarification' | 'designs_presented' | 'critique_complete' | 'plan_generated' }
->;
+/** Whether the text of an event becomes a message. Source: contract, discussion §8. */
+const BECOMES_MESSAGE = {
+  user_message_received: false,
+  clarification: true,
+  designs_presented: true,
+  critique_complete: true,
+  plan_generated: true,
+  security_warning: false,
+  error: false,
+  pipeline_started: false,
+  agent_completed: false,
+  pipeline_failed: false,
+  pipeline_result: false,
+  approval_requested: false,
+  approval_decided: false,
+  pipeline_waiting: false,
+  pipeline_resumed: false,
+} as const satisfies Readonly<Record<StreamEvent['type'], boolean>>;
 
-const KEPT: readonly string[] = [
-  'clarification',
-  'designs_presented',
-  'critique_complete',
-  'plan_generated',
-] satisfies readonly KeptEvent['type'][];
+type BecomesMessage = typeof BECOMES_MESSAGE;
+
+export type KeptEvent = {
+  [Type in keyof BecomesMessage]: BecomesMessage[Type] extends true
+    ? Extract<StreamEvent, { readonly type: Type }>
+    : never;
+}[keyof BecomesMessage];
 
 export function isKept(event: StreamEvent): event is KeptEvent {
-  return KEPT.includes(event.type);
+  return BECOMES_MESSAGE[event.type];
 }
 
 /**

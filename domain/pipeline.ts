@@ -4,8 +4,17 @@ import { DomainError } from './errors.js';
 import type { Language } from './languages.js';
 import { comparable } from './storable-text.js';
 
-export type NodeKind =
-  'collector' | 'analyzer' | 'validator' | 'synthesizer' | 'reporter' | 'custom' | 'approval';
+export const NODE_KINDS = [
+  'collector',
+  'analyzer',
+  'validator',
+  'synthesizer',
+  'reporter',
+  'custom',
+  'approval',
+] as const;
+
+export type NodeKind = (typeof NODE_KINDS)[number];
 
 /** Kinds that a model is asked for. */
 export type PromptedKind = Exclude<NodeKind, 'approval'>;
@@ -58,16 +67,9 @@ export function nodeKindOf(agent: Pick<AgentSpec, 'role' | 'is_custom_role'>): N
   if (agent.is_custom_role) {
     return 'custom';
   }
-  switch (agent.role) {
-    case 'collector':
-    case 'validator':
-    case 'synthesizer':
-    case 'reporter':
-    case 'approval':
-      return agent.role;
-    default:
-      return 'analyzer'; // also `critic`, `cross_checker` and any role unknown here
-  }
+  const kind = NODE_KINDS.find((it) => it === agent.role);
+  // also `critic`, `cross_checker` and any role unknown here
+  return kind === undefined || kind === 'custom' ? 'analyzer' : kind;
 }
 
 /** Turns a design into a graph, or says why it cannot run. Source: contract, pipeline §2. */

@@ -47,16 +47,10 @@ export interface Missing {
 }
 
 /** How a run can end. */
-export type FinalStatus = 'completed' | 'partial' | 'failed' | 'timeout' | 'cancelled';
-export type PipelineStatus = 'pending' | 'running' | FinalStatus;
+export const FINAL_STATUSES = ['completed', 'partial', 'failed', 'timeout', 'cancelled'] as const;
 
-export const FINAL_STATUSES: readonly FinalStatus[] = [
-  'completed',
-  'partial',
-  'failed',
-  'timeout',
-  'cancelled',
-];
+export type FinalStatus = (typeof FINAL_STATUSES)[number];
+export type PipelineStatus = 'pending' | 'running' | FinalStatus;
 
 export function isFinal(status: PipelineStatus): status is FinalStatus {
   return FINAL_STATUSES.some((final) => final === status);

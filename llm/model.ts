@@ -6,6 +6,7 @@ import type { Design, Intent } from '../domain/designs.js';
 import type { Language } from '../domain/languages.js';
 import type { ComplexityClass, ModelReply, ProviderName, Usage } from '../domain/models.js';
 import type { OutputSchema } from '../domain/output-schema.js';
+import type { PromptedKind } from '../domain/pipeline.js';
 import type { QuotedText } from '../domain/prompt-records.js';
 import type { AgentResult } from '../domain/results.js';
 
@@ -61,12 +62,12 @@ export type Purpose =
   | {
       readonly kind: 'agent';
       readonly language: Language;
-      readonly node: 'collector' | 'analyzer' | 'validator' | 'synthesizer' | 'reporter' | 'custom';
+      readonly node: PromptedKind;
       readonly agentName: string;
       readonly agentDescription: string;
       readonly designName: string;
       readonly designDescription: string;
-      readonly priors: readonly AgentResult[];
+      readonly upstream: readonly AgentResult[];
       /** What the answer has to fit, where it is not to be a text. */
       readonly outputSchema?: OutputSchema;
     }

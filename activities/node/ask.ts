@@ -74,8 +74,8 @@ export async function ask(
 
 async function promptOf(db: Db, context: PromptedContext): Promise<AgentPrompt> {
   const approval = context.agent.approval ? await findApproval(db, context.call) : null;
-  const priors = context.upstream.map(resultOfStep);
-  const prompt = promptFor({ ...context, priors, edited: approval?.editedInput ?? null });
+  const upstream = context.upstream.map(resultOfStep);
+  const prompt = promptFor({ ...context, upstream, edited: approval?.editedInput ?? null });
   prompt.notes.forEach((note) => {
     log.warn(note, placeOf(context));
   });
@@ -107,7 +107,7 @@ function requestOf(context: PromptedContext, prompt: AgentPrompt): ModelRequest 
       agentDescription: agent.description,
       designName: design.name,
       designDescription: design.description,
-      priors: upstream.map(resultOfStep),
+      upstream: upstream.map(resultOfStep),
       ...(outputSchema === null ? {} : { outputSchema }),
     },
     ...(outputSchema === null ? {} : { answer: { name: 'answer', schema: { ...outputSchema } } }),

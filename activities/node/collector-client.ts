@@ -10,19 +10,19 @@ import { isPrivateUrl } from '../../domain/private-addresses.js';
 import { joinChunks } from '../../domain/text-chunks.js';
 import {
   CallFailed,
-  doorTo,
+  createSend,
   failedBy,
   type Attempt,
   type CollectOutcome,
-  type Door,
-  type DoorOptions,
+  type Send,
+  type CollectorAddress,
 } from './collector-requests.js';
 
 export type { CollectOutcome } from './collector-requests.js';
 
 export interface Collector {
   /**
-   * Whether somebody takes connections at the collector's address; nothing is asked of it.
+   * Whether a server takes connections at the collector's address; nothing is asked of it.
    *
    * @throws `cancelled` when `signal` aborts
    */
@@ -30,18 +30,18 @@ export interface Collector {
   /**
    * Collects one page; a private address is blocked without asking.
    *
-   * @param order `attempts` bounds how often what may pass is tried (0 and 1 mean once).
+   * @param request `attempts` bounds how often what may pass is tried (0 and 1 mean once).
    * @throws `cancelled` when `signal` aborts; every other outcome is data.
    */
-  collect(order: CollectOrder, signal: AbortSignal): Promise<CollectOutcome>;
+  collect(request: CollectRequest, signal: AbortSignal): Promise<CollectOutcome>;
 }
 
-export interface CollectOrder {
+export interface CollectRequest {
   readonly url: string;
   readonly attempts: number;
 }
 
-export interface CollectorOptions extends DoorOptions {
+export interface CollectorOptions extends CollectorAddress {
   /** Private hosts that the collector has leave to read; default: none. */
   readonly allowed?: readonly AllowedAddress[];
   /** After the first failed attempt; doubled after each further one, at most 30 s. */
@@ -62,7 +62,7 @@ export function createCollector(options: CollectorOptions): Collector {
         return { kind: 'problem', problem: { kind: 'blocked', reason: 'private address' } };
       }
       for (let attempt = 1; ; attempt += 1) {
-        const { outcome, retryAfterMs } = await collectOnce(url, doorTo(options, signal));
+        const { outcome, retryAfterMs } = await collectOnce(url, createSend(options, signal));
         if (!mayPass(outcome) || attempt >= attempts) {
           return outcome;
         }
@@ -153,9 +153,9 @@ const Data = z
   });
 
 /** The four calls of one collection; a call's problem ends it. */
-async function collectOnce(url: string, ask: Door): Promise<Attempt> {
+async function collectOnce(url: string, send: Send): Promise<Attempt> {
   try {
-    return { outcome: { kind: 'collected', page: await pageAt(url, ask) }, retryAfterMs: 0 };
+    return { outcome: { kind: 'collected', page: await pageAt(url, send) }, retryAfterMs: 0 };
   } catch (error) {
     if (error instanceof CallFailed) {
       return error;
@@ -169,25 +169,25 @@ function sourceTypeOf(url: string): 'web' | 'file' {
   return /\.pdf$/i.test(new URL(url).pathname) ? 'file' : 'web';
 }
 
-async function pageAt(url: string, ask: Door): Promise<CollectedPage> {
+async function pageAt(url: string, send: Send): Promise<CollectedPage> {
   const { id } = await refusedBy(
     { status: 422, refusal: 'refused-address' },
-    ask(Created, { path: '', body: { url, source_type: sourceTypeOf(url) } }),
+    send(Created, { path: '', body: { url, source_type: sourceTypeOf(url) } }),
   );
-  const place = `/${encodeURIComponent(id)}`;
-  const { status, reason } = await ask(Compliance, { path: `${place}/compliance` });
+  const collection = `/${encodeURIComponent(id)}`;
+  const { status, reason } = await send(Compliance, { path: `${collection}/compliance` });
   if (status === 'blocked') {
     throw failedBy({ kind: 'blocked', reason });
   }
   const crawled = await refusedBy(
     { status: 403, refusal: 'disallowed-by-robots' },
-    ask(Crawled, { path: `${place}/collect`, body: null }),
+    send(Crawled, { path: `${collection}/collect`, body: null }),
   );
   if (crawled.status === 'failed' || crawled.status === 'blocked') {
     const kind = isRefusedCrawlError(crawled.reason) ? 'blocked' : crawled.status;
     throw failedBy({ kind, reason: crawled.reason });
   }
-  const { items, text } = await ask(Data, { path: `${place}/data` });
+  const { items, text } = await send(Data, { path: `${collection}/data` });
   return { url, items, text };
 }
 

@@ -1,4 +1,4 @@
-/** One question to the data-collector service, and what its answer or its silence means. */
+/** One request to the data-collector service, and what its answer or its silence means. */
 import { z } from 'zod';
 import type { CollectedPage, CollectorProblem } from '../../domain/collector-texts.js';
 import { DomainError } from '../../domain/errors.js';
@@ -10,10 +10,10 @@ import { logScope, outgoingSpan } from '../../telemetry/log-scope.js';
 export type CollectOutcome =
   | { readonly kind: 'collected'; readonly page: CollectedPage }
   | { readonly kind: 'problem'; readonly problem: CollectorProblem }
-  /** Nobody listens at the collector's address. */
+  /** No server listens at the collector's address. */
   | { readonly kind: 'unreachable' };
 
-export interface DoorOptions {
+export interface CollectorAddress {
   /** `DATA_COLLECTOR_URL` */
   readonly baseUrl: string;
   /** `COLLECTOR_SECRET`; absent or null: the collector asks for none. */
@@ -47,35 +47,38 @@ export function failedBy(problem: CollectorProblem, retryAfterMs = 0): CallFaile
   return new CallFailed({ kind: 'problem', problem }, retryAfterMs);
 }
 
-export interface Question {
+export interface CollectorRequest {
   /** Below `/api/v1/collections`. */
   readonly path: string;
   /** Absent: GET. null: POST without a body. */
   readonly body?: object | null;
 }
 
-/** Asks one question. @throws CallFailed, `cancelled` */
-export type Door = <T>(schema: z.ZodType<T>, question: Question) => Promise<T>;
+/** Sends one request. @throws CallFailed, `cancelled` */
+export type Send = <T>(schema: z.ZodType<T>, request: CollectorRequest) => Promise<T>;
 
-export function doorTo(
-  { baseUrl, secret = null, timeoutMs = TIMEOUT_MS }: DoorOptions,
+export function createSend(
+  { baseUrl, secret = null, timeoutMs = TIMEOUT_MS }: CollectorAddress,
   cancel: AbortSignal,
-): Door {
+): Send {
   const root = `${withoutTrailingSlashes(baseUrl)}/api/v1/collections`;
   const credentials = secret === null ? {} : { authorization: `Bearer ${secret}` };
-  return async (schema, question) => {
+  return async (schema, { path, body }) => {
     const signal = AbortSignal.any([cancel, AbortSignal.timeout(timeoutMs)]);
-    const request = { ...requestOf(question, credentials), signal };
-    const text = await answerOf(`${root}${question.path}`, request).catch((error: unknown) => {
-      throw meaningOf(error, cancel);
+    const init = { ...toRequestInit(body, credentials), signal };
+    const text = await fetchText(`${root}${path}`, init).catch((error: unknown) => {
+      throw toFailure(error, cancel);
     });
-    return readAnswer(schema, text);
+    return parseAnswer(schema, text);
   };
 }
 
-function requestOf({ body }: Question, credentials: Record<string, string>): RequestInit {
+function toRequestInit(
+  body: CollectorRequest['body'],
+  credentials: Record<string, string>,
+): RequestInit {
   const redirect = 'manual'; // the collector has no reason to send us elsewhere
-  const headers = { ...credentials, ...causeHeaders() };
+  const headers = { ...credentials, ...traceHeaders() };
   if (body === undefined) {
     return { method: 'GET', redirect, headers };
   }
@@ -89,8 +92,8 @@ function requestOf({ body }: Question, credentials: Record<string, string>): Req
       };
 }
 
-/** So that the collector's log lines name what has caused them. */
-function causeHeaders(): Record<string, string> {
+/** So that the collector's log lines belong to the same trace. */
+function traceHeaders(): Record<string, string> {
   const { requestId } = logScope();
   const span = outgoingSpan();
   return requestId === undefined || span === null
@@ -98,7 +101,7 @@ function causeHeaders(): Record<string, string> {
     : { 'x-request-id': requestId, traceparent: traceparentOf(span) };
 }
 
-async function answerOf(address: string, request: RequestInit): Promise<string> {
+async function fetchText(address: string, request: RequestInit): Promise<string> {
   const response = await fetch(address, request);
   if (!response.ok) {
     await response.body?.cancel();
@@ -119,7 +122,7 @@ async function answerOf(address: string, request: RequestInit): Promise<string> 
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function meaningOf(error: unknown, cancel: AbortSignal): Error {
+function toFailure(error: unknown, cancel: AbortSignal): Error {
   if (cancel.aborted) {
     return new DomainError('cancelled', 'collection cancelled');
   }
@@ -131,15 +134,15 @@ function meaningOf(error: unknown, cancel: AbortSignal): Error {
   return isTimeout ? failedBy({ kind: 'timeout' }) : new CallFailed({ kind: 'unreachable' });
 }
 
-function readAnswer<T>(schema: z.ZodType<T>, text: string): T {
-  const parsed = schema.safeParse(jsonOf(text));
+function parseAnswer<T>(schema: z.ZodType<T>, text: string): T {
+  const parsed = schema.safeParse(parseJson(text));
   if (!parsed.success) {
     throw failedBy({ kind: 'unreadable' });
   }
   return parsed.data;
 }
 
-function jsonOf(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(toStorableJson(text)); // a page may hold anything
   } catch {

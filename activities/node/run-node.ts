@@ -76,22 +76,6 @@ async function runNode(deps: RunningDeps, call: NodeCall): Promise<NodeResult> {
   return resultOrFailure(step);
 }
 
-/** @throws the failed agent's failure, on every attempt in the same way */
-function resultOrFailure(step: AgentStep): NodeResult {
-  const result = toNodeResult(step);
-  if (step.status === 'success') {
-    return result;
-  }
-  const { pipelineId, node, errorCode } = step;
-  log.warn('agent failed', { pipelineId, node, errorCode });
-  const code = errorCode ?? 'internal';
-  const asked = askedSoFar();
-  throw ApplicationFailure.nonRetryable(adviceOf(code), code, {
-    ...result,
-    ...(asked.length === 0 ? {} : { asked }),
-  });
-}
-
 /**
  * Stores another run's answer as this run's own: nothing is asked, nothing is paid, and conditions
  * see what they saw then.
@@ -161,5 +145,21 @@ function showStart(openLive: OpenLiveWriter, { call, agent }: NodeContext): Live
       attempt: Context.current().info.attempt,
       ...(conversationId === null ? {} : { conversation_id: conversationId }),
     },
+  });
+}
+
+/** @throws the failed agent's failure, on every attempt in the same way */
+function resultOrFailure(step: AgentStep): NodeResult {
+  const result = toNodeResult(step);
+  if (step.status === 'success') {
+    return result;
+  }
+  const { pipelineId, node, errorCode } = step;
+  log.warn('agent failed', { pipelineId, node, errorCode });
+  const code = errorCode ?? 'internal';
+  const asked = askedSoFar();
+  throw ApplicationFailure.nonRetryable(adviceOf(code), code, {
+    ...result,
+    ...(asked.length === 0 ? {} : { asked }),
   });
 }

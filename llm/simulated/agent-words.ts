@@ -7,7 +7,7 @@ export interface AgentWords {
   readonly findingsTitle: (agent: string) => string;
   readonly finding: (source: string) => string;
   readonly fromDescription: (description: string) => string;
-  readonly pattern: (design: string, priors: number) => string;
+  readonly pattern: (design: string, upstream: number) => string;
   readonly checksTitle: (design: string) => string;
   readonly checks: readonly string[];
   readonly pass: (outputs: number) => string;
@@ -21,7 +21,7 @@ export interface AgentWords {
   readonly keyFindingsTitle: string;
   readonly recommendationsTitle: string;
   readonly recommendations: readonly string[];
-  readonly done: (design: string, priors: number) => string;
+  readonly done: (design: string, upstream: number) => string;
 }
 
 const EN: AgentWords = {
@@ -36,10 +36,10 @@ const EN: AgentWords = {
   findingsTitle: (agent) => `Findings of ${agent}`,
   finding: (source) => `Based on ${source}`,
   fromDescription: (description) => `the description of the design: ${description}`,
-  pattern: (design, priors) =>
-    priors === 0
+  pattern: (design, upstream) =>
+    upstream === 0
       ? `Pattern: for ${design}, there is no earlier output to compare with.`
-      : `Pattern: for ${design}, nothing contradicts what ${counted(priors, 'earlier output')} showed.`,
+      : `Pattern: for ${design}, nothing contradicts what ${counted(upstream, 'earlier output')} showed.`,
   checksTitle: (design) => `Checks for ${design}`,
   checks: ['Completeness', 'Accuracy', 'Evidence', 'Form of the output'],
   pass: (outputs) => `pass, ${counted(outputs, 'output')} looked at`,
@@ -57,8 +57,8 @@ const EN: AgentWords = {
     'Run the same design with a registered model key to get real findings.',
     'Check the findings against the sources before acting on them.',
   ],
-  done: (design, priors) =>
-    `Done for ${design}, with ${counted(priors, 'earlier output')} at hand.`,
+  done: (design, upstream) =>
+    `Done for ${design}, with ${counted(upstream, 'earlier output')} at hand.`,
 };
 
 function counted(count: number, thing: string): string {
@@ -77,10 +77,10 @@ const KO: AgentWords = {
   findingsTitle: (agent) => `${agent}의 분석 결과`,
   finding: (source) => `근거: ${source}`,
   fromDescription: (description) => `설계 설명: ${description}`,
-  pattern: (design, priors) =>
-    priors === 0
+  pattern: (design, upstream) =>
+    upstream === 0
       ? `패턴: ${design}에는 비교할 앞선 결과가 없어요.`
-      : `패턴: ${design}에서 앞선 결과 ${priors}개가 같은 방향을 가리키고, 모순은 없어요.`,
+      : `패턴: ${design}에서 앞선 결과 ${upstream}개가 같은 방향을 가리키고, 모순은 없어요.`,
   checksTitle: (design) => `${design} 검증 목록`,
   checks: ['완전성', '정확성', '근거', '출력 형식'],
   pass: (outputs) => `통과, 결과 ${outputs}개 확인`,
@@ -97,7 +97,7 @@ const KO: AgentWords = {
     '실제 결과를 얻으려면 모델 키를 등록하고 같은 설계를 다시 실행하세요.',
     '결과를 활용하기 전에 출처와 대조해 보세요.',
   ],
-  done: (design, priors) => `${design} 작업을 마쳤어요. 앞선 결과 ${priors}개를 참고했어요.`,
+  done: (design, upstream) => `${design} 작업을 마쳤어요. 앞선 결과 ${upstream}개를 참고했어요.`,
 };
 
 export const AGENT_WORDS: Readonly<Record<Language, AgentWords>> = { en: EN, ko: KO };

@@ -45,18 +45,18 @@ function writeFindings(purpose: PurposeOf<'agent'>, words: AgentWords) {
     `## ${words.findingsTitle(purpose.agentName)}`,
     words.goal(purpose.agentDescription),
     ...numbered(basis.map((source) => words.finding(source))),
-    words.pattern(purpose.designName, purpose.priors.length),
+    words.pattern(purpose.designName, purpose.upstream.length),
   ];
 }
 
-function writeChecks({ designName, priors }: PurposeOf<'agent'>, words: AgentWords) {
-  const answered = priors.filter(({ status }) => status === 'success');
+function writeChecks({ designName, upstream }: PurposeOf<'agent'>, words: AgentWords) {
+  const answered = upstream.filter(({ status }) => status === 'success');
   return [
     `## ${words.checksTitle(designName)}`,
     ...words.checks.map(
       (check) => `- [${answered.length > 0 ? 'x' : ' '}] ${check}: ${verdict(answered, words)}`,
     ),
-    ...priors
+    ...upstream
       .filter(({ status }) => status === 'failed')
       .map(({ agent_name }) => `- [ ] ${words.missing(agent_name)}`),
   ];
@@ -98,7 +98,7 @@ function writeCustom(purpose: PurposeOf<'agent'>, words: AgentWords) {
   return [
     `## ${purpose.agentName}`,
     words.goal(purpose.agentDescription),
-    words.done(purpose.designName, purpose.priors.length),
+    words.done(purpose.designName, purpose.upstream.length),
     ...quotesOf(purpose).map((quote) => `- ${quote}`),
   ];
 }
@@ -106,8 +106,8 @@ function writeCustom(purpose: PurposeOf<'agent'>, words: AgentWords) {
 const QUOTE_CHARACTERS = 120;
 
 /** One line per earlier output, without its own note, headings and marks. */
-function quotesOf({ priors, language }: PurposeOf<'agent'>): readonly string[] {
-  return priors
+function quotesOf({ upstream, language }: PurposeOf<'agent'>): readonly string[] {
+  return upstream
     .filter(({ status }) => status === 'success')
     .map((prior) => `${prior.agent_name} (${prior.role}): ${quoteOf(prior.content, language)}`);
 }

@@ -219,9 +219,9 @@ describe('prompts', () => {
       custom_prompt: 'Sum it up.',
       output_schema: { type: 'object' },
     });
-    const priors = await listResults(db, pipelineId);
+    const upstream = await listResults(db, pipelineId);
     const { messages } = promptFor({
-      ...{ kind: 'custom', agent, priors, language: 'en' },
+      ...{ kind: 'custom', agent, upstream, language: 'en' },
       design: designOf([agent]),
     });
     const first = `${pipelineId}:two:0`;

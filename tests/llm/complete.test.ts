@@ -164,7 +164,7 @@ describe('a custom agent with long outputs before it', () => {
       error: null,
     } as const;
     const work = { kind: 'custom', agent, design: designOf([agent]), language: 'en' } as const;
-    const { messages, within } = promptFor({ ...work, priors: [prior] });
+    const { messages, within } = promptFor({ ...work, upstream: [prior] });
     return { messages, messagesWithin: within };
   }
 

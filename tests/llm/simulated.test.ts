@@ -222,7 +222,7 @@ const PRIOR: AgentResult = {
 const NODES = ['collector', 'analyzer', 'validator', 'synthesizer', 'reporter', 'custom'] as const;
 
 describe.each(['ko', 'en'] as const)('in %s', (language) => {
-  const agent = (node: (typeof NODES)[number], priors = [PRIOR]): Purpose => ({
+  const agent = (node: (typeof NODES)[number], upstream = [PRIOR]): Purpose => ({
     kind: 'agent',
     language,
     node,
@@ -230,7 +230,7 @@ describe.each(['ko', 'en'] as const)('in %s', (language) => {
     agentDescription: 'counts the stars',
     designName: 'Star Design',
     designDescription: 'finds out what people like',
-    priors,
+    upstream,
   });
 
   test.each(NODES)('the %s node writes its own text, labelled as simulated', async (node) => {
@@ -282,7 +282,7 @@ test('a text is cut at the token limit, as a model would', async () => {
       agentDescription: 'b',
       designName: 'c',
       designDescription: 'd',
-      priors: [],
+      upstream: [],
     },
     10,
   );

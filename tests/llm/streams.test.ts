@@ -165,7 +165,7 @@ test('the simulated provider answers in lines, at once', async () => {
         agentDescription: 'writes',
         designName: 'A design',
         designDescription: 'about something',
-        priors: [],
+        upstream: [],
       },
     },
     {

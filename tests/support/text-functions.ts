@@ -212,7 +212,7 @@ function promptsFor(text: string): unknown {
   const [agent] = design?.agents ?? [];
   return design === undefined || agent === undefined
     ? null
-    : promptFor({ kind: 'custom', design, agent, priors: [], edited: text, language: 'en' });
+    : promptFor({ kind: 'custom', design, agent, upstream: [], edited: text, language: 'en' });
 }
 
 function promptInput(text: string) {
