@@ -1,7 +1,8 @@
 import { sql, type RawBuilder } from 'kysely';
 import { timestampOf, type StoredEvent, type StreamEvent } from '../domain/events.js';
-import type { ConversationId, StreamId } from '../domain/ids.js';
+import type { ConversationId, PipelineId, StreamId } from '../domain/ids.js';
 import type { Db, Tx } from './connect.js';
+import { createStatement } from './statements.js';
 
 export interface EventStep {
   /** Which step of the turn or run stores it; a step stores its event once. */
@@ -27,11 +28,14 @@ export async function appendEvents(tx: Tx, entry: EventEntry): Promise<readonly 
   if (entry.steps.length === 0) {
     return [];
   }
-  const stored = await sql<EventRow>`
-    with ${appending(entry)}
-    select * from known union all select * from added`.execute(tx);
-  return storedEventsOf(stored.rows, entry.steps);
+  return storedEventsOf(await appendStatement(tx, toAppendValues(entry)), entry.steps);
 }
+
+const appendStatement = createStatement<AppendValues, EventRow>(
+  (value) => sql`
+    with ${appendingParts(value)}
+    select * from known union all select * from added`,
+);
 
 /** One stored event per step, in the order of `steps`. */
 export function storedEventsOf(
@@ -118,29 +122,52 @@ export interface EventRow {
  * Parts of a statement that append events: `known` are the rows of steps that are stored already,
  * `added` those of the others. A statement of one part each is what every turn waits for.
  *
- * @param onlyIf whether anything is to be added at all
+ * @param onlyIf whether anything is added at all
  */
-export function appending(
-  { streamId, conversationId, steps }: EventEntry,
+export function appending(entry: EventEntry, onlyIf?: RawBuilder<unknown>) {
+  const values = toAppendValues(entry);
+  return appendingParts((name) => sql`${values[name]}`, onlyIf);
+}
+
+export interface AppendValues {
+  readonly streamId: StreamId;
+  readonly conversationId: ConversationId | null;
+  /** Of a stream without a conversation. */
+  readonly streamPipelineId: PipelineId | null;
+  readonly stepKeys: readonly string[];
+  /** JSON */
+  readonly events: readonly string[];
+}
+
+export function toAppendValues({ streamId, conversationId, steps }: EventEntry): AppendValues {
+  return {
+    streamId,
+    conversationId,
+    streamPipelineId: conversationId === null ? streamId : null,
+    stepKeys: steps.map(({ stepKey }) => stepKey),
+    events: steps.map(({ event }) => JSON.stringify(event)),
+  };
+}
+
+/** The same for a statement whose text is made once. */
+export function appendingParts(
+  value: (name: keyof AppendValues) => RawBuilder<unknown>,
   onlyIf: RawBuilder<unknown> = sql`true`,
 ) {
-  const pipelineId = conversationId === null ? streamId : null;
-  const stepKeys = steps.map(({ stepKey }) => stepKey);
-  const events = steps.map(({ event }) => JSON.stringify(event));
   return sql`
     known as (
       select seq, step_key, event, conversation_id, created_at from stream_events
-      where stream_id = ${streamId}::uuid and step_key = any(${stepKeys}::text[])
+      where stream_id = ${value('streamId')}::uuid and step_key = any(${value('stepKeys')}::text[])
     ),
     missing as (
       select step_key, event, row_number() over (order by place) as place
-      from unnest(${stepKeys}::text[], ${events}::json[]) with ordinality
+      from unnest(${value('stepKeys')}::text[], ${value('events')}::json[]) with ordinality
         as step (step_key, event, place)
       where step_key not in (select step_key from known) and ${onlyIf}
     ),
     counted as (
       insert into streams as stream (id, last_seq, conversation_id, pipeline_id)
-      select ${streamId}::uuid, count(*), ${conversationId}::uuid, ${pipelineId}::uuid
+      select ${value('streamId')}::uuid, count(*), ${value('conversationId')}::uuid, ${value('streamPipelineId')}::uuid
       from missing having count(*) > 0
       on conflict (id) do update set last_seq = stream.last_seq + excluded.last_seq,
         conversation_id = excluded.conversation_id, pipeline_id = excluded.pipeline_id
@@ -148,7 +175,7 @@ export function appending(
     ),
     added as (
       insert into stream_events (stream_id, conversation_id, seq, step_key, event, created_at)
-      select ${streamId}::uuid, ${conversationId}::uuid, seq_before + place, step_key, event,
+      select ${value('streamId')}::uuid, ${value('conversationId')}::uuid, seq_before + place, step_key, event,
         clock_timestamp() -- now() is the start of the transaction
       from counted, missing order by place
       returning seq, step_key, event, conversation_id, created_at

@@ -6,6 +6,7 @@ import { OUTPUT_COLUMNS, type UpstreamOutput } from './agent-steps.js';
 import type { Db } from './connect.js';
 import { readable } from './pipelines.js';
 import type { PipelineExecutionsTable } from './schema.js';
+import { createStatement } from './statements.js';
 
 export type { UpstreamOutput } from './agent-steps.js';
 
@@ -30,24 +31,32 @@ export async function readNodeRecords(
   db: Db,
   { pipelineId, stepId }: { readonly pipelineId: PipelineId; readonly stepId: StepId },
 ): Promise<NodeRecords | null> {
-  const row = await db
-    .selectFrom('pipelineExecutions')
-    .selectAll()
-    .select([
-      sql<boolean>`exists (select from agent_steps where id = ${stepId})`.as('hasEnded'),
-      sql<readonly StepId[]>`array(
-        select step_id from model_replies where step_id = any(${nodeStepIds(stepId)}::text[])
-      )`.as('repliedSteps'),
-      sql<readonly UpstreamOutput[]>`(
-        select coalesce(json_agg(json_build_object(${OUTPUT_FIELDS}) order by seq), '[]')
-        from agent_steps where pipeline_id = pipeline_executions.id and seq is not null
-      )`.as('ended'),
-    ])
-    .where('id', '=', pipelineId)
-    .executeTakeFirst();
+  const [row] = await readStatement(db, { pipelineId, stepId, stepIds: nodeStepIds(stepId) });
   if (row === undefined) {
     return null;
   }
   const { ended, hasEnded, repliedSteps, ...run } = row;
   return { run: readable(run), ended, hasEnded, repliedSteps };
 }
+
+interface ReadValues {
+  readonly pipelineId: PipelineId;
+  readonly stepId: StepId;
+  readonly stepIds: readonly StepId[];
+}
+
+type ReadRow = NodeRecords['run'] & Omit<NodeRecords, 'run'>;
+
+const readStatement = createStatement<ReadValues, ReadRow>(
+  (value) => sql`
+    select run.*,
+      exists (select from agent_steps where id = ${value('stepId')}) as has_ended,
+      array(
+        select step_id from model_replies where step_id = any(${value('stepIds')}::text[])
+      ) as replied_steps,
+      (
+        select coalesce(json_agg(json_build_object(${OUTPUT_FIELDS}) order by seq), '[]')
+        from agent_steps where pipeline_id = run.id and seq is not null
+      ) as ended
+    from pipeline_executions as run where id = ${value('pipelineId')}::uuid`,
+);
