@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Db } from '../../db/connect.js';
 import { createLedger, readDay, sweepStaleReservations } from '../../db/costs.js';
+import { readServerKeyDay } from '../../db/server-key-days.js';
 import type { CallEstimate, Charge, Ledger } from '../../domain/costs.js';
 import type { ModelReply } from '../../domain/models.js';
 import type { Role } from '../../domain/permissions.js';
@@ -66,6 +67,15 @@ test('of hundreds of reservations at once, of as many accounts, none passes the 
   expect(await dayOf()).toEqual({ day: 1.1, ledger: 1.1 });
   const spent = await Promise.all(charges.map(({ userId }) => readDay(db, userId, TODAY)));
   expect(spent.filter((usd) => usd !== '0')).toHaveLength(100); // a refused one pays nothing
+});
+
+test('the day is read for the keys that have paid today', async () => {
+  await ledgerOf(null).reserve(await newCharge(), estimateOf());
+  const days = await readServerKeyDay(db, NOON);
+  expect(days.map(({ provider, totalCost }) => [provider, Number(totalCost)])).toEqual([
+    ['openai', 0.011],
+  ]);
+  expect(await readServerKeyDay(db, new Date('2026-12-01T00:00:00Z'))).toEqual([]);
 });
 
 test('what settles below its reservation, or is released, makes room', async () => {

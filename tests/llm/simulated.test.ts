@@ -253,6 +253,19 @@ describe.each(['ko', 'en'] as const)('in %s', (language) => {
     },
   );
 
+  test.each(NODES)('the %s node does not repeat what the user has asked for', async (node) => {
+    const [own] = await designsOf('Compare "the stars" on the web', language);
+    const { description: designDescription = '', agents = [] } = own ?? {};
+    const agentDescription = agents.at(-1)?.description ?? '';
+    expect(designDescription).toContain('the stars');
+    const { content } = await ask({
+      ...agent(node, []),
+      designDescription,
+      agentDescription,
+    } as Purpose);
+    expect(content).not.toContain('the stars');
+  });
+
   test('the reporter writes Markdown with its three sections', async () => {
     const { content } = await ask(agent('reporter'));
     expect(content).toMatch(/^# /m);
