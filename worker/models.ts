@@ -9,11 +9,11 @@ import type { SecretBox } from '../db/secret-box.js';
 import type { Ledger } from '../domain/costs.js';
 import type { UserId } from '../domain/ids.js';
 import { VENDORS, type ProviderName } from '../domain/models.js';
-import { createAnthropic } from '../llm/anthropic.js';
-import { createGoogle } from '../llm/google.js';
-import { createKeyCache, type KeyCache } from '../llm/key-cache.js';
+import { createAnthropic } from '../llm/providers/anthropic.js';
+import { createGoogle } from '../llm/providers/google.js';
+import { createKeyCache, type KeyCache } from '../llm/billing/key-cache.js';
 import type { PayingKey, Provider } from '../llm/model.js';
-import { createOpenAi } from '../llm/openai.js';
+import { createOpenAi } from '../llm/providers/openai.js';
 import { createModels, type KeyNotes, type Models } from '../llm/routing/complete.js';
 import { createGuard } from '../llm/routing/guard.js';
 import { ModelsFileError, readModelsFile } from '../llm/routing/models-file.js';
@@ -22,8 +22,8 @@ import {
   createModelCatalog,
   type ModelCatalog,
 } from '../llm/routing/model-catalog.js';
-import { createSimulated } from '../llm/simulated/simulated.js';
-import { traceProvider, type TracedOptions } from '../llm/traced.js';
+import { createSimulated } from '../llm/providers/simulated/simulated.js';
+import { traceProvider, type TracedOptions } from '../llm/providers/traced.js';
 import type { Logger } from '../telemetry/logger.js';
 import { createModelMetrics } from '../telemetry/model-metrics.js';
 

@@ -8,7 +8,7 @@ import type { ChargedReply, ModelReply } from '../../domain/models.js';
 import type { ModelMetrics } from '../metrics.js';
 import type { ModelCall, ModelRequest, ProviderReply } from '../model.js';
 import type { Candidate } from '../routing/candidates.js';
-import { ModelCallError, type Billing } from '../vendor-errors.js';
+import { ModelCallError, type Billing } from '../providers/vendor-errors.js';
 import { writeToLedger, type LedgerWriteDeps } from './ledger-writes.js';
 import { promptTokensBound } from './token-estimate.js';
 

@@ -11,7 +11,7 @@ import { noteAsked } from '../attempt-scope.js';
 import { getBilling } from '../billing/billing-context.js';
 import { CallBooking, type BookingDeps } from '../billing/call-booking.js';
 import type { ModelRequest, PayingKey, ProviderReply, TakeText } from '../model.js';
-import { ModelCallError, isRetryable } from '../vendor-errors.js';
+import { ModelCallError, isRetryable } from '../providers/vendor-errors.js';
 import { listCandidates, type Candidate, type CandidateDeps } from './candidates.js';
 import { ANSWERED, toCallOutcome, type Guard } from './guard.js';
 

@@ -14,7 +14,7 @@ import { DomainError } from '../../domain/errors.js';
 import { VENDORS, type Vendor } from '../../domain/models.js';
 import { silentMetrics, type HoldReason, type ModelMetrics } from '../metrics.js';
 import type { PayingKey } from '../model.js';
-import { ModelCallError, isRetryable } from '../vendor-errors.js';
+import { ModelCallError, isRetryable } from '../providers/vendor-errors.js';
 import {
   ACQUIRE,
   ACQUIRED,

@@ -4,7 +4,7 @@ import { INTENT_ANSWER, IntentAnswer } from '../../activities/answers/intent.js'
 import { intentByRules } from '../../domain/intents.js';
 import { designsByRules } from '../../domain/design-rules.js';
 import type { AnswerSchema, Provider, Purpose } from '../../llm/model.js';
-import { createSimulated } from '../../llm/simulated/simulated.js';
+import { createSimulated } from '../../llm/providers/simulated/simulated.js';
 import { createProviders } from '../support/vendors/providers.js';
 import { startStandInVendors, type StandInVendors } from '../support/vendors/server.js';
 

@@ -9,7 +9,7 @@ import type { ModelRequest, PayingKey, Provider, ProviderReply } from '../../llm
 import { createModels } from '../../llm/routing/complete.js';
 import { UNKNOWN, type CallOutcome, type Guard, type Permit } from '../../llm/routing/guard.js';
 import { createModelCatalog } from '../../llm/routing/model-catalog.js';
-import { ModelCallError } from '../../llm/vendor-errors.js';
+import { ModelCallError } from '../../llm/providers/vendor-errors.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { createModelMetrics } from '../../telemetry/model-metrics.js';
 import { fakeLedger } from './fake-ledger.js';

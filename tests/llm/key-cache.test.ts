@@ -1,4 +1,4 @@
-import { createKeyCache } from '../../llm/key-cache.js';
+import { createKeyCache } from '../../llm/billing/key-cache.js';
 import type { PayingKey } from '../../llm/model.js';
 
 const KEY: PayingKey = { provider: 'openai', apiKey: 'sk-1', keyId: '1' };

@@ -1,4 +1,4 @@
-import { withParticle } from '../../llm/simulated/particles.js';
+import { withParticle } from '../../llm/providers/simulated/particles.js';
 
 test.each([
   ['분석', '을/를', '분석을'],

@@ -5,8 +5,8 @@ import { checkGraph } from '../../domain/pipeline.js';
 import type { AgentResult } from '../../domain/results.js';
 import { findInjection } from '../../domain/sanitizer.js';
 import type { Purpose } from '../../llm/model.js';
-import { createSimulated } from '../../llm/simulated/simulated.js';
-import { SIMULATED_NOTE } from '../../llm/simulated/purposes.js';
+import { createSimulated } from '../../llm/providers/simulated/simulated.js';
+import { SIMULATED_NOTE } from '../../llm/providers/simulated/purposes.js';
 
 const simulated = createSimulated();
 

@@ -1,8 +1,8 @@
 /** Replies that come as streams: the same replies, failures and bills as without. */
 import { VENDORS, type Vendor } from '../../domain/models.js';
 import type { CallOptions, ModelCall, Provider } from '../../llm/model.js';
-import { createSimulated } from '../../llm/simulated/simulated.js';
-import { ModelCallError } from '../../llm/vendor-errors.js';
+import { createSimulated } from '../../llm/providers/simulated/simulated.js';
+import { ModelCallError } from '../../llm/providers/vendor-errors.js';
 import { createProviders } from '../support/vendors/providers.js';
 import { startStandInVendors, type StandInVendors } from '../support/vendors/server.js';
 

@@ -1,6 +1,6 @@
 import type { ModelReply, ProviderName } from '../../domain/models.js';
 import type { CallOptions, ModelCall, Provider } from '../../llm/model.js';
-import { traceProvider } from '../../llm/traced.js';
+import { traceProvider } from '../../llm/providers/traced.js';
 import type { Attributes, SpanSpec, Tracing } from '../../telemetry/tracing.js';
 
 const CALL: ModelCall = {

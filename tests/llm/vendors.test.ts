@@ -1,5 +1,5 @@
 import type { CallOptions, ModelCall, Provider } from '../../llm/model.js';
-import { ModelCallError } from '../../llm/vendor-errors.js';
+import { ModelCallError } from '../../llm/providers/vendor-errors.js';
 import { VENDORS, type Vendor } from '../../domain/models.js';
 import { DomainError } from '../../domain/errors.js';
 import { createProviders } from '../support/vendors/providers.js';
@@ -302,7 +302,7 @@ test("Google's bad key is told from a bad request", async () => {
 
 test('an error of ours passes unchanged', async () => {
   const ours = new DomainError('model-refused', 'ours');
-  const { modelErrorOf } = await import('../../llm/vendor-errors.js');
+  const { modelErrorOf } = await import('../../llm/providers/vendor-errors.js');
   expect(modelErrorOf('openai', ours)).toBe(ours);
 });
 
@@ -315,7 +315,7 @@ test.each([
   [{ 'retry-after': 'soon' }, undefined],
   [{}, undefined],
 ])('the headers %j mean %p seconds', async (headers, seconds) => {
-  const { retryAfterOfHeaders } = await import('../../llm/vendor-errors.js');
+  const { retryAfterOfHeaders } = await import('../../llm/providers/vendor-errors.js');
   const now = Date.parse('2026-11-23T00:00:00Z');
   expect(retryAfterOfHeaders(new Headers(headers as Record<string, string>), now)).toBe(seconds);
 });

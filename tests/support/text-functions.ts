@@ -72,7 +72,7 @@ import { spanIn } from '../../domain/traces.js';
 import { withoutTrailingSlashes } from '../../domain/trailing-slashes.js';
 import { findVendorByName } from '../../llm/routing/model-catalog.js';
 import { promptTokensBound } from '../../llm/billing/token-estimate.js';
-import { retryAfterOfHeaders } from '../../llm/vendor-errors.js';
+import { retryAfterOfHeaders } from '../../llm/providers/vendor-errors.js';
 import { maskFields, maskText, pathForLog } from '../../telemetry/masking.js';
 import { plain } from '../../workflows/markdown.js';
 import { anIntent, designsOf } from './growing-designs.js';

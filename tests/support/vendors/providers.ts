@@ -1,9 +1,9 @@
 /** All vendors' providers, against a stand-in. */
 import type { Vendor } from '../../../domain/models.js';
-import { createAnthropic } from '../../../llm/anthropic.js';
-import { createGoogle } from '../../../llm/google.js';
+import { createAnthropic } from '../../../llm/providers/anthropic.js';
+import { createGoogle } from '../../../llm/providers/google.js';
 import type { Provider } from '../../../llm/model.js';
-import { createOpenAi } from '../../../llm/openai.js';
+import { createOpenAi } from '../../../llm/providers/openai.js';
 import type { StandInVendors } from './server.js';
 
 type Addresses = Pick<StandInVendors, 'openAiUrl' | 'anthropicUrl' | 'googleUrl'>;

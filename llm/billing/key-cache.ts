@@ -1,5 +1,5 @@
-import type { UserId } from '../domain/ids.js';
-import type { PayingKey } from './model.js';
+import type { UserId } from '../../domain/ids.js';
+import type { PayingKey } from '../model.js';
 
 /** Source: contract, pipeline §6.5. */
 const LIFETIME_MS = 300_000;

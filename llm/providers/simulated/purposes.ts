@@ -1,5 +1,5 @@
-import type { Language } from '../../domain/languages.js';
-import type { Purpose } from '../model.js';
+import type { Language } from '../../../domain/languages.js';
+import type { Purpose } from '../../model.js';
 
 export type PurposeOf<Kind extends Purpose['kind']> = Extract<Purpose, { kind: Kind }>;
 

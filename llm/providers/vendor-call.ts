@@ -1,6 +1,6 @@
-import type { Vendor } from '../domain/models.js';
-import { withoutTrailingSlashes } from '../domain/trailing-slashes.js';
-import type { CallOptions, KeyCheck } from './model.js';
+import type { Vendor } from '../../domain/models.js';
+import { withoutTrailingSlashes } from '../../domain/trailing-slashes.js';
+import type { CallOptions, KeyCheck } from '../model.js';
 import { ModelCallError, modelErrorOf } from './vendor-errors.js';
 
 /** What fits into a header; anything else would look like a failure of the network. */

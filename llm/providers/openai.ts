@@ -2,7 +2,7 @@ import type OpenAI from 'openai';
 import type { ChatCompletionCreateParamsBase } from 'openai/resources/chat/completions';
 import { z } from 'zod';
 import { strictSchemaOf } from './answer-schema.js';
-import type { CallOptions, ModelCall, Provider, ProviderReply, TakeText } from './model.js';
+import type { CallOptions, ModelCall, Provider, ProviderReply, TakeText } from '../model.js';
 import { lastStated, listOf, type StatedUsage } from './provider-answer.js';
 import { readAnswer, toReplyIfEnded } from './provider-stream.js';
 import {

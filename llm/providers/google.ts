@@ -1,8 +1,8 @@
 import type { GenerateContentRequest, ResponseSchema } from '@google/generative-ai';
 import { z } from 'zod';
-import { withoutTrailingSlashes } from '../domain/trailing-slashes.js';
+import { withoutTrailingSlashes } from '../../domain/trailing-slashes.js';
 import { googleSchemaOf } from './answer-schema.js';
-import type { CallOptions, ModelCall, Provider, ProviderReply, TakeText } from './model.js';
+import type { CallOptions, ModelCall, Provider, ProviderReply, TakeText } from '../model.js';
 import { lastStated, listOf } from './provider-answer.js';
 import { readAnswer, toReplyIfEnded } from './provider-stream.js';
 import { MODELS_NAMED, callVendor, checkVendorKey, clamp } from './vendor-call.js';

@@ -2,7 +2,7 @@ import type Anthropic from '@anthropic-ai/sdk';
 import type { MessageCreateParamsBase } from '@anthropic-ai/sdk/resources/messages';
 import { z } from 'zod';
 import { strictSchemaOf } from './answer-schema.js';
-import type { CallOptions, ModelCall, Provider, ProviderReply, TakeText } from './model.js';
+import type { CallOptions, ModelCall, Provider, ProviderReply, TakeText } from '../model.js';
 import { lastStated, listOf } from './provider-answer.js';
 import { readAnswer, toReplyIfEnded } from './provider-stream.js';
 import { QUIET_SDK, baseUrlOf, callVendor, checkVendorKey, clamp } from './vendor-call.js';

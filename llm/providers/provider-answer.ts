@@ -3,9 +3,9 @@
  * their wire formats into a `ProviderAnswer`; here it becomes a reply or a failed attempt.
  */
 import { z } from 'zod';
-import type { Usage, Vendor } from '../domain/models.js';
-import { hasAnswer } from '../domain/thoughts.js';
-import type { ModelCall, ProviderReply } from './model.js';
+import type { Usage, Vendor } from '../../domain/models.js';
+import { hasAnswer } from '../../domain/thoughts.js';
+import type { ModelCall, ProviderReply } from '../model.js';
 import { ModelCallError } from './vendor-errors.js';
 
 /** One whole answer, as read from the wire. */

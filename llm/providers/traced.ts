@@ -3,12 +3,12 @@
  * generative AI. Source: github.com/open-telemetry/semantic-conventions, v1.37.0,
  * docs/gen-ai/gen-ai-spans.md.
  */
-import type { ModelReply, ProviderName } from '../domain/models.js';
-import { logScope } from '../telemetry/log-scope.js';
-import { maskText } from '../telemetry/logger.js';
-import type { Attributes, Tracing } from '../telemetry/tracing.js';
-import { billingContext } from './billing/billing-context.js';
-import type { ModelCall, Provider, ProviderReply } from './model.js';
+import type { ModelReply, ProviderName } from '../../domain/models.js';
+import { logScope } from '../../telemetry/log-scope.js';
+import { maskText } from '../../telemetry/logger.js';
+import type { Attributes, Tracing } from '../../telemetry/tracing.js';
+import { billingContext } from '../billing/billing-context.js';
+import type { ModelCall, Provider, ProviderReply } from '../model.js';
 
 export interface TracedOptions {
   readonly tracing: Tracing;

@@ -1,6 +1,6 @@
-import type { ModelReply } from '../../domain/models.js';
-import type { CallOptions, ModelCall, Provider } from '../model.js';
-import { SIMULATED_MODEL } from '../routing/model-catalog.js';
+import type { ModelReply } from '../../../domain/models.js';
+import type { CallOptions, ModelCall, Provider } from '../../model.js';
+import { SIMULATED_MODEL } from '../../routing/model-catalog.js';
 import { simulateAgent } from './agents.js';
 import { simulateCritiques } from './critiques.js';
 import { simulateDesigns } from './designs.js';
