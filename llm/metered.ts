@@ -1,1 +1,0 @@
-export type { CompleteOptions, Models } from './routing/complete.js';
