@@ -51,6 +51,7 @@ export interface ApprovalCall {
 
 export type Decision =
   | { readonly kind: 'approved' }
+  /** `receipt` is what histories of all releases call the rejected node's result. */
   | { readonly kind: 'rejected'; readonly receipt: NodeResult }
   /** The offer was none: nothing is decided. */
   | { readonly kind: 'ignored' };

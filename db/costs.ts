@@ -7,14 +7,20 @@
  */
 import { randomUUID } from 'node:crypto';
 import { sql, type RawBuilder } from 'kysely';
-import type { CallEstimate, Charge, Ledger, OverBudget, Reservation } from '../domain/costs.js';
+import type {
+  CallEstimate,
+  Charge,
+  Ledger,
+  OverBudget,
+  Reservation,
+  StepFailures,
+} from '../domain/costs.js';
 import { utcDay } from '../domain/days.js';
 import { DomainError } from '../domain/errors.js';
-import type { UserId } from '../domain/ids.js';
+import type { StepId, UserId } from '../domain/ids.js';
 import type { ChargedReply, ModelReply, ProviderName, Usage } from '../domain/models.js';
 import { dailyLimitUsd, ROLES } from '../domain/permissions.js';
 import { toStorableText } from '../domain/storable-text.js';
-import { offerOf } from './call-offer.js';
 import { keepingPrompt } from './call-prompts.js';
 import type { Db } from './connect.js';
 import {
@@ -25,7 +31,6 @@ import {
   movingServerDay,
 } from './server-key-days.js';
 import { findReply, replyOf, type ReplyRow } from './model-replies.js';
-import { failPass, readFailures } from './step-failures.js';
 import { repeatVictim } from './transactions.js';
 
 export interface LedgerLimits {
@@ -150,7 +155,7 @@ async function chargeCall(db: Db, order: CallOrder): Promise<ChargedCall> {
     ${lockingServerDay(estimate, { date, dailyUsd: serverKeyDailyUsd })},
     ${givingUpEarlierAttempts(order)},
     ${lockingRun(charge)},
-    ${offerOf(estimate)},
+    ${affordableTokens(estimate)},
     call as (
       insert into cost_ledger (
         id, step_id, run_id, attempt, call_number, user_id, pipeline_id, conversation_id, date,
@@ -162,7 +167,7 @@ async function chargeCall(db: Db, order: CallOrder): Promise<ChargedCall> {
         'reserved', prompt_cost + tokens * token_cost, prompt_cost + tokens * token_cost,
         ${estimate.inputUsdPerMillion}::numeric, ${estimate.outputUsdPerMillion}::numeric,
         tokens, ${isServerKey}, ${now}::timestamptz
-      from offer where tokens >= ${estimate.minTokens} and not exists (select from run_over)
+      from affordable where tokens >= ${estimate.minTokens} and not exists (select from run_over)
       on conflict on constraint uq_cost_ledger_call do nothing
       returning id, max_tokens, cost, user_id, pipeline_id, conversation_id
     ),
@@ -188,6 +193,36 @@ async function chargeCall(db: Db, order: CallOrder): Promise<ChargedCall> {
       isRunOver: false,
     }
   );
+}
+
+/**
+ * After `day` and `server_day`: the most tokens that both still afford; -1 where they do not even afford
+ * the prompt. What costs nothing always fits. `div` truncates exactly: a rounded quotient could overshoot.
+ */
+function affordableTokens(estimate: CallEstimate) {
+  const paying =
+    estimate.isServerKey === true
+      ? sql`day cross join server_day`
+      : sql`day left join server_day on true`; // which is empty
+  return sql`
+    price as (
+      select ${estimate.promptTokens}::numeric * input.usd as prompt_cost, output.usd as token_cost,
+        case when input.usd + output.usd = 0 then null
+          else least(limit_usd - total_cost, server_day.left_usd) end as left_usd,
+        server_day.left_usd < coalesce(limit_usd - total_cost, 'infinity') as is_server_bound
+      from ${paying},
+        lateral (select ${estimate.inputUsdPerMillion}::numeric(20, 6) * 0.000001 as usd) as input,
+        lateral (select ${estimate.outputUsdPerMillion}::numeric(20, 6) * 0.000001 as usd) as output
+    ),
+    affordable as (
+      select prompt_cost, token_cost, (case
+        when left_usd is null then ${estimate.maxTokens}::integer
+        when left_usd < prompt_cost then -1
+        when token_cost = 0 then ${estimate.maxTokens}::integer
+        else least(${estimate.maxTokens}::integer, div(left_usd - prompt_cost, token_cost))
+        end)::integer as tokens
+      from price
+    )`;
 }
 
 /** Of the roles; what is missing is unlimited. */
@@ -348,6 +383,22 @@ async function leaveUnknown(db: Db, callId: string, outcome: Outcome): Promise<v
     .where('id', '=', callId)
     .where('state', 'in', OPEN_STATES)
     .execute();
+}
+
+/** Counts the attempt that ended with this call as a failed one of its step. */
+async function failPass(db: Db, callId: string): Promise<void> {
+  await db.updateTable('costLedger').set({ passFailed: true }).where('id', '=', callId).execute();
+}
+
+/** Which calls of a step have failed: they count against `retry_count`. */
+async function readFailures(db: Db, stepId: StepId): Promise<StepFailures> {
+  const { rows } = await sql<StepFailures>`
+    select count(*) filter (where pass_failed)::integer as passes,
+      count(*) filter (where error_code = 'model-empty')::integer as empty_answers,
+      (array_agg(json_build_object('code', error_code, 'provider', provider) order by created_at desc, attempt desc, call_number desc)
+        filter (where pass_failed and error_code is not null))[1] as last
+    from cost_ledger where step_id = ${stepId}`.execute(db);
+  return rows[0] ?? { passes: 0, emptyAnswers: 0, last: null };
 }
 
 /**
