@@ -1,4 +1,4 @@
-/** What an owner may tell a run that works or waits: signals, after a look at its record. */
+/** What an owner may ask of a run that works or waits: updates, after a look at its row. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { WorkflowNotFoundError } from '@temporalio/client';
@@ -18,13 +18,18 @@ import { previewOf } from '../domain/previews.js';
 import { isFinal, type PipelineStatusView } from '../domain/results.js';
 import { comparable } from '../domain/storable-text.js';
 import {
-  decideApproval,
   notifyBudgetChanged,
   notifySlotGranted,
   pauseRun,
   resumeRun,
+  sendDecision,
+  type Answer,
 } from '../temporal/client/runs.js';
-import type { Temporal } from '../temporal/client/timeouts.js';
+import {
+  DECISION_POLL_MS,
+  DECISION_RECORDED_TIMEOUT_MS,
+  type Temporal,
+} from '../temporal/client/timeouts.js';
 import type { Logger } from '../telemetry/logger.js';
 
 export interface RunControlDeps {
@@ -33,7 +38,7 @@ export interface RunControlDeps {
   readonly logger: Logger;
 }
 
-export type OfferOrder = Omit<ApprovalOffer, 'id'>;
+export type DecisionRequest = Omit<ApprovalOffer, 'id'>;
 
 export interface RunControl {
   /**
@@ -45,27 +50,23 @@ export interface RunControl {
   pauseRun(userId: UserId, pipelineId: PipelineId): Promise<PipelineStatusView | null>;
   resumeRun(userId: UserId, pipelineId: PipelineId): Promise<PipelineStatusView | null>;
   /**
-   * Tells a run what its owner has decided, and waits a little for it to be recorded.
+   * Stores what the owner has decided, and has the run record it.
    *
-   * @returns the approval, still `wanted` if the run has not recorded it yet
+   * @returns the approval, still `wanted` where no worker is there to record it: the run gets it later
    * @throws `not-found`, `run-ended`, `nothing-to-approve`, `unavailable`
    */
-  offerDecision(order: OfferOrder): Promise<ApprovalRow>;
+  decideApproval(request: DecisionRequest): Promise<ApprovalRow>;
   /** Tells a run that the slot it queues for is its own now; where that fails, the reconciler does. */
   tellSlotGranted(pipelineId: PipelineId): Promise<void>;
   /** Lets the user's runs that wait for a budget, or are about to, look again. */
   tellBudgetChanged(userId: UserId): Promise<void>;
 }
 
-/** How long a request waits for the run to have taken a decision. */
-const RECORD_WAIT_MS = 5_000;
-const RECORD_POLL_MS = 50;
-
 export function createRunControl(deps: RunControlDeps): RunControl {
   return {
     pauseRun: (userId, pipelineId) => steer(deps, { userId, pipelineId }, pauseRun),
     resumeRun: (userId, pipelineId) => steer(deps, { userId, pipelineId }, resumeRun),
-    offerDecision: (order) => offer(deps, order),
+    decideApproval: (request) => decide(deps, request),
     tellSlotGranted: (pipelineId) => tryToNotify(deps, pipelineId, notifySlotGranted),
     async tellBudgetChanged(userId) {
       for (const pipelineId of await findRunsOnBudget(deps.db, userId)) {
@@ -75,12 +76,10 @@ export function createRunControl(deps: RunControlDeps): RunControl {
   };
 }
 
-type Send = (temporal: Temporal, pipelineId: PipelineId) => Promise<void>;
-
 async function tryToNotify(
   { temporal, logger }: RunControlDeps,
   pipelineId: PipelineId,
-  notify: Send,
+  notify: typeof notifySlotGranted,
 ): Promise<void> {
   try {
     await notify(temporal, pipelineId);
@@ -92,14 +91,16 @@ async function tryToNotify(
 async function steer(
   deps: RunControlDeps,
   { userId, pipelineId }: { userId: UserId; pipelineId: PipelineId },
-  send: Send,
+  ask: typeof pauseRun,
 ): Promise<PipelineStatusView | null> {
   const view = await readRun(deps.db, userId, pipelineId);
   if (view === null) {
     return null;
   }
   requireOpen(view);
-  await reach(() => send(deps.temporal, view.pipeline_id));
+  if ((await reach(() => ask(deps.temporal, view.pipeline_id))) === 'ended') {
+    throw new DomainError('run-ended', 'The run has ended');
+  }
   return view;
 }
 
@@ -109,25 +110,28 @@ function requireOpen({ status }: PipelineStatusView): void {
   }
 }
 
-async function offer(deps: RunControlDeps, order: OfferOrder): Promise<ApprovalRow> {
-  const { userId } = order;
-  const view = await readRun(deps.db, userId, order.pipelineId);
+async function decide(deps: RunControlDeps, request: DecisionRequest): Promise<ApprovalRow> {
+  const { userId } = request;
+  const view = await readRun(deps.db, userId, request.pipelineId);
   if (view === null) {
     throw new DomainError('not-found', 'Pipeline run not found');
   }
   requireOpen(view);
   const pipelineId = view.pipeline_id; // as it is stored, however it was asked for
-  const asked = await findAsked(deps.db, { pipelineId, node: order.node });
+  const asked = await findAsked(deps.db, { pipelineId, node: request.node });
   if (asked?.state !== 'wanted') {
-    throw nothingToApprove(order.node, asked);
+    throw nothingToApprove(request.node, asked);
   }
   const { node } = asked;
-  const id = randomUUID();
-  await insertOffer(deps.db, { ...order, pipelineId, node, id });
-  await reach(() => decideApproval(deps.temporal, pipelineId, { node, offerId: id }));
-  const approval = await untilDecided(deps.db, { pipelineId, node });
-  if (approval.state !== 'wanted' && approval.offerId !== id) {
+  const offerId = randomUUID();
+  await insertOffer(deps.db, { ...request, pipelineId, node, id: offerId });
+  const answer = await reach(() => sendDecision(deps.temporal, pipelineId, { node, offerId }));
+  const approval = await readApproval(deps.db, { pipelineId, node }, answer);
+  if (approval.state !== 'wanted' && approval.offerId !== offerId) {
     throw nothingToApprove(node, approval); // somebody, or the deadline, was quicker
+  }
+  if (approval.state === 'wanted' && answer === 'ended') {
+    throw new DomainError('run-ended', 'The run has ended');
   }
   return approval;
 }
@@ -147,24 +151,25 @@ function nothingToApprove(node: string, asked: ApprovalRow | null): DomainError 
   return new DomainError('nothing-to-approve', `The node "${previewOf(node)}" ${how}`);
 }
 
-async function untilDecided(db: Db, key: NodeKey): Promise<ApprovalRow> {
-  const deadline = Date.now() + RECORD_WAIT_MS;
+/** The row says what became of a decision. Of one that went as a signal it does so a little later. */
+async function readApproval(db: Db, key: NodeKey, answer: Answer): Promise<ApprovalRow> {
+  const deadline = Date.now() + (answer === 'sent' ? DECISION_RECORDED_TIMEOUT_MS : 0);
   for (;;) {
     const approval = await findApproval(db, key);
     if (approval === null) {
       throw new DomainError('not-found', 'Pipeline run not found'); // deleted in between
     }
-    if (approval.state !== 'wanted' || Date.now() > deadline) {
+    if (approval.state !== 'wanted' || Date.now() >= deadline) {
       return approval;
     }
-    await pause(RECORD_POLL_MS);
+    await pause(DECISION_POLL_MS);
   }
 }
 
 /** @throws `unavailable` while Temporal is away, or while the run has not begun */
-async function reach(send: () => Promise<void>): Promise<void> {
+async function reach(ask: () => Promise<Answer>): Promise<Answer> {
   try {
-    await send();
+    return await ask();
   } catch (cause) {
     throw new DomainError(
       'unavailable',

@@ -60,7 +60,7 @@ function depsOfNobody(): AppDeps {
       validateKey: NOBODY_ASKS,
       pauseRun: NOBODY_ASKS,
       resumeRun: NOBODY_ASKS,
-      offerDecision: NOBODY_ASKS,
+      decideApproval: NOBODY_ASKS,
       tellBudgetChanged: NOBODY_ASKS,
       startUserDeletion: NOBODY_ASKS,
       requestArchives: NOBODY_ASKS,

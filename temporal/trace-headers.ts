@@ -32,6 +32,11 @@ export function traceClientCalls(tracing: Tracing): WorkflowClientInterceptor {
         spanOf(`SignalWorkflow:${input.signalName}`, input.workflowExecution.workflowId),
         () => next({ ...input, headers: withTrace(input.headers) }),
       ),
+    startUpdate: (input, next) =>
+      tracing.inSpan(
+        spanOf(`StartWorkflowUpdate:${input.updateName}`, input.workflowExecution.workflowId),
+        () => next({ ...input, headers: withTrace(input.headers) }),
+      ),
     signalWithStart: (input, next) =>
       tracing.inSpan(
         spanOf(`SignalWithStartWorkflow:${input.workflowType}`, input.options.workflowId),

@@ -79,8 +79,9 @@ export class Approvals {
     return this.decided.splice(0);
   }
 
-  /** Whatever is still open need not be decided any more. */
+  /** What is still open need not be decided any more. */
   close(): void {
+    this.inbox.isOver = true;
     this.scope.cancel();
   }
 
@@ -106,12 +107,14 @@ export class Approvals {
         [{ ...call, offerId }],
       );
       if (decision.kind !== 'ignored') {
+        this.inbox.decided.set(node, offerId);
         return { node, decision };
       }
       this.recording.delete(node);
       if (offerId === null) {
         return failNow('run-ended', 'the run was ended from outside');
       }
+      this.inbox.ignored.add(offerId);
     }
   }
 

@@ -1,4 +1,4 @@
-/** What our workflows are started and signalled with: nothing else is obeyed. */
+/** What our workflows are started, signalled and updated with: nothing else is obeyed. */
 import { workflowInfo } from '@temporalio/workflow';
 import {
   archiveWorkflowId,
@@ -14,15 +14,18 @@ type Check = (args: readonly unknown[]) => boolean;
 interface Expected {
   readonly start: Check;
   readonly signals: Readonly<Record<string, Check>>;
+  readonly updates?: Readonly<Record<string, Check>>;
 }
 
-/** Where the arguments say nothing; our own calls carry one to be sealed (temporal/connection.ts). */
+/** Where the arguments say nothing; our own calls carry one to be sealed (temporal/seal-empty-calls.ts). */
 const isAnything: Check = () => true;
 const isFailedAttempt: Check = ([failed]) =>
   areTexts(failed, ['activity', 'code', 'advice']) &&
   areNumbers(failed, ['attempt', 'failedAtMs', 'nextAtMs']) &&
   Array.isArray(fieldOf(failed, 'asked'));
 const isNotice: Check = ([notice]) => areTexts(notice, ['pipelineId']);
+const isRequest: Check = ([request]) => areTexts(request, ['requestId']);
+const isOffer: Check = ([offer]) => areTexts(offer, ['node', 'offerId']);
 
 const EXPECTED: Readonly<Record<string, Expected>> = {
   discussionWorkflow: {
@@ -47,8 +50,9 @@ const EXPECTED: Readonly<Record<string, Expected>> = {
       budgetChanged: isAnything,
       slotGranted: isAnything,
       attemptFailed: isFailedAttempt,
-      approvalOffered: ([offer]) => areTexts(offer, ['node', 'offerId']),
+      approvalOffered: isOffer,
     },
+    updates: { pauseRun: isRequest, resumeRun: isRequest, decide: isOffer },
   },
   closeRunWorkflow: {
     start: ([input]) =>
@@ -102,6 +106,11 @@ export function takesAnySignal(): boolean {
 
 export function isExpectedSignal(name: string, args: readonly unknown[]): boolean {
   return knowsSignal(name) && (expectedHere()?.signals[name]?.(args) ?? false);
+}
+
+export function isExpectedUpdate(name: string, args: readonly unknown[]): boolean {
+  const updates = expectedHere()?.updates ?? {};
+  return Object.hasOwn(updates, name) && (updates[name]?.(args) ?? false);
 }
 
 function expectedHere(): Expected | undefined {

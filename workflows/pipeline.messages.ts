@@ -1,4 +1,4 @@
-import { defineQuery, defineSignal } from '@temporalio/workflow';
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ConversationId, PipelineId, UserId } from '../domain/ids.js';
 import type { NodeState } from '../domain/pipeline-run.js';
 import type { FinalStatus, WaitReason } from '../domain/results.js';
@@ -16,10 +16,27 @@ export interface PipelineEnd {
   readonly totalCostUsd: number;
 }
 
-/** No further node begins; calls in flight end and are kept. */
-export const pauseRunSignal = defineSignal('pauseRun');
+/**
+ * What the owner asks of a run is an update. Where no worker takes it in time, a signal with the same
+ * argument follows it (docs/decisions/0018): the run acts on whichever comes first, once.
+ */
+export interface RunRequest {
+  readonly requestId: string;
+}
 
-export const resumeRunSignal = defineSignal('resumeRun');
+/**
+ * `done`: the run has acted on it, or was as it is asked to be. `already-decided`: by somebody else, or
+ * the deadline. `ended`: nothing changes the run any more. `ignored`: the record knows no such decision.
+ */
+export const RUN_ANSWERS = ['done', 'already-decided', 'ended', 'ignored'] as const;
+export type RunAnswer = (typeof RUN_ANSWERS)[number];
+
+/** No further node begins; calls in flight end and are kept. */
+export const pauseRunUpdate = defineUpdate<RunAnswer, [RunRequest]>('pauseRun');
+export const resumeRunUpdate = defineUpdate<RunAnswer, [RunRequest]>('resumeRun');
+/** Releases up to 0.6.0 send both without a request's id. */
+export const pauseRunSignal = defineSignal<[Partial<RunRequest>]>('pauseRun');
+export const resumeRunSignal = defineSignal<[Partial<RunRequest>]>('resumeRun');
 
 /** The owner has decided about a node that waits; what was said is in PostgreSQL, by this id. */
 export interface ApprovalOffered {
@@ -27,6 +44,8 @@ export interface ApprovalOffered {
   readonly offerId: string;
 }
 
+/** Answered when the decision is recorded. */
+export const decideUpdate = defineUpdate<RunAnswer, [ApprovalOffered]>('decide');
 export const approvalOfferedSignal = defineSignal<[ApprovalOffered]>('approvalOffered');
 
 /** An administrator has changed what the owner may spend a day. */

@@ -5,9 +5,11 @@
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import {
   ActivityFailure,
+  allHandlersFinished,
   ApplicationFailure,
   CancellationScope,
   CancelledFailure,
+  condition,
   isCancellation,
   log,
   patched,
@@ -47,12 +49,16 @@ export async function pipelineWorkflow(input: PipelineInput): Promise<PipelineEn
   });
   setHandler(pipelineQuery, () => NOT_OPEN);
   const outcome = await openAndRun(input, inbox, display);
+  inbox.isOver = true; // also of a run that was never open
   if (display.progress !== null) {
     setCurrentDetails(closingDetails(display.progress));
   }
   const end = await CancellationScope.nonCancellable(() =>
     records.closeRun({ pipelineId: input.pipelineId, outcome }),
   );
+  if (!allHandlersFinished()) {
+    await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
+  }
   setCurrentDetails(finalDetailsOf(end, outcome, display.progress));
   upsertSearchAttributes([
     { key: STATUS, value: end.status },

@@ -23,6 +23,7 @@ import {
 import {
   isExpectedSignal,
   isExpectedStart,
+  isExpectedUpdate,
   knowsSignal,
   needsInput,
   takesAnySignal,
@@ -70,8 +71,15 @@ export function rejectingInterceptor(): WorkflowInboundCallsInterceptor {
         ? next(input)
         : Promise.reject(reject({ kind: 'query', reason }, input.queryName));
     },
+    validateUpdate(input, next) {
+      const reason = reasonAgainst(input.args, (args) => isExpectedUpdate(input.name, args));
+      if (reason !== null) {
+        throw reject({ kind: 'update', reason }, input.name); // nothing of it enters the history
+      }
+      next(input);
+    },
     handleUpdate(input, next) {
-      const reason = reasonAgainst(input.args, () => true);
+      const reason = reasonAgainst(input.args, (args) => isExpectedUpdate(input.name, args));
       return reason === null
         ? next(input)
         : Promise.reject(reject({ kind: 'update', reason }, input.name));

@@ -1,21 +1,35 @@
-import { setHandler } from '@temporalio/workflow';
+/** What reaches a run from outside: updates of its owner, the signals that replace them, and notifications. */
+import { ApplicationFailure } from '@temporalio/common';
+import { CancellationScope, condition, setHandler } from '@temporalio/workflow';
 import {
   approvalOfferedSignal,
   budgetChangedSignal,
+  decideUpdate,
   pauseRunSignal,
+  pauseRunUpdate,
   resumeRunSignal,
+  resumeRunUpdate,
   slotGrantedSignal,
   type ApprovalOffered,
+  type RunAnswer,
+  type RunRequest,
 } from './pipeline.messages.js';
 
-/** What signals have told a run and it has not acted on yet. */
+/** What a run was asked and has not acted on yet. */
 export interface RunInbox {
   /** Milliseconds since 1970; null: it is not paused. */
   pausedSinceMs: number | null;
   /** How often the owner's budget was changed since the run began. */
   budgetChanges: number;
   isSlotGranted: boolean;
+  /** Decisions of the owner that are not recorded yet. */
   readonly offers: ApprovalOffered[];
+  /** By node: the offer that has decided about it; null: its deadline has. */
+  readonly decided: Map<string, string | null>;
+  /** Ids of offers that the record does not know. */
+  readonly ignored: Set<string>;
+  /** Nothing that comes now changes the run any more. */
+  isOver: boolean;
 }
 
 /**
@@ -29,17 +43,89 @@ export function openInbox(onChange: () => void): RunInbox {
     budgetChanges: 0,
     isSlotGranted: false,
     offers: [],
+    decided: new Map(),
+    ignored: new Set(),
+    isOver: false,
   };
-  setHandler(pauseRunSignal, () => {
-    inbox.pausedSinceMs ??= Date.now();
-    onChange();
-  });
-  setHandler(resumeRunSignal, () => {
-    inbox.pausedSinceMs = null;
-    onChange();
-  });
   setHandler(budgetChangedSignal, () => void (inbox.budgetChanges += 1));
   setHandler(slotGrantedSignal, () => void (inbox.isSlotGranted = true));
-  setHandler(approvalOfferedSignal, (offer) => void inbox.offers.push(offer));
+  handlePauses(inbox, onChange);
+  handleDecisions(inbox);
   return inbox;
+}
+
+function handlePauses(inbox: RunInbox, onChange: () => void): void {
+  const taken = new Set<string>();
+  const steer = (isToPause: boolean, { requestId }: Partial<RunRequest> = {}): void => {
+    if (requestId !== undefined && taken.has(requestId)) {
+      return; // it came before, as an update or as a signal
+    }
+    if (requestId !== undefined) {
+      taken.add(requestId);
+    }
+    inbox.pausedSinceMs = isToPause ? (inbox.pausedSinceMs ?? Date.now()) : null;
+    onChange();
+  };
+  const validate = (isToPause: boolean, { requestId }: RunRequest): void => {
+    if (inbox.isOver) {
+      throw answerOf('ended');
+    }
+    const isPaused = inbox.pausedSinceMs !== null;
+    if (isPaused === isToPause || taken.has(requestId)) {
+      throw answerOf('done');
+    }
+  };
+  const handle = (isToPause: boolean, request: RunRequest): RunAnswer => {
+    steer(isToPause, request);
+    return 'done';
+  };
+  setHandler(pauseRunSignal, steer.bind(null, true));
+  setHandler(resumeRunSignal, steer.bind(null, false));
+  setHandler(pauseRunUpdate, handle.bind(null, true), { validator: validate.bind(null, true) });
+  setHandler(resumeRunUpdate, handle.bind(null, false), { validator: validate.bind(null, false) });
+}
+
+function handleDecisions(inbox: RunInbox): void {
+  const updated = new Set<string>();
+  const signalled = new Set<string>();
+  const answerTo = ({ node, offerId }: ApprovalOffered): RunAnswer | null => {
+    if (inbox.decided.has(node)) {
+      return inbox.decided.get(node) === offerId ? 'done' : 'already-decided';
+    }
+    if (inbox.ignored.has(offerId)) {
+      return 'ignored';
+    }
+    return inbox.isOver ? 'ended' : null;
+  };
+  setHandler(approvalOfferedSignal, (offer) => {
+    signalled.add(offer.offerId);
+    if (!updated.has(offer.offerId)) {
+      inbox.offers.push(offer);
+    }
+  });
+  setHandler(
+    decideUpdate,
+    async (offer) => {
+      updated.add(offer.offerId);
+      if (!signalled.has(offer.offerId)) {
+        inbox.offers.push(offer);
+      }
+      // a run that is cancelled ends, and says so
+      await CancellationScope.nonCancellable(() => condition(() => answerTo(offer) !== null));
+      return answerTo(offer) ?? 'ended';
+    },
+    {
+      validator: (offer: ApprovalOffered) => {
+        const answer = answerTo(offer);
+        if (answer !== null) {
+          throw answerOf(answer);
+        }
+      },
+    },
+  );
+}
+
+/** A validator answers by refusing: the update leaves no trace in the history. */
+function answerOf(answer: RunAnswer): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(`not taken: ${answer}`, answer);
 }

@@ -9,7 +9,7 @@ import type { RunProgress } from './pipeline-view.js';
 import { awaitsPerson, isUnderWay, takeCompleted, type RunWork } from './run-work.js';
 
 /** A slot that nobody hands on is asked for again after this long: the owner's row may be stale. */
-const SLOT_PATIENCE_MS = 600_000;
+const SLOT_TIMEOUT_MS = 600_000;
 
 /** With nothing in flight: waits until the run has something to do, and the slot to do it in. */
 export async function waitForWork(work: RunWork): Promise<'work' | 'ended'> {
@@ -37,7 +37,7 @@ export async function waitForWork(work: RunWork): Promise<'work' | 'ended'> {
         return kind === 'taken' ? 'work' : 'ended';
       }
       show(work, 'slot');
-      await condition(() => work.inbox.isSlotGranted || reasonOf(work) !== null, SLOT_PATIENCE_MS, {
+      await condition(() => work.inbox.isSlotGranted || reasonOf(work) !== null, SLOT_TIMEOUT_MS, {
         summary: 'until the slot is asked for again',
       });
     }

@@ -105,7 +105,7 @@ function decideRoute({ workflows }: RunControlRouteDeps): Route {
       if (!isUuid(params.pipeline_id)) {
         throw notFound();
       }
-      const approval = await workflows.offerDecision({
+      const approval = await workflows.decideApproval({
         pipelineId: params.pipeline_id,
         node: params.node,
         userId: user.id,

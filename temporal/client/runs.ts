@@ -1,9 +1,14 @@
 /** Workflows of runs: started, signalled, cancelled and asked for. */
+import { randomUUID } from 'node:crypto';
 import {
+  ApplicationFailure,
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
   type WorkflowHandle,
+  type WorkflowUpdateHandle,
 } from '@temporalio/client';
+import type { SignalDefinition, UpdateDefinition } from '@temporalio/common';
 import { z } from 'zod';
 import {
   pipelineIdIn,
@@ -17,14 +22,25 @@ import { attemptFailedSignal } from '../../workflows/attempts.messages.js';
 import {
   approvalOfferedSignal,
   budgetChangedSignal,
+  decideUpdate,
   pauseRunSignal,
+  pauseRunUpdate,
   resumeRunSignal,
+  resumeRunUpdate,
+  RUN_ANSWERS,
   slotGrantedSignal,
   type ApprovalOffered,
   type PipelineInput,
+  type RunAnswer,
 } from '../../workflows/pipeline.messages.js';
 import { closeRunStart, pipelineStart, type Starter } from './start-options.js';
-import { LONG_CALL_TIMEOUT_MS, withTimeout, type Temporal } from './timeouts.js';
+import {
+  LONG_CALL_TIMEOUT_MS,
+  UPDATE_ANSWER_TIMEOUT_MS,
+  UPDATE_TAKEN_TIMEOUT_MS,
+  withTimeout,
+  type Temporal,
+} from './timeouts.js';
 
 /** Starts a run that no discussion starts; one that has been started already stays as it is. */
 export async function startRun(
@@ -115,25 +131,90 @@ export async function notifyBudgetChanged(
   );
 }
 
+/** What a run has answered; `sent`: it gets the request as soon as a worker is there. */
+export type Answer = RunAnswer | 'sent';
+
 /** @throws WorkflowNotFoundError where the run has not begun or has ended */
-export async function pauseRun(temporal: Temporal, pipelineId: PipelineId): Promise<void> {
-  await withTimeout(temporal, () => handleOf(temporal, pipelineId).signal(pauseRunSignal));
+export function pauseRun(temporal: Temporal, pipelineId: PipelineId): Promise<Answer> {
+  const id = randomUUID();
+  const messages = { update: pauseRunUpdate, signal: pauseRunSignal };
+  return ask(temporal, pipelineId, { ...messages, id, argument: { requestId: id } });
 }
 
 /** @throws WorkflowNotFoundError where the run has not begun or has ended */
-export async function resumeRun(temporal: Temporal, pipelineId: PipelineId): Promise<void> {
-  await withTimeout(temporal, () => handleOf(temporal, pipelineId).signal(resumeRunSignal));
+export function resumeRun(temporal: Temporal, pipelineId: PipelineId): Promise<Answer> {
+  const id = randomUUID();
+  const messages = { update: resumeRunUpdate, signal: resumeRunSignal };
+  return ask(temporal, pipelineId, { ...messages, id, argument: { requestId: id } });
 }
 
-/** @throws WorkflowNotFoundError where the run has not begun or has ended */
-export async function decideApproval(
+/**
+ * Sends what the owner has decided about a node; its row is stored before.
+ *
+ * @throws WorkflowNotFoundError where the run has not begun or has ended
+ */
+export function sendDecision(
   temporal: Temporal,
   pipelineId: PipelineId,
   offer: ApprovalOffered,
-): Promise<void> {
-  await withTimeout(temporal, () =>
-    handleOf(temporal, pipelineId).signal(approvalOfferedSignal, offer),
-  );
+): Promise<Answer> {
+  const messages = { update: decideUpdate, signal: approvalOfferedSignal };
+  return ask(temporal, pipelineId, { ...messages, id: offer.offerId, argument: offer });
+}
+
+interface Request<T> {
+  readonly update: UpdateDefinition<RunAnswer, [T]>;
+  readonly signal: SignalDefinition<[T]>;
+  /** A repeated request is the same one. */
+  readonly id: string;
+  readonly argument: T;
+}
+
+async function ask<T>(
+  temporal: Temporal,
+  pipelineId: PipelineId,
+  request: Request<T>,
+): Promise<Answer> {
+  const run = handleOf(temporal, pipelineId);
+  const answer = await tryUpdate(temporal, run, request);
+  if (answer === null) {
+    await withTimeout(temporal, () => run.signal(request.signal, request.argument));
+  }
+  return answer ?? 'sent';
+}
+
+/** @returns null where no worker has taken it in time, or one of a release that knows no updates */
+async function tryUpdate<T>(
+  temporal: Temporal,
+  run: WorkflowHandle,
+  { update, id, argument }: Request<T>,
+): Promise<Answer | null> {
+  const start = () =>
+    run.startUpdate(update, { args: [argument], updateId: id, waitForStage: 'ACCEPTED' });
+  let taken: WorkflowUpdateHandle<RunAnswer>;
+  try {
+    taken = await withTimeout(temporal, start, UPDATE_TAKEN_TIMEOUT_MS);
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) {
+      throw error;
+    }
+    return null;
+  }
+  try {
+    return toAnswer(await withTimeout(temporal, () => taken.result(), UPDATE_ANSWER_TIMEOUT_MS));
+  } catch (error) {
+    return error instanceof WorkflowUpdateFailedError ? answerIn(error) : 'sent';
+  }
+}
+
+/** A validator answers by refusing. */
+function answerIn({ cause }: WorkflowUpdateFailedError): RunAnswer | null {
+  const type = cause instanceof ApplicationFailure ? cause.type : null;
+  return RUN_ANSWERS.find((known) => known === type) ?? null;
+}
+
+function toAnswer(result: unknown): Answer {
+  return RUN_ANSWERS.find((known) => known === result) ?? 'sent';
 }
 
 /** What became of a run's workflow; `missing` also long after its end. */

@@ -10,6 +10,17 @@ export const CALL_TIMEOUT_MS = 5_000;
 /** A list of thousands of workflows, or a large history. It holds up no other work. */
 export const LONG_CALL_TIMEOUT_MS = 30_000;
 
+/**
+ * Until a worker has taken an update. A person waits for it; after it the same request goes as a signal,
+ * which Temporal keeps until a worker is there.
+ */
+export const UPDATE_TAKEN_TIMEOUT_MS = 2_000;
+/** Until a run has recorded what it has taken: one short transaction, so more means that a store is away. */
+export const UPDATE_ANSWER_TIMEOUT_MS = 5_000;
+/** The same for a decision that went as a signal: a worker of an older release records it at once. */
+export const DECISION_RECORDED_TIMEOUT_MS = 1_000;
+export const DECISION_POLL_MS = 50;
+
 /** A process that ends has half a second left for what it has not sent. */
 export const CLOSING_TIMEOUT_MS = 500;
 

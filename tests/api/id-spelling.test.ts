@@ -24,7 +24,7 @@ function asked(): string[] {
   api.workflows.pauseRun = (_, id) => note(id);
   api.workflows.resumeRun = (_, id) => note(id);
   api.workflows.cancelPipeline = async (_, id) => ({ kind: 'asked', view: await note(id) });
-  api.workflows.offerDecision = ({ pipelineId }) => {
+  api.workflows.decideApproval = ({ pipelineId }) => {
     ids.push(pipelineId);
     return Promise.reject(new Error('heard'));
   };
@@ -75,7 +75,7 @@ test('a conversation, a template and a key in capitals are found', async () => {
 
 test('a node name that cannot exist is not found, not a server error', async () => {
   const pipelineId = await admittedRun(api.db, { userId: person.id }, new Date());
-  api.workflows.offerDecision = ({ node }) => Promise.reject(new Error(node));
+  api.workflows.decideApproval = ({ node }) => Promise.reject(new Error(node));
   await send('POST', `/pipelines/${pipelineId}/approvals/a%00b`, { decision: 'approve' });
   expect(api.lines().at(-2)).toMatchObject({ error: { message: 'a\ufffdb' } });
 });

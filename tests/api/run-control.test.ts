@@ -15,8 +15,10 @@ afterAll(() => own.drop());
 const NFC = '검토';
 const NFD = NFC.normalize('NFD');
 
+type Taken = { readonly node: string; readonly offerId: string };
+
 /** A run that waits at a node of this name, and what takes each offer as the run would. */
-async function waitingAt(node: string) {
+async function waitingAt(node: string, answer: (take: () => Promise<unknown>) => Promise<unknown>) {
   const now = new Date();
   const { id: userId } = await createTestUser(own.db);
   const pipelineId = await admittedRun(own.db, { userId }, now);
@@ -30,8 +32,13 @@ async function waitingAt(node: string) {
     withDeadline: (_: number, work: () => Promise<void>) => work(),
     workflow: {
       getHandle: () => ({
-        signal: (_: unknown, offer: { node: string; offerId: string }) =>
-          inTransaction(own.db, (tx) => decideApproval(tx, { pipelineId, now, ...offer })),
+        startUpdate: (_: unknown, { args: [offer] }: { args: [Taken] }) =>
+          Promise.resolve({
+            result: () =>
+              answer(() =>
+                inTransaction(own.db, (tx) => decideApproval(tx, { pipelineId, now, ...offer })),
+              ),
+          }),
       }),
     },
   };
@@ -40,12 +47,18 @@ async function waitingAt(node: string) {
     temporal: { client: client as any, taskQueue: 'any' },
   });
   return {
+    pipelineId,
     decide: (as: string) =>
-      control.offerDecision({
+      control.decideApproval({
         ...{ pipelineId, userId, node: as, decision: 'approve', input: null, comment: null },
       }),
   };
 }
+
+const taking = async (take: () => Promise<unknown>) => {
+  await take();
+  return 'done';
+};
 
 test.each([
   [NFC, NFC],
@@ -53,11 +66,49 @@ test.each([
   [NFD, NFC],
   ['Cafe\u0301', 'Caf\u00e9'],
 ])('a node %j is approved as %j', async (node, as) => {
-  const { decide } = await waitingAt(node);
+  const { decide } = await waitingAt(node, taking);
   expect(await decide(as)).toMatchObject({ node, state: 'approved' });
 });
 
 test('a node of another name is not', async () => {
-  const { decide } = await waitingAt(NFC);
+  const { decide } = await waitingAt(NFC, taking);
   await expect(decide('검토2')).rejects.toMatchObject({ code: 'nothing-to-approve' });
+});
+
+const answering = (answer: string) => () => Promise.resolve(answer);
+const deadlineTakes = (pipelineId: string) =>
+  inTransaction(own.db, (tx) =>
+    decideApproval(tx, { pipelineId, node: NFC, offerId: null, now: new Date() }),
+  );
+
+test('a decision that came after another one says which it was', async () => {
+  const { decide, pipelineId } = await waitingAt(NFC, async () => {
+    await deadlineTakes(pipelineId);
+    return 'already-decided';
+  });
+  await expect(decide(NFC)).rejects.toMatchObject({
+    code: 'nothing-to-approve',
+    message: expect.stringContaining('is rejected already'),
+  });
+});
+
+test('a decision for a run that ends meanwhile is refused as such', async () => {
+  const { decide } = await waitingAt(NFC, answering('ended'));
+  await expect(decide(NFC)).rejects.toMatchObject({ code: 'run-ended' });
+});
+
+test.each(['what no run of ours says', 'ignored'])(
+  'a decision that is not recorded stays wanted: %s',
+  async (answer) => {
+    const { decide } = await waitingAt(NFC, answering(answer));
+    expect(await decide(NFC)).toMatchObject({ state: 'wanted' });
+  },
+);
+
+test('a decision that is recorded is the answer, even if the run could not say so', async () => {
+  const { decide } = await waitingAt(NFC, async (take) => {
+    await take();
+    throw new Error('the connection is gone');
+  });
+  expect(await decide(NFC)).toMatchObject({ state: 'approved' });
 });

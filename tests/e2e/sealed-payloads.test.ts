@@ -301,6 +301,12 @@ describe('a signal', () => {
     await handle.signal('slotGranted');
     await expect(handle.query('state', { a: 1 })).rejects.toThrow('rejected');
     await expect(handle.executeUpdate('noSuchUpdate', { args: [{}] })).rejects.toThrow();
+    for (const name of ['decide', 'pauseRun', 'resumeRun']) {
+      const args: [object] = [{ node: 'gate', offerId: randomUUID(), requestId: randomUUID() }];
+      await expect(handle.executeUpdate(name, { args })).rejects.toMatchObject({
+        cause: { type: 'rejected' },
+      });
+    }
     expect(await status()).toMatchObject({ waiting_for: 'approval' });
     await person.ask('POST', `/pipelines/${id}/approvals/gate`, { decision: 'approve' });
     await until('the run has ended', async () => (await status()).result !== null);

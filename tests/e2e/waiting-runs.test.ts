@@ -1,9 +1,11 @@
 /** Runs that wait for a person, a budget or their owner's word, and go on without paying twice. */
+import { sql } from 'kysely';
 import { pipelineWorkflowId } from '../../domain/ids.js';
 import type { TemporalClient } from '../../temporal/connection.js';
 import { openEventSource } from '../support/event-source.js';
 import { loseHistory } from '../support/lost-history.js';
 import { register, type Person } from '../support/person.js';
+import { lockRow } from '../support/row-lock.js';
 import { temporalOf } from '../support/temporal.js';
 import { until } from '../support/until.js';
 import {
@@ -204,6 +206,39 @@ describe('an agent that needs approval', () => {
     await stage.product.startWorker();
     expect(await untilEnded(person, body.pipeline_id)).toMatchObject({ status: 'completed' });
     expect(callsOf(person)).toEqual(['first', 'gated', 'last']);
+  });
+
+  test('survives every worker being killed while the decision is recorded', async () => {
+    const person = await newPerson();
+    const { body } = await execute(person, GATED);
+    const id = body.pipeline_id;
+    const recording = await lockRow(
+      stage.product.db,
+      sql`update approvals set comment = comment where pipeline_id = ${id} returning node as id`,
+    );
+    const answer = person.ask('POST', `/pipelines/${id}/approvals/gated`, { decision: 'approve' });
+    await recording.awaited(); // the run has taken it
+    await Promise.all(stage.product.workers.map((worker) => worker.kill()));
+    recording.release();
+    expect([200, 202]).toContain((await answer).status); // the killed worker's transaction may have gone through
+    await stage.product.startWorker();
+    expect(await untilEnded(person, id)).toMatchObject({ status: 'completed' });
+    expect(callsOf(person)).toEqual(['first', 'gated', 'last']);
+    const decided = (await storedEvents(id)).filter(({ type }) => type === 'approval_decided');
+    expect(decided).toMatchObject([{ decision: 'approved', decided_by: 'user' }]);
+  });
+
+  test('is decided by the first of two clients; the other one is refused', async () => {
+    const person = await newPerson();
+    const { body } = await execute(person, GATED);
+    const path = `/pipelines/${body.pipeline_id}/approvals/gated`;
+    const answers = await Promise.all(
+      ['approve', 'reject'].map((decision) => person.ask('POST', path, { decision })),
+    );
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 409]);
+    const isApproved = answers[0]?.status === 200;
+    const end = await untilEnded(person, body.pipeline_id);
+    expect(end.status).toBe(isApproved ? 'completed' : 'partial');
   });
 
   test('is withdrawn when its run is cancelled', async () => {

@@ -241,7 +241,7 @@ function createFakeWorkflows(): Workflows {
     releaseRun: NOBODY_ASKED,
     pauseRun: NOBODY_ASKED,
     resumeRun: NOBODY_ASKED,
-    offerDecision: NOBODY_ASKED,
+    decideApproval: NOBODY_ASKED,
     tellBudgetChanged: () => Promise.resolve(),
     startUserDeletion: NOBODY_ASKED,
     requestArchives: () => Promise.resolve(),

@@ -222,7 +222,7 @@ async function decide(stage: RunStage, run: StagedRun, story: Story): Promise<vo
     const words = story.decision.isDoubled ? BOTH : ([isAgreed ? 'approve' : 'reject'] as const);
     const offer = { pipelineId, node, userId, input: null, comment: null };
     const offers = words.map((decision) => ({ ...offer, decision }));
-    await Promise.all(offers.map((it) => unlessEnded(() => stage.control.offerDecision(it))));
+    await Promise.all(offers.map((it) => unlessEnded(() => stage.control.decideApproval(it))));
   };
   await until(
     `run ${pipelineId} has ended`,

@@ -1,13 +1,7 @@
 import { jest } from '@jest/globals';
-import { holdForBudget, isInForce } from '../../workflows/budget-hold.js';
-import type { RunInbox } from '../../workflows/run-inbox.js';
+import { holdForBudget, isInForce, type BudgetKnowledge } from '../../workflows/budget-hold.js';
 
-const inboxOf = (budgetChanges = 0): RunInbox => ({
-  pausedSinceMs: null,
-  budgetChanges,
-  isSlotGranted: false,
-  offers: [],
-});
+const inboxOf = (budgetChanges = 0): BudgetKnowledge => ({ budgetChanges });
 
 beforeEach(() => {
   jest.useFakeTimers();

@@ -1,140 +1,28 @@
 /** The real workflow of a run with records that take their time, where their order matters. */
 import { randomUUID } from 'node:crypto';
-import {
-  ApplicationFailure,
-  defineSearchAttributeKey,
-  SearchAttributeType,
-} from '@temporalio/common';
+import { ApplicationFailure } from '@temporalio/common';
 import { Worker } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import type { Activities } from '../../activities/index.js';
 import type { NodeCall } from '../../activities/node/context.js';
-import type { NodeResult } from '../../activities/node/result.js';
 import { nextUtcDay } from '../../domain/days.js';
 import type { Design } from '../../domain/designs.js';
-import { pipelineWorkflowId } from '../../domain/ids.js';
-import { checkGraph } from '../../domain/pipeline.js';
 import type { FinalStatus } from '../../domain/results.js';
-import type { TemporalClient } from '../../temporal/connection.js';
 import type { PipelineView } from '../../workflows/pipeline.messages.js';
 import { agentOf, designOf, edgesOf } from '../support/designs.js';
 import { bundleMutant } from '../support/mutants.js';
 import { until } from '../support/until.js';
-import { openWorkflowStage, STAGE_CODE, type WorkflowStage } from '../support/workflow-stage.js';
+import { openPipelineStage, resultOf, untilShown } from '../support/pipeline-stage.js';
+import { STAGE_CODE } from '../support/workflow-stage.js';
 import { afterItsTimer, timerOf } from '../support/told-histories.js';
 
-const STATUS = defineSearchAttributeKey('AgentForgeStatus', SearchAttributeType.KEYWORD);
-
-let stage: WorkflowStage;
-let temporal: TemporalClient;
+let stage: Awaited<ReturnType<typeof openPipelineStage>>;
 beforeAll(async () => {
-  stage = await openWorkflowStage();
-  ({ temporal } = stage);
+  stage = await openPipelineStage();
 });
-const workers: { stop(): Promise<void> }[] = [];
-afterEach(async () => {
-  await Promise.all(workers.splice(0).map((worker) => worker.stop()));
-});
+afterEach(() => stage.stopWorkers());
 afterAll(() => stage.close());
-
-type Opened = Extract<Awaited<ReturnType<Activities['openRun']>>, { kind: 'open' }>;
-type Handle = ReturnType<TemporalClient['client']['workflow']['getHandle']>;
-type Meddle = (run: { told: readonly string[]; handle: () => Handle }) => Partial<Activities>;
-
-/** A run whose records answer at once, but for those that the test has meddled with. */
-async function running(
-  design: Design,
-  meddle: Meddle,
-  { code, ...more }: Partial<Opened> & { readonly code?: string } = {},
-) {
-  const checked = checkGraph(design);
-  if (checked.kind !== 'graph') {
-    throw new Error(checked.reason);
-  }
-  const taskQueue = `waits-${randomUUID()}`;
-  const pipelineId = randomUUID();
-  const told: string[] = [];
-  const handle = () => temporal.client.workflow.getHandle(pipelineWorkflowId(pipelineId));
-  const { graph } = checked;
-  const times = { timeoutMs: 60_000, modelTimeoutMs: 10_000 };
-  const plain: Partial<Activities> = {
-    openRun: () =>
-      Promise.resolve({
-        ...{ kind: 'open', graph, designName: 'A design', simulated: false, ...times },
-        ...more,
-      }),
-    askForApproval: () => Promise.resolve({ deadlineMs: Date.now() + 60_000 }),
-    takeDecision: () => Promise.resolve({ kind: 'approved' }),
-    parkRun: () => Promise.resolve(),
-    unparkRun: () => Promise.resolve({ kind: 'taken' }),
-    runAgent: (call) => Promise.resolve(resultOf(call)),
-    closeRun: () => Promise.resolve({ pipelineId, status: 'completed', totalCostUsd: 0 }),
-  };
-  const activities = Object.fromEntries(
-    Object.entries({ ...plain, ...meddle({ told, handle }) }).map(([name, act]) => [
-      name,
-      (call: Partial<NodeCall>) => {
-        told.push([name, call.node].filter((it) => it !== undefined).join(' '));
-        return act(call as never);
-      },
-    ]),
-  );
-  const worker = await stage.workerOf(taskQueue, activities, code);
-  const work = worker.run();
-  workers.push({
-    async stop() {
-      worker.shutdown();
-      await work;
-    },
-  });
-  await temporal.client.workflow.start('pipelineWorkflow', {
-    ...{ workflowId: pipelineWorkflowId(pipelineId), taskQueue, workflowTaskTimeout: '1s' },
-    args: [{ pipelineId, userId: randomUUID(), conversationId: null }],
-  });
-  return {
-    told,
-    handle: handle(),
-    offer: (node: string) => handle().signal('approvalOffered', { node, offerId: randomUUID() }),
-    /** @returns what the run has told its worker to do */
-    async ended(): Promise<readonly string[]> {
-      await handle()
-        .result()
-        .catch(() => undefined); // a run that has failed is shown as such
-      return told;
-    },
-    untilShown: (status: string) => untilShown(handle(), status),
-    /** What has become of its timers, in order. */
-    async timers(): Promise<readonly string[]> {
-      const { events } = await handle().fetchHistory();
-      return (events ?? []).flatMap((event) => {
-        const { timerStartedEventAttributes: started, timerFiredEventAttributes: fired } = event;
-        const { timerCanceledEventAttributes: canceled } = event;
-        return [
-          ...(started == null ? [] : [`${started.timerId} started`]),
-          ...(fired == null ? [] : [`${fired.timerId} fired`]),
-          ...(canceled == null ? [] : [`${canceled.timerId} canceled`]),
-        ];
-      });
-    },
-    async replay(): Promise<void> {
-      const history = await handle().fetchHistory();
-      await Worker.runReplayHistory(STAGE_CODE, history, handle().workflowId);
-    },
-  };
-}
-
-async function untilShown(handle: Handle, status: string): Promise<void> {
-  await until(`it is ${status}`, async () => {
-    const { typedSearchAttributes } = await handle.describe();
-    return typedSearchAttributes.get(STATUS) === status;
-  });
-}
-
-function resultOf({ node }: Pick<NodeCall, 'node'>): NodeResult {
-  const nothing = { provider: null, model: null, fields: {}, preview: '' };
-  const free = { tokensUsed: 0, costUsd: 0, durationSeconds: 0 };
-  return { node, status: 'success', errorCode: null, ...free, ...nothing };
-}
+const running: typeof stage.running = (...run) => stage.running(...run);
 
 const GATED = designOf([agentOf('gate', { approval: true }), agentOf('last')]);
 
