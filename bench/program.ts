@@ -70,6 +70,7 @@ async function run(
     atOnce: values['at-once']?.split(',').map(Number) ?? null,
     statements: values.statements,
   };
+  process.setMaxListeners(0); // each process that is started ends with us
   endWithServers();
   const now = new Date();
   const sections = await measure(readBuilds(values.product), args);

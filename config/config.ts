@@ -70,6 +70,7 @@ const Environment = z.object({
   WORKER_SDK_METRICS_PORT: port.optional(),
   WORKER_MAX_CACHED_WORKFLOWS: count.default(600),
   WORKER_MAX_ACTIVITIES: z.coerce.number().int().min(1).default(100),
+  WORKER_CALL_STACKS: flag.default(false),
   SECRET_KEY: optional,
   ENCRYPTION_KEY: optional,
   ENCRYPTION_KEY_PREVIOUS: optional,
@@ -143,6 +144,8 @@ export interface Config {
   readonly maxCachedWorkflows: number;
   /** How many agents and other calls a worker works on at once. */
   readonly maxActivities: number;
+  /** Whether workflows that wait show the Web UI where in their code. */
+  readonly callStacks: boolean;
   /** Signs JSON web tokens. */
   readonly secretKey: string;
   /** 32 bytes each, newest first; the first one seals, all of them open. */
@@ -274,6 +277,7 @@ function sharedOf(env: z.infer<typeof Environment>) {
     sdkMetricsPort: env.WORKER_SDK_METRICS_PORT ?? null,
     maxCachedWorkflows: env.WORKER_MAX_CACHED_WORKFLOWS,
     maxActivities: env.WORKER_MAX_ACTIVITIES,
+    callStacks: env.WORKER_CALL_STACKS,
     encryptionKeys: encryptionKeysOf(env),
     audit: { publicKey: env.AUDIT_PUBLIC_KEY ?? null, previousKeys: env.AUDIT_KEYS_PREVIOUS },
     debug: env.DEBUG,

@@ -148,6 +148,7 @@ async function runWorker(
     tracing,
     maxCachedWorkflows: config.maxCachedWorkflows,
     maxActivities: config.maxActivities,
+    callStacks: config.callStacks,
     bundlePath: BUNDLE_PATH,
   });
   parts.reconciler.start();

@@ -1,6 +1,11 @@
 /** One worker: the workflow bundle and the activities on one task queue. */
 import type { WorkerDeploymentVersion } from '@temporalio/common';
-import { NativeConnection, Worker, type WorkerDeploymentOptions } from '@temporalio/worker';
+import {
+  NativeConnection,
+  Worker,
+  type WorkerDeploymentOptions,
+  type WorkerOptions,
+} from '@temporalio/worker';
 import type { Activities } from '../activities/index.js';
 import {
   connectionOptions,
@@ -13,6 +18,7 @@ import type { Logger } from '../telemetry/logger.js';
 import type { Tracing } from '../telemetry/tracing.js';
 import type { ActivityLoad } from './activity-load.js';
 import { readCodeVersion } from './bundle.js';
+import { withoutCallStacks } from './call-stacks.js';
 import { createActivityInterceptor, type ReportFailedAttempt } from './interceptors/charge.js';
 import { createRejectingInterceptor, rejectionSinks } from './interceptors/rejections.js';
 import { createTraceInterceptor } from './interceptors/trace.js';
@@ -37,6 +43,8 @@ export interface WorkerDeps {
   readonly tracing: Tracing;
   readonly maxCachedWorkflows: number;
   readonly maxActivities: number;
+  /** Whether the Web UI may ask where a workflow waits in its code. */
+  readonly callStacks: boolean;
   /** Path of the pre-built workflow bundle (`npm run build` makes it). */
   readonly bundlePath: string;
 }
@@ -62,7 +70,7 @@ export async function connectWorker(options: TemporalOptions): Promise<NativeCon
 
 export async function createWorker(deps: WorkerDeps): Promise<Worker> {
   const code = await readCodeVersion(deps.bundlePath);
-  const worker = await Worker.create({
+  const options: WorkerOptions = {
     ...WORKER_SETTINGS,
     identity: workerIdentityOf(code),
     connection: deps.connection,
@@ -83,7 +91,9 @@ export async function createWorker(deps: WorkerDeps): Promise<Worker> {
     maxCachedWorkflows: deps.maxCachedWorkflows,
     maxConcurrentActivityTaskExecutions: deps.maxActivities,
     ...versioningOf(deps.temporal.workerVersion),
-  });
+  };
+  const create = () => Worker.create(options);
+  const worker = deps.callStacks ? await create() : await withoutCallStacks(create);
   if (!watchWorkflows(worker, board)) {
     deps.logger.error('workflows cannot be watched with this release of the SDK');
   }
