@@ -1,6 +1,7 @@
 /** The OpenAPI 3.1 description, generated from the schemas that serve the requests. */
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
+import { DESIGN_FORMS } from '../domain/design/parse.js';
 import { OPERATOR_COOKIE } from './operator-cookie.js';
 import type { Route, RouteSpec } from './route.js';
 import { fullPathOf } from './routing.js';
@@ -18,6 +19,9 @@ export function describeApi(routes: readonly Route[], version: string): Json {
       ...describeOperation(route.spec, { schemas, links: linksOf(route, routes) }),
     };
     paths[path] = { ...paths[path], [route.spec.method.toLowerCase()]: operation };
+  }
+  for (const [name, form] of Object.entries(DESIGN_FORMS)) {
+    schemas[name] = relinked(form);
   }
   return {
     openapi: '3.1.0',

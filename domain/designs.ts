@@ -5,6 +5,10 @@
  */
 import type { OutputSchema } from './output-schema.js';
 
+/** What a person, or a deadline in their place, decides about a node that waits. */
+export const DECISIONS = ['approve', 'reject'] as const;
+export type Decision = (typeof DECISIONS)[number];
+
 /** One agent of a design. Source of limits: contract, pipeline §1.2. */
 export interface AgentSpec {
   readonly name: string;
@@ -27,7 +31,7 @@ export interface AgentSpec {
   /** How long it waits, in seconds. */
   readonly approval_timeout_seconds: number;
   /** What counts as the decision when that time is over. */
-  readonly on_approval_timeout: 'approve' | 'reject';
+  readonly on_approval_timeout: Decision;
   /** What its answer has to fit; null: a text. Designs that were stored before do not have it. */
   readonly output_schema?: OutputSchema | null;
 }

@@ -3,7 +3,16 @@
  * three vendors understand, and what is checked fast whatever a model answers. No patterns, no
  * references: both let a schema's author spend our time.
  */
-export type JsonType = 'object' | 'array' | 'string' | 'number' | 'integer' | 'boolean' | 'null';
+export const JSON_TYPES = [
+  'object',
+  'array',
+  'string',
+  'number',
+  'integer',
+  'boolean',
+  'null',
+] as const;
+export type JsonType = (typeof JSON_TYPES)[number];
 
 export interface OutputSchema {
   /** One type, or one and `null`; absent where `anyOf` is there. */

@@ -1,10 +1,9 @@
 /** Which answers of an earlier run a new one may take over, and what to tell of two runs. */
+import type { AgentChanges } from './design/parse.js';
 import type { AgentSpec, Design } from './designs.js';
 import type { Graph } from './pipeline.js';
 import type { AgentResult, AgentStatus } from './results.js';
 import { comparable } from './storable-text.js';
-
-export type AgentChanges = Readonly<Partial<Omit<AgentSpec, 'name'>>>;
 
 export interface RerunOrder {
   /** Begin anew at this node; null: at whatever was changed, or with everything. */
@@ -111,6 +110,7 @@ function changedFields(left: AgentSpec | null, right: AgentSpec | null): readonl
   }
   const [before, after] = [new Map(Object.entries(left)), new Map(Object.entries(right))];
   const fields = new Set([...before.keys(), ...after.keys()]);
+  fields.delete('max_tokens_named'); // says who has named `max_tokens`, and is no field of a client's
   return [...fields].filter(
     (field) => JSON.stringify(before.get(field)) !== JSON.stringify(after.get(field)),
   );

@@ -1,86 +1,30 @@
 /** Designs, requirements and critiques as releases of ours have stored them. */
+import { parseDesign } from './design/parse.js';
 import { toStorableDesign } from './design-names.js';
-import {
-  AGENT_DEFAULTS,
-  type AgentSpec,
-  type Critique,
-  type Design,
-  type EdgeSpec,
-  type Intent,
-} from './designs.js';
+import type { Critique, Design, Intent } from './designs.js';
 import { unparsableIntent } from './intents.js';
-import type { OutputSchema } from './output-schema.js';
-import { aFlag, aNumber, aText, Fields, listOf, oneOf, orNull, refuse } from './stored-json.js';
-import type { Reader } from './stored-json.js';
+import {
+  aFlag,
+  aNumber,
+  aText,
+  Fields,
+  listOf,
+  oneOf,
+  refuse,
+  type Reader,
+} from './stored-json.js';
 
 const someTexts = listOf(aText);
 
-/** Names and ends of edges are made storable together, by `toStorableDesign`. */
-const aName: Reader<string> = (value, path) =>
-  typeof value === 'string' ? value : refuse(path, 'a text');
-
+/** Of every release: what came later has its default. */
 export const aDesign: Reader<Design> = (value, path) => {
-  const fields = new Fields(value, path);
-  return toStorableDesign({
-    name: fields.get('name', aName),
-    description: fields.find('description', aText, ''),
-    agents: fields.get('agents', listOf(anAgent)),
-    pros: fields.find('pros', someTexts, []),
-    cons: fields.find('cons', someTexts, []),
-    estimated_cost: fields.find('estimated_cost', aText, 'unknown'),
-    complexity: fields.find('complexity', aText, 'medium'),
-    recommended: fields.find('recommended', aFlag, false),
-    edges: fields.find('edges', orNull(listOf(anEdge)), null),
-    source_hints: fields.find('source_hints', someTexts, []),
-  });
-};
-
-const anAgent: Reader<AgentSpec> = (value, path) => {
-  const fields = new Fields(value, path);
-  const known = AGENT_DEFAULTS;
-  return {
-    name: fields.get('name', aName),
-    role: fields.get('role', aText),
-    llm_model: fields.get('llm_model', aText),
-    description: fields.find('description', aText, ''),
-    custom_prompt: fields.find('custom_prompt', orNull(aText), known.custom_prompt),
-    temperature: fields.find<number>('temperature', aNumber, known.temperature),
-    max_tokens: fields.find<number>('max_tokens', aNumber, known.max_tokens),
-    retry_count: fields.find<number>('retry_count', aNumber, known.retry_count),
-    is_custom_role: fields.find<boolean>('is_custom_role', aFlag, known.is_custom_role),
-    approval: fields.find<boolean>('approval', aFlag, known.approval),
-    approval_timeout_seconds: fields.find(
-      'approval_timeout_seconds',
-      aNumber,
-      known.approval_timeout_seconds,
-    ),
-    on_approval_timeout: fields.find<AgentSpec['on_approval_timeout']>(
-      'on_approval_timeout',
-      oneOf(['approve', 'reject']),
-      known.on_approval_timeout,
-    ),
-    ...(fields.find('max_tokens_named', aFlag, false) ? { max_tokens_named: true as const } : {}),
-    ...(fields.has('output_schema')
-      ? { output_schema: fields.get('output_schema', orNull(aSchema)) }
-      : {}),
-  };
-};
-
-/** A user's own, checked when it came; it stays as it is. */
-const aSchema: Reader<OutputSchema> = (value, path) =>
-  isSchema(value) ? value : refuse(path, 'a schema');
-
-function isSchema(value: unknown): value is OutputSchema {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-const anEdge: Reader<EdgeSpec> = (value, path) => {
-  const fields = new Fields(value, path);
-  return {
-    source: fields.get('source', aName),
-    target: fields.get('target', aName),
-    condition: fields.find('condition', orNull(aText), null),
-  };
+  const parsed = parseDesign(value, 'store');
+  if (parsed.kind === 'parsed') {
+    return toStorableDesign(parsed.value);
+  }
+  const [problem] = parsed.problems;
+  const where = problem?.path.map((step) => `.${step}`).join('') ?? '';
+  return refuse(`${path}${where}`, `a design (${problem?.message ?? ''})`);
 };
 
 export const anIntent: Reader<Intent> = (value, path) => {
@@ -123,11 +67,11 @@ export const aCritique: Reader<Critique> = (value, path) => {
  * with a reason like any that cannot be built.
  */
 export function readStoredDesign(stored: unknown, name: string): Design {
-  try {
-    return aDesign(stored, 'design');
-  } catch {
-    const nothing = { agents: [], edges: null, pros: [], cons: [], source_hints: [] };
-    const words = { name, description: '', estimated_cost: 'unknown', complexity: 'medium' };
-    return { ...words, ...nothing, recommended: false };
+  const parsed = parseDesign(stored, 'store');
+  if (parsed.kind === 'parsed') {
+    return toStorableDesign(parsed.value);
   }
+  const nothing = { agents: [], edges: null, pros: [], cons: [], source_hints: [] };
+  const words = { name, description: '', estimated_cost: 'unknown', complexity: 'medium' };
+  return { ...words, ...nothing, recommended: false };
 }

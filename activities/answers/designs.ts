@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { designInjection } from '../../domain/agent-prompts.js';
+import { parseDesign } from '../../domain/design/parse.js';
 import { withEvidentAims } from '../../domain/design-aims.js';
 import { checkDesigns, withOneRecommendation } from '../../domain/design-rules.js';
 import { toStorableDesigns } from '../../domain/design-names.js';
-import { AGENT_DEFAULTS, type Design } from '../../domain/designs.js';
+import type { Design } from '../../domain/designs.js';
 import type { Language } from '../../domain/languages.js';
-import { checkGraph, MAX_AGENTS } from '../../domain/pipeline.js';
+import { checkGraph } from '../../domain/pipeline.js';
 import { answerSchema } from './structured.js';
 
 const AskedDesigns = z.strictObject({
@@ -41,45 +42,23 @@ const AskedDesigns = z.strictObject({
 
 export const DESIGNS_ANSWER = answerSchema('designs', AskedDesigns);
 
-const words = (max: number) => z.string().max(max);
-const points = z.array(words(1_000)).max(20).default([]);
-
-/** An agent lacking one of its four fields invalidates the whole answer (discussion §6.2). */
-const Agent = z
-  .object({
-    name: words(255).min(1),
-    role: words(100).min(1),
-    llm_model: words(100).min(1),
-    description: words(4_000),
-  })
-  .transform((agent) => ({ ...agent, ...AGENT_DEFAULTS }));
-
-const Edge = z.object({
-  source: words(255),
-  target: words(255),
-  condition: z.nullable(words(200)).default(null),
-});
-
 interface DesignsOrder {
   readonly sourceHints: readonly string[];
   readonly language: Language;
 }
 
-/** One from each agent to each other. */
-const MAX_EDGES = MAX_AGENTS * (MAX_AGENTS - 1);
 /** More than are asked for, few enough to be looked through. */
 const MAX_DESIGNS = 10;
 
-const AnsweredDesign = z.object({
-  name: words(255).min(1).default('Unnamed Design'),
-  description: words(4_000).default(''),
-  agents: z.array(Agent).max(MAX_AGENTS).default([]),
-  edges: z.nullable(z.array(Edge).max(MAX_EDGES)).default(null),
-  pros: points,
-  cons: points,
-  estimated_cost: words(100).default('unknown'),
-  complexity: words(20).default('medium'),
-  recommended: z.boolean().default(false),
+const AnsweredDesign = z.unknown().transform((value, context): Design => {
+  const parsed = parseDesign(value, 'model');
+  if (parsed.kind === 'parsed') {
+    return parsed.value;
+  }
+  for (const { path, message } of parsed.problems) {
+    context.addIssue({ code: 'custom', path: [...path], message });
+  }
+  return z.NEVER;
 });
 
 /**

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { ROLES } from '../../domain/permissions.js';
+import { lengthOf } from '../../domain/text-problems.js';
 import { MAX_PASSWORD_BYTES } from '../passwords.js';
 import { readEmail } from './email.js';
-import { lengthOf, text, uuid, valueError } from './fields.js';
+import { text, uuid, valueError } from './fields.js';
 
 const email = z
   .string()

@@ -1,63 +1,24 @@
 /** The kinds of fields that bodies, queries and paths are made of. */
 import { z } from 'zod';
 import { isUuid } from '../../domain/ids.js';
+import { TEXT_PATTERN, findTextProblem, type TextSize } from '../../domain/text-problems.js';
 
-/**
- * A text of `min`–`max` characters (code points, as the columns count them), without NUL and
- * without half a surrogate pair, which PostgreSQL and Temporal would not keep as they are.
- */
-export function text({ min = 0, max }: { min?: number; max: number }) {
+/** A text of `min`–`max` characters that can be stored; `findTextProblem` has the rules. */
+export function text({ min = 0, max }: TextSize) {
   return z
     .string()
-    .check((check) => {
-      const issue = { origin: 'string', inclusive: true, input: check.value } as const;
-      if (check.value.length > 2 * max) {
-        check.issues.push({ ...issue, code: 'too_big', maximum: max });
-        return; // two units make a character at most: what else is wrong is not looked for
-      }
-      const size = lengthOf(check.value);
-      if (size < min) {
-        check.issues.push({ ...issue, code: 'too_small', minimum: min });
-      }
-      if (size > max) {
-        check.issues.push({ ...issue, code: 'too_big', maximum: max });
-      }
-      if (check.value.includes('\0')) {
-        check.issues.push(valueError(check.value, 'text must not contain NUL characters'));
-      }
-      if (!check.value.isWellFormed()) {
-        check.issues.push({ code: 'custom', message: NOT_UNICODE, input: check.value });
+    .check(({ value, issues }) => {
+      const message = findTextProblem(value, { min, max });
+      if (message !== null) {
+        issues.push({ code: 'custom', message, input: value });
       }
     })
-    .meta({ minLength: min, maxLength: max, pattern: WITHOUT_NUL });
+    .meta({ minLength: min, maxLength: max, pattern: TEXT_PATTERN });
 }
-
-const WITHOUT_NUL = '^[^\\u0000]*$';
-const NOT_UNICODE = 'Input should be a valid string, unable to parse raw data as a unicode string';
 
 /** A problem that only we know of, in the form that Pydantic gives to those. */
 export function valueError(input: unknown, message: string) {
   return { code: 'custom', message: `Value error, ${message}`, input } as const;
-}
-
-/** Characters as PostgreSQL and Python count them. */
-export function lengthOf(value: string): number {
-  let length = value.length;
-  for (let at = 1; at < value.length; at += 1) {
-    if (isLow(value.charCodeAt(at)) && isHigh(value.charCodeAt(at - 1))) {
-      length -= 1;
-      at += 1; // the next one begins anew
-    }
-  }
-  return length;
-}
-
-function isHigh(unit: number): boolean {
-  return unit >= 0xd800 && unit <= 0xdbff;
-}
-
-function isLow(unit: number): boolean {
-  return unit >= 0xdc00 && unit <= 0xdfff;
 }
 
 /** Has one spelling from here on: Temporal and Redis know ids by their letters. */

@@ -1,7 +1,7 @@
 /** JSON bodies: nothing is made of a text before one pass over it has bounded what it can cost. */
+import { lengthOf } from '../../domain/text-problems.js';
 import { JsonDocument } from './json-document.js';
 import { scanJson, type JsonMember } from './json-scan.js';
-import { lengthOf } from './fields.js';
 import { InvalidInput } from './problems.js';
 
 /** Deeper than any editor's document, and less than what ends a stack, here or in PostgreSQL. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { VENDORS } from '../../domain/models.js';
-import { lengthOf, text, uuid, valueError } from './fields.js';
+import { lengthOf } from '../../domain/text-problems.js';
+import { text, uuid, valueError } from './fields.js';
 
 const MAX_PROVIDER = 100;
 const MIN_KEY = 10;

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { DESIGN_LIMITS } from '../../domain/design/limits.js';
+import { DECISIONS } from '../../domain/designs.js';
 import { BUDGET_RULES } from '../../domain/results.js';
 import { toStorableText } from '../../domain/storable-text.js';
 import { agentChanges, designBody } from './designs.js';
@@ -90,7 +92,7 @@ export const approvalPath = pipelinePath.extend({ node: nodeText });
 
 export const approvalBody = z
   .object({
-    decision: z.enum(['approve', 'reject']),
+    decision: z.enum(DECISIONS),
     input: text({ max: MAX_EDITED_INPUT }).nullish(),
     comment: text({ max: MAX_COMMENT }).nullish(),
   })
@@ -101,13 +103,12 @@ export const approvalBody = z
   })
   .meta({ id: 'ApprovalBody' });
 
-/** As many as a design may have agents. */
-const MAX_CHANGES = 100;
-
 export const rerunBody = z
   .object({
     from: text({ max: MAX_NODE }).nullish(),
-    changes: dictionary(text({ max: MAX_NODE }), agentChanges, { max: MAX_CHANGES }).nullish(),
+    changes: dictionary(text({ max: MAX_NODE }), agentChanges, {
+      max: DESIGN_LIMITS.agents.client,
+    }).nullish(),
     on_budget: onBudget,
   })
   .meta({ id: 'RerunBody' });

@@ -44,7 +44,7 @@ const EXCUSED: Readonly<Record<string, string>> = {
 
 test('every function of domain/ that takes a text is listed here, or excused', () => {
   const folder = new URL('../../domain/', import.meta.url);
-  const unknown = readdirSync(folder)
+  const unknown = readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts'))
     .flatMap((file) => textFunctionsIn(file, readFileSync(new URL(file, folder), 'utf8')))
     .filter((name) => !Object.hasOwn(TEXT_FUNCTIONS, name) && !Object.hasOwn(EXCUSED, name));

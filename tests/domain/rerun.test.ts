@@ -73,7 +73,11 @@ function resultOf(node: string, content: string): AgentResult {
 
 test('two runs are compared node by node', () => {
   const right = designOf(['root', 'new']);
-  const agents = right.agents.map((agent) => ({ ...agent, temperature: 0.1 }));
+  const agents = right.agents.map((agent) => ({
+    ...agent,
+    temperature: 0.1,
+    max_tokens_named: true as const, // says who has named them, and is no setting
+  }));
   const compared = compareRuns(
     {
       design: DESIGN,

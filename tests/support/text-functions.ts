@@ -35,6 +35,7 @@ import {
 } from '../../domain/crawl-failures.js';
 import { beginningWithin, estimatedTokens } from '../../domain/token-estimates.js';
 import { unreadSource } from '../../domain/unread-sources.js';
+import { parseDesign } from '../../domain/design/parse.js';
 import { aimOf, withEvidentAims } from '../../domain/design-aims.js';
 import { markReferences, referencesIn, replaceMarks } from '../../domain/design-references.js';
 import { checkDesigns, designsByRules } from '../../domain/design-rules.js';
@@ -68,6 +69,12 @@ import { summaryOf } from '../../domain/summaries.js';
 import { planTurn, startTalk, type Talk } from '../../domain/talk.js';
 import { forkNameOf } from '../../domain/templates.js';
 import { chunksOf, joinChunks } from '../../domain/text-chunks.js';
+import {
+  findSizeProblem,
+  findTextProblem,
+  findUnstorable,
+  lengthOf,
+} from '../../domain/text-problems.js';
 import { spanIn } from '../../domain/traces.js';
 import { withoutTrailingSlashes } from '../../domain/trailing-slashes.js';
 import { findVendorByName } from '../../llm/routing/model-catalog.js';
@@ -125,6 +132,13 @@ export const TEXT_FUNCTIONS: Readonly<Record<string, ReadsText>> = {
   controlWordOf,
   isPassingCrawlError,
   isRefusedCrawlError,
+  parseDesign: (text) => designsOf(text).map((design) => parseDesign(design, 'client')),
+  parseModelDesign: (text) => designsOf(text).map((design) => parseDesign(design, 'model')),
+  parseStoredDesign: (text) => designsOf(text).map((design) => parseDesign(design, 'store')),
+  findSizeProblem: (text) => findSizeProblem(text, { max: text.length }),
+  findTextProblem: (text) => findTextProblem(text, { max: text.length }),
+  findUnstorable,
+  lengthOf,
   aimOf,
   withEvidentAims: (text) => withEvidentAims(designsOf(text), 'en'),
   markReferences: atMost(1_000, (text) =>
