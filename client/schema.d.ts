@@ -1230,59 +1230,6 @@ export interface components {
       edges?: components['schemas']['EdgeInput'][] | null;
       source_hints?: string[];
     };
-    AgentInput: {
-      name: string;
-      role: string;
-      llm_model: string;
-      description: string;
-      /** @default null */
-      custom_prompt: string | null;
-      /** @default 0.7 */
-      temperature: number;
-      max_tokens?: number;
-      /** @default 3 */
-      retry_count: number;
-      /** @default false */
-      is_custom_role: boolean;
-      output_schema?: components['schemas']['OutputSchema'] | null;
-      /** @default false */
-      approval: boolean;
-      /** @default 604800 */
-      approval_timeout_seconds: number;
-      /**
-       * @default reject
-       * @enum {string}
-       */
-      on_approval_timeout: 'approve' | 'reject';
-    };
-    OutputSchema: {
-      type?:
-        | ('object' | 'array' | 'string' | 'number' | 'integer' | 'boolean' | 'null')
-        | ('object' | 'array' | 'string' | 'number' | 'integer' | 'boolean' | 'null')[];
-      title?: string;
-      description?: string;
-      properties?: components['schemas']['OutputSchemaProperties'];
-      required?: string[];
-      additionalProperties?: boolean;
-      items?: components['schemas']['OutputSchema'];
-      minItems?: number;
-      maxItems?: number;
-      enum?: string[];
-      minLength?: number;
-      maxLength?: number;
-      minimum?: number;
-      maximum?: number;
-      anyOf?: components['schemas']['OutputSchema'][];
-    };
-    OutputSchemaProperties: {
-      [key: string]: components['schemas']['OutputSchema'];
-    };
-    EdgeInput: {
-      source: string;
-      target: string;
-      /** @default null */
-      condition: string | null;
-    };
     PipelineStatus: {
       /** Format: uuid */
       pipeline_id: string;
@@ -1718,6 +1665,59 @@ export interface components {
     Release: {
       /** @enum {string} */
       outcome: 'asked-to-end' | 'closed' | 'slot-handed-on';
+    };
+    AgentInput: {
+      name: string;
+      role: string;
+      llm_model: string;
+      description: string;
+      /** @default null */
+      custom_prompt: string | null;
+      /** @default 0.7 */
+      temperature: number;
+      max_tokens?: number;
+      /** @default 3 */
+      retry_count: number;
+      /** @default false */
+      is_custom_role: boolean;
+      output_schema?: components['schemas']['OutputSchema'] | null;
+      /** @default false */
+      approval: boolean;
+      /** @default 604800 */
+      approval_timeout_seconds: number;
+      /**
+       * @default reject
+       * @enum {string}
+       */
+      on_approval_timeout: 'approve' | 'reject';
+    };
+    EdgeInput: {
+      source: string;
+      target: string;
+      /** @default null */
+      condition: string | null;
+    };
+    OutputSchema: {
+      type?:
+        | ('object' | 'array' | 'string' | 'number' | 'integer' | 'boolean' | 'null')
+        | ('object' | 'array' | 'string' | 'number' | 'integer' | 'boolean' | 'null')[];
+      title?: string;
+      description?: string;
+      properties?: components['schemas']['OutputSchemaProperties'];
+      required?: string[];
+      additionalProperties?: boolean;
+      items?: components['schemas']['OutputSchema'];
+      minItems?: number;
+      maxItems?: number;
+      enum?: string[];
+      minLength?: number;
+      maxLength?: number;
+      minimum?: number;
+      maximum?: number;
+      anyOf?: components['schemas']['OutputSchema'][];
+    };
+    OutputSchemaProperties: {
+      [key: string]: components['schemas']['OutputSchema'];
     };
   };
   responses: never;

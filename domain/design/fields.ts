@@ -196,9 +196,15 @@ export function list<T>(item: Field<T>, { min = 0, max = Infinity }: Size): Fiel
           `List should have ${bound} ${items} after validation, not ${value.length}`,
         );
       }
-      const read = value.map((it: unknown, at) => reading.at(at, item, it));
-      const taken = read.filter((it) => it !== REFUSED);
-      return taken.length === read.length ? taken : REFUSED;
+      const given: readonly unknown[] = value;
+      const taken: T[] = [];
+      for (const [at, it] of given.entries()) {
+        const read = reading.at(at, item, it);
+        if (read !== REFUSED) {
+          taken.push(read);
+        }
+      }
+      return taken.length === given.length ? taken : REFUSED;
     },
   };
 }

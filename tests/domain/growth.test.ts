@@ -29,6 +29,7 @@ const EXCUSED: Readonly<Record<string, string>> = {
   isKnownBesideNumber: 'of one word of a message that markReferences has cut',
   crawlErrorText: 'joins two texts',
   refuse: 'throws a text',
+  ref: 'a name of ours',
   timestampOf: 'a date',
   lookAlikesOf: 'looks up one letter',
   pipelineWorkflowId: 'joins two texts',
