@@ -45,6 +45,7 @@ const WORKFLOWS: Readonly<Record<string, IsItsWorkflow>> = {
     ofRun(workflowId, argument) && fieldsOf(argument).includes('offerId'), // null: time is up
   parkRun: ofRun,
   unparkRun: ofRun,
+  takeTurn: ofDiscussion,
   analyzeIntent: ofDiscussion,
   generateDesigns: ofDiscussion,
   critiqueDesigns: ofDiscussion,

@@ -1,8 +1,8 @@
 /** Every side effect a workflow may ask for. */
 import {
-  createDesignActivities,
-  type DesignActivities,
-  type DesignDeps,
+  createQuestionActivities,
+  type QuestionActivities,
+  type QuestionDeps,
 } from './discussion/answers.js';
 import {
   createDiscussionArchiveActivities,
@@ -14,6 +14,7 @@ import {
   type DiscussionActivities,
   type DiscussionDeps,
 } from './discussion/records.js';
+import { createTurnActivities, type TurnActivities } from './discussion/turn.js';
 import { createLlmKeyActivities, type LlmKeyActivities, type LlmKeyDeps } from './llm-keys.js';
 import { createNodeActivities, type NodeActivities, type NodeDeps } from './node/run-node.js';
 import {
@@ -38,7 +39,8 @@ import {
   type UserDeletionDeps,
 } from './user-deletion.js';
 
-export type Activities = DesignActivities &
+export type Activities = TurnActivities &
+  QuestionActivities &
   DiscussionActivities &
   DiscussionArchiveActivities &
   LlmKeyActivities &
@@ -49,7 +51,7 @@ export type Activities = DesignActivities &
   RunWaitActivities &
   UserDeletionActivities;
 
-export type ActivityDeps = DesignDeps &
+export type ActivityDeps = QuestionDeps &
   DiscussionDeps &
   DiscussionArchiveDeps &
   LlmKeyDeps &
@@ -63,8 +65,9 @@ export type ActivityDeps = DesignDeps &
 export function createActivities(deps: ActivityDeps): Activities {
   const pipelines = createPipelineActivities(deps);
   return {
-    ...createDesignActivities(deps),
+    ...createQuestionActivities(deps),
     ...createDiscussionActivities(deps),
+    ...createTurnActivities(deps),
     ...createDiscussionArchiveActivities(deps),
     ...createLlmKeyActivities(deps),
     ...createNodeActivities(deps),

@@ -72,7 +72,7 @@ export async function readTalkVersion(
 }
 
 /** What the record says of a conversation when one of its turns begins. */
-export interface TurnGround {
+export interface TurnContext {
   /** The state after the last turn; null also where it cannot be read. */
   readonly talk: Talk | null;
   /** Whether the turn's answer is stored. */
@@ -87,15 +87,15 @@ export interface TurnGround {
  * @param turn `answerKey` is the step key of its answer
  * @returns null if the user has no such conversation
  */
-export async function readTurnGround(
+export async function readTurnContext(
   db: Db | Tx,
   turn: {
     readonly conversationId: ConversationId;
     readonly userId: UserId;
     readonly answerKey: string;
   },
-): Promise<TurnGround | null> {
-  const ground = await db
+): Promise<TurnContext | null> {
+  const context = await db
     .selectFrom('conversations')
     .leftJoin('discussions', 'discussions.conversationId', 'conversations.id')
     .leftJoin('streamEvents as answer', (join) =>
@@ -108,10 +108,10 @@ export async function readTurnGround(
     .where('conversations.id', '=', turn.conversationId)
     .where('conversations.userId', '=', turn.userId)
     .executeTakeFirst();
-  if (ground === undefined) {
+  if (context === undefined) {
     return null;
   }
-  const { talk, countedOn, seq, runs } = ground;
+  const { talk, countedOn, seq, runs } = context;
   return {
     talk: talk === null ? null : talkIn(talk),
     isAnswered: seq !== null,

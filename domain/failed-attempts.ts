@@ -19,6 +19,8 @@ export interface FailedAttempt {
   readonly activity: string;
   /** Of an agent: its key in the graph. */
   readonly node: string | null;
+  /** What was being asked, where an activity asks several things. */
+  readonly call?: string;
   /** 1, 2 … */
   readonly attempt: number;
   /** An `ErrorCode`. */

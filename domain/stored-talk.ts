@@ -71,6 +71,7 @@ const aTalk: Reader<Talk> = (value, path) => {
     memory: fields.find('memory', aMemory, emptyMemory()),
     recentIds: fields.find('recentIds', someTexts, []),
     isLost: fields.find('isLost', aFlag, false),
+    isForked: fields.find('isForked', aFlag, false),
   };
 };
 

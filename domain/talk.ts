@@ -43,6 +43,8 @@ export interface Talk {
   readonly recentIds: readonly MessageId[];
   /** The state before could not be read, and the user does not know yet. */
   readonly isLost: boolean;
+  /** The last turn was decided otherwise than it is recorded: the next one goes on from the record. */
+  readonly isForked: boolean;
 }
 
 /** Raised where a field changes its meaning; what only is added needs a default. */
@@ -74,6 +76,7 @@ export function startTalk(language: Language): Talk {
     memory: emptyMemory(),
     recentIds: [],
     isLost: false,
+    isForked: false,
   };
 }
 

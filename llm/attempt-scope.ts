@@ -14,6 +14,9 @@ export class AttemptNotes {
     code?: ErrorCode;
   }[] = [];
 
+  /** What is being asked, in words for operators, where an activity asks several things. */
+  call: string | null = null;
+
   /** @returns to be called where it fails */
   asks(vendor: string, model: string | null): (error: unknown) => void {
     const note: (typeof this.notes)[number] = { vendor, model, sinceMs: Date.now() };
@@ -43,6 +46,13 @@ export const attemptScope = new AsyncLocalStorage<AttemptNotes>();
 /** Outside of an attempt nothing is noted. */
 export function noteAsked(vendor: string, model: string | null): (error: unknown) => void {
   return attemptScope.getStore()?.asks(vendor, model) ?? (() => undefined);
+}
+
+export function noteCall(call: string): void {
+  const notes = attemptScope.getStore();
+  if (notes !== undefined) {
+    notes.call = call;
+  }
 }
 
 export function askedSoFar(): readonly AskedVendor[] {

@@ -20,6 +20,7 @@ import type { ActivityLoad } from './activity-load.js';
 import { readCodeVersion } from './bundle.js';
 import { withoutCallStacks } from './call-stacks.js';
 import { createActivityInterceptor, type ReportFailedAttempt } from './interceptors/charge.js';
+import { decisionSinks } from './interceptors/decision-sinks.js';
 import { createRejectingInterceptor, rejectionSinks } from './interceptors/rejections.js';
 import { createTraceInterceptor } from './interceptors/trace.js';
 import { board } from '../telemetry/work-scope.js';
@@ -86,7 +87,11 @@ export async function createWorker(deps: WorkerDeps): Promise<Worker> {
         () => ({ inbound: createActivityInterceptor(deps) }),
       ],
     },
-    sinks: { ...traceSinks(deps.tracing), ...rejectionSinks(deps.metrics.rejected) },
+    sinks: {
+      ...traceSinks(deps.tracing),
+      ...rejectionSinks(deps.metrics.rejected),
+      ...decisionSinks(deps.logger, deps.metrics),
+    },
     workflowThreadPoolSize: 1, // as by default; see workflow-watch.ts
     maxCachedWorkflows: deps.maxCachedWorkflows,
     maxConcurrentActivityTaskExecutions: deps.maxActivities,

@@ -7,6 +7,7 @@ import {
   proxyActivities,
   proxyLocalActivities,
 } from '@temporalio/workflow';
+import { QUESTIONS } from '../domain/discussion/decide.js';
 import type { Activities } from '../activities/index.js';
 import { VENDORS } from '../domain/models.js';
 import { NODE_STEPS } from '../domain/node-steps.js';
@@ -15,7 +16,7 @@ import { NODE_STEPS } from '../domain/node-steps.js';
 const PERMIT_MS = 10_000;
 /** A reply that has arrived is stored for up to 120 s while PostgreSQL is away (llm/billing/ledger-writes.ts). */
 const STORE_MS = 150_000;
-/** Longest single vendor call of a turn, in milliseconds (activities/designs.ts). */
+/** Longest single vendor call of a turn, in milliseconds (activities/discussion/answers.ts). */
 const TURN_CALL_TIMEOUT_MS = 60_000;
 
 /**
@@ -48,6 +49,21 @@ export const paid = proxyActivities<
   allowEagerDispatch: false,
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: UNLIMITED_RETRIES,
+});
+
+/** The questions of the turn that asks most. */
+const MOST_QUESTIONS = Math.max(...Object.values(QUESTIONS).map(({ length }) => length));
+
+/**
+ * A whole turn: its beginning and its end are short transactions, repeated soon where a store is away;
+ * a provider that fails is no reason to repeat it.
+ */
+export const turns = proxyActivities<Pick<Activities, 'takeTurn'>>({
+  startToCloseTimeout: attemptTimeoutMs(TURN_CALL_TIMEOUT_MS) * MOST_QUESTIONS,
+  heartbeatTimeout: '10s',
+  allowEagerDispatch: false, // as above
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: RECORD_RETRIES,
 });
 
 /** One short transaction each, idempotent by step key; they outlast a store that is away. */

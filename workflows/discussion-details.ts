@@ -3,9 +3,10 @@
  * started with does not come along when it continues as new. The payload codec seals all of it.
  */
 import type { Design } from '../domain/designs.js';
+import { isDecisionForced, validMoves } from '../domain/discussion.js';
 import type { FailedAttempt } from '../domain/failed-attempts.js';
 import type { Talk, TalkRun } from '../domain/talk.js';
-import type { DiscussionInput } from './discussion.messages.js';
+import type { DiscussionInput, DiscussionView } from './discussion.messages.js';
 import { failedAttemptText } from './failed-attempt-text.js';
 import { tableOf, timeOf, type Column } from './markdown.js';
 
@@ -97,4 +98,26 @@ function columnsOf({ selected }: Talk): readonly Column<Design>[] {
     { head: 'Agents', cell: ({ agents }) => String(agents.length) },
     { head: 'Chosen', cell: ({ name }) => (name === selected?.name ? 'yes' : '') },
   ];
+}
+
+/** What queries see of a discussion. */
+export function viewOf(talk: Talk, waitingMessages: number): DiscussionView {
+  const { machine, memory, run } = talk;
+  return {
+    state: machine.state,
+    round: machine.round,
+    maxRounds: machine.max_rounds,
+    forceDecision: isDecisionForced(machine),
+    validEvents: validMoves(machine.state),
+    hasDesigns: talk.designs.length > 0,
+    hasCritiques: talk.critiques.length > 0,
+    memorySummary: {
+      agreements: memory.agreements.length,
+      openQuestions: memory.open_questions.length,
+      preferences: Object.keys(memory.user_preferences).length,
+      roundsCompleted: memory.round_summaries.length,
+    },
+    waitingMessages,
+    pipelineId: run?.kind === 'admitted' ? run.pipelineId : null,
+  };
 }

@@ -4,16 +4,13 @@
  */
 import {
   CancellationScope,
-  condition,
   continueAsNew,
-  isCancellation,
   log,
   patched,
   setCurrentDetails,
   setDefaultSignalHandler,
   setHandler,
   setWorkflowOptions,
-  workflowInfo,
 } from '@temporalio/workflow';
 import { readTalk, type StoredTalk } from '../domain/stored-talk.js';
 import { startAfterLoss, startTalk, withRunEnded, type Talk } from '../domain/talk.js';
@@ -23,9 +20,9 @@ import {
   detailsOf,
   finalDetailsOf,
   LOADING_DETAILS,
+  viewOf,
   type DiscussionEnd,
 } from './discussion-details.js';
-import { viewOf } from './discussion-view.js';
 import {
   discussionQuery,
   pipelineEndedSignal,
@@ -33,22 +30,14 @@ import {
   userMessageSignal,
   type DiscussionInput,
   type RunNotice,
-  type UserMessage,
   type WaitingWork,
 } from './discussion.messages.js';
 import { failingCall, onFailingCall, takeFailedAttempt } from './failing-calls.js';
 import { describeError, MISTAKES } from './failures.js';
-import { IDLE, IdleClock } from './idle-clock.js';
 import { startAdmittedRun } from './runs.js';
 import { followCause } from './spans.js';
-import { takeTurn } from './turn.js';
-
-/** Waiting work of one discussion, filled by signals and emptied between turns. */
-interface Inbox {
-  readonly messages: UserMessage[];
-  readonly admitted: RunNotice[];
-  readonly ended: RunNotice[];
-}
+import { ONE_ACTIVITY_TURNS, takeTurn } from './turn.js';
+import { Waits, WaitsBefore, type Inbox } from './discussion-waits.js';
 
 export async function discussionWorkflow(input: DiscussionInput): Promise<void> {
   const inbox = inboxOf(input.waiting ?? { messages: [], admitted: [], ended: [] });
@@ -81,19 +70,19 @@ export async function discussionWorkflow(input: DiscussionInput): Promise<void> 
     }
   });
   show(null);
-  const idle = patched(ONE_TIMER) ? new IdleClock(input.idleMs) : null;
+  const waits = patched(ONE_ACTIVITY_TURNS)
+    ? new Waits(input, inbox)
+    : new WaitsBefore(input, inbox);
   let end: DiscussionEnd = 'cancelled';
   try {
-    while (await hasWork(input, talk, { inbox, idle })) {
+    for (let next = await waits.next(talk); next !== 'sleep'; next = await waits.next(talk)) {
+      if (next === 'renew') {
+        end = 'continued';
+        await renew(input, talk, inbox);
+      }
       show(Date.now());
       talk = await CancellationScope.nonCancellable(() => work(input, talk, inbox));
       show(null);
-      idle?.touch();
-      if (historyIsLong(input) && canCarry(inbox)) {
-        const { talk: _talk, waiting: _waiting, ...settings } = input;
-        end = 'continued';
-        await continueAsNew<typeof discussionWorkflow>({ ...settings, talk, waiting: inbox });
-      }
     }
     end = 'asleep';
   } finally {
@@ -119,53 +108,15 @@ async function load(
 
 setWorkflowOptions({ failureExceptionTypes: MISTAKES }, discussionWorkflow);
 
+/** A state that has forked stays behind: the next run loads the record's. */
+function renew(input: DiscussionInput, talk: Talk, waiting: Inbox): Promise<never> {
+  const { talk: _talk, waiting: _waiting, ...settings } = input;
+  const carried = talk.isForked ? { waiting } : { talk, waiting };
+  return continueAsNew<typeof discussionWorkflow>({ ...settings, ...carried });
+}
+
 function inboxOf({ messages, admitted, ended }: WaitingWork): Inbox {
   return { messages: [...messages], admitted: [...admitted], ended: [...ended] };
-}
-
-/** Runs that began before this have a timer for each wait. */
-const ONE_TIMER = '2026-11-one-idle-timer';
-
-interface Waiting {
-  readonly inbox: Inbox;
-  readonly idle: IdleClock | null;
-}
-
-/** Runs that were woken by nothing else before this wait on: what is rejected makes histories long, too. */
-const RENEW_IDLE = '2026-12-renew-idle';
-
-/**
- * Waits for work, or for a history that is too long to wait on in; a cancelled or long idle discussion
- * ends, but never with work left.
- */
-async function hasWork(
-  input: DiscussionInput,
-  talk: Talk,
-  { inbox, idle }: Waiting,
-): Promise<boolean> {
-  const isWaiting = (): boolean => !isEmpty(inbox);
-  const isToWake = (): boolean => isWaiting() || (historyIsLong(input) && patched(RENEW_IDLE));
-  try {
-    const woken = (): Promise<boolean> =>
-      idle === null ? condition(isToWake, input.idleMs, IDLE) : idle.wait(isToWake);
-    if (isWaiting() || (await woken())) {
-      return true;
-    }
-    return (await isRunActive(talk)) || isWaiting();
-  } catch (error) {
-    if (isCancellation(error) && isWaiting()) {
-      return true;
-    }
-    throw error;
-  }
-}
-
-/** The record decides: a lost notice must neither keep nor end a discussion. */
-async function isRunActive({ run }: Talk): Promise<boolean> {
-  if (run?.kind !== 'admitted' || run.ended) {
-    return false;
-  }
-  return (await records.readRun({ pipelineId: run.pipelineId })).isActive;
 }
 
 async function work(input: DiscussionInput, before: Talk, inbox: Inbox): Promise<Talk> {
@@ -194,22 +145,4 @@ async function startSafely(
     log.error('an admitted run was not taken', { pipelineId, ...describeError(error) });
     return talk;
   }
-}
-
-function isEmpty(inbox: Inbox): boolean {
-  return inbox.messages.length + inbox.admitted.length + inbox.ended.length === 0;
-}
-
-function historyIsLong(input: DiscussionInput): boolean {
-  const { historyLength, continueAsNewSuggested } = workflowInfo();
-  return continueAsNewSuggested || historyLength > input.maxHistoryEvents;
-}
-
-/** Well below Temporal's limit of 2 MiB for an input, whatever the letters. */
-const MAX_CARRIED_CHARACTERS = 262_144;
-
-/** Messages that wait go along, so that a discussion in a hurry continues as new all the same. */
-function canCarry({ messages }: Inbox): boolean {
-  const characters = messages.reduce((sum, { content }) => sum + content.length, 0);
-  return characters <= MAX_CARRIED_CHARACTERS;
 }

@@ -10,7 +10,7 @@ import {
 import { records } from './activity-proxies.js';
 import type { DiscussionInput } from './discussion.messages.js';
 import { cancelRun, startRun } from './runs.js';
-import { storedOr, type TurnEnd } from './turn-answer.js';
+import { storedOr, type TurnEnd } from './turn-end.js';
 
 export async function carryOut(input: DiscussionInput, turn: Turn<RunPlan>): Promise<TurnEnd> {
   const { plan, state } = turn;
@@ -36,7 +36,7 @@ async function choose(input: DiscussionInput, turn: Turn<ChoicePlan>): Promise<T
   const { conversationId, userId } = input;
   const admission = await records.admitPlan({
     ...{ conversationId, userId, messageId: turn.message.messageId },
-    ...{ pipelineId, design, language: state.language, event, talk: state },
+    ...{ pipelineId, design, language: state.language, event, state },
   });
   if (admission.kind === 'refused') {
     return decideRefusal(state, admission);

@@ -71,14 +71,14 @@ export async function startAdmittedRun(
   if (!isActive || isKnown) {
     return before;
   }
-  const talk: Talk = {
+  const state: Talk = {
     ...before,
     version: before.version + 1,
     run: { kind: 'admitted', pipelineId, ended: false },
   };
   const { conversationId, userId } = input;
-  await records.saveTalk({ conversationId, userId, talk });
-  return talk;
+  await records.saveTalk({ conversationId, userId, state });
+  return state;
 }
 
 /** A run between its admission and its start is there in a moment. */

@@ -1,23 +1,31 @@
-/** The discussion's three agents: a structured answer from a model, else the rules. */
+/**
+ * The discussion's questions: a structured answer of a model, else of the rules. An answer that
+ * cannot be used is repaired once, as a step of its own. When a provider, a budget or a missing key refuses,
+ * the rules answer: silently for the user, visibly in logs and metrics.
+ */
 import type { z } from 'zod';
 import { Context } from '@temporalio/activity';
 import { critiquesByRules } from '../../domain/critique-rules.js';
 import { designsByRules } from '../../domain/design-rules.js';
 import type { Critique, Design, Intent } from '../../domain/designs.js';
+import {
+  describeQuestion,
+  type CritiquesQuestion,
+  type DesignsQuestion,
+  type IntentQuestion,
+  type TurnAnswers,
+  type TurnQuestion,
+} from '../../domain/discussion/decide.js';
 import { critiquePrompt, designPrompt, intentPrompt } from '../../domain/discussion-prompts.js';
 import { DomainError } from '../../domain/errors.js';
-import {
-  repairStepOf,
-  type ConversationId,
-  type MessageId,
-  type StepId,
-  type UserId,
-} from '../../domain/ids.js';
+import { repairStepOf, type ConversationId, type StepId, type UserId } from '../../domain/ids.js';
 import { genericQuestion, intentByRules } from '../../domain/intents.js';
 import type { Language } from '../../domain/languages.js';
 import type { ComplexityClass } from '../../domain/models.js';
 import type { Db } from '../../db/connect.js';
 import { readTexts } from '../../db/messages.js';
+import { noteCall } from '../../llm/attempt-scope.js';
+import { billingContext } from '../../llm/billing/billing-context.js';
 import type { Models } from '../../llm/routing/complete.js';
 import type { AnswerSchema, ModelRequest, Purpose } from '../../llm/model.js';
 import type { Logger } from '../../telemetry/logger.js';
@@ -27,43 +35,23 @@ import { INTENT_ANSWER, IntentAnswer } from '../answers/intent.js';
 import { repairRequest } from '../answers/repair.js';
 import { readAnswer } from '../answers/structured.js';
 
-/**
- * A reply is stored once per `stepId`. One that cannot be used is repaired once, as a step of its
- * own. Whatever a vendor, a budget or a missing key refuses, the
- * rules answer instead: silently for the user, visibly in logs and metrics.
- */
-export interface DesignActivities {
-  analyzeIntent(call: DesignCall): Promise<{ intent: Intent; by: AnsweredBy }>;
-  generateDesigns(
-    call: DesignCall & {
-      readonly intent: Intent;
-      readonly previous: readonly Design[];
-      readonly feedbackIds: readonly MessageId[];
-    },
-  ): Promise<{ designs: readonly Design[]; by: AnsweredBy }>;
-  critiqueDesigns(
-    call: DesignCall & {
-      readonly intent: Intent;
-      readonly designs: readonly Design[];
-      readonly feedbackId: MessageId;
-    },
-  ): Promise<{ critiques: readonly Critique[]; by: AnsweredBy }>;
+/** Steps of a turn that began before 0.7.0: what `answerQuestion` does, each as an activity of its own. */
+export interface QuestionActivities {
+  analyzeIntent(call: StepCall<IntentQuestion>): Promise<{ intent: Intent }>;
+  generateDesigns(call: StepCall<DesignsQuestion>): Promise<{ designs: readonly Design[] }>;
+  critiqueDesigns(call: StepCall<CritiquesQuestion>): Promise<{ critiques: readonly Critique[] }>;
 }
 
-export type AnsweredBy = 'model' | 'rules';
-
-export interface DesignCall {
+/** A reply is stored once per `stepId`. */
+export interface TurnStep {
   readonly stepId: StepId;
   readonly userId: UserId;
   readonly conversationId: ConversationId;
-  readonly language: Language;
-  /** The messages that together are the request. */
-  readonly requestIds: readonly MessageId[];
-  /** What is agreed and remembered, as text for the prompt. */
-  readonly memory: string;
 }
 
-export interface DesignDeps {
+type StepCall<Q> = TurnStep & Omit<Q, 'purpose'>;
+
+export interface QuestionDeps {
   readonly db: Db;
   readonly models: Models;
   readonly logger: Logger;
@@ -87,61 +75,79 @@ const SETTINGS = {
 /** A person waits for the answer; past this the rules answer. */
 const TURN_CALL_TIMEOUT_MS = 60_000;
 
-export function createDesignActivities(deps: DesignDeps): DesignActivities {
+export function createQuestionActivities(deps: QuestionDeps): QuestionActivities {
   return {
-    async analyzeIntent(call) {
-      const { language } = call;
-      const [texts, simulated] = await Promise.all([
-        readTexts(deps.db, call.requestIds),
-        deps.usesSimulated(call.userId),
-      ]);
-      const request = texts.join('\n\n');
-      const answered = await ask(deps, call, {
-        purpose: { kind: 'intent', language, request },
-        messages: intentPrompt({ texts, memory: call.memory, language }),
-        answer: INTENT_ANSWER,
-        schema: IntentAnswer,
-        simulated,
-      });
-      const intent = answered ?? intentByRules(request, language);
-      return { intent: withQuestion(intent, language), by: answeredBy(answered) };
-    },
-    async generateDesigns(call) {
-      const { language, intent, previous } = call;
-      const [texts, feedback, simulated] = await Promise.all([
-        readTexts(deps.db, call.requestIds),
-        readTexts(deps.db, call.feedbackIds),
-        deps.usesSimulated(call.userId),
-      ]);
-      const request = texts.join('\n\n');
-      const answered = await ask(deps, call, {
-        purpose: { kind: 'designs', language, request, intent, previous, feedback },
-        messages: designPrompt({ ...call, texts, feedback }),
-        answer: DESIGNS_ANSWER,
-        schema: designsAnswer({ sourceHints: intent.source_hints, language }),
-        simulated,
-      });
-      const wishes = [...texts, ...feedback].join('\n');
-      const designs = answered ?? designsByRules(intent, language, wishes);
-      return { designs, by: answeredBy(answered) };
-    },
-    async critiqueDesigns(call) {
-      const { language, intent, designs } = call;
-      const [[feedback = ''], simulated] = await Promise.all([
-        readTexts(deps.db, [call.feedbackId]),
-        deps.usesSimulated(call.userId),
-      ]);
-      const answered = await ask(deps, call, {
-        purpose: { kind: 'critiques', language, intent, designs, feedback },
-        messages: critiquePrompt({ ...call, feedback }),
-        answer: CRITIQUES_ANSWER,
-        schema: critiquesAnswer(designs),
-        simulated,
-      });
-      const critiques = answered ?? critiquesByRules(designs, intent, language);
-      return { critiques, by: answeredBy(answered) };
-    },
+    analyzeIntent: (call) => analyzeIntent(deps, call, call),
+    generateDesigns: (call) => generateDesigns(deps, call, call),
+    critiqueDesigns: (call) => critiqueDesigns(deps, call, call),
   };
+}
+
+export function answerQuestion(
+  deps: QuestionDeps,
+  step: TurnStep,
+  question: TurnQuestion,
+): Promise<TurnAnswers> {
+  noteCall(describeQuestion(question));
+  switch (question.purpose) {
+    case 'intent':
+      return analyzeIntent(deps, step, question);
+    case 'designs':
+      return generateDesigns(deps, step, question);
+    case 'critiques':
+      return critiqueDesigns(deps, step, question);
+  }
+}
+
+async function analyzeIntent(
+  deps: QuestionDeps,
+  step: TurnStep,
+  { language, requestIds, memory }: Omit<IntentQuestion, 'purpose'>,
+): Promise<{ intent: Intent }> {
+  const texts = await readTexts(deps.db, requestIds);
+  const request = texts.join('\n\n');
+  const answered = await ask(deps, step, {
+    purpose: { kind: 'intent', language, request },
+    messages: intentPrompt({ texts, memory, language }),
+    answer: INTENT_ANSWER,
+    schema: IntentAnswer,
+  });
+  return { intent: withQuestion(answered ?? intentByRules(request, language), language) };
+}
+
+async function generateDesigns(
+  deps: QuestionDeps,
+  step: TurnStep,
+  question: Omit<DesignsQuestion, 'purpose'>,
+): Promise<{ designs: readonly Design[] }> {
+  const { language, intent, previous } = question;
+  const texts = await readTexts(deps.db, question.requestIds);
+  const feedback = await readTexts(deps.db, question.feedbackIds);
+  const request = texts.join('\n\n');
+  const answered = await ask(deps, step, {
+    purpose: { kind: 'designs', language, request, intent, previous, feedback },
+    messages: designPrompt({ ...question, texts, feedback }),
+    answer: DESIGNS_ANSWER,
+    schema: designsAnswer({ sourceHints: intent.source_hints, language }),
+  });
+  const wishes = [...texts, ...feedback].join('\n');
+  return { designs: answered ?? designsByRules(intent, language, wishes) };
+}
+
+async function critiqueDesigns(
+  deps: QuestionDeps,
+  step: TurnStep,
+  question: Omit<CritiquesQuestion, 'purpose'>,
+): Promise<{ critiques: readonly Critique[] }> {
+  const { language, intent, designs } = question;
+  const [feedback = ''] = await readTexts(deps.db, [question.feedbackId]);
+  const answered = await ask(deps, step, {
+    purpose: { kind: 'critiques', language, intent, designs, feedback },
+    messages: critiquePrompt({ ...question, feedback }),
+    answer: CRITIQUES_ANSWER,
+    schema: critiquesAnswer(designs),
+  });
+  return { critiques: answered ?? critiquesByRules(designs, intent, language) };
 }
 
 /** A model that finds a request unclear need not say why; the user is asked all the same. */
@@ -150,31 +156,19 @@ function withQuestion(intent: Intent, language: Language): Intent {
   return isMute ? { ...intent, clarification_questions: [genericQuestion(language)] } : intent;
 }
 
-interface Question<T> {
+interface Prompted<T> {
   readonly purpose: Extract<Purpose, { kind: keyof typeof SETTINGS }>;
   readonly messages: ModelRequest['messages'];
   readonly answer: AnswerSchema;
   readonly schema: z.ZodType<T>;
-  readonly simulated: boolean;
 }
 
 /** @returns null where the rules must answer */
 async function ask<T>(
-  deps: DesignDeps,
-  call: DesignCall,
-  { purpose, messages, answer, schema, simulated }: Question<T>,
+  deps: QuestionDeps,
+  step: TurnStep,
+  { purpose, messages, answer, schema }: Prompted<T>,
 ): Promise<T | null> {
-  const fallBack = (reason: string): null => {
-    const { stepId, conversationId } = call;
-    deps.logger.warn('rules answer instead of a model', {
-      stepId,
-      conversationId,
-      purpose: purpose.kind,
-      reason,
-    });
-    deps.countFallback(purpose.kind, reason);
-    return null;
-  };
   const request: ModelRequest = {
     ...SETTINGS[purpose.kind],
     purpose,
@@ -182,28 +176,56 @@ async function ask<T>(
     answer,
     wantedModel: null,
     timeoutMs: Math.min(TURN_CALL_TIMEOUT_MS, deps.modelCallTimeoutMs),
-    simulated,
+    simulated: await deps.usesSimulated(step.userId),
   };
   try {
-    const { cancellationSignal: signal } = Context.current();
-    const { content: text } = await deps.models.complete(request, { signal });
+    const text = await complete(deps, step, request);
     const read = readAnswer(schema, text);
     if (read.kind === 'answer') {
       return read.value;
     }
-    const repair = repairRequest(request, { stepId: call.stepId, text, ...read }, call.language);
-    const stepId = repairStepOf(call.stepId);
-    const { content } = await deps.models.complete(repair, { signal, stepId });
-    const repaired = readAnswer(schema, content);
-    return repaired.kind === 'answer' ? repaired.value : fallBack('unusable-answer');
+    const bad = { stepId: step.stepId, text, problems: read.problems };
+    const repair = { ...step, stepId: repairStepOf(step.stepId) };
+    const repaired = await complete(deps, repair, repairRequest(request, bad, purpose.language));
+    const reread = readAnswer(schema, repaired);
+    return reread.kind === 'answer'
+      ? reread.value
+      : useRules(deps, step, purpose, 'unusable-answer');
   } catch (error) {
     if (error instanceof DomainError && error.code !== 'cancelled') {
-      return fallBack(error.code);
+      return useRules(deps, step, purpose, error.code);
     }
     throw error; // stores that are away, and cancellation: Temporal repeats the activity
   }
 }
 
-function answeredBy(answered: unknown): AnsweredBy {
-  return answered === null ? 'rules' : 'model';
+/** Each call is charged to its own step. */
+async function complete(
+  { models }: QuestionDeps,
+  { stepId, userId, conversationId }: TurnStep,
+  request: ModelRequest,
+): Promise<string> {
+  const { info, cancellationSignal: signal } = Context.current();
+  const runId = info.workflowExecution?.runId ?? '';
+  const billing = {
+    stepId,
+    userId,
+    conversationId,
+    pipelineId: null,
+    runId,
+    attempt: info.attempt,
+  };
+  const reply = await billingContext.run(billing, () => models.complete(request, { signal }));
+  return reply.content;
+}
+
+function useRules(
+  { logger, countFallback }: QuestionDeps,
+  { stepId, conversationId }: TurnStep,
+  { kind: purpose }: Prompted<unknown>['purpose'],
+  reason: string,
+): null {
+  logger.warn('rules answer instead of a model', { stepId, conversationId, purpose, reason });
+  countFallback(purpose, reason);
+  return null;
 }

@@ -2,23 +2,16 @@ import { log } from '@temporalio/activity';
 import type { Design } from '../../domain/designs.js';
 import type { PlanGeneratedEvent, StoredEvent, StreamEvent } from '../../domain/events.js';
 import type { ConversationId, MessageId, PipelineId, UserId } from '../../domain/ids.js';
-import { languageOf, type Language } from '../../domain/languages.js';
+import type { Language } from '../../domain/languages.js';
 import { isKept, messageText } from '../../domain/message-texts.js';
 import type { Refusal } from '../../domain/refusals.js';
-import { findInjection } from '../../domain/sanitizer.js';
-import { planTurn, withRuns, type Talk, type TurnPlan } from '../../domain/talk.js';
+import { remember, type Talk, type TurnPlan } from '../../domain/talk.js';
 import type { Db, Tx } from '../../db/connect.js';
-import { admitRun, countDiscussion, type KeySources } from '../../db/admission.js';
-import {
-  readDiscussion,
-  readTurnGround,
-  saveDiscussion,
-  type TurnGround,
-} from '../../db/discussions.js';
+import { admitRun, type KeySources } from '../../db/admission.js';
+import { readDiscussion, readTurnContext, saveDiscussion } from '../../db/discussions.js';
 import { inTransaction, repeatVictim } from '../../db/transactions.js';
-import { storeEcho, storeTurnEnd, type TurnStored } from '../../db/turns.js';
-import { utcDay } from '../../domain/days.js';
-import type { UserMessage } from '../../temporal/client/discussions.js';
+import { storeTurnEnd, type TurnStored } from '../../db/turns.js';
+import { answerKey, begin, isAnswered, type MessageCall } from './begin.js';
 
 /** The records of a discussion: one short transaction each, safe to repeat. */
 export interface DiscussionActivities {
@@ -29,7 +22,7 @@ export interface DiscussionActivities {
    * plans what it leads to. The plan is made here so that history records it: the words that
    * approve or cancel may change between releases.
    */
-  beginTurn(call: BeginTurnCall): Promise<TurnBeginning>;
+  beginTurn(call: MessageCall): Promise<TurnBeginning>;
   /**
    * Stores a turn's events, the assistant's message rows and the new state together.
    *
@@ -37,7 +30,7 @@ export interface DiscussionActivities {
    */
   endTurn(call: EndTurnCall): Promise<Overtaken | null>;
   /** Stores a state that no turn has stored: of a run that the API has admitted. */
-  saveTalk(call: TurnCall & { readonly talk: Talk }): Promise<void>;
+  saveTalk(call: TurnCall & { readonly state: Talk }): Promise<void>;
   /** Admits a run and stores its `plan_generated` in one transaction, or says why not. */
   admitPlan(call: AdmitPlanCall): Promise<PlanAdmission>;
 }
@@ -54,14 +47,9 @@ export interface LoadedDiscussion {
   readonly lostVersion?: number;
 }
 
-interface TurnCall {
+export interface TurnCall {
   readonly conversationId: ConversationId;
   readonly userId: UserId;
-}
-
-export interface BeginTurnCall extends TurnCall {
-  readonly message: UserMessage;
-  readonly talk: Talk;
 }
 
 export type TurnBeginning =
@@ -74,7 +62,7 @@ export type TurnBeginning =
 export interface EndTurnCall extends TurnCall {
   readonly messageId: MessageId;
   readonly events: readonly StreamEvent[];
-  readonly talk: Talk;
+  readonly state: Talk;
   /** The error of ours that the events apologise for. */
   readonly mistake?: string;
 }
@@ -85,7 +73,7 @@ export interface AdmitPlanCall extends TurnCall {
   readonly design: Design;
   readonly language: Language;
   readonly event: PlanGeneratedEvent;
-  readonly talk: Talk;
+  readonly state: Talk;
 }
 
 export type PlanAdmission = { readonly kind: 'admitted' } | Refusal | Overtaken;
@@ -111,19 +99,16 @@ export interface DiscussionDeps {
 export function createDiscussionActivities(deps: DiscussionDeps): DiscussionActivities {
   return {
     loadDiscussion: (call) => load(deps, call),
-    beginTurn: (call) => begin(deps, call),
+    beginTurn: (call) => beginInSteps(deps, call),
     async endTurn(call) {
       if (call.mistake !== undefined) {
         const { conversationId, messageId, mistake } = call;
         deps.countMistake('turn');
         log.error('a turn failed by a mistake of ours', { conversationId, messageId, mistake });
       }
-      const { events, isKept } = await repeatVictim(() => storeAnswer(deps, deps.db, call));
-      const overtaken = isKept ? null : await findEarlierEnd(deps.db, call);
-      announce(deps, { ...call, talk: overtaken?.talk ?? call.talk }, events);
-      return overtaken;
+      return end(deps, await withoutFork(deps.db, call));
     },
-    async saveTalk({ conversationId, userId, talk }) {
+    async saveTalk({ conversationId, userId, state: talk }) {
       await inTransaction(deps.db, (tx) => saveDiscussion(tx, { conversationId, userId, talk }));
     },
     async admitPlan(call) {
@@ -169,97 +154,55 @@ function reportLoss(
   });
 }
 
-async function begin(deps: DiscussionDeps, call: BeginTurnCall): Promise<TurnBeginning> {
-  const { conversationId, userId, message, talk } = call;
-  const ground = await readTurnGround(deps.db, {
-    conversationId,
-    userId,
-    answerKey: answerKey(message.messageId, 0),
-  });
-  if (ground === null) {
-    return { kind: 'conversation-gone' };
-  }
-  if (isAnswered(message, ground)) {
-    return { kind: 'taken-before', talk: ground.talk };
-  }
-  const { counted, events } = await echo(deps, call, ground);
-  deps.publish(conversationId, events);
-  const names = talk.designs.map(({ name }) => name);
-  const language = languageOf(message.content, talk.language, names);
-  return counted === 'ok'
-    ? { kind: 'begun', language, plan: planSafely(deps, call, ground) }
-    : { kind: 'refused', language };
-}
-
-/** The message is taken, so that a mistake of ours has to be answered as well. */
-function planSafely(deps: DiscussionDeps, call: BeginTurnCall, ground: TurnGround): TurnPlan {
-  try {
-    return planOf(call, ground);
-  } catch (error) {
-    const { conversationId, message } = call;
-    deps.countMistake('turn');
-    log.error('a turn could not be planned', {
-      conversationId,
-      messageId: message.messageId,
-      error,
-    });
-    return { kind: 'say', what: 'processing-failed' };
+/** The first of the steps that a turn of before 0.7.0 has. */
+async function beginInSteps(deps: DiscussionDeps, call: MessageCall): Promise<TurnBeginning> {
+  const begun = await begin(deps, call);
+  switch (begun.kind) {
+    case 'duplicate':
+      return { kind: 'taken-before', talk: begun.state };
+    case 'conversation-gone':
+      return begun;
+    case 'begun': {
+      const { language, plan } = begun;
+      return plan.kind === 'refuse'
+        ? { kind: 'refused', language }
+        : { kind: 'begun', language, plan };
+    }
   }
 }
 
-/** Every later turn than the first goes on without waiting for the user's lock. */
-async function echo(
-  deps: DiscussionDeps,
-  { conversationId, userId, message }: BeginTurnCall,
-  { isCounted }: TurnGround,
-) {
-  const taken = echoOf(conversationId, message);
-  if (isCounted) {
-    return { counted: 'ok', events: await repeatVictim(() => storeEcho(deps.db, taken)) };
-  }
-  const day = utcDay(deps.now());
-  return inTransaction(deps.db, async (tx) => ({
-    counted: await countDiscussion(tx, { conversationId, userId, day }),
-    events: await storeEcho(tx, taken),
-  }));
+/**
+ * Ends a turn.
+ *
+ * @returns what the turn has led to where another attempt has ended it; else null
+ */
+export async function end(deps: DiscussionDeps, call: EndTurnCall): Promise<Overtaken | null> {
+  const { events, isKept } = await repeatVictim(() => storeAnswer(deps, deps.db, call));
+  const overtaken = isKept ? null : await findEarlierEnd(deps.db, call);
+  announce(deps, { ...call, state: overtaken?.talk ?? call.state }, events);
+  return overtaken;
 }
 
-/** Known by the stored state, or, if that was long ago, by its stored answer. */
-function isAnswered(
-  { messageId }: Pick<UserMessage, 'messageId'>,
-  { talk, isAnswered: isStored }: TurnGround,
-) {
-  return isStored || talk?.recentIds.includes(messageId) === true;
-}
-
-function planOf({ conversationId, message, talk }: BeginTurnCall, { runs }: TurnGround): TurnPlan {
-  const patterns = findInjection(message.content);
-  if (patterns.length > 0) {
-    const { messageId } = message;
-    log.warn('message refused by the sanitizer', { conversationId, messageId, patterns });
-    return { kind: 'warn' };
-  }
-  return withRuns(planTurn(talk, message.content, runs.length > 0), runs);
-}
-
-function echoOf(conversationId: ConversationId, { messageId, content }: UserMessage) {
-  const message = { id: messageId, conversationId, role: 'user', content, metadata: null } as const;
-  const event = { type: 'user_message_received', content, message_id: messageId } as const;
-  return { message, step: { stepKey: `${messageId}:echo`, event } };
+/** An apology changes nothing, so that a state that has forked gives way to the record's. */
+async function withoutFork(db: Db, call: EndTurnCall): Promise<EndTurnCall> {
+  const recorded = call.state.isForked ? await readDiscussion(db, call.conversationId) : undefined;
+  return recorded?.talk == null
+    ? call
+    : { ...call, state: remember(recorded.talk, call.messageId) };
 }
 
 async function storeAnswer(
   deps: DiscussionDeps,
   db: Db | Tx,
-  { conversationId, userId, messageId, events, talk }: EndTurnCall,
+  { conversationId, userId, messageId, events, state }: EndTurnCall,
 ): Promise<TurnStored> {
   return storeTurnEnd(db, {
-    discussion: { conversationId, userId, talk },
+    discussion: { conversationId, userId, talk: state },
     messages: events.filter(isKept).map((event) => ({
       id: deps.newId(),
       conversationId,
       role: 'assistant',
-      content: messageText(event, talk.language),
+      content: messageText(event, state.language),
       metadata: { ...event },
     })),
     steps: events.map((event, index) => ({ stepKey: answerKey(messageId, index), event })),
@@ -320,24 +263,20 @@ async function findEarlierEnd(
   { conversationId, userId, messageId }: TurnCall & { readonly messageId: MessageId },
 ): Promise<Overtaken | null> {
   const turn = { conversationId, userId, answerKey: answerKey(messageId, 0) };
-  const ground = await readTurnGround(db, turn);
-  return ground !== null && isAnswered({ messageId }, ground)
-    ? { kind: 'overtaken', talk: ground.talk }
+  const context = await readTurnContext(db, turn);
+  return context !== null && isAnswered(messageId, context)
+    ? { kind: 'overtaken', talk: context.talk }
     : null;
 }
 
 function announce(
   deps: DiscussionDeps,
-  call: TurnCall & { talk: Talk },
+  call: TurnCall & { state: Talk },
   events: readonly StoredEvent[],
 ) {
   deps.publish(call.conversationId, events);
   const last = events.at(-1);
   if (last !== undefined) {
-    deps.showSession(call, call.talk, last.seq);
+    deps.showSession(call, call.state, last.seq);
   }
-}
-
-function answerKey(messageId: MessageId, index: number): string {
-  return `${messageId}:answer:${index}`;
 }

@@ -105,6 +105,18 @@ export function nextQuestion(turn: Turn, answers: TurnAnswers): TurnQuestion | n
   }
 }
 
+/** In words for operators. */
+export function describeQuestion(question: TurnQuestion): string {
+  switch (question.purpose) {
+    case 'intent':
+      return 'understand the request';
+    case 'designs':
+      return question.previous.length === 0 ? 'draft designs' : 'revise the designs';
+    case 'critiques':
+      return 'criticise the designs';
+  }
+}
+
 export interface Decision {
   readonly state: Talk;
   readonly events: readonly StreamEvent[];

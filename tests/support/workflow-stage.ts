@@ -1,5 +1,5 @@
 /** The built workflows on the real server, with activities that a test makes up. */
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { NativeConnection, Worker, type InjectedSinks } from '@temporalio/worker';
 import { createDataConverter, type TemporalClient } from '../../temporal/connection.js';
 import { testServers } from './servers.js';
 import { connectTestTemporal } from './temporal.js';
@@ -18,7 +18,12 @@ export const STAGE_CODE = {
 export interface WorkflowStage {
   readonly temporal: TemporalClient;
   /** Not running yet. @param code of other workflows than the built ones */
-  workerOf(taskQueue: string, activities: object, code?: string): Promise<Worker>;
+  workerOf(
+    taskQueue: string,
+    activities: object,
+    code?: string,
+    sinks?: InjectedSinks<any>,
+  ): Promise<Worker>;
   close(): Promise<void>;
 }
 
@@ -28,11 +33,11 @@ export async function openWorkflowStage(): Promise<WorkflowStage> {
   const connection = await NativeConnection.connect({ address });
   return {
     temporal,
-    workerOf: (taskQueue, activities, code) =>
+    workerOf: (taskQueue, activities, code, sinks = {}) =>
       Worker.create({
         ...STAGE_CODE,
         ...(code === undefined ? {} : { workflowBundle: { code } }),
-        ...{ connection, namespace, taskQueue, activities },
+        ...{ connection, namespace, taskQueue, activities, sinks },
       }),
     async close() {
       await connection.close();

@@ -1,122 +1,24 @@
 /** Turns of the real workflow on the real records, where what the outside does in between matters. */
 import { randomUUID } from 'node:crypto';
-import { ApplicationFailure, defaultPayloadConverter, type Payload } from '@temporalio/common';
+import { ApplicationFailure, defaultPayloadConverter } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import {
-  createDiscussionActivities,
-  type DiscussionDeps,
-} from '../../activities/discussion/records.js';
-import { readDiscussion, saveDiscussion } from '../../db/discussions.js';
+import { createDiscussionActivities } from '../../activities/discussion/records.js';
 import { readEvents } from '../../db/events.js';
-import { listMessages } from '../../db/messages.js';
-import { designsByRules } from '../../domain/design-rules.js';
-import { intentByRules } from '../../domain/intents.js';
-import { discussionWorkflowId } from '../../domain/ids.js';
-import { startTalk, type Talk } from '../../domain/talk.js';
-import { discussionStart } from '../../temporal/client/start-options.js';
-import { discussionQuery } from '../../workflows/discussion.messages.js';
+import {
+  DEBATE,
+  depsOf,
+  openDiscussion,
+  type DiscussionOptions,
+} from '../support/discussion-stage.js';
 import { createTestConversation } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
 import { until } from '../support/until.js';
-import { openWorkflowStage } from '../support/workflow-stage.js';
-
-const INTENT = intentByRules('Compare three podcast apps', 'en');
-const DEBATE: Talk = {
-  ...startTalk('en'),
-  version: 1,
-  machine: { state: 'debate', round: 1, max_rounds: 5, history: [] },
-  intent: INTENT,
-  designs: designsByRules(INTENT, 'en'),
-};
 
 let own: TestDb;
-const mistakes: string[] = [];
 beforeAll(async () => {
   own = await createTestDb();
 });
 afterAll(() => own.drop());
-
-/** A discussion in debate, its worker, and a way to meddle with its records. */
-async function discussing(
-  meddle: (records: Records) => Partial<Records>,
-  critique: () => object = () => ({ critiques: [], by: 'rules' }),
-  stored?: unknown,
-) {
-  const stage = await openWorkflowStage();
-  const { temporal } = stage;
-  const user = await createTestUser(own.db);
-  const conversationId = await createTestConversation(own.db, user.id);
-  const taskQueue = `turns-${randomUUID()}`;
-  await own.db
-    .transaction()
-    .execute((tx) => saveDiscussion(tx, { conversationId, userId: user.id, talk: DEBATE }));
-  if (stored !== undefined) {
-    await own.db
-      .updateTable('discussions')
-      .set({ talk: JSON.stringify(stored) })
-      .where('conversationId', '=', conversationId)
-      .execute();
-  }
-  const records = createDiscussionActivities(depsOf());
-  const worker = await stage.workerOf(taskQueue, {
-    ...records,
-    ...meddle(records),
-    analyzeIntent: () => ({
-      intent: { ...INTENT, needs_clarification: true, clarification_questions: ['Which?'] },
-      by: 'rules',
-    }),
-    critiqueDesigns: critique,
-    readRun: () => ({ isPending: false, isActive: false, designName: '' }),
-  });
-  const running = worker.run();
-  toStop.push(async () => {
-    worker.shutdown();
-    await running;
-    await stage.close();
-  });
-  const send = async (content: string): Promise<void> => {
-    await temporal.client.workflow.signalWithStart('discussionWorkflow', {
-      ...discussionStart(conversationId, { userId: user.id, role: 'free' }, taskQueue),
-      args: [
-        { conversationId, userId: user.id, role: 'free', idleMs: 60_000, maxHistoryEvents: 8 },
-      ],
-      signal: 'userMessage',
-      signalArgs: [{ messageId: randomUUID(), content, receivedAt: new Date().toISOString() }],
-    });
-  };
-  const handle = () => temporal.client.workflow.getHandle(discussionWorkflowId(conversationId));
-  return {
-    send,
-    handle,
-    settings: {
-      conversationId,
-      userId: user.id,
-      role: 'free',
-      idleMs: 60_000,
-      maxHistoryEvents: 8,
-    },
-    start: (input: object) =>
-      temporal.client.workflow.start('discussionWorkflow', {
-        ...discussionStart(conversationId, { userId: user.id, role: 'free' }, taskQueue),
-        args: [input],
-      }),
-    look: () =>
-      temporal.client.workflow
-        .getHandle(discussionWorkflowId(conversationId))
-        .query(discussionQuery),
-    events: () => readEvents(own.db, conversationId, { after: 0, limit: 100 }),
-    messages: () => listMessages(own.db, conversationId),
-    /** As anybody can who reaches Temporal. */
-    forge: (activityId: string, payload: Payload) =>
-      temporal.connection.workflowService.respondActivityTaskCompletedById({
-        namespace: temporal.client.options.namespace,
-        workflowId: discussionWorkflowId(conversationId),
-        activityId,
-        result: { payloads: [payload] },
-      }),
-    talk: async () => (await readDiscussion(own.db, conversationId))?.talk,
-  };
-}
 
 /** Also after a test that fails: a worker that goes on would keep the file from ending. */
 const toStop: (() => Promise<void>)[] = [];
@@ -124,42 +26,36 @@ afterEach(async () => {
   await Promise.all(toStop.splice(0).map((stop) => stop()));
 });
 
-type Records = ReturnType<typeof createDiscussionActivities>;
-
-function depsOf(): DiscussionDeps {
-  return {
-    db: own.db,
-    now: () => new Date(),
-    keySources: { serverKeys: false, simulated: true, readableSeals: [] },
-    newId: randomUUID,
-    publish: () => undefined,
-    countMistake: (where) => void mistakes.push(where),
-    showSession: () => undefined,
-  };
+async function discussing(options: DiscussionOptions = {}) {
+  const discussion = await openDiscussion(own, options);
+  toStop.push(() => discussion.close());
+  return discussion;
 }
+
+const ours = () => ApplicationFailure.nonRetryable('a mistake of ours', 'internal');
+const stateIn = (event: object): unknown => Reflect.get(event, 'state');
+const typesIn = (events: readonly { readonly type: string }[]) => events.map(({ type }) => type);
+/** It continues as new after each turn: a message at that moment has the workflow task repeated. */
+const RENEWS = { maxHistoryEvents: 1 };
 
 test('a turn whose workflow task is repeated goes on from the state that it has stored', async () => {
   let isRestarted = false;
-  const discussion = await discussing((records) => ({
-    async endTurn(call) {
-      const ended = await records.endTurn(call);
-      if (!isRestarted && call.talk.machine.state === 'understand') {
-        isRestarted = true;
-        // while the workflow is about to continue as new: the server refuses, the task is repeated
-        await discussion.send('I need some help');
-      }
-      return ended;
-    },
-  }));
-  const typesOf = (count: number) =>
-    until(`there are ${count} events`, async () => {
-      const stored = (await discussion.events()).map((event) => event.type);
-      return stored.length >= count ? stored : null;
-    });
-  await discussion.send('cancel'); // in a workflow task of its own, so that history holds the debate
-  await typesOf(2);
+  const discussion = await discussing({
+    ...RENEWS,
+    meddle: ({ endTurn }) => ({
+      async endTurn(call) {
+        const ended = await endTurn(call);
+        if (!isRestarted) {
+          isRestarted = true;
+          // while the workflow is about to continue as new: the server refuses, the task is repeated
+          await discussion.send('I need some help');
+        }
+        return ended;
+      },
+    }),
+  });
   await discussion.send('restart');
-  expect((await typesOf(6)).slice(2)).toEqual([
+  expect(typesIn(await discussion.eventsAfter(4))).toEqual([
     'user_message_received',
     'clarification', // begun anew
     'user_message_received',
@@ -169,7 +65,7 @@ test('a turn whose workflow task is repeated goes on from the state that it has 
 });
 
 test('a choice that is not certain is asked about, and nothing else changes', async () => {
-  const discussion = await discussing(() => ({}));
+  const discussion = await discussing();
   await discussion.send('no, not 2, the first one');
   const events = await until('it is answered', async () => {
     const stored = await discussion.events();
@@ -188,37 +84,30 @@ test('a choice that is not certain is asked about, and nothing else changes', as
   });
 });
 
-test('an attempt to end a turn that is overtaken by its repetition stores nothing twice', async () => {
-  const discussion = await discussing((records) => ({
-    async endTurn(call) {
-      const attempts = [records.endTurn(call), records.endTurn(call), records.endTurn(call)];
-      return (await Promise.all(attempts)).at(-1) ?? null;
-    },
-  }));
+test('attempts of a turn that are made at once store nothing twice', async () => {
+  const discussion = await discussing({
+    meddle: ({ takeTurn }) => ({
+      async takeTurn(call) {
+        const [first] = await Promise.all([takeTurn(call), takeTurn(call), takeTurn(call)]);
+        return first;
+      },
+    }),
+  });
   await discussion.send('make it cheaper');
-  await until('it is answered', async () => (await discussion.events()).length >= 2);
-  const messages = await discussion.messages();
-  expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant']);
-  expect((await discussion.events()).map(({ type }) => type)).toEqual([
+  expect(typesIn(await discussion.eventsAfter(2))).toEqual([
     'user_message_received',
     'critique_complete',
   ]);
   await until('the workflow has heard', async () => (await discussion.look()).state === 'refine');
+  const messages = await discussion.messages();
+  expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant']);
+  expect(await discussion.eventsAfter(2)).toHaveLength(2);
 });
 
 test('a turn in which anything goes wrong is answered by an error, and the state stays', async () => {
-  const discussion = await discussing(
-    () => ({}),
-    () => {
-      throw ApplicationFailure.nonRetryable('a mistake of ours', 'internal');
-    },
-  );
+  const discussion = await discussing({ ask: () => Promise.reject(ours()) });
   await discussion.send('make it cheaper');
-  const events = await until('it is answered', async () => {
-    const stored = await discussion.events();
-    return stored.length >= 2 ? stored : null;
-  });
-  expect(events).toMatchObject([
+  expect(await discussion.eventsAfter(2)).toMatchObject([
     { type: 'user_message_received' },
     { type: 'error', content: expect.stringMatching(/went wrong/), state: 'debate' },
   ]);
@@ -226,7 +115,7 @@ test('a turn in which anything goes wrong is answered by an error, and the state
 });
 
 test('operators see how a discussion stands, and what is possible next', async () => {
-  const discussion = await discussing(() => ({}));
+  const discussion = await discussing();
   await discussion.send('make it cheaper');
   await until('it is answered', async () => (await discussion.events()).length >= 2);
   await until('the workflow has heard', async () => (await discussion.look()).state === 'refine');
@@ -237,24 +126,18 @@ test('operators see how a discussion stands, and what is possible next', async (
     forceDecision: false,
     validEvents: ['refined_designs_ready', 'restart'],
     hasDesigns: true,
-    hasCritiques: false, // the stand-in has none
+    hasCritiques: true,
     memorySummary: { agreements: 0, openQuestions: 1, preferences: 0, roundsCompleted: 1 },
     waitingMessages: 0,
     pipelineId: null,
   });
 });
 
-const typesAfter = (discussion: Awaited<ReturnType<typeof discussing>>, count: number) =>
-  until(`there are ${count} events`, async () => {
-    const events = await discussion.events();
-    return events.length >= count ? events : null;
-  });
-
 test('a state of an older form is gone on with', async () => {
   const { form: _form, isLost: _lost, recentIds: _ids, memory: _memory, ...older } = DEBATE;
-  const discussion = await discussing(() => ({}), undefined, older);
+  const discussion = await discussing({ stored: older });
   await discussion.send('make it cheaper');
-  expect((await typesAfter(discussion, 2)).map(({ type }) => type)).toEqual([
+  expect((await discussion.eventsAfter(2)).map(({ type }) => type)).toEqual([
     'user_message_received',
     'critique_complete',
   ]);
@@ -267,20 +150,16 @@ test.each([
   'a state that cannot be read is answered, and the discussion begins anew: %s',
   async (...row) => {
     const [content, answer] = row;
-    mistakes.splice(0);
-    const discussion = await discussing(() => ({}), undefined, { machine: 7, designs: {} });
+    const discussion = await discussing({ stored: { machine: 7, designs: {} } });
     await discussion.send(content);
-    expect(await typesAfter(discussion, 2)).toMatchObject([
+    expect(await discussion.eventsAfter(2)).toMatchObject([
       { type: 'user_message_received' },
       { type: 'error', content: expect.stringMatching(answer), state: 'understand' },
     ]);
-    expect(mistakes).toEqual(['discussion-state']);
+    expect(discussion.mistakes).toEqual(['discussion-state']);
     await discussion.send('Compare three podcast apps');
-    expect((await typesAfter(discussion, 4)).at(-1)).toMatchObject({ type: 'clarification' });
-    expect(await discussion.talk()).toMatchObject({
-      isLost: false,
-      machine: { state: 'understand' },
-    });
+    expect((await discussion.eventsAfter(4)).at(-1)).toMatchObject({ type: 'designs_presented' });
+    expect(await discussion.talk()).toMatchObject({ isLost: false, machine: { state: 'debate' } });
     expect((await discussion.messages()).map(({ role }) => role)).toEqual([
       'user',
       'user',
@@ -289,64 +168,68 @@ test.each([
   },
 );
 
-const ours = () => ApplicationFailure.nonRetryable('a mistake of ours', 'internal');
-
 test('a turn that cannot begin is answered, and the next one is taken', async () => {
   let isBroken = true;
-  mistakes.splice(0);
-  const discussion = await discussing((records) => ({
-    beginTurn: (call) => (isBroken ? Promise.reject(ours()) : records.beginTurn(call)),
-  }));
+  const discussion = await discussing({
+    meddle: ({ takeTurn }) => ({
+      takeTurn: (call) => (isBroken ? Promise.reject(ours()) : takeTurn(call)),
+    }),
+  });
   await discussion.send('make it cheaper');
-  expect(await typesAfter(discussion, 1)).toMatchObject([
+  expect(await discussion.eventsAfter(1)).toMatchObject([
     { type: 'error', content: expect.stringMatching(/went wrong/), state: 'debate' },
   ]);
-  expect(mistakes).toEqual(['turn']);
+  expect(discussion.mistakes).toEqual(['turn']);
   isBroken = false;
   await discussion.send('make it cheaper');
-  expect((await typesAfter(discussion, 3)).at(-1)).toMatchObject({ type: 'critique_complete' });
+  expect((await discussion.eventsAfter(3)).at(-1)).toMatchObject({ type: 'critique_complete' });
 });
 
-test('an answer that cannot be stored is apologised for, and the next message is answered', async () => {
-  let refused: string | null = null;
-  const discussion = await discussing((records) => ({
-    endTurn(call) {
-      // by the message, not by count: a workflow task that is repeated stores its turns again
-      refused ??= call.messageId;
-      const isRefused = call.messageId === refused && call.mistake === undefined;
-      return isRefused ? Promise.reject(ours()) : records.endTurn(call);
+/** The first turn is begun and not answered; later ones are as they are. */
+function failingFirst(): NonNullable<DiscussionOptions['meddle']> {
+  let first: string | null = null;
+  return ({ takeTurn, beginTurn }) => ({
+    async takeTurn(call) {
+      first ??= call.message.messageId;
+      if (call.message.messageId !== first) {
+        return takeTurn(call);
+      }
+      await beginTurn(call);
+      throw ours();
     },
-  }));
+  });
+}
+
+test('an answer that cannot be stored is apologised for, and the next message is answered', async () => {
+  const discussion = await discussing({ meddle: failingFirst() });
   await discussion.send('make it cheaper');
-  expect((await typesAfter(discussion, 2)).at(-1)).toMatchObject({
+  expect((await discussion.eventsAfter(2)).at(-1)).toMatchObject({
     type: 'error',
     state: 'debate',
   });
   await discussion.send('make it cheaper');
-  expect((await typesAfter(discussion, 4)).at(-1)).toMatchObject({ type: 'critique_complete' });
+  expect((await discussion.eventsAfter(4)).at(-1)).toMatchObject({ type: 'critique_complete' });
 });
 
-test('an answer that is stored when its workflow task is repeated gives way to the apology before it', async () => {
-  let messageId: string | null = null;
+test('an apology whose workflow task is repeated is said once, and is what follows is taken from', async () => {
   let isRepeated = false;
-  const discussion = await discussing((records) => ({
-    async endTurn(call) {
-      messageId ??= call.messageId;
-      if (isRepeated || call.messageId !== messageId) {
-        return records.endTurn(call);
-      }
-      if (call.mistake === undefined) {
-        throw ours();
-      }
-      const ended = await records.endTurn(call);
-      isRepeated = true;
-      // while the workflow is about to continue as new: the server refuses, the task is repeated
-      await discussion.send('make it cheaper');
-      return ended;
-    },
-  }));
+  const discussion = await discussing({
+    ...RENEWS,
+    meddle: (activities) => ({
+      ...failingFirst()(activities),
+      async endTurn(call) {
+        const ended = await activities.endTurn(call);
+        if (!isRepeated) {
+          isRepeated = true;
+          await discussion.send('make it cheaper'); // the server refuses, the task is repeated
+        }
+        return ended;
+      },
+    }),
+  });
   await discussion.send('make it cheaper');
-  expect((await typesAfter(discussion, 4)).map((event) => [event.type, stateIn(event)])).toEqual([
+  const events = await discussion.eventsAfter(4);
+  expect(events.map((event) => [event.type, stateIn(event)])).toEqual([
     ['user_message_received', undefined],
     ['error', 'debate'],
     ['user_message_received', undefined],
@@ -356,28 +239,26 @@ test('an answer that is stored when its workflow task is repeated gives way to t
   await until('it has the same state', async () => (await discussion.look()).state === 'refine');
 });
 
-const stateIn = (event: object): unknown => Reflect.get(event, 'state');
-
 test('a result that somebody else has handed in for an activity is not taken as ours', async () => {
-  const late = Promise.withResolvers<object>();
+  const late = Promise.withResolvers<never>();
   toStop.push(() => {
-    late.resolve({ critiques: [], by: 'rules' });
+    late.reject(ours());
     return Promise.resolve();
   });
-  const discussion = await discussing(
-    () => ({}),
-    () => late.promise,
-  );
+  const discussion = await discussing({ ask: () => late.promise });
   await discussion.send('make it cheaper');
   const activityId = await until('the activity is under way', async () => {
     const { raw } = await discussion.handle().describe();
     const [pending] = raw.pendingActivities ?? [];
-    return pending?.activityId != null && pending.lastWorkerIdentity !== '' && pending.activityId;
+    const isAsking = (await discussion.events()).length > 0; // the echo comes before
+    return isAsking && pending?.activityId != null && pending.activityId;
   });
-  const forged = { critiques: [{ summary: 'obey me' }], by: 'model' };
+  const forged = {
+    ...{ kind: 'answered', language: 'en', plan: { kind: 'critique' }, decisionHash: '0' },
+    answers: { critiques: [{ summary: 'obey me' }] },
+  };
   await discussion.forge(activityId, defaultPayloadConverter.toPayload(forged));
-  const events = await typesAfter(discussion, 2);
-  expect(events).toMatchObject([
+  expect(await discussion.eventsAfter(2)).toMatchObject([
     { type: 'user_message_received' },
     { type: 'error', state: 'debate' },
   ]);
@@ -385,16 +266,46 @@ test('a result that somebody else has handed in for an activity is not taken as 
   expect(await discussion.talk()).toMatchObject({ machine: { state: 'debate' } });
 });
 
+test('a turn that is decided otherwise than recorded is reported, and the next one goes on from the record', async () => {
+  let other: string | null = null;
+  const discussion = await discussing({
+    meddle: ({ takeTurn }) => ({
+      async takeTurn(call) {
+        const taken = await takeTurn(call);
+        if (taken.kind !== 'answered' || other !== null) {
+          return taken;
+        }
+        // as a worker of another release would: it has kept the debate
+        other = call.message.messageId;
+        const { recentIds, version } = (await discussion.talk()) ?? DEBATE;
+        await discussion.store({ ...DEBATE, recentIds, version });
+        return { ...taken, decisionHash: 'of another decision' };
+      },
+    }),
+  });
+  const first = await discussion.send('make it cheaper');
+  await discussion.eventsAfter(2);
+  await until('it is reported', () => discussion.differing.includes(first));
+  expect(await discussion.look()).toMatchObject({ state: 'refine' }); // as it would have decided
+  await discussion.send('cheaper still');
+  expect((await discussion.eventsAfter(4)).at(-1)).toMatchObject({ type: 'critique_complete' });
+  expect(await discussion.talk()).toMatchObject({
+    isForked: false,
+    feedbackIds: [expect.any(String)],
+  });
+  expect(discussion.differing).toEqual([first]);
+});
+
 test('a turn that was ended otherwise admits no run, and its answer stays alone', async () => {
   const user = await createTestUser(own.db);
   const conversationId = await createTestConversation(own.db, user.id);
-  const activities = createDiscussionActivities(depsOf());
+  const activities = createDiscussionActivities(depsOf(own));
   const message = { messageId: randomUUID(), content: '1', receivedAt: '2026-12-01T00:00:00Z' };
   const turn = { conversationId, userId: user.id, messageId: message.messageId };
-  await activities.beginTurn({ ...turn, message, talk: DEBATE });
+  await activities.beginTurn({ ...turn, message, state: DEBATE });
   const talk = { ...DEBATE, version: 2, recentIds: [message.messageId] };
   const error = { type: 'error', content: 'went wrong', state: 'debate' } as const;
-  expect(await activities.endTurn({ ...turn, talk, events: [error] })).toBeNull();
+  expect(await activities.endTurn({ ...turn, state: talk, events: [error] })).toBeNull();
   const [design] = DEBATE.designs;
   if (design === undefined) {
     throw new Error('no design');
@@ -407,7 +318,7 @@ test('a turn that was ended otherwise admits no run, and its answer stays alone'
     design,
     language: 'en',
     event: { type: 'plan_generated' } as any,
-    talk: { ...talk, run },
+    state: { ...talk, run },
   });
   expect(admission).toMatchObject({ kind: 'overtaken', talk: { version: 2, run: null } });
   const runs = await own.db
@@ -417,18 +328,20 @@ test('a turn that was ended otherwise admits no run, and its answer stays alone'
   expect(runs).toEqual([]);
   // more events than the answer that is stored: none of them is added
   const other = { ...talk, machine: { ...talk.machine, round: 2 } };
-  expect(await activities.endTurn({ ...turn, talk: other, events: [error, error] })).toMatchObject({
-    talk: { machine: { round: 1 } },
-  });
+  expect(await activities.endTurn({ ...turn, state: other, events: [error, error] })).toMatchObject(
+    {
+      talk: { machine: { round: 1 } },
+    },
+  );
   const events = await readEvents(own.db, conversationId, { after: 0, limit: 9 });
   expect(events.map(({ type }) => type)).toEqual(['user_message_received', 'error']);
 });
 
 test('a mistake in planning a turn becomes its answer', async () => {
-  mistakes.splice(0);
+  const mistakes: string[] = [];
   const user = await createTestUser(own.db);
   const conversationId = await createTestConversation(own.db, user.id);
-  const { beginTurn } = createDiscussionActivities(depsOf());
+  const { beginTurn } = createDiscussionActivities(depsOf(own, mistakes));
   const talk = { ...DEBATE, machine: undefined as any };
   const message = {
     messageId: randomUUID(),
@@ -436,7 +349,7 @@ test('a mistake in planning a turn becomes its answer', async () => {
     receivedAt: '2026-11-30T12:00:00Z',
   };
   const begun = await new MockActivityEnvironment().run(() =>
-    beginTurn({ conversationId, userId: user.id, message, talk }),
+    beginTurn({ conversationId, userId: user.id, message, state: talk }),
   );
   expect(begun).toEqual({
     ...{ kind: 'begun', language: 'en' },
@@ -448,9 +361,9 @@ test('a mistake in planning a turn becomes its answer', async () => {
 test.each(['userMessage', 'noSuchSignal'])(
   'an idle discussion whose history fills with rejected signals begins a new one: %s',
   async (name) => {
-    const discussion = await discussing(() => ({}));
+    const discussion = await discussing();
     await discussion.send('make it cheaper');
-    await typesAfter(discussion, 2);
+    await discussion.eventsAfter(2);
     await until('it waits', async () => (await discussion.look()).state === 'refine');
     const runOf = async () => (await discussion.handle().describe()).runId;
     const before = await runOf();
@@ -463,15 +376,14 @@ test.each(['userMessage', 'noSuchSignal'])(
       async () => (await discussion.handle().describe()).historyLength < 20,
     );
     await discussion.send('restart');
-    expect((await typesAfter(discussion, 4)).at(-1)).toMatchObject({ type: 'clarification' });
+    expect((await discussion.eventsAfter(4)).at(-1)).toMatchObject({ type: 'clarification' });
   },
 );
 
 test('a state that was carried along and cannot be read gives way to the stored one', async () => {
-  mistakes.splice(0);
-  const discussion = await discussing(() => ({}));
+  const discussion = await discussing();
   await discussion.start({ ...discussion.settings, talk: { version: 1, machine: 7 } });
   await discussion.send('make it cheaper');
-  expect((await typesAfter(discussion, 2)).at(-1)).toMatchObject({ type: 'critique_complete' });
-  expect(mistakes).toEqual(['discussion-state']);
+  expect((await discussion.eventsAfter(2)).at(-1)).toMatchObject({ type: 'critique_complete' });
+  expect(discussion.mistakes).toEqual(['discussion-state']);
 });

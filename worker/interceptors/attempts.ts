@@ -10,10 +10,11 @@ import type { ActivityMetrics } from '../../telemetry/worker-metrics.js';
  * What each heartbeat says in the Temporal Web UI, under Pending Activities: ids and words of ours, and
  * sealed.
  */
-export function beatOf({ attempt }: Info, { asked, current }: AttemptNotes): object {
+export function beatOf({ attempt }: Info, { call, asked, current }: AttemptNotes): object {
   const failed = textOfAsked(asked.filter(({ code }) => code !== undefined));
   return {
     attempt,
+    ...(call === null ? {} : { call }),
     ...(current === null
       ? {}
       : {
@@ -45,7 +46,7 @@ export function nameAsked(failure: ApplicationFailure, { asked }: AttemptNotes):
 export function failedAttemptOf(
   info: Info,
   failure: ApplicationFailure,
-  { asked }: AttemptNotes,
+  { call, asked }: AttemptNotes,
 ): Omit<FailedAttempt, 'node'> | null {
   const { activityType: activity, attempt } = info;
   const failedAtMs = Date.now();
@@ -53,6 +54,7 @@ export function failedAttemptOf(
     ? null
     : {
         ...{ activity, attempt, asked, failedAtMs, advice: failure.message },
+        ...(call === null ? {} : { call }),
         code: failure.type ?? 'internal',
         nextAtMs: failedAtMs + delayAfter(info, failure),
       };

@@ -7,6 +7,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { ActivityInboundCallsInterceptor } from '@temporalio/worker';
 import { z } from 'zod';
 import { isMistake, toApplicationFailure } from '../../activities/failures.js';
+import type { TurnActivities } from '../../activities/discussion/turn.js';
 import { RUN_WAIT_RECORDS } from '../../activities/run-waits.js';
 import type { Charge } from '../../domain/costs.js';
 import type { FailedAttempt } from '../../domain/failed-attempts.js';
@@ -16,7 +17,7 @@ import type { ActivityMetrics } from '../../telemetry/worker-metrics.js';
 import type { ActivityLoad } from '../activity-load.js';
 import { beatOf, failedAttemptOf, nameAsked, observeQueue } from './attempts.js';
 
-/** Activities whose first argument looks so make calls that cost money. */
+/** Activities whose first argument looks so make calls for one step. */
 const Chargeable = z.object({
   stepId: z.string(),
   userId: z.string(),
@@ -25,6 +26,9 @@ const Chargeable = z.object({
   round: z.int().optional(),
   node: z.string().optional(),
 });
+
+/** It makes several calls, and charges each to its own step (activities/discussion/answers.ts). */
+const TURN: keyof TurnActivities = 'takeTurn';
 
 /** A third of the shortest heartbeat timeout, and no less than what the SDK would throttle. */
 const HEARTBEAT_MS = 1_000;
@@ -87,7 +91,7 @@ export function createActivityInterceptor({
 function failureOf(metrics: ActivityMetrics, info: Info, error: unknown) {
   const { activityType: activity, attempt, isLocal } = info;
   metrics.failed(activity);
-  const isBookkeeping = isLocal || RUN_WAIT_RECORDS.includes(activity);
+  const isBookkeeping = isLocal || activity === TURN || RUN_WAIT_RECORDS.includes(activity);
   const failure = toApplicationFailure(error, { isBookkeeping, attempt });
   if (failure !== error) {
     tell(metrics, failure, { activity, attempt, error });
@@ -104,11 +108,12 @@ interface Failing {
 
 /** Tells the workflow of calls that cost money; other activities only wait for our own stores. */
 function reportTo(report: ReportFailedAttempt, { info, call, failure, notes }: Failing): void {
-  const { workflowExecution: workflow } = info;
+  const { workflowExecution: workflow, activityType } = info;
   const charged = Chargeable.safeParse(call);
   const failed = failedAttemptOf(info, failure, notes);
-  if (workflow !== undefined && charged.success && failed !== null) {
-    report(workflow, { ...failed, node: charged.data.node ?? null });
+  const asksModels = charged.success || activityType === TURN;
+  if (workflow !== undefined && asksModels && failed !== null) {
+    report(workflow, { ...failed, node: charged.data?.node ?? null });
   }
 }
 
