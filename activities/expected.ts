@@ -45,7 +45,8 @@ const WORKFLOWS: Readonly<Record<string, IsItsWorkflow>> = {
     ofRun(workflowId, argument) && fieldsOf(argument).includes('offerId'), // null: time is up
   parkRun: ofRun,
   unparkRun: ofRun,
-  takeTurn: ofDiscussion,
+  takeTurn: (workflowId, argument) =>
+    ofDiscussion(workflowId, argument) && fieldsOf(argument).includes('message'),
   analyzeIntent: ofDiscussion,
   generateDesigns: ofDiscussion,
   critiqueDesigns: ofDiscussion,

@@ -81,7 +81,7 @@ function run(who: Person, description: string, traceparent: string) {
   return who.ask('POST', '/pipelines/execute', { design }, { traceparent });
 }
 
-test('a chat turn: message, signal, turn, activities, vendor calls', async () => {
+test('a chat turn: message, signal, turn, activity, vendor calls', async () => {
   await spansOf(await say('help me'), 'RunTurn:discussionWorkflow'); // it is awake now
   const spans = await spansOf(await say(REQUEST), 'RunTurn:discussionWorkflow');
   expect(treeOf(spans)).toEqual([
@@ -91,10 +91,7 @@ test('a chat turn: message, signal, turn, activities, vendor calls', async () =>
           'SignalWithStartWorkflow:discussionWorkflow': [
             {
               'RunTurn:discussionWorkflow': [
-                'RunActivity:beginTurn',
-                { 'RunActivity:analyzeIntent': ['chat gpt-4o-mini'] },
-                { 'RunActivity:generateDesigns': ['chat gpt-4o'] },
-                'RunActivity:endTurn',
+                { 'RunActivity:takeTurn': ['chat gpt-4o-mini', 'chat gpt-4o'] },
               ],
             },
           ],
@@ -121,7 +118,7 @@ test('a chat turn: message, signal, turn, activities, vendor calls', async () =>
     service: 'agentforge-worker',
     attributes: workflow,
   });
-  expect(named(spans, 'RunActivity:analyzeIntent')).toMatchObject({
+  expect(named(spans, 'RunActivity:takeTurn')).toMatchObject({
     kind: 'server',
     service: 'agentforge-worker',
     attributes: {

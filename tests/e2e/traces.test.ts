@@ -7,7 +7,7 @@ import { connectTestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
-const TURN = ['message accepted', 'message refused by the sanitizer', 'beginTurn', 'endTurn'];
+const TURN = ['message accepted', 'message refused by the sanitizer', 'takeTurn'];
 const TRACEPARENT = `00-${TRACE}-00f067aa0ba902b7-01`;
 
 let product: Product;
@@ -109,8 +109,7 @@ test('a message’s ids travel to its turn: workflow and activities', async () =
   const hit = lines.find((line) => line['event'] === 'message refused by the sanitizer');
   expect(hit).toMatchObject({ ...ids, patterns: ['ignore-instructions'] });
   expect(JSON.stringify(lines)).not.toContain('ignore all previous'); // the names, not the message
-  expect(lines.find(({ activity }) => activity === 'beginTurn')).toMatchObject(ids);
-  expect(lines.find(({ activity }) => activity === 'endTurn')).toMatchObject(ids);
+  expect(lines.find(({ activity }) => activity === 'takeTurn')).toMatchObject(ids);
 });
 
 test('two messages, one behind the other, are told apart; an approval’s ids reach its run', async () => {
@@ -123,14 +122,12 @@ test('two messages, one behind the other, are told apart; an approval’s ids re
   const activitiesOf = (id: string) =>
     new Set(linesOf(id).flatMap(({ activity }): string[] => (activity ? [activity] : [])));
   await until('both ends are told', () =>
-    [activitiesOf(asked).has('endTurn'), activitiesOf(approved).has('closeRun')].every(Boolean),
+    [activitiesOf(asked).has('takeTurn'), activitiesOf(approved).has('closeRun')].every(Boolean),
   );
-  expect([...activitiesOf(asked)]).toEqual(
-    expect.arrayContaining(['beginTurn', 'analyzeIntent', 'generateDesigns', 'endTurn']),
-  );
+  expect([...activitiesOf(asked)]).toEqual(expect.arrayContaining(['takeTurn']));
   expect(activitiesOf(asked).has('runAgent')).toBe(false);
   expect([...activitiesOf(approved)]).toEqual(
-    expect.arrayContaining(['beginTurn', 'admitPlan', 'openRun', 'runAgent', 'closeRun']),
+    expect.arrayContaining(['takeTurn', 'admitPlan', 'openRun', 'runAgent', 'closeRun']),
   );
   const line = linesOf(approved).find(({ activity }) => activity === 'runAgent');
   expect(line).toMatchObject({ pipelineId: end['pipeline_id'], conversationId });

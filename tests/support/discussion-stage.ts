@@ -103,6 +103,8 @@ export async function openDiscussion(own: TestDb, options: DiscussionOptions = {
     },
     start: (input: object) =>
       temporal.client.workflow.start('discussionWorkflow', { ...start, args: [input] }),
+    historyOf: (runId: string) =>
+      temporal.client.workflow.getHandle(workflowId, runId).fetchHistory(),
     look: () => handle().query(discussionQuery),
     eventsAfter: (count: number) =>
       until(`there are ${count} events`, async () => {

@@ -5,7 +5,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import type { WorkflowOfAttempt } from '../../worker/interceptors/charge.js';
 import { DomainError } from '../../domain/errors.js';
 import type { FailedAttempt } from '../../domain/failed-attempts.js';
-import { noteAsked } from '../../llm/attempt-scope.js';
+import { noteAsked, noteCall } from '../../llm/attempt-scope.js';
 import type { ActivityMetrics } from '../../telemetry/worker-metrics.js';
 import { ActivityLoad } from '../../worker/activity-load.js';
 import { createActivityInterceptor } from '../../worker/interceptors/charge.js';
@@ -99,6 +99,23 @@ test('an attempt that fails and is made again is told to its workflow, in words 
   expect(failure).toMatchObject({
     message: expect.stringMatching(/^Nothing to do yet.* Asked: openai: model-unavailable\.$/),
   });
+});
+
+test('a turn names which of its questions it asks, and is told of like what is charged as a whole', async () => {
+  const turn = { userId: 'u', conversationId: 'c', message: { messageId: 'm', content: 'x' } };
+  const { reports, beats } = await attempting(
+    async () => {
+      noteCall('understand the request');
+      jest.advanceTimersByTime(1_000);
+      return failing(away)();
+    },
+    { activityType: 'takeTurn' },
+    turn,
+  );
+  expect(beats).toEqual([{ attempt: 3, call: 'understand the request' }]);
+  expect(reports).toMatchObject([
+    [WORKFLOW, { activity: 'takeTurn', call: 'understand the request', node: null, attempt: 3 }],
+  ]);
 });
 
 test('the next attempt is told for when the failure asks for it', async () => {

@@ -48,6 +48,7 @@ describe('what was sealed for another call', () => {
   const [userId, conversationId, pipelineId] = ['u1', 'c1', 'p1'];
   const discussion = { conversationId, userId, role: 'free' };
   const run = { pipelineId, userId, conversationId };
+  const turn = { conversationId, userId, message: { messageId: 'm', content: 'hello' } };
   const design = { stepId: 's', userId, conversationId, language: 'en' };
   const orders = [
     ['closeAccount', `discussion-${conversationId}`, discussion],
@@ -62,6 +63,8 @@ describe('what was sealed for another call', () => {
     ['takeDecision', `discussion-${conversationId}`, { pipelineId, node: 'gate' }],
     ['takeDecision', `pipeline-${pipelineId}`, { pipelineId, node: 'gate', onTimeout: 'approve' }],
     ['analyzeIntent', `pipeline-${pipelineId}`, design],
+    ['takeTurn', `pipeline-${pipelineId}`, turn],
+    ['takeTurn', `discussion-${conversationId}`, discussion],
     ['checkKey', `pipeline-${pipelineId}`, { userId, keyId: 'k1' }],
     ['archiveRun', `pipeline-${pipelineId}`, run],
   ] as const;
@@ -82,6 +85,7 @@ describe('what was sealed for another call', () => {
     ['closeRun', `pipeline-${pipelineId}`, { pipelineId, outcome: {} }, true],
     ['runAgent', `pipeline-${pipelineId}`, run, false],
     ['takeDecision', `pipeline-${pipelineId}`, { pipelineId, node: 'gate', offerId: null }, false],
+    ['takeTurn', `discussion-${conversationId}`, turn, false],
     ['critiqueDesigns', `discussion-${conversationId}`, design, false],
     ['checkKey', 'validate-key-k1-c1', { userId, keyId: 'k1' }, false],
     ['archiveRun', `archive-${pipelineId}`, { pipelineId }, false],

@@ -313,9 +313,12 @@ describe('a discussion', () => {
   });
 
   test('says first what goes wrong while a call is tried again', () => {
-    const failing = { ...FAILED, activity: 'analyzeIntent', node: null };
+    const failing = {
+      ...{ ...FAILED, activity: 'takeTurn', node: null },
+      call: 'understand the request',
+    };
     expect(headOf(shown(startTalk('en'), NOON, { failing }))).toMatch(
-      /^\*\*analyzeIntent fails: openai gpt-4o: model-timeout, .*Attempt 3 failed at 12:00:01 UTC, attempt 4 begins at 12:00:09 UTC\. Nothing to do yet/,
+      /^\*\*understand the request fails: openai gpt-4o: model-timeout, .*Attempt 3 failed at 12:00:01 UTC, attempt 4 begins at 12:00:09 UTC\. Nothing to do yet/,
     );
   });
 

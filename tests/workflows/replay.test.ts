@@ -62,15 +62,20 @@ test('the latest parallel run had two agents at once, and a condition that let o
   expect(others).toEqual([]); // of five nodes
 });
 
-test('the latest discussion was understood, designed, debated, refined, and run', () => {
+test('the latest discussion was understood, designed, debated, refined, and run', async () => {
   const [newest = ''] = recordings;
   const [version = ''] = newest.split('/');
   const parts = recordings.filter((it) => /^discussion-\d/.test(it.replace(`${version}/`, '')));
-  const types = parts.flatMap(scheduledIn).map(([type]) => type);
-  const count = (wanted: string) => types.filter((type) => type === wanted).length;
-  expect(count('analyzeIntent')).toBeGreaterThan(2); // a clarification, and a restart
-  expect(count('generateDesigns')).toBeGreaterThan(1);
-  expect(count('critiqueDesigns')).toBeGreaterThan(0);
+  const histories = parts.map((part) => historyFromJSON(readHistory(part)));
+  const told = await Promise.all(histories.map((history) => readableHistory(history, codec)));
+  // the plans of its turns, whether they are results of activities or of local ones
+  const plans = [...JSON.stringify(told).matchAll(/plan\W+kind\W+([\w-]+)/g)].map(
+    ([, kind]) => kind,
+  );
+  const count = (...kinds: string[]) => plans.filter((kind) => kinds.includes(kind ?? '')).length;
+  expect(count('understand', 'begin-anew')).toBeGreaterThan(2); // a clarification, and a restart
+  expect(count('refine')).toBeGreaterThan(0);
+  expect(count('critique')).toBeGreaterThan(0);
   const events = parts.flatMap((part) => readHistory(part).events as { eventType: string }[]);
   const runs = events.filter(({ eventType }) => /START_CHILD.*_INITIATED$/.test(eventType));
   expect(runs.length).toBeGreaterThan(1);
