@@ -207,7 +207,7 @@ function isHistoryLong({ maxHistoryEvents }: DiscussionInput, times = 1): boolea
   return continueAsNewSuggested || historyLength > times * maxHistoryEvents;
 }
 
-/** Well below Temporal's limit of 2 MiB for an input, whatever the letters. */
+/** Well below Temporal's limit of 2 MiB for an input, in any script. */
 const MAX_CARRIED_CHARACTERS = 262_144;
 
 /** Messages that wait go along, so that a discussion in a hurry continues as new, too. */

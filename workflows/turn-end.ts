@@ -12,7 +12,7 @@ import { startIfPending } from './runs.js';
 /** A decision to be stored, or the state after a turn whose end is stored already. */
 export type TurnEnd = Decision | { readonly state: Talk; readonly events: null };
 
-/** Whatever goes wrong in a turn, the user gets an answer and the state stays as it was. */
+/** A turn that fails is answered by an error, and the state stays as it was. */
 export async function endTurn(
   input: DiscussionInput,
   { state, message }: Turn,

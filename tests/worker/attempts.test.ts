@@ -101,7 +101,7 @@ test('an attempt that fails and is made again is told to its workflow, in words 
   });
 });
 
-test('a turn names which of its questions it asks, and is told of like what is charged as a whole', async () => {
+test('a turn names the question that it asks, and its failed attempts are reported', async () => {
   const turn = { userId: 'u', conversationId: 'c', message: { messageId: 'm', content: 'x' } };
   const { reports, beats } = await attempting(
     async () => {

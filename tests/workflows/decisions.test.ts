@@ -50,7 +50,7 @@ test.each(DRAWN.map((messages) => [messages.join(' | '), messages] as const))(
   },
 );
 
-test('decisions are equal by what JSON keeps of them, in whatever order', () => {
+test('decisions are equal by what JSON keeps of them, in any order', () => {
   const state = startTalk('en');
   const event = { type: 'error', content: 'x', state: 'understand' } as const;
   const hash = hashDecision({ state, events: [event] });
