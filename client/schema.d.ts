@@ -1240,6 +1240,16 @@ export interface components {
       started_at: string;
       result: components['schemas']['PipelineResult'] | null;
       waiting_for: ('approval' | 'budget' | 'pause' | 'slot') | null;
+      waiting_agents: {
+        agent_name: string;
+        node: string;
+        /** Format: date-time */
+        until: string;
+        providers: {
+          provider: string;
+          code: string;
+        }[];
+      }[];
       detail: string | null;
       rerun_of: string | null;
     };

@@ -1,5 +1,6 @@
 /** The records of runs: opened once, closed once, read by their owner or by the machinery. */
 import { sql, type Selectable } from 'kysely';
+import { waitDetail, type AgentWait } from '../domain/agent-waits.js';
 import type { Design } from '../domain/designs.js';
 import { DomainError } from '../domain/errors.js';
 import type { StoredEvent } from '../domain/events.js';
@@ -186,7 +187,7 @@ async function resultOfRun(tx: Tx, run: RunRecord, closing: RunClosing): Promise
   const steps = isBare ? [] : (await listSteps(tx, run.id)).filter(({ seq }) => seq !== null);
   return resultOf({
     designName: run.design.name,
-    ...agentsOf(run.design, steps),
+    ...agentsOf(run, steps),
     outcome,
     durationSeconds: Math.max(0, durationMs / 1_000),
     language: languageOfRun(run),
@@ -194,7 +195,7 @@ async function resultOfRun(tx: Tx, run: RunRecord, closing: RunClosing): Promise
 }
 
 /** What its agents have made, and which of them are left. */
-function agentsOf(design: Design, steps: readonly AgentStep[]) {
+function agentsOf({ design, agentWaits }: RunRecord, steps: readonly AgentStep[]) {
   const checked = checkGraph(design);
   const nodes = checked.kind === 'unbuildable' ? [] : checked.graph.nodes;
   const specs = new Map(nodes.map(({ node, position }) => [node, design.agents[position]]));
@@ -206,6 +207,10 @@ function agentsOf(design: Design, steps: readonly AgentStep[]) {
   return {
     agents: ended.map(({ result }) => result),
     documents: new Set(documents.map(({ result }) => result)),
+    waits: left.flatMap(({ node }): readonly AgentWait[] => {
+      const wait = agentWaits?.[node];
+      return wait === undefined ? [] : [wait];
+    }),
     notStarted: hasBranches ? [] : left.map(({ node }) => specs.get(node)?.name ?? node),
   };
 }
@@ -230,11 +235,16 @@ export async function readRun(
 
 const VIEW_COLUMNS = [
   ...(['id', 'status', 'designName', 'startedAt', 'createdAt', 'result'] as const),
-  ...(['waitingFor', 'rerunOf'] as const),
+  ...(['waitingFor', 'agentWaits', 'language', 'rerunOf'] as const),
 ] as const;
 
 function viewOf(run: Pick<RunRecord, (typeof VIEW_COLUMNS)[number]>): PipelineStatusView {
   const waitingFor = isFinal(run.status) ? null : run.waitingFor;
+  const now = new Date().toISOString();
+  const waits = isFinal(run.status)
+    ? []
+    : Object.values(run.agentWaits ?? {}).filter(({ until }) => until > now);
+  const agentsDetail = waits.length === 0 ? null : waitDetail(waits, languageOfRun(run));
   return {
     pipeline_id: run.id,
     status: run.status,
@@ -242,7 +252,8 @@ function viewOf(run: Pick<RunRecord, (typeof VIEW_COLUMNS)[number]>): PipelineSt
     started_at: (run.startedAt ?? run.createdAt).toISOString(),
     result: run.result,
     waiting_for: waitingFor,
-    detail: waitingFor === null ? null : WAIT_DETAILS[waitingFor],
+    waiting_agents: waits,
+    detail: waitingFor === null ? agentsDetail : WAIT_DETAILS[waitingFor],
     rerun_of: run.rerunOf,
   };
 }

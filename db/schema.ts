@@ -3,6 +3,7 @@
  * (JSON columns) in the contract's spelling. `numeric` columns are strings: money is exact.
  */
 import type { ColumnType, Generated, GeneratedAlways, JSONColumnType } from 'kysely';
+import type { AgentWait } from '../domain/agent-waits.js';
 import type { Design } from '../domain/designs.js';
 import type { ErrorCode } from '../domain/errors.js';
 import type { StreamEvent } from '../domain/events.js';
@@ -198,6 +199,8 @@ export interface PipelineExecutionsTable {
   /** Why it makes no progress now; null while it works. */
   waitingFor: WaitReason | null;
   waitingSince: Timestamp | null;
+  /** By node: which providers an agent waits for, or has waited for last. */
+  agentWaits: JSONColumnType<Readonly<Record<string, AgentWait>>, string | null | undefined> | null;
   onBudget: Generated<BudgetRule>;
   /** The run whose replies it reuses, and for which of its nodes. */
   rerunOf: string | null;

@@ -1,3 +1,4 @@
+import type { AgentWait } from './agent-waits.js';
 import type { Critique, Design } from './designs.js';
 import type { ConversationId, PipelineId } from './ids.js';
 import type { AgentStatus, PipelineResult, WaitReason } from './results.js';
@@ -124,7 +125,9 @@ export type WaitEvent =
       readonly pipeline_id: PipelineId;
       readonly reason: WaitReason;
     }
-  | { readonly type: 'pipeline_resumed'; readonly pipeline_id: PipelineId };
+  | { readonly type: 'pipeline_resumed'; readonly pipeline_id: PipelineId }
+  /** No provider that an agent may use can be called before then. */
+  | ({ readonly type: 'agent_waiting'; readonly pipeline_id: PipelineId } & AgentWait);
 
 /** An event with its place in its stream, exactly as a client receives it. */
 export type StoredEvent = StreamEvent & {

@@ -19,6 +19,7 @@ const BECOMES_MESSAGE = {
   approval_decided: false,
   pipeline_waiting: false,
   pipeline_resumed: false,
+  agent_waiting: false,
 } as const satisfies Readonly<Record<StreamEvent['type'], boolean>>;
 
 type BecomesMessage = typeof BECOMES_MESSAGE;

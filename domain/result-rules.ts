@@ -1,4 +1,5 @@
 import { agentPrefix, agentsText } from './agent-failures.js';
+import { waitReason, type AgentWait } from './agent-waits.js';
 import type { Language } from './languages.js';
 import { missingLine, missingOf } from './missing.js';
 import type { StopReason } from './pipeline-run.js';
@@ -25,6 +26,8 @@ export interface FinishedRun {
   readonly language: Language;
   /** Names of agents that would have run, had the run not been stopped; default: none. */
   readonly notStarted?: readonly string[];
+  /** Which providers those had waited for that had not ended; default: none. */
+  readonly waits?: readonly AgentWait[];
   /** Those of `agents` whose output is a document by an `output_schema`; default: none. */
   readonly documents?: ReadonlySet<AgentResult>;
 }
@@ -150,11 +153,12 @@ function isSuccess({ status }: AgentResult): boolean {
   return status === 'success';
 }
 
-function errorOf({ agents, outcome, durationSeconds, language }: FinishedRun): string | null {
+function errorOf(run: FinishedRun): string | null {
+  const { agents, outcome, durationSeconds, language } = run;
   const texts = TEXTS[language];
   switch (outcome.kind) {
     case 'timeout':
-      return texts.timedOut(Math.round(durationSeconds));
+      return [texts.timedOut(Math.round(durationSeconds)), ...waitsOf(run)].join('; ');
     case 'unbuildable':
       return texts.unbuildable(outcome.reason);
     case 'internal':
@@ -169,6 +173,16 @@ function errorOf({ agents, outcome, durationSeconds, language }: FinishedRun): s
       return errors.length === 0 ? null : errors.join('; ');
     }
   }
+}
+
+/** One for each reason, with all agents that had it. */
+function waitsOf({ waits = [], language }: FinishedRun): readonly string[] {
+  const namesByReason = new Map<string, string[]>();
+  for (const wait of waits) {
+    const reason = waitReason(wait, language);
+    namesByReason.set(reason, [...(namesByReason.get(reason) ?? []), wait.agent_name]);
+  }
+  return [...namesByReason].map(([reason, names]) => agentsText(names, reason, language));
 }
 
 /** One for each cause: what has hit several agents alike is told once, where the first is. */

@@ -1,3 +1,4 @@
+import type { AgentWait } from './agent-waits.js';
 import type { PipelineId } from './ids.js';
 import type { UnreadSource } from './unread-sources.js';
 
@@ -102,6 +103,8 @@ export interface PipelineStatusView {
   readonly result: PipelineResult | null;
   /** null: it does not wait, or it has ended */
   readonly waiting_for: WaitReason | null;
+  /** Agents that wait until a provider may be called again; the run holds its slot and its time goes on. */
+  readonly waiting_agents: readonly AgentWait[];
   /** The same in words. */
   readonly detail: string | null;
   /** The run whose replies it may reuse; null for a run of its own. */

@@ -1,9 +1,14 @@
 /** Asks a model for a node's answer, and once more where the answer is not of the form asked for. */
 import { Context, log } from '@temporalio/activity';
+import type { ApplicationFailure } from '@temporalio/common';
+import { msToNumber } from '@temporalio/common/lib/time.js';
 import { resultOfStep } from '../../db/agent-steps.js';
+import { storeAgentWait } from '../../db/agent-waits.js';
 import { findApproval } from '../../db/approvals.js';
 import type { Db } from '../../db/connect.js';
 import type { NodeEnd } from '../../db/node-ends.js';
+import { repeatVictim } from '../../db/transactions.js';
+import { waitedFor } from '../../domain/agent-waits.js';
 import type { AgentFailure } from '../../domain/agent-failures.js';
 import { promptFor, type AgentPrompt } from '../../domain/agent-prompts.js';
 import { complexityOfModel } from '../../domain/complexity.js';
@@ -11,11 +16,14 @@ import { numericFieldsOf } from '../../domain/conditions.js';
 import type { Ledger, StepFailures } from '../../domain/costs.js';
 import { AGENT_DEFAULTS, type AgentSpec } from '../../domain/designs.js';
 import { DomainError, failureKind, ServerKeySpent } from '../../domain/errors.js';
-import { stepIdOf, type StepId } from '../../domain/ids.js';
+import type { StoredEvent } from '../../domain/events.js';
+import { isTold } from '../../domain/failed-attempts.js';
+import { stepIdOf, toStreamId, type StepId, type StreamId } from '../../domain/ids.js';
 import type { ChargedReply } from '../../domain/models.js';
 import { NODE_STEPS, nodeStepId } from '../../domain/node-steps.js';
 import type { PromptedKind } from '../../domain/pipeline.js';
 import type { LiveWriter } from '../../events/live-writer.js';
+import { askedSoFar } from '../../llm/attempt-scope.js';
 import type { Models } from '../../llm/routing/complete.js';
 import type { ModelRequest } from '../../llm/model.js';
 import { readBySchema } from '../answers/output-schema.js';
@@ -32,6 +40,7 @@ export interface AskDeps {
   readonly db: Db;
   readonly models: Models;
   readonly ledger: Pick<Ledger, 'findReply' | 'readFailures'>;
+  publish(streamId: StreamId, events: readonly StoredEvent[]): void;
 }
 
 /**
@@ -193,10 +202,12 @@ async function askStep(deps: AskDeps, context: NodeContext, question: Question):
  * @throws what is retried, and what is no agent's outcome
  */
 async function endOfFailure(
-  { ledger }: AskDeps,
-  { agent, call }: NodeContext,
+  deps: AskDeps,
+  context: NodeContext,
   { stepId, error, attempts }: { stepId: StepId; error: DomainError; attempts: number },
 ): Promise<Asked> {
+  const { ledger } = deps;
+  const { agent, call } = context;
   const { code } = error;
   if (code === 'over-budget' && call.onBudget === 'pause') {
     throw error; // no outcome: the run waits, and asks again
@@ -214,12 +225,44 @@ async function endOfFailure(
       if (failures.passes >= maxAttempts(agent)) {
         return exhausted(failures);
       }
-      throw retryLater(error, Math.min(MAX_WAIT_MS, 1_000 * 2 ** failures.passes));
+      const later = retryLater(error, Math.min(MAX_WAIT_MS, 1_000 * 2 ** failures.passes));
+      await noteWait(deps, context, { failure: later, last: failures.last });
+      throw later;
     }
-    case 'retried':
-      throw code === 'model-on-hold' ? retryLater(error, ON_HOLD_MS) : error;
+    case 'retried': {
+      if (code !== 'model-on-hold') {
+        throw error;
+      }
+      const later = retryLater(error, ON_HOLD_MS);
+      const { last } = await ledger.readFailures(stepId);
+      await noteWait(deps, context, { failure: later, last });
+      throw later;
+    }
     case 'broken':
       throw error;
+  }
+}
+
+/** Shows the run's owner which providers the agent waits for; an event says so where none was called. */
+async function noteWait(
+  { db, publish }: AskDeps,
+  { call, agent }: NodeContext,
+  { failure, last }: { failure: ApplicationFailure; last: StepFailures['last'] },
+): Promise<void> {
+  const { pipelineId, conversationId, node, round = 0 } = call;
+  const { attempt } = Context.current().info;
+  const wait = {
+    agent_name: agent.name,
+    node,
+    until: new Date(Date.now() + msToNumber(failure.nextRetryDelay ?? 0)).toISOString(),
+    providers: waitedFor(askedSoFar(), last),
+  };
+  const isAnnounced = failure.type === 'model-on-hold' && isTold(attempt);
+  const stepKey = isAnnounced ? `agent-waits:${pipelineId}:${node}:${round}:${attempt}` : null;
+  const note = { pipelineId, conversationId, wait, stepKey };
+  const events = await repeatVictim(() => storeAgentWait(db, note));
+  if (events.length > 0) {
+    publish(toStreamId(call), events);
   }
 }
 

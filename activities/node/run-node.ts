@@ -13,9 +13,8 @@ import { sourceUrlsOf } from '../../domain/collector-sources.js';
 import { COLLECTOR_AWAY } from '../../domain/collector-texts.js';
 import { numericFieldsOf } from '../../domain/conditions.js';
 import { DomainError } from '../../domain/errors.js';
-import type { StoredEvent } from '../../domain/events.js';
 import { adviceOf } from '../../domain/failure-advice.js';
-import { stepIdOf, toStreamId, type PipelineId, type StreamId } from '../../domain/ids.js';
+import { stepIdOf, toStreamId, type PipelineId } from '../../domain/ids.js';
 import { unreadSource } from '../../domain/unread-sources.js';
 import type { LiveWriter, OpenLiveWriter } from '../../events/live-writer.js';
 import { askedSoFar } from '../../llm/attempt-scope.js';
@@ -46,7 +45,6 @@ export interface NodeDeps extends AskDeps {
   /** Private hosts that collectors may read nevertheless; default: none. */
   readonly collectorAllowed?: readonly AllowedAddress[];
   readonly openLive: OpenLiveWriter;
-  publish(streamId: StreamId, events: readonly StoredEvent[]): void;
 }
 
 export function createNodeActivities(deps: NodeDeps): NodeActivities {

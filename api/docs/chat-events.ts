@@ -71,6 +71,11 @@ const EVENTS: Readonly<Record<ClientEvent['type'], About>> = {
     isExtended: true,
   },
   pipeline_resumed: { when: 'It goes on.', fields: ['pipeline_id'], isExtended: true },
+  agent_waiting: {
+    when: 'No provider that an agent may use can be called before `until`.',
+    fields: ['node', 'agent_name', 'until', 'providers', 'pipeline_id'],
+    isExtended: true,
+  },
   agent_started: {
     when: 'Live, not stored: an agent begins an attempt.',
     fields: ['node', 'agent_name', 'role', 'model', 'attempt', 'pipeline_id'],

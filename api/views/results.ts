@@ -71,6 +71,14 @@ export const pipelineStatusSchema: z.ZodType<PipelineStatusView> = z
     started_at: z.iso.datetime(),
     result: pipelineResultSchema.nullable(),
     waiting_for: z.enum(WAIT_REASONS).nullable(),
+    waiting_agents: z.array(
+      z.object({
+        agent_name: z.string(),
+        node: z.string(),
+        until: z.iso.datetime(),
+        providers: z.array(z.object({ provider: z.string(), code: z.string() })),
+      }),
+    ),
     detail: z.string().nullable(),
     rerun_of: z.guid().nullable(),
   })

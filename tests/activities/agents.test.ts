@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { CancelledFailure } from '@temporalio/common';
 import { listSteps } from '../../db/agent-steps.js';
 import { readEvents } from '../../db/events.js';
+import { closeRun, readRun } from '../../db/pipelines.js';
 import type { Design } from '../../domain/designs.js';
 import { adviceOf } from '../../domain/failure-advice.js';
 import { DomainError, type ErrorCode } from '../../domain/errors.js';
@@ -260,6 +261,53 @@ test('a model that is away is asked again after 2, 4, 8 … seconds, at most 30'
   });
 });
 
+test('its owner sees which provider an agent waits for, until when, and then why its run timed out', async () => {
+  const away = new DomainError('model-unavailable', 'raw words of a vendor');
+  const onHold = new DomainError('model-on-hold', 'x', { retryAfterSeconds: 20 });
+  const { run, events, published, pipelineId } = await startedRun(designOf(['a', 'b']), [
+    onHold,
+    away,
+    onHold,
+    {},
+  ]);
+  const seen = () => readRun(own.db, userId, pipelineId);
+  const waiting = (code: string, agent = 'a') => ({
+    ...{ agent_name: agent, node: agent, until: expect.stringMatching(/^20.*Z$/) },
+    providers: [{ provider: 'openai', code }],
+  });
+  await failureOf(run('a', 0));
+  const [untold] = (await seen())?.waiting_agents ?? [];
+  expect(untold).toEqual(waiting('model-on-hold'));
+  expect(Date.parse(untold?.until ?? '') - Date.now()).toBeGreaterThan(15_000);
+  await failureOf(run('a', 0, { attempt: 2 }));
+  expect((await seen())?.waiting_agents).toEqual([waiting('model-unavailable')]);
+  const known = await failureOf(run('a', 0, { attempt: 3 }));
+  expect(known.type).toBe('model-on-hold'); // and the owner reads what had failed before
+  expect(await seen()).toMatchObject({
+    ...{ status: 'running', waiting_for: null },
+    waiting_agents: [waiting('model-unavailable')],
+    detail: expect.stringMatching(
+      /^agent a waits until \d\d:\d\d:\d\d UTC \(openai: it does not answer\)$/,
+    ),
+  });
+  await run('b', 1, { attempt: 2 });
+  const ofKind = { type: 'agent_waiting', pipeline_id: pipelineId };
+  expect((await events()).map(({ type }) => type)).toEqual([
+    ...['agent_waiting', 'agent_waiting', 'agent_completed'],
+  ]);
+  expect((await events()).slice(0, 2)).toMatchObject([
+    { ...ofKind, ...waiting('model-on-hold') },
+    { ...ofKind, ...waiting('model-unavailable') },
+  ]);
+  expect(published).toEqual(await events());
+  const outcome = { kind: 'timeout' } as const;
+  const { result } = await own.db
+    .transaction()
+    .execute((tx) => closeRun(tx, { pipelineId, outcome, now: new Date() }));
+  expect(result.error).toMatch(/timed out after \d+ seconds; agent a: openai: it does not answer$/);
+  expect(await seen()).toMatchObject({ status: 'timeout', waiting_agents: [], detail: null });
+});
+
 test('an attempt that asked nobody is no try: the agent goes on when somebody may be asked', async () => {
   const onHold = (retryAfterSeconds: number) =>
     new DomainError('model-on-hold', 'nobody was asked', { retryAfterSeconds });
@@ -270,7 +318,7 @@ test('an attempt that asked nobody is no try: the agent goes on when somebody ma
   expect(first.nextRetryDelay).toBe(1_000); // not at the pace of a circuit that is about to close
   const second = await failureOf(run('a', 0, { attempt: 2 }));
   expect(second.nextRetryDelay).toBe(7_124);
-  expect(await events()).toEqual([]);
+  expect((await events()).map(({ type }) => type)).toEqual(['agent_waiting', 'agent_waiting']);
   expect((await run('a', 0, { attempt: 3 })).status).toBe('success');
 });
 

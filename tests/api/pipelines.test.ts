@@ -46,6 +46,7 @@ describe.each(ROUTES)('POST /pipelines/%s', (route) => {
       'started_at',
       'result',
       'waiting_for',
+      'waiting_agents',
       'detail',
       'rerun_of',
     ]);

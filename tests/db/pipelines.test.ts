@@ -364,6 +364,7 @@ test('only the owner reads a run; foreign, missing and malformed ids look alike'
     started_at: NOW.toISOString(),
     result: null,
     waiting_for: null,
+    waiting_agents: [],
     detail: null,
     rerun_of: null,
   });

@@ -55,6 +55,30 @@ test.each([
   expect(ended).toMatchObject({ total_cost: 0.1, total_tokens: 10, output: 'text' });
 });
 
+test('a run that timed out while providers gave no answer names them and their failures', () => {
+  const waiting = (name: string, ...providers: [string, string][]) => ({
+    ...{ agent_name: name, node: name, until: '2026-11-24T12:00:00.000Z' },
+    providers: providers.map(([provider, code]) => ({ provider, code })),
+  });
+  const waits = [
+    waiting('a', ['openai', 'model-rate-limited'], ['google', 'model-on-hold']),
+    waiting('b', ['anthropic', 'model-timeout']),
+    waiting('c', ['anthropic', 'model-timeout']),
+  ];
+  const outcome = { kind: 'timeout' } as const;
+  const { error } = result({ outcome, waits });
+  expect(error).toMatch(
+    /^The pipeline timed out after 12 seconds; agent a: openai: it asks to wait, /,
+  );
+  expect(error).toMatch(
+    /google: it has failed too often .*; agents b, c: anthropic: it gave no ans/,
+  );
+  expect(result({ outcome, waits, language: 'ko' }).error).toMatch(
+    /timed out after 12 seconds.*; 에이전트 a: openai: 호출 한도에 .*; 에이전트 b, c: anthropic: 제시간에/,
+  );
+  expect(result({ waits, agents: [agent()] }).error).toBeNull();
+});
+
 test('one cause that hits several agents is told once, with all their names', () => {
   const away = 'failed after 3 attempt(s), because no model answered (openai: it is away)';
   const agents = ['a', 'b', 'c'].map((name) =>

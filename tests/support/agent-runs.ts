@@ -10,11 +10,12 @@ import { toApplicationFailure } from '../../activities/failures.js';
 import type { Db } from '../../db/connect.js';
 import { readEvents } from '../../db/events.js';
 import type { Design } from '../../domain/designs.js';
-import { DomainError } from '../../domain/errors.js';
+import { DomainError, failureKind } from '../../domain/errors.js';
 import type { StoredEvent } from '../../domain/events.js';
 import { stepIdOf } from '../../domain/ids.js';
 import type { ChargedReply } from '../../domain/models.js';
 import { nodeStepId, type NodeStep } from '../../domain/node-steps.js';
+import { AttemptNotes, attemptScope, noteAsked } from '../../llm/attempt-scope.js';
 import type { ModelRequest } from '../../llm/model.js';
 
 const REPLY: ChargedReply = {
@@ -123,6 +124,9 @@ export async function startedRun(
           return answer(signal);
         }
         if (answer instanceof DomainError) {
+          if (['attempt', 'retried'].includes(failureKind(answer.code))) {
+            noteAsked('openai', 'gpt-4o-mini')(answer);
+          }
           failedPasses.push(
             ...(answer.code === 'model-on-hold' ? [] : [{ stepId, code: answer.code }]),
           );
@@ -193,7 +197,7 @@ export async function startedRun(
       const call = { ...callOf(node, position), ...options.call };
       return env.run(async () => {
         try {
-          return await activities.runAgent(call);
+          return await attemptScope.run(new AttemptNotes(), () => activities.runAgent(call));
         } catch (error) {
           throw toApplicationFailure(error); // as the worker's interceptor does
         }

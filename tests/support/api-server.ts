@@ -258,6 +258,7 @@ export function runView(fields: Partial<PipelineStatusView> = {}): PipelineStatu
     started_at: '2026-01-02T03:04:05.678Z',
     result: null,
     waiting_for: null,
+    waiting_agents: [],
     detail: null,
     rerun_of: null,
     ...fields,
