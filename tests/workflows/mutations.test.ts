@@ -1,10 +1,17 @@
 /** The recorded histories are a net: changes of workflow code that break running ones get caught. */
-import { DefaultLogger, Runtime } from '@temporalio/worker';
+import { randomUUID } from 'node:crypto';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
+import { pauseRun, resumeRun, sendDecision } from '../../temporal/client/runs.js';
+import { decideUpdate } from '../../workflows/pipeline.messages.js';
+import { agentOf, designOf } from '../support/designs.js';
 import { bundleMutant, type Mutation } from '../support/mutants.js';
+import { openPipelineStage } from '../support/pipeline-stage.js';
 import { replayRecordings } from '../support/replay.js';
 import { createTestDb, type TestDb } from '../support/servers.js';
 import { replayTold, tellDiscussion, type TestHistories } from '../support/told-discussions.js';
+import { until } from '../support/until.js';
+import { STAGE_CODE } from '../support/workflow-stage.js';
 
 beforeAll(() => {
   // each mistake would be told at length
@@ -239,4 +246,159 @@ test('a change that running workflows cannot notice is not refused', async () =>
 test('a mutation that no longer fits the code is told, not passed over', async () => {
   const stale = { title: 'stale', file: 'pipeline.ts', from: 'no such line', to: '' };
   await expect(bundleMutant(stale)).rejects.toThrow('adapt the mutation to the code');
+});
+
+/** No release has recorded an update: these runs are made here, by the present code. */
+describe('what a run does with updates', () => {
+  const GATED = designOf([agentOf('gate', { approval: true }), agentOf('last')]);
+  let stage: Awaited<ReturnType<typeof openPipelineStage>>;
+  const stories: { readonly workflowId: string; readonly history: unknown }[] = [];
+  beforeAll(async () => {
+    stage = await openPipelineStage();
+    for (const tell of [pausedAndDecided, decidedTwice, cancelledWhileDeciding]) {
+      const { handle } = await tell();
+      await handle.result().catch(() => undefined); // one is cancelled
+      stories.push({ workflowId: handle.workflowId, history: await handle.fetchHistory() });
+    }
+    await stage.stopWorkers();
+  });
+  afterAll(() => stage.close());
+
+  async function waiting(...[meddle]: [Parameters<typeof stage.running>[1]]) {
+    const run = await stage.running(GATED, meddle);
+    await run.untilShown('waiting-approval');
+    return run;
+  }
+
+  /** Paused and resumed by updates; a pause that comes once more pauses nothing. */
+  async function pausedAndDecided() {
+    const run = await waiting(() => ({}));
+    const { temporal, pipelineId, handle } = run;
+    await pauseRun(temporal, pipelineId);
+    await run.untilShown('waiting-pause');
+    await resumeRun(temporal, pipelineId);
+    const again = { requestId: randomUUID() };
+    await handle.signal('pauseRun', again);
+    await run.untilShown('waiting-pause');
+    await resumeRun(temporal, pipelineId);
+    await handle.signal('pauseRun', again);
+    await sendDecision(temporal, pipelineId, { node: 'gate', offerId: randomUUID() });
+    return run;
+  }
+
+  /** Two decisions that the record does not know, each as update and signal, in either order; then one that counts. */
+  async function decidedTwice() {
+    const known = { node: 'gate', offerId: randomUUID() };
+    const hold = Promise.withResolvers<null>();
+    const run = await waiting(() => ({
+      async takeDecision({ offerId }) {
+        await hold.promise;
+        return { kind: offerId === known.offerId ? 'approved' : 'ignored' };
+      },
+    }));
+    const { temporal, pipelineId, handle } = run;
+    const update = (offer: typeof known) =>
+      handle.startUpdate(decideUpdate, {
+        ...{ args: [offer], updateId: offer.offerId, waitForStage: 'ACCEPTED' },
+      });
+    const [first, second] = [randomUUID(), randomUUID()].map((id) => ({ ...known, offerId: id }));
+    if (first === undefined || second === undefined) {
+      throw new Error('two of two are there');
+    }
+    await update(first);
+    await handle.signal('approvalOffered', first);
+    await handle.signal('approvalOffered', second);
+    const answer = await update(second);
+    hold.resolve(null);
+    await answer.result(); // before anything else comes: what is taken after it is a repeat
+    await sendDecision(temporal, pipelineId, known);
+    return run;
+  }
+
+  async function cancelledWhileDeciding() {
+    const never = Promise.withResolvers<{ kind: 'approved' }>();
+    const run = await waiting(() => ({ takeDecision: () => never.promise }));
+    const offer = { node: 'gate', offerId: randomUUID() };
+    const answer = sendDecision(run.temporal, run.pipelineId, offer);
+    await until('it is being recorded', () => run.told.includes('takeDecision gate'));
+    await run.handle.cancel();
+    await answer;
+    never.resolve({ kind: 'approved' });
+    return run;
+  }
+
+  async function isRefused(mutation: Mutation): Promise<boolean> {
+    const options = { ...STAGE_CODE, workflowBundle: { code: await bundleMutant(mutation) } };
+    for (const { history, workflowId } of stories) {
+      try {
+        await Worker.runReplayHistory(options, history, workflowId);
+      } catch (error) {
+        expect(error).toBeInstanceOf(DeterminismViolationError);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  const file = 'run-inbox.ts';
+  const HANDLERS: readonly Mutation[] = [
+    {
+      title: 'a decision by update is not taken, nor one that a signal has brought before',
+      file,
+      from: 'if (!signalled.has(offer.offerId)) {',
+      to: 'if (signalled.has(offer.offerId)) {',
+    },
+    {
+      title: 'an update counts again after its signal',
+      file,
+      from: 'if (!signalled.has(offer.offerId)) {',
+      to: 'if (true) {',
+    },
+    {
+      title: 'a signal counts again after its update',
+      file,
+      from: 'if (!updated.has(offer.offerId)) {',
+      to: 'if (true) {',
+    },
+    {
+      title: 'a pause by update pauses nothing',
+      file,
+      from: `    steer(isToPause, request);
+    return 'done';`,
+      to: `    return 'done';`,
+    },
+    {
+      title: 'a pause that comes once more pauses again',
+      file,
+      from: 'if (requestId !== undefined && taken.has(requestId)) {',
+      to: 'if (false) {',
+    },
+    {
+      title: 'an update is left without an answer when its run ends',
+      file,
+      from: `return inbox.isOver ? 'ended' : null;`,
+      to: 'return null;',
+    },
+    {
+      title: 'an offer that was ignored is not answered',
+      file,
+      from: 'if (inbox.ignored.has(offerId)) {',
+      to: 'if (false) {',
+    },
+    {
+      title: 'a resume by update leaves the run paused',
+      file,
+      from: 'isToPause ? (inbox.pausedSinceMs ?? Date.now()) : null;',
+      to: 'inbox.pausedSinceMs ?? Date.now();',
+    },
+  ];
+
+  test.each(HANDLERS)('is caught when $title', async (mutation) => {
+    expect(await isRefused(mutation)).toBe(true);
+  });
+
+  test('is replayed by the code as it is', async () => {
+    const same = { title: 'nothing changes', file, from: 'isOver: false,', to: 'isOver: false, ' };
+    expect(await isRefused(same)).toBe(false);
+  });
 });
