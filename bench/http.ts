@@ -18,8 +18,8 @@ export interface HttpBench extends Arguments {
 }
 
 const LOADS = [
-  { users: 1, each: 500 },
-  { users: 8, each: 300 },
+  { users: 1, each: 200 },
+  { users: 8, each: 100 },
 ];
 const ROUNDS = 6;
 const CONVERSATIONS = 30;

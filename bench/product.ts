@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { isArchiveMissing } from '../db/run-archives.js';
 import { AGENT_DEFAULTS } from '../domain/designs.js';
-import { until } from '../tests/support/until.js';
+import { waitUntil } from '../scripts/embedded/wait.js';
 import { openChat } from './chat.js';
 import type { Watched } from './cpu.js';
 import type { Place } from './place.js';
@@ -23,6 +23,8 @@ export interface BenchProduct {
 
 /** Archives may wait for a quiet minute. */
 const ARCHIVED_WITHIN_MS = 180_000;
+/** Seldom, since asking costs PostgreSQL time as well. */
+const ARCHIVE_POLL_MS = 250;
 
 export async function startProduct(place: Place): Promise<BenchProduct> {
   const [api, worker] = await Promise.all([startApi(place), startWorker(place)]);
@@ -67,7 +69,10 @@ export async function startProduct(place: Place): Promise<BenchProduct> {
 
 async function allArchived({ db }: Place): Promise<void> {
   const areThere = async (): Promise<boolean> => !(await isArchiveMissing(db, new Date()));
-  await until('all runs have their archive', areThere, ARCHIVED_WITHIN_MS);
+  const timing = { timeoutMs: ARCHIVED_WITHIN_MS, pollMs: ARCHIVE_POLL_MS };
+  if (!(await waitUntil(areThere, timing))) {
+    throw new Error(`runs have no archive within ${ARCHIVED_WITHIN_MS} ms`);
+  }
 }
 
 /** One after the other. */

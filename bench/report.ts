@@ -74,7 +74,7 @@ export function cpuTables(measured: readonly Measured[]): string {
           ['CPU ms each', 'at once', ...threads],
           measured.map((it) => cpuRow(it, threads)),
         ),
-    othersText(measured),
+    restText(measured),
   ];
   return sections.filter(Boolean).join('\n\n');
 }
@@ -84,10 +84,10 @@ function cpuRow(measured: Measured, names: readonly string[]): readonly string[]
   return [name, String(load.users), ...names.map((it) => digits(meanCpu(measured, it)))];
 }
 
-function othersText(measured: readonly Measured[]): string {
-  const shares = measured.flatMap(({ rounds }) => rounds.map(({ othersShare }) => othersShare));
-  const percent = digits(100 * median(shares));
-  return `While one system works, the others, which rest, use ${percent} % of a core (median); it is counted for none.`;
+function restText(measured: readonly Measured[]): string {
+  const shares = new Map(measured.map(({ name, restShare }) => [name, restShare]));
+  const texts = [...shares].map(([name, share]) => `${name} ${digits(100 * share)} %`);
+  return `At rest, of a core, while others have their turn (counted for none): ${texts.join(', ')}.`;
 }
 
 const MOST_FREQUENT = 40;

@@ -2,6 +2,7 @@
  * Measures systems side by side: round by round, each in its turn, so that what else happens on
  * the machine hits them alike, and ratios mean more than the numbers that they are made of.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import { cpuBetween, readCpu, totalOf, type CpuMs, type Watched } from './cpu.js';
 import { median, quantile, sum } from './numbers.js';
 
@@ -27,20 +28,24 @@ export interface Round {
   readonly perSecond: number;
   /** As if what was done in the background afterwards had been done at the same pace while users wait. */
   readonly perSecondWithBackground: number;
-  /** Milliseconds of processor time each, by process, the background included; `driver` is this one. */
+  /**
+   * Milliseconds of processor time each, by process, `driver` being this one: the background included,
+   * without what its processes use at rest while it is waited for.
+   */
   readonly cpuMs: CpuMs;
-  /** What the other systems, which rest, used meanwhile: a share of one core. */
-  readonly othersShare: number;
 }
 
 export interface Measured {
   readonly name: string;
   readonly load: Load;
   readonly rounds: readonly Round[];
+  /** What its processes use at rest: a share of one core. */
+  readonly restShare: number;
 }
 
 /** Rounds before those that count. */
 const WARM_UPS = 1;
+const REST_MS = 3_000;
 
 /** All systems under one load after the other. */
 export async function measureLoads(
@@ -61,49 +66,61 @@ async function measureRounds(
   load: Load,
   rounds: number,
 ): Promise<readonly Measured[]> {
+  const rest = await measureRest(systems);
   const measured = new Map<System, Round[]>(systems.map((system) => [system, []]));
   for (let index = -WARM_UPS; index < rounds; index += 1) {
     const first = (index + WARM_UPS) % systems.length;
     for (const system of [...systems.slice(first), ...systems.slice(0, first)]) {
-      const others = systems.filter((other) => other !== system);
-      const round = await measureRound(system, load, others);
+      const round = await measureRound(system, load, rest.get(system) ?? new Map());
       if (index >= 0) {
         measured.get(system)?.push(round);
       }
     }
   }
-  return [...measured].map(([{ name }, its]) => ({ name, load, rounds: its }));
+  return [...measured].map(([system, its]) => {
+    const restShare = totalOf(rest.get(system) ?? new Map()) / REST_MS;
+    return { name: system.name, load, rounds: its, restShare };
+  });
 }
 
-async function measureRound(system: System, load: Load, others: readonly System[]): Promise<Round> {
+/** Milliseconds of processor time within `REST_MS`, by process. */
+async function measureRest(systems: readonly System[]): Promise<ReadonlyMap<System, CpuMs>> {
+  for (const system of systems) {
+    await work(system, { users: 1, each: 1 });
+    await system.settled?.();
+  }
+  const before = systems.map(({ watched }) => readCpu(watched));
+  await pause(REST_MS);
+  return new Map(
+    systems.map((system, index) => [
+      system,
+      cpuBetween(before[index] ?? new Map(), readCpu(system.watched)),
+    ]),
+  );
+}
+
+async function measureRound(system: System, load: Load, rest: CpuMs): Promise<Round> {
   await work(system, { ...load, each: 1 }); // connections that were closed meanwhile are made anew
   await system.settled?.();
-  const watchedOthers = others.flatMap(({ watched }) => watched).filter(isForeignTo(system));
 
   const before = readTimes(system.watched);
-  const othersBefore = readCpu(watchedOthers);
   const beganAt = performance.now();
   const latenciesMs = await work(system, load);
-  const elapsedMs = performance.now() - beganAt;
+  const endedAt = performance.now();
   const busyMs = totalOf(cpuBetween(before, readTimes(system.watched)));
-  const othersMs = totalOf(cpuBetween(othersBefore, readCpu(watchedOthers)));
   await system.settled?.();
   const used = cpuBetween(before, readTimes(system.watched));
+  const rests = (performance.now() - endedAt) / REST_MS;
 
+  const cpuMs = new Map([...used].map(([name, ms]) => [name, ms - rests * (rest.get(name) ?? 0)]));
   const done = latenciesMs.length;
-  const perSecond = (1_000 * done) / elapsedMs;
+  const perSecond = (1_000 * done) / (endedAt - beganAt);
   return {
     latenciesMs,
     perSecond,
-    perSecondWithBackground: (perSecond * busyMs) / totalOf(used),
-    cpuMs: new Map([...used].map(([name, ms]) => [name, ms / done])),
-    othersShare: othersMs / elapsedMs,
+    perSecondWithBackground: (perSecond * busyMs) / Math.max(busyMs, totalOf(cpuMs)),
+    cpuMs: new Map([...cpuMs].map(([name, ms]) => [name, ms / done])),
   };
-}
-
-/** Systems of bare Temporal share their worker. */
-function isForeignTo({ watched }: System): (other: Watched) => boolean {
-  return ({ pid }) => watched.every((own) => own.pid !== pid);
 }
 
 /** @returns how long each took */
