@@ -6,6 +6,7 @@ import { DomainError } from '../domain/errors.js';
 import type { StoredEvent } from '../domain/events.js';
 import { isUuid, type ConversationId, type PipelineId, type UserId } from '../domain/ids.js';
 import type { Language } from '../domain/languages.js';
+import { unstartedNodes } from '../domain/pipeline-run.js';
 import { checkGraph } from '../domain/pipeline.js';
 import { resultOf, type RunOutcome } from '../domain/result-rules.js';
 import { readStoredDesign } from '../domain/stored-designs.js';
@@ -201,8 +202,7 @@ function agentsOf({ design, agentWaits }: RunRecord, steps: readonly AgentStep[]
   const specs = new Map(nodes.map(({ node, position }) => [node, design.agents[position]]));
   const ended = steps.map((step) => ({ node: step.node, result: resultOfStep(step) }));
   const left = nodes.filter(({ node }) => ended.every((step) => step.node !== node));
-  // where a branch decides, an agent that is left may have been passed over
-  const hasBranches = (design.edges ?? []).some(({ condition }) => (condition ?? '') !== '');
+  const unstarted = checked.kind === 'unbuildable' ? [] : unstartedNodes(checked.graph, steps);
   const documents = ended.filter(({ node }) => specs.get(node)?.output_schema != null);
   return {
     agents: ended.map(({ result }) => result),
@@ -211,7 +211,7 @@ function agentsOf({ design, agentWaits }: RunRecord, steps: readonly AgentStep[]
       const wait = agentWaits?.[node];
       return wait === undefined ? [] : [wait];
     }),
-    notStarted: hasBranches ? [] : left.map(({ node }) => specs.get(node)?.name ?? node),
+    notStarted: unstarted.map((node) => specs.get(node)?.name ?? node),
   };
 }
 

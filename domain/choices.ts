@@ -104,7 +104,7 @@ const BETTER = new RegExp(
 );
 /** "2? no, 3" */
 const THAT_NO = new RegExp(
-  `^\\s*${ONE_MARK} *(?:이요|요)?[\\s?.…,-]*(?:no(?: wait)?|(?:아 )?아니다?|취소)[\\s,.]+(?=${ONE_MARK}[^\uE000]*$)`,
+  `^\\s*${ONE_MARK}(?: *(?:이요|요))?[\\s?.…,-]*(?:no(?: wait)?|(?:아 )?아니다?|취소)[\\s,.]+(?=${ONE_MARK}[^\uE000]*$)`,
   'u',
 );
 /** "cancel 2, go with 3" */

@@ -249,6 +249,20 @@ export function isDone(graph: Graph, state: RunState): boolean {
   );
 }
 
+/**
+ * Of a run that ended early: the nodes that a branch might still have led to. One that no condition
+ * lets through any more is none of them.
+ *
+ * @param ends in order of completion
+ */
+export function unstartedNodes(graph: Graph, ends: readonly NodeOutcome[]): readonly string[] {
+  const { nodes } = ends.reduce(
+    (state, end) => recordEnd(graph, recordStart(graph, state, end.node), end),
+    startRun(graph),
+  );
+  return graph.nodes.filter((_, at) => isStartable(nodes[at])).map(({ node }) => node);
+}
+
 /** For a run that is done: why it left nodes that a taken branch leads to; null if it left none. */
 export function stopReasonOf(state: RunState): StopReason | null {
   const left = state.nodes.some((node, at) => isLeft(node) && state.activated[at] === true);

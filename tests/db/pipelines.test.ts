@@ -15,7 +15,7 @@ import {
 } from '../../db/pipelines.js';
 import { isUuid } from '../../domain/ids.js';
 import type { RunOutcome } from '../../domain/result-rules.js';
-import { designOf } from '../support/designs.js';
+import { designOf, edgesOf } from '../support/designs.js';
 import { untilBlocked } from '../support/locks.js';
 import { admittedRun, createTestConversation, runOrderOf } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
@@ -204,6 +204,43 @@ test.each([
   expect(events.map((event) => event.type)).toEqual(types);
   const failure = events.find((event) => event.type === 'pipeline_failed');
   expect(failure?.reason).toBe(reason);
+});
+
+test.each([
+  [0.9, ['writer', 'closer', 'end']],
+  [0.1, ['sceptic', 'closer', 'end']],
+])(
+  'of a branch, what might have run is missing when a run stops early: score %d',
+  async (score, left) => {
+    const design = designOf(['reader', 'writer', 'sceptic', 'closer', 'end'], {
+      edges: edgesOf(
+        ...['reader>writer: score > 0.5', 'reader>sceptic: score <= 0.5'],
+        ...['writer>closer', 'sceptic>closer', 'closer>end: quality > 1'],
+      ),
+    });
+    const { pipelineId } = await runningRun({ design });
+    await addStep(db, pipelineId, { node: 'reader', seq: 1, fields: JSON.stringify({ score }) });
+    const stopped = await close(pipelineId, { kind: 'ended', stopped: 'over-budget' });
+    expect(stopped.result.missing?.map(({ agent, code }) => [agent, code])).toEqual(
+      left.map((agent) => [agent, 'not-started']),
+    );
+  },
+);
+
+test('what no condition lets through is not missing from a run that stops early', async () => {
+  const design = designOf(['reader', 'skipped', 'writer', 'last'], {
+    edges: edgesOf('reader>skipped: score > 0.5', 'reader>writer', 'writer>last'),
+  });
+  const { pipelineId } = await runningRun({ design });
+  await addStep(db, pipelineId, { node: 'reader', seq: 1, fields: '{"score":0.2}' });
+  await addStep(db, pipelineId, {
+    node: 'writer',
+    seq: 2,
+    status: 'failed',
+    errorCode: 'over-budget',
+  });
+  const { result } = await close(pipelineId, { kind: 'ended', stopped: 'over-budget' });
+  expect(result.missing?.map(({ agent }) => agent)).toEqual(['writer', 'last']);
 });
 
 test('the error of an unbuildable design is kept, and a NUL in it does no harm', async () => {
