@@ -23,12 +23,15 @@ if (!existsSync(bundlePath) || readFileSync(bundlePath, 'utf8') !== code) {
  * worker evaluates these modules once, and not anew for each run.
  */
 function rulesOf(workflows: URL): string[] {
-  const sources = readdirSync(workflows).filter((name) => name.endsWith('.js'));
+  const sources = readdirSync(workflows, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.js'),
+  );
   const imported = sources.flatMap((name) => {
-    const source = readFileSync(new URL(name, workflows), 'utf8');
-    return [...source.matchAll(/ from '(\.\.\/domain\/[\w-]+\.js)';/g)].map(
-      ([, path = '']) => path,
+    const file = new URL(name, workflows);
+    const source = readFileSync(file, 'utf8');
+    return [...source.matchAll(/ from '((?:\.\.\/)+domain\/[\w/-]+\.js)';/g)].map(
+      ([, path = '']) => fileURLToPath(new URL(path, file)),
     );
   });
-  return [...new Set(imported)].toSorted().map((path) => fileURLToPath(new URL(path, workflows)));
+  return [...new Set(imported)].toSorted();
 }
