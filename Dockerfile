@@ -9,14 +9,15 @@ FROM ${NODE_IMAGE} AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 # install scripts only fetch what development machines lack: a Node, a PostgreSQL
-RUN npm ci --no-audit --no-fund --ignore-scripts
+RUN npm ci --omit=dev --no-audit --no-fund --ignore-scripts
 COPY . .
 RUN node node_modules/typescript/bin/tsc -p tsconfig.build.json && node dist/scripts/bundle-workflows.js
 
 FROM ${NODE_IMAGE} AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --no-audit --no-fund --omit=dev
+# optional packages are those of `npm start`: a Node, a PostgreSQL, the compilers
+RUN npm ci --no-audit --no-fund --omit=dev --omit=optional
 
 FROM ${NODE_IMAGE}
 WORKDIR /app

@@ -1,5 +1,7 @@
-// Runs before `npm start` and `npm test`: installs packages and builds, when they are not up to
-// date, and says so. Plain JavaScript for Node 20, because it runs before anything is installed.
+// Runs before every npm script: installs packages and builds, when they are not up to date, and says
+// so. With the argument `development` it installs the tools of `npm test`, too: more than half of all
+// packages, which `npm start` does not need. Plain JavaScript for Node 20, because it runs before
+// anything is installed.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,6 +15,7 @@ const INSTALL_STAMP = join(MODULES, '.agentforge-lock');
 const BUILD_STAMP = join(DIST, '.agentforge-build');
 const BUNDLE = join(DIST, 'workflow-bundle.js');
 const OLDEST_NODE = 20;
+const FOR_DEVELOPMENT = process.argv[2] === 'development';
 /** SHA-256 of the program of the package `node`, which its install script fetches past the lock file. */
 const NODE_PROGRAM = {
   'linux-x64': '7fde7b8afa198da66257f42ee2001d874c7355631e6d1579a5fb5ef1f246df4c',
@@ -44,7 +47,7 @@ async function prepare() {
     return;
   }
   await withLock(join(ROOT, '.agentforge', 'prepare.lock'), say, async () => {
-    if (readStamp(INSTALL_STAMP) !== hashOfInstall()) {
+    if (!isInstalled()) {
       await install();
     }
     if (readStamp(BUILD_STAMP) !== hashOfSources() || !existsSync(BUNDLE)) {
@@ -55,10 +58,15 @@ async function prepare() {
 
 function isReady() {
   return (
-    readStamp(INSTALL_STAMP) === hashOfInstall() &&
+    isInstalled() &&
     readStamp(BUILD_STAMP) === hashOfSources() &&
     existsSync(BUNDLE)
   );
+}
+
+function isInstalled() {
+  const stamp = readStamp(INSTALL_STAMP);
+  return stamp === stampOf('development') || (!FOR_DEVELOPMENT && stamp === stampOf('start'));
 }
 
 function say(line) {
@@ -66,16 +74,14 @@ function say(line) {
 }
 
 async function install() {
-  say('Installing packages (npm ci; the first time takes a minute or two) …');
+  say('Installing packages (npm; the first time takes a minute or two) …');
+  const onlyMore = readStamp(INSTALL_STAMP) === stampOf('start'); // beside a product that may be running
   rmSync(INSTALL_STAMP, { force: true });
-  // Development packages too, whatever NODE_ENV says: they carry Node, PostgreSQL and the compiler.
   const args = [
-    'ci',
-    '--include=dev',
-    '--include=optional',
-    '--no-audit',
-    '--no-fund',
-    '--loglevel=error',
+    ...(onlyMore ? ['install', '--no-save'] : ['ci']),
+    FOR_DEVELOPMENT ? '--include=dev' : '--omit=dev', // whatever NODE_ENV says
+    '--include=optional', // a Node, a PostgreSQL and the compiler, which an image does not need
+    ...['--no-audit', '--no-fund', '--loglevel=error'],
   ];
   const { status, errors } = await run('npm', args, { PATH: pathWithoutModules() });
   if (status === 'missing') {
@@ -87,11 +93,11 @@ async function install() {
     throw new PrepareError(
       NETWORK_ERRORS.test(errors)
         ? 'npm could not reach its registry: check the network or the proxy settings, then try again.'
-        : 'npm ci failed (see above): remove node_modules and try again.',
+        : 'npm failed (see above): remove node_modules and try again.',
     );
   }
   requireCurrentNode();
-  writeFileSync(INSTALL_STAMP, hashOfInstall());
+  writeFileSync(INSTALL_STAMP, stampOf(FOR_DEVELOPMENT ? 'development' : 'start'));
 }
 
 /** The package `node` gets its program in an install script, which npm may have been told to skip. */
@@ -177,9 +183,10 @@ function pathWithoutModules() {
   return entries.filter((entry) => !entry.startsWith(MODULES)).join(delimiter);
 }
 
-function hashOfInstall() {
+/** @param scope what is installed: `start`, or `development` for all */
+function stampOf(scope) {
   const lock = readFileSync(join(ROOT, 'package-lock.json'));
-  return hashOf([`${process.platform}-${process.arch}`, lock]);
+  return `${scope} ${hashOf([`${process.platform}-${process.arch}`, lock])}`;
 }
 
 function hashOfSources() {
