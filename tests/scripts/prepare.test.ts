@@ -31,7 +31,7 @@ beforeEach(() => {
   writeFileSync(join(root, 'tsconfig.json'), '{"include": ["domain", "tests"]}');
   writeFileSync(join(root, 'tsconfig.build.json'), '{}');
   writeFileSync(join(root, 'package-lock.json'), '{}');
-  putNpm('sh install.sh');
+  putNpm('sh install.sh "$@"');
   writeFileSync(join(root, 'install.sh'), INSTALL);
 });
 afterEach(() => {
@@ -39,6 +39,7 @@ afterEach(() => {
 });
 
 const INSTALL = `echo installed >> log
+echo "$*" >> npm-log
 mkdir -p node_modules/.bin node_modules/typescript/bin dist/scripts dist/domain
 ln -sf "$REAL_NODE" node_modules/.bin/node
 cat > node_modules/typescript/bin/tsc <<'END'
@@ -61,8 +62,8 @@ const environment = (): NodeJS.ProcessEnv => ({
   REAL_NODE: process.execPath,
 });
 
-function prepare() {
-  const args = [join(root, 'scripts', 'prepare.mjs')];
+function prepare(...scope: readonly string[]) {
+  const args = [join(root, 'scripts', 'prepare.mjs'), ...scope];
   return spawnSync(process.execPath, args, { cwd: root, env: environment(), encoding: 'utf8' });
 }
 
@@ -75,6 +76,37 @@ test('it installs and builds once, and is silent when nothing has changed', () =
   const again = prepare();
   expect(again).toMatchObject({ status: 0, stdout: '', stderr: '' });
   expect(log()).toBe('installed\ncompiled\n');
+});
+
+test('a start installs what it needs, and the first test only what is missing', () => {
+  prepare();
+  prepare('development');
+  prepare('development');
+  prepare(); // all is there
+  const lines = readFileSync(join(root, 'npm-log'), 'utf8').trim().split('\n');
+  expect(lines.map((line) => line.split(' --include=optional')[0])).toEqual([
+    'ci --omit=dev',
+    'install --no-save --include=dev',
+  ]);
+  expect(log()).toBe('installed\ncompiled\ninstalled\n');
+});
+
+test('what needs the tools of a test asks for them, and nothing else does', () => {
+  const of = (name: string) => PACKAGE.scripts[name] ?? '';
+  const forStart = COMMANDS.filter(([, command]) => !command.includes('prepare.mjs development'));
+  expect(forStart.map(([name]) => name).toSorted()).toEqual([
+    'audit:show',
+    'audit:verify',
+    'db:migrate',
+    'db:new',
+    'db:status',
+    'keys:rotate',
+    'start',
+    'temporal:adopt',
+    'user:delete',
+    'user:role',
+  ]);
+  expect(of('verify')).toMatch(/^node scripts\/prepare\.mjs development && /);
 });
 
 test('a changed source is built again, a changed lock file is installed again', () => {
@@ -97,9 +129,11 @@ test('a build that fails is not taken for one that is done', () => {
   expect(prepare().stderr).toContain('The build failed: see the messages above.');
 });
 
-const COMMANDS = Object.entries<string>(
-  JSON.parse(readFileSync('package.json', 'utf8')).scripts,
-).filter(([, command]) => /prepare\.mjs && .*\bnode\b/.test(command));
+const PACKAGE = JSON.parse(readFileSync('package.json', 'utf8'));
+const COMMANDS = Object.entries<string>(PACKAGE.scripts).filter(
+  ([name, command]) =>
+    name !== 'verify' && /prepare\.mjs( development)? && .*\bnode\b/.test(command),
+);
 
 test.each(COMMANDS)('%s goes on with the node that was installed', (_name, command) => {
   symlinkSync(process.execPath, join(bin, 'node'));
