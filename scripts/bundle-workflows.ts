@@ -29,8 +29,8 @@ function rulesOf(workflows: URL): string[] {
   const imported = sources.flatMap((name) => {
     const file = new URL(name, workflows);
     const source = readFileSync(file, 'utf8');
-    return [...source.matchAll(/ from '((?:\.\.\/)+domain\/[\w/-]+\.js)';/g)].map(
-      ([, path = '']) => fileURLToPath(new URL(path, file)),
+    return [...source.matchAll(/ from '((?:\.\.\/)+domain\/[\w/-]+\.js)';/g)].map(([, path = '']) =>
+      fileURLToPath(new URL(path, file)),
     );
   });
   return [...new Set(imported)].toSorted();

@@ -57,11 +57,7 @@ async function prepare() {
 }
 
 function isReady() {
-  return (
-    isInstalled() &&
-    readStamp(BUILD_STAMP) === hashOfSources() &&
-    existsSync(BUNDLE)
-  );
+  return isInstalled() && readStamp(BUILD_STAMP) === hashOfSources() && existsSync(BUNDLE);
 }
 
 function isInstalled() {
