@@ -1,3 +1,4 @@
+import { TextDecoder } from '@exodus/bytes/encoding.js'; // Node's own knows half of Korean only
 import sniffEncoding from 'html-encoding-sniffer';
 import { CrawlFailed } from './crawl-failed.js';
 
@@ -59,20 +60,42 @@ function textOf(body: Uint8Array, { charset, contentKind }: Labelled): string {
   if (hasByteOrderMark(body)) {
     return new TextDecoder(sniffed).decode(body);
   }
-  const named = encodingOf(charset) ?? encodingOf(labelIn(body, contentKind));
+  const named = encodingOf(charset) ?? ofNarrowLetters(encodingOf(labelIn(body, contentKind)));
   return unmarkedText(body, named ?? (sniffed === 'UTF-8' ? null : sniffed.toLowerCase()));
 }
 
-/** Servers name windows-1252 and latin1 for pages in any charset: these labels prove nothing. */
+/** A document that names UTF-16 in letters of one byte is not written in it. */
+function ofNarrowLetters(encoding: string | null): string | null {
+  return encoding?.startsWith('utf-16') === true ? null : encoding;
+}
+
+/** Servers name these for pages in any charset, and every byte is a letter of theirs: they prove nothing. */
+const SINGLE_BYTE =
+  /^(?:windows-(?:125\d|874)|iso-8859-\d{1,2}(?:-i)?|koi8-[ru]|ibm866|macintosh|x-mac-cyrillic)$/;
+
 function unmarkedText(body: Uint8Array, encoding: string | null): string {
-  const isSure = encoding !== null && encoding !== 'windows-1252';
+  const isSure = encoding !== null && !SINGLE_BYTE.test(encoding);
   return (
-    (isSure ? decodedBy(encoding, body) : null) ??
-    decodedBy('utf-8', wideOrNot(body)) ??
     wideText(body) ??
+    (isSure ? decodedBy(encoding, body) : escapedText(body)) ??
+    decodedBy('utf-8', body) ??
     koreanText(body) ??
     bestGuess(body, encoding)
   );
+}
+
+/**
+ * What switches to Korean or Japanese by escapes is ASCII to anyone who does not look for these.
+ *
+ * @throws CrawlFailed `unreadable`
+ */
+function escapedText(body: Uint8Array): string | null {
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  if (bytes.includes('\u001B$)C')) {
+    return encodingOf('iso-2022-kr');
+  }
+  const isJapanese = bytes.includes('\u001B$B') || bytes.includes('\u001B$@');
+  return isJapanese ? decodedBy('iso-2022-jp', body) : null;
 }
 
 function hasByteOrderMark([first, second, third]: Uint8Array): boolean {
@@ -91,7 +114,8 @@ function encodingOf(label: string | null): string | null {
   }
   const wanted = OTHER_LABELS[folded] ?? label ?? '';
   try {
-    return wanted === '' ? null : new TextDecoder(wanted.trim()).encoding;
+    const { encoding } = new TextDecoder(wanted.trim());
+    return encoding === 'x-user-defined' ? null : encoding; // bytes without a meaning
   } catch {
     return null;
   }
@@ -101,28 +125,21 @@ function encodingOf(label: string | null): string | null {
 function labelIn(body: Uint8Array, contentKind: string): string | null {
   const head = Buffer.from(body.subarray(0, MAX_HEAD_BYTES)).toString('latin1');
   const declared = IN_XML.exec(head)?.[1] ?? null;
-  const label =
-    contentKind === 'html'
-      ? (IN_META.exec(head)?.[1] ?? declared)
-      : contentKind === 'xml'
-        ? declared
-        : null;
-  return /^utf-?16/i.test(label ?? '') ? null : label; // it could not have been read
+  if (contentKind === 'html') {
+    return IN_META.exec(head)?.[1] ?? declared;
+  }
+  return contentKind === 'xml' ? declared : null;
 }
 
-function decodedBy(encoding: string, body: Uint8Array | null): string | null {
+function decodedBy(encoding: string, body: Uint8Array): string | null {
   try {
-    return body === null ? null : new TextDecoder(encoding, { fatal: true }).decode(body);
+    return new TextDecoder(encoding, { fatal: true }).decode(body);
   } catch {
     return null;
   }
 }
 
 /** Every second byte of Latin letters is zero in UTF-16, and none in any other text. */
-function wideOrNot(body: Uint8Array): Uint8Array | null {
-  return endianOf(body) === null ? body : null;
-}
-
 function wideText(body: Uint8Array): string | null {
   const endian = endianOf(body);
   return endian === null ? null : decodedBy(`utf-16${endian}`, body);
@@ -136,10 +153,12 @@ function endianOf(body: Uint8Array): 'le' | 'be' | null {
   });
   const [even = 0, odd = 0] = zeros;
   const many = head.length / 8;
-  return even > many && odd === 0 ? 'be' : odd > many && even === 0 ? 'le' : null;
+  // of other letters the other byte may be zero now and then, as in 가
+  return even > many && odd < even / 4 ? 'be' : odd > many && even < odd / 4 ? 'le' : null;
 }
 
 const MIN_SYLLABLES = 0.85;
+const MIN_COMMON = 0.7;
 const MAX_BROKEN = 0.02;
 
 /** Korean text is nearly all syllables; what is Chinese or Japanese would be half other signs. */
@@ -152,8 +171,23 @@ function koreanText(body: Uint8Array): string | null {
   const isKorean =
     syllables.length > 0 &&
     syllables.length >= MIN_SYLLABLES * letters.length &&
+    countCommon(body) >= MIN_COMMON * letters.length &&
     broken.length <= MAX_BROKEN * letters.length;
   return isKorean ? text : null;
+}
+
+/** Syllables of KS X 1001: the rarer ones stand where other charsets have their letters. */
+function countCommon(body: Uint8Array): number {
+  let count = 0;
+  for (let at = 0; at + 1 < body.length; at += 1) {
+    const lead = body[at] ?? 0;
+    const trail = body[at + 1] ?? 0;
+    if (lead > 0x80) {
+      at += 1;
+      count += lead >= 0xb0 && lead <= 0xc8 && trail >= 0xa1 ? 1 : 0;
+    }
+  }
+  return count;
 }
 
 const MAX_WESTERN = 0.15;
