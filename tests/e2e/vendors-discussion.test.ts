@@ -1,4 +1,7 @@
 /** A discussion whose models fail or answer nonsense: the rules answer, visibly for operators. */
+import { callEntries } from '../../audit/records.js';
+import { checkPrompts } from '../../audit/prompts.js';
+import { readDiscussionCalls } from '../../db/discussion-archives.js';
 import { register, type Person } from '../support/person.js';
 import {
   billOf,
@@ -130,13 +133,25 @@ test.each<readonly [Kind, Behaviour, string]>([
   },
 );
 
-test('critiques of the wrong form are repaired too', async () => {
-  const chat = await person.chat(await person.startConversation());
+test('critiques of the wrong form are repaired too, and the proof has all that was asked', async () => {
+  const conversationId = await person.startConversation();
+  const chat = await person.chat(conversationId);
   await chat.say(REQUEST);
   spoil('critiques', answer({ critiques: [] }), 1);
   const critique = await chat.say('Can you make it cheaper?');
   expect(critique['critiques'][0]).toMatchObject({ overall_score: 7, recommendation: 'solid' });
-  expect(completions(stage.vendors, person.userId)).toHaveLength(4);
+  const calls = completions(stage.vendors, person.userId);
+  expect(calls).toHaveLength(4);
+  const span = { from: new Date(0), to: new Date(8e15) };
+  const records = await readDiscussionCalls(stage.product.db, conversationId, span);
+  const proved = checkPrompts(callEntries(records, []));
+  expect(
+    proved.map(({ call, kind }) => [call.step_id.split(':').slice(-2).join(':'), kind]),
+  ).toEqual(
+    ['intent:0', 'designs:0', 'critiques:0', 'critiques:1'].map((step) => [step, 'as-sent']),
+  );
+  const sent = proved.map((one) => one.sent?.messages.map(({ content }) => content).join('\n'));
+  expect(sent).toEqual(calls.map(({ prompt }) => prompt));
 });
 
 test('an intent that is no JSON is found by rules', async () => {
