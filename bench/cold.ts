@@ -20,7 +20,7 @@ const home = mkdtempSync(join(tmpdir(), 'agentforge-bench-cold-'));
 const rows: (readonly string[])[] = [];
 const sayWhen = (line: string, ms: number): void => {
   say(`${digits(ms / 1_000)} s  ${line}`);
-  if (line.includes('…')) {
+  if (line.includes('…') && !line.startsWith('Stopping')) {
     rows.push([line, digits(ms / 1_000)]);
   }
 };
