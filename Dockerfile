@@ -16,8 +16,9 @@ RUN node node_modules/typescript/bin/tsc -p tsconfig.build.json && node dist/scr
 FROM ${NODE_IMAGE} AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# optional packages are those of `npm start`: a Node, a PostgreSQL, the compilers
-RUN npm ci --no-audit --no-fund --omit=dev --omit=optional
+# optional packages are those of `npm start`: a Node, a PostgreSQL, the compilers; install scripts would
+# fetch stand-ins for them, past the lock file
+RUN npm ci --no-audit --no-fund --omit=dev --omit=optional --ignore-scripts
 
 FROM ${NODE_IMAGE}
 WORKDIR /app

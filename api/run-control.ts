@@ -98,7 +98,10 @@ async function steer(
     return null;
   }
   requireOpen(view);
-  if ((await reach(() => ask(deps.temporal, view.pipeline_id))) === 'ended') {
+  const { pipeline_id } = view;
+  if (
+    (await reach(deps, { userId, pipelineId }, () => ask(deps.temporal, pipeline_id))) === 'ended'
+  ) {
     throw new DomainError('run-ended', 'The run has ended');
   }
   return view;
@@ -125,10 +128,15 @@ async function decide(deps: RunControlDeps, request: DecisionRequest): Promise<A
   const { node } = asked;
   const offerId = randomUUID();
   await insertOffer(deps.db, { ...request, pipelineId, node, id: offerId });
-  const answer = await reach(() => sendDecision(deps.temporal, pipelineId, { node, offerId }));
+  const answer = await reach(deps, { userId, pipelineId }, () =>
+    sendDecision(deps.temporal, pipelineId, { node, offerId }),
+  );
   const approval = await readApproval(deps.db, { pipelineId, node }, answer);
   if (approval.state !== 'wanted' && approval.offerId !== offerId) {
     throw nothingToApprove(node, approval); // somebody, or the deadline, was quicker
+  }
+  if (approval.state === 'wanted' && answer === 'ignored') {
+    throw nothingToApprove(node, null);
   }
   if (approval.state === 'wanted' && answer === 'ended') {
     throw new DomainError('run-ended', 'The run has ended');
@@ -166,11 +174,19 @@ async function readApproval(db: Db, key: NodeKey, answer: Answer): Promise<Appro
   }
 }
 
-/** @throws `unavailable` while Temporal is away, or while the run has not begun */
-async function reach(ask: () => Promise<Answer>): Promise<Answer> {
+/** @throws `run-ended`; `unavailable` while Temporal is away, or while the run has not begun */
+async function reach(
+  { db }: RunControlDeps,
+  { userId, pipelineId }: { userId: UserId; pipelineId: PipelineId },
+  ask: () => Promise<Answer>,
+): Promise<Answer> {
   try {
     return await ask();
   } catch (cause) {
+    const view = await readRun(db, userId, pipelineId);
+    if (view !== null) {
+      requireOpen(view); // it has closed in between
+    }
     throw new DomainError(
       'unavailable',
       cause instanceof WorkflowNotFoundError

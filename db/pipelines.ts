@@ -208,8 +208,8 @@ function agentsOf({ design, agentWaits }: RunRecord, steps: readonly AgentStep[]
     agents: ended.map(({ result }) => result),
     documents: new Set(documents.map(({ result }) => result)),
     waits: left.flatMap(({ node }): readonly AgentWait[] => {
-      const wait = agentWaits?.[node];
-      return wait === undefined ? [] : [wait];
+      const wait = agentWaits !== null && Object.hasOwn(agentWaits, node) ? agentWaits[node] : null;
+      return wait == null ? [] : [wait];
     }),
     notStarted: unstarted.map((node) => specs.get(node)?.name ?? node),
   };

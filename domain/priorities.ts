@@ -8,6 +8,9 @@ export interface TaskPriority {
   readonly fairnessWeight: number;
 }
 
+/** Of a chat's turns, before the agents of every tier: a person waits, and may have said "cancel". */
+export const TURN_PRIORITY = 1;
+
 const PRIORITY: Readonly<Record<Role, number>> = { admin: 2, pro: 3, free: 4 };
 const WEIGHT: Readonly<Record<Role, number>> = { admin: 1, pro: 2, free: 1 };
 

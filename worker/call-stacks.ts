@@ -10,9 +10,13 @@ import workerThreads, { type WorkerOptions } from 'node:worker_threads';
 const WITHOUT_HOOK = `import v8 from 'node:v8'; v8.promiseHooks.createHook = () => () => undefined;`;
 const PRELOAD = `data:text/javascript,${encodeURIComponent(WITHOUT_HOOK)}`;
 
+/** Of the process's own options; Node refuses V8's and those of a whole process where they are named for a thread. */
+const INHERITED = ['--enable-source-maps'];
+
 class ThreadWithoutCallStacks extends workerThreads.Worker {
   constructor(file: string | URL, options: WorkerOptions = {}) {
-    const execArgv = options.execArgv ?? process.execArgv;
+    const inherited = process.execArgv.filter((argument) => INHERITED.includes(argument));
+    const execArgv = options.execArgv ?? inherited;
     super(file, { ...options, execArgv: [...execArgv, '--import', PRELOAD] });
   }
 }

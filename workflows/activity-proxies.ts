@@ -8,6 +8,7 @@ import {
   proxyLocalActivities,
 } from '@temporalio/workflow';
 import { QUESTIONS } from '../domain/discussion/decide.js';
+import { TURN_PRIORITY } from '../domain/priorities.js';
 import type { Activities } from '../activities/index.js';
 import { VENDORS } from '../domain/models.js';
 import { NODE_STEPS } from '../domain/node-steps.js';
@@ -59,6 +60,7 @@ const MOST_QUESTIONS = Math.max(...Object.values(QUESTIONS).map(({ length }) => 
  * a provider that fails is no reason to repeat it.
  */
 export const turns = proxyActivities<Pick<Activities, 'takeTurn'>>({
+  priority: { priorityKey: TURN_PRIORITY }, // its fairness is the workflow's
   startToCloseTimeout: attemptTimeoutMs(TURN_CALL_TIMEOUT_MS) * MOST_QUESTIONS,
   heartbeatTimeout: '10s',
   allowEagerDispatch: false, // as above

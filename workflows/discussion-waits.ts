@@ -47,34 +47,39 @@ export class Waits {
       if (isHistoryLong(this.input, MOST_TIMES) && canCarry(this.inbox)) {
         return 'renew';
       }
-      await this.change();
-      if (!isEmpty(this.inbox)) {
-        return 'work';
+      const next = await this.look(run);
+      if (next !== null) {
+        return next;
       }
-      if (this.isToRenew()) {
+    }
+  }
+
+  /** @returns null to wait on: the run of the discussion goes on */
+  private async look(run: Talk['run']): Promise<Next | null> {
+    try {
+      await this.change();
+      if (isEmpty(this.inbox) && this.isToRenew()) {
         return 'renew';
       }
-      if (!(await isActive(run)) && isEmpty(this.inbox)) {
-        return 'sleep';
+      const isAwake = !isEmpty(this.inbox) || (await isActive(run));
+      return isEmpty(this.inbox) ? (isAwake ? null : 'sleep') : 'work';
+    } catch (error) {
+      if (isCancellation(error) && !isEmpty(this.inbox)) {
+        return 'work';
       }
+      throw error;
     }
   }
 
   /** Returns when there is work, or it has been quiet for long enough to renew or to sleep. */
   private async change(): Promise<void> {
-    try {
-      while (!this.hasChanged()) {
-        this.idle.start();
-        const isLong = isHistoryLong(this.input);
-        if (isLong) {
-          this.calm.start();
-        }
-        await condition(() => this.hasChanged() || isHistoryLong(this.input) !== isLong);
+    while (!this.hasChanged()) {
+      this.idle.start();
+      const isLong = isHistoryLong(this.input);
+      if (isLong) {
+        this.calm.start();
       }
-    } catch (error) {
-      if (!isCancellation(error) || isEmpty(this.inbox)) {
-        throw error;
-      }
+      await condition(() => this.hasChanged() || isHistoryLong(this.input) !== isLong);
     }
   }
 

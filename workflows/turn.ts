@@ -1,5 +1,5 @@
 /** One turn: a message goes in; its answer and the state after it are stored together. */
-import { isCancellation, patched, proxySinks } from '@temporalio/workflow';
+import { isCancellation, log, patched, proxySinks } from '@temporalio/workflow';
 import {
   decide,
   type DecidedPlan,
@@ -10,12 +10,13 @@ import { hashDecision, type DecisionSinks } from '../domain/discussion/decision-
 import { remember, type Talk } from '../domain/talk.js';
 import { turns } from './activity-proxies.js';
 import type { DiscussionInput, UserMessage } from './discussion.messages.js';
+import { describeError, failNow } from './failures.js';
 import { carryOut } from './run-turns.js';
 import { inTurn } from './spans.js';
 import { adopt, apologise, endTurn, storedOr } from './turn-end.js';
 import { takeTurnInSteps } from './turn-in-steps.js';
 
-/** Discussions that began before go on with an activity for each step of a turn, until they continue as new. */
+/** Turns that were taken before are replayed with an activity for each of their steps. */
 export const ONE_ACTIVITY_TURNS = '2026-12-03-one-activity-turns';
 
 const { decisions } = proxySinks<DecisionSinks>();
@@ -59,6 +60,9 @@ async function takeNewTurn(
   const taken = await turns.takeTurn.executeWithOptions({ summary: `turn ${messageId}` }, [
     { conversationId, userId, message, state: before, now },
   ]);
+  if (taken.messageId !== messageId) {
+    failNow('internal', 'the result of another turn');
+  }
   if (taken.kind === 'conversation-gone') {
     return remember(before, messageId);
   }
@@ -66,7 +70,8 @@ async function takeNewTurn(
     return adopt(input, taken.state, remember(before, messageId));
   }
   const { language } = taken;
-  const state = remember({ ...storedOr(taken.state, before), language }, messageId);
+  const from = { ...storedOr(taken.state, before), language, isForked: false };
+  const state = remember(from, messageId);
   if (taken.kind === 'planned') {
     const turn = { plan: taken.plan, state, message, now };
     return endTurn(input, turn, () => carryOut(input, turn));
@@ -83,10 +88,16 @@ function decideAgain(
   turn: Turn<DecidedPlan>,
   { answers, decisionHash }: { readonly answers: TurnAnswers; readonly decisionHash: string },
 ): Talk {
-  const decision = decide(turn, answers);
-  if (hashDecision(decision) === decisionHash) {
-    return decision.state;
+  let { state } = turn;
+  try {
+    const decision = decide(turn, answers);
+    if (hashDecision(decision) === decisionHash) {
+      return decision.state; // as recorded, whatever was decided otherwise before
+    }
+    ({ state } = decision);
+  } catch (error) {
+    log.error('a recorded turn cannot be decided', { conversationId, ...describeError(error) });
   }
   decisions.differs({ conversationId, messageId: turn.message.messageId });
-  return { ...decision.state, isForked: true };
+  return { ...state, isForked: true };
 }

@@ -41,7 +41,8 @@ export async function begin(deps: DiscussionDeps, call: MessageCall): Promise<Be
   }
   const { counted, events } = await echo(deps, call, context);
   deps.publish(conversationId, events);
-  const state = call.state.isForked ? (context.talk ?? call.state) : call.state;
+  const from = call.state.isForked ? (context.talk ?? call.state) : call.state;
+  const state = { ...from, isForked: false };
   const names = state.designs.map(({ name }) => name);
   const language = languageOf(message.content, state.language, names);
   const plan: TurnPlan =

@@ -108,8 +108,11 @@ export function createDiscussionActivities(deps: DiscussionDeps): DiscussionActi
       }
       return end(deps, await withoutFork(deps.db, call));
     },
-    async saveTalk({ conversationId, userId, state: talk }) {
-      await inTransaction(deps.db, (tx) => saveDiscussion(tx, { conversationId, userId, talk }));
+    async saveTalk({ conversationId, userId, state }) {
+      await inTransaction(deps.db, async (tx) => {
+        const talk = await withRunOf(tx, conversationId, state);
+        await saveDiscussion(tx, { conversationId, userId, talk });
+      });
     },
     async admitPlan(call) {
       const admitted = await inTransaction(deps.db, (tx) => admit(deps, tx, call)).catch(
@@ -191,13 +194,21 @@ async function withoutFork(db: Db, call: EndTurnCall): Promise<EndTurnCall> {
     : { ...call, state: remember(recorded.talk, call.messageId) };
 }
 
+/** Of a state that has forked only its run is news; the rest of the record stays. */
+async function withRunOf(tx: Tx, conversationId: ConversationId, state: Talk): Promise<Talk> {
+  const recorded = state.isForked ? (await readDiscussion(tx, conversationId))?.talk : null;
+  return recorded == null
+    ? { ...state, isForked: false }
+    : { ...recorded, run: state.run, version: recorded.version + 1 };
+}
+
 async function storeAnswer(
   deps: DiscussionDeps,
   db: Db | Tx,
   { conversationId, userId, messageId, events, state }: EndTurnCall,
 ): Promise<TurnStored> {
   return storeTurnEnd(db, {
-    discussion: { conversationId, userId, talk: state },
+    discussion: { conversationId, userId, talk: { ...state, isForked: false } },
     messages: events.filter(isKept).map((event) => ({
       id: deps.newId(),
       conversationId,

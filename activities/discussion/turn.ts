@@ -11,7 +11,7 @@ import {
 } from '../../domain/discussion/decide.js';
 import { hashDecision } from '../../domain/discussion/decision-hash.js';
 import { concernsRuns, type RunPlan } from '../../domain/discussion/run-plan.js';
-import { stepIdOf } from '../../domain/ids.js';
+import { stepIdOf, type MessageId } from '../../domain/ids.js';
 import type { Language } from '../../domain/languages.js';
 import { remember, type Talk } from '../../domain/talk.js';
 import { answerQuestion, type QuestionDeps } from './answers.js';
@@ -28,22 +28,29 @@ export interface TakeTurnCall extends MessageCall {
   readonly now: string;
 }
 
-/** What a turn began from, as history has to know it. */
-interface TurnBegun {
-  readonly language: Language;
-  /** Present where the record's state was gone on with, and not the call's. */
-  readonly state?: Talk;
-}
+export type TurnTaken = TurnResult & {
+  /** Of the turn: a result that was captured and is sent once more belongs to no other one. */
+  readonly messageId: MessageId;
+};
 
-export type TurnTaken =
-  | (TurnBegun & {
+type TurnResult =
+  | {
       readonly kind: 'answered';
+      readonly language: Language;
       readonly plan: DecidedPlan;
       readonly answers: TurnAnswers;
       /** Of the decision that is stored. */
       readonly decisionHash: string;
-    })
-  | (TurnBegun & { readonly kind: 'planned'; readonly plan: RunPlan })
+      /** Present where the record's state was gone on with, and not the call's. */
+      readonly state?: Talk;
+    }
+  | {
+      readonly kind: 'planned';
+      readonly language: Language;
+      readonly plan: RunPlan;
+      /** Commands follow from it, so that history has to know it in every case. */
+      readonly state: Talk;
+    }
   /** It has its answer already; `state` is the one since then. */
   | { readonly kind: 'duplicate'; readonly state: Talk | null }
   | { readonly kind: 'conversation-gone' };
@@ -51,18 +58,21 @@ export type TurnTaken =
 export type TurnDeps = DiscussionDeps & QuestionDeps;
 
 export function createTurnActivities(deps: TurnDeps): TurnActivities {
-  return { takeTurn: (call) => takeTurn(deps, call) };
+  return {
+    async takeTurn(call) {
+      return { ...(await takeTurn(deps, call)), messageId: call.message.messageId };
+    },
+  };
 }
 
-async function takeTurn(deps: TurnDeps, call: TakeTurnCall): Promise<TurnTaken> {
+async function takeTurn(deps: TurnDeps, call: TakeTurnCall): Promise<TurnResult> {
   const begun = await begin(deps, call);
   if (begun.kind !== 'begun') {
     return begun;
   }
   const { plan, language } = begun;
-  const from = { language, ...(call.state.isForked ? { state: begun.state } : {}) };
   if (concernsRuns(plan)) {
-    return { kind: 'planned', plan, ...from };
+    return { kind: 'planned', plan, language, state: begun.state };
   }
   const { message, now } = call;
   const state = remember({ ...begun.state, language }, message.messageId);
@@ -70,9 +80,12 @@ async function takeTurn(deps: TurnDeps, call: TakeTurnCall): Promise<TurnTaken> 
   const answers = await askAll(deps, call, turn);
   const decision = decide(turn, answers);
   const overtaken = await end(deps, { ...call, ...decision, messageId: message.messageId });
-  return overtaken === null
-    ? { kind: 'answered', plan, answers, decisionHash: hashDecision(decision), ...from }
-    : { kind: 'duplicate', state: overtaken.talk };
+  if (overtaken !== null) {
+    return { kind: 'duplicate', state: overtaken.talk };
+  }
+  const from = call.state.isForked ? { state: begun.state } : {};
+  const decisionHash = hashDecision(decision);
+  return { kind: 'answered', language, plan, answers, decisionHash, ...from };
 }
 
 async function askAll(deps: TurnDeps, call: TakeTurnCall, turn: Turn): Promise<TurnAnswers> {

@@ -226,8 +226,7 @@ async function endOfFailure(
         return exhausted(failures);
       }
       const later = retryLater(error, Math.min(MAX_WAIT_MS, 1_000 * 2 ** failures.passes));
-      await noteWait(deps, context, { failure: later, last: failures.last });
-      throw later;
+      throw await noteWait(deps, context, { failure: later, last: failures.last });
     }
     case 'retried': {
       if (code !== 'model-on-hold') {
@@ -235,16 +234,34 @@ async function endOfFailure(
       }
       const later = retryLater(error, ON_HOLD_MS);
       const { last } = await ledger.readFailures(stepId);
-      await noteWait(deps, context, { failure: later, last });
-      throw later;
+      throw await noteWait(deps, context, { failure: later, last });
     }
     case 'broken':
       throw error;
   }
 }
 
-/** Shows the run's owner which providers the agent waits for; an event says so where none was called. */
+/**
+ * Shows the run's owner which providers the agent waits for; a note that cannot be stored changes nothing.
+ *
+ * @returns the failure, to be thrown
+ */
 async function noteWait(
+  deps: AskDeps,
+  context: NodeContext,
+  wait: { failure: ApplicationFailure; last: StepFailures['last'] },
+): Promise<ApplicationFailure> {
+  try {
+    await storeWait(deps, context, wait);
+  } catch (error) {
+    const { pipelineId, node } = context.call;
+    log.warn('that an agent waits could not be noted', { pipelineId, node, error });
+  }
+  return wait.failure;
+}
+
+/** An event says so, too, where no provider was called. */
+async function storeWait(
   { db, publish }: AskDeps,
   { call, agent }: NodeContext,
   { failure, last }: { failure: ApplicationFailure; last: StepFailures['last'] },

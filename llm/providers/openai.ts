@@ -188,7 +188,9 @@ function eventOf(document: unknown) {
     ...said,
     usage: usage ?? x_groq?.usage,
     error: choice?.error,
-    isLast: said.finishReason !== null,
+    // some gateways name a reason in every event: one with a text need not be the last
+    isLast:
+      said.text === '' && (said.finishReason !== null || (choice === undefined && usage != null)),
   };
 }
 

@@ -92,7 +92,8 @@ const FINISHES = { text: 'stop', truncated: 'length', refused: 'refused' } as co
  */
 export function toReply(vendor: Vendor, call: ModelCall, answer: ProviderAnswer): ProviderReply {
   const hasText = hasAnswer(answer.text);
-  const usage = toUsage(answer.usage, { hasText, isWhole: true });
+  const wroteText = answer.text.trim() !== ''; // thoughts are no answer, and are paid
+  const usage = toUsage(answer.usage, { hasText: wroteText, isWhole: true });
   const outcome = outcomeOf(answer, hasText);
   if (outcome === 'empty') {
     throw new ModelCallError('model-empty', `${vendor} answered without a text`, billed(usage));
@@ -139,7 +140,8 @@ export function toUsage(stated: StatedUsage, { hasText, isWhole }: Stating): Usa
   const known = (count: number | null) => (hasText && count === 0 ? null : count);
   const total = countOf(stated.total);
   const prompt = known(added(stated.prompt, stated.morePrompt));
-  const completion = known(added(stated.completion, stated.moreCompletion));
+  const answered = known(countOf(stated.completion)); // thoughts beside it do not make a zero a count
+  const completion = answered === null ? null : answered + sumOf(stated.moreCompletion);
   const promptTokens = prompt ?? known(differenceOf(total, completion));
   const written = completion ?? known(differenceOf(total, prompt));
   const completionTokens = written ?? (isWhole && !hasText ? sumOf(stated.moreCompletion) : null);

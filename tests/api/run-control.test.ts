@@ -97,13 +97,15 @@ test('a decision for a run that ends meanwhile is refused as such', async () => 
   await expect(decide(NFC)).rejects.toMatchObject({ code: 'run-ended' });
 });
 
-test.each(['what no run of ours says', 'ignored'])(
-  'a decision that is not recorded stays wanted: %s',
-  async (answer) => {
-    const { decide } = await waitingAt(NFC, answering(answer));
-    expect(await decide(NFC)).toMatchObject({ state: 'wanted' });
-  },
-);
+test('a decision that is not recorded stays wanted', async () => {
+  const { decide } = await waitingAt(NFC, answering('what no run of ours says'));
+  expect(await decide(NFC)).toMatchObject({ state: 'wanted' });
+});
+
+test('a decision that the run has passed over is refused, so that it is made again', async () => {
+  const { decide } = await waitingAt(NFC, answering('ignored'));
+  await expect(decide(NFC)).rejects.toMatchObject({ code: 'nothing-to-approve' });
+});
 
 test('a decision that is recorded is the answer, even if the run could not say so', async () => {
   const { decide } = await waitingAt(NFC, async (take) => {

@@ -219,6 +219,36 @@ test.each([
   ],
   [
     'openai',
+    'a reason in every event, which is cut off',
+    { ...events(delta('Good', 'stop'), delta('.', 'stop')), cut: true },
+    failed('model-unavailable'),
+  ],
+  [
+    'openai',
+    'thoughts alone, counted in the total',
+    events(delta('<think>Hm.</think>', 'stop'), {
+      usage: { prompt_tokens: 10, completion_tokens: 0, total_tokens: 15 },
+    }),
+    EMPTY,
+  ],
+  [
+    'google',
+    'no token written but thoughts, and a total',
+    events(
+      gemini(
+        { content: parts('Good.'), finishReason: 'STOP' },
+        {
+          promptTokenCount: 10,
+          candidatesTokenCount: 0,
+          thoughtsTokenCount: 2,
+          totalTokenCount: 15,
+        },
+      ),
+    ),
+    STREAMED,
+  ],
+  [
+    'openai',
     'no token written',
     events(delta('Good.', 'stop'), {
       usage: { prompt_tokens: 10, completion_tokens: 0, total_tokens: 10 },

@@ -12,6 +12,7 @@ import {
 } from '../support/discussion-stage.js';
 import { createTestConversation } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
+import { designOf } from '../support/designs.js';
 import { until } from '../support/until.js';
 
 let own: TestDb;
@@ -294,6 +295,40 @@ test('a turn that is decided otherwise than recorded is reported, and the next o
     feedbackIds: [expect.any(String)],
   });
   expect(discussion.differing).toEqual([first]);
+});
+
+test('a recorded turn that cannot be decided any more is reported, and no command follows', async () => {
+  const discussion = await discussing({
+    meddle: ({ takeTurn }) => ({
+      async takeTurn(call) {
+        const taken = await takeTurn(call);
+        return taken.kind === 'answered' ? { ...taken, answers: {} } : taken;
+      },
+    }),
+  });
+  const first = await discussion.send('make it cheaper');
+  await discussion.eventsAfter(2);
+  await until('it is reported', () => discussion.differing.includes(first));
+  expect((await discussion.events()).map(({ type }) => type)).toEqual([
+    'user_message_received',
+    'critique_complete',
+  ]);
+  expect(await discussion.talk()).toMatchObject({ isForked: false });
+});
+
+test('the result of another turn is not obeyed', async () => {
+  const discussion = await discussing({
+    meddle: () => ({
+      takeTurn: () =>
+        Promise.resolve({
+          ...{ kind: 'planned', language: 'en', state: DEBATE, messageId: randomUUID() },
+          plan: { kind: 'choose', design: designOf(['reader']) },
+        }),
+    }),
+  });
+  await discussion.send('make it cheaper');
+  expect(await discussion.eventsAfter(1)).toMatchObject([{ type: 'error', state: 'debate' }]);
+  expect(await discussion.talk()).toMatchObject({ selected: null, run: null });
 });
 
 test('a turn that was ended otherwise admits no run, and its answer stays alone', async () => {
