@@ -189,11 +189,12 @@ async function tryUpdate<T>(
   run: WorkflowHandle,
   { update, id, argument }: Request<T>,
 ): Promise<Answer | null> {
+  const { updateTakenTimeoutMs = UPDATE_TAKEN_TIMEOUT_MS } = temporal;
   const start = () =>
     run.startUpdate(update, { args: [argument], updateId: id, waitForStage: 'ACCEPTED' });
   let taken: WorkflowUpdateHandle<RunAnswer>;
   try {
-    taken = await withTimeout(temporal, start, UPDATE_TAKEN_TIMEOUT_MS);
+    taken = await withTimeout(temporal, start, updateTakenTimeoutMs);
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) {
       throw error;

@@ -57,6 +57,8 @@ export interface Temporal {
   readonly taskQueue: string;
   /** Limit of one call; tests shorten it. Default: `CALL_TIMEOUT_MS`. */
   readonly callTimeoutMs?: number;
+  /** Until a worker has taken an update; tests lengthen it. Default: `UPDATE_TAKEN_TIMEOUT_MS`. */
+  readonly updateTakenTimeoutMs?: number;
 }
 
 /** @throws what the calls of `work` throw, also when the time is over */

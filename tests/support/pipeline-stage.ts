@@ -86,7 +86,11 @@ export async function openPipelineStage() {
     return {
       told,
       pipelineId,
-      temporal: { client: temporal.client, taskQueue } satisfies Temporal,
+      temporal: {
+        client: temporal.client,
+        taskQueue,
+        updateTakenTimeoutMs: 15_000,
+      } satisfies Temporal,
       startWorker,
       handle: handle(),
       offer: (node: string) => handle().signal('approvalOffered', { node, offerId: randomUUID() }),

@@ -188,13 +188,16 @@ describe('a decision', () => {
   });
 });
 
+/** As the product waits for a worker. */
+const hurried = ({ temporal: { client, taskQueue } }: Running) => ({ client, taskQueue });
+
 describe('with every worker down', () => {
   test('a decision is kept as a signal, and recorded once when a worker is there', async () => {
     const run = await running(GATED, () => ({}));
     await run.untilShown('waiting-approval');
     await stage.stopWorkers();
     const offer = offerOf();
-    expect(await decide(run, offer)).toBe('sent');
+    expect(await sendDecision(hurried(run), run.pipelineId, offer)).toBe('sent');
     expect(await eventsOf(run)).toEqual(['signal approvalOffered']);
     await run.startWorker();
     expect(await run.ended()).toContain('runAgent last');
@@ -206,8 +209,8 @@ describe('with every worker down', () => {
     const run = await running(GATED, () => ({}));
     await run.untilShown('waiting-approval');
     await stage.stopWorkers();
-    expect(await pauseRun(run.temporal, run.pipelineId)).toBe('sent');
-    expect(await resumeRun(run.temporal, run.pipelineId)).toBe('sent');
+    expect(await pauseRun(hurried(run), run.pipelineId)).toBe('sent');
+    expect(await resumeRun(hurried(run), run.pipelineId)).toBe('sent');
     expect(await eventsOf(run)).toEqual(['signal pauseRun', 'signal resumeRun']);
     await run.startWorker();
     expect(await decide(run)).toBe('done');
