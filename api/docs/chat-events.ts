@@ -72,7 +72,7 @@ const EVENTS: Readonly<Record<ClientEvent['type'], About>> = {
   },
   pipeline_resumed: { when: 'It goes on.', fields: ['pipeline_id'], isExtended: true },
   agent_waiting: {
-    when: 'No provider that an agent may use can be called before `until`.',
+    when: 'No provider that an agent may use can be called before the time of until.',
     fields: ['node', 'agent_name', 'until', 'providers', 'pipeline_id'],
     isExtended: true,
   },

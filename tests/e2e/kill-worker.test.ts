@@ -118,6 +118,10 @@ const runOf = ({ person }: Story, how: 'update' | 'share') =>
 const streamOf = ({ conversationId }: Story) =>
   lockRow(product.db, sql`select 1 from streams where id = ${conversationId}::uuid for update`);
 
+/** The first one is the first event of all. */
+const isSecondEcho: Parameters<Story['sees']>[1] = ({ type, seq }) =>
+  type === 'user_message_received' && seq > 1;
+
 const MOMENTS: readonly Moment[] = [
   {
     title: 'the first call of a turn is in flight',
@@ -177,7 +181,21 @@ const MOMENTS: readonly Moment[] = [
       return {
         async whenUnheard() {
           row.release();
-          await story.sees('run', isOf('plan_generated'));
+          await story.sees('the second echo', isSecondEcho);
+        },
+        release: () => undefined,
+      };
+    },
+  },
+  {
+    title: 'a turn has been answered, unheard by Temporal',
+    lost: [],
+    async arrange(story) {
+      const hold = await reach(story, 'designs');
+      return {
+        async whenUnheard() {
+          hold.open();
+          await story.sees('designs', isOf('designs_presented'));
         },
         release: () => undefined,
       };
