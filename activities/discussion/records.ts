@@ -99,8 +99,9 @@ export interface DiscussionDeps {
 export function createDiscussionActivities(deps: DiscussionDeps): DiscussionActivities {
   return {
     loadDiscussion: (call) => load(deps, call),
-    beginTurn: (call) => beginInSteps(deps, call),
-    async endTurn(call) {
+    beginTurn: (call) => beginInSteps(deps, withState(call)),
+    async endTurn(given) {
+      const call = withState(given);
       if (call.mistake !== undefined) {
         const { conversationId, messageId, mistake } = call;
         deps.countMistake('turn');
@@ -108,13 +109,15 @@ export function createDiscussionActivities(deps: DiscussionDeps): DiscussionActi
       }
       return end(deps, await withoutFork(deps.db, call));
     },
-    async saveTalk({ conversationId, userId, state }) {
+    async saveTalk(call) {
+      const { conversationId, userId, state } = withState(call);
       await inTransaction(deps.db, async (tx) => {
         const talk = await withRunOf(tx, conversationId, state);
         await saveDiscussion(tx, { conversationId, userId, talk });
       });
     },
-    async admitPlan(call) {
+    async admitPlan(given) {
+      const call = withState(given);
       const admitted = await inTransaction(deps.db, (tx) => admit(deps, tx, call)).catch(
         overtakenOr,
       );
@@ -125,6 +128,14 @@ export function createDiscussionActivities(deps: DiscussionDeps): DiscussionActi
       return admitted;
     },
   };
+}
+
+/** Workflows of 0.6.0 and before name the state `talk`. */
+function withState<Call extends { readonly state: Talk }>(
+  call: Call & { readonly talk?: Talk },
+): Call {
+  const { talk } = call;
+  return talk === undefined ? call : { ...call, state: talk };
 }
 
 async function load(
