@@ -16,7 +16,7 @@ export interface AgentWaitNote {
 
 /**
  * Notes the wait in the run's row in place of the agent's earlier one; of a run that has ended, nothing.
- * To be run by `repeatVictim`.
+ * To be run by `retryTransaction`.
  *
  * @returns its event as stored
  */

@@ -31,7 +31,7 @@ import {
   movingServerDay,
 } from './server-key-days.js';
 import { findReply, replyOf, type ReplyRow } from './model-replies.js';
-import { repeatVictim } from './transactions.js';
+import { retryTransaction } from './transactions.js';
 
 export interface LedgerLimits {
   /** What each of the server's vendor keys may cost a UTC day, an exact decimal; null: no limit. */
@@ -48,11 +48,11 @@ export function createLedger(
     findReply: (stepId) => findReply(db, stepId),
     reserve: (charge, estimate) =>
       reserve(db, { charge, estimate, serverKeyDailyUsd, now: clock() }),
-    settle: (charge, call) => repeatVictim(() => settle(db, charge, { ...call, now: clock() })),
+    settle: (charge, call) => retryTransaction(() => settle(db, charge, { ...call, now: clock() })),
     release: (callId, outcome) =>
-      repeatVictim(() => release(db, callId, { ...outcome, now: clock() })),
+      retryTransaction(() => release(db, callId, { ...outcome, now: clock() })),
     settleFailure: (callId, outcome) =>
-      repeatVictim(() => settleFailure(db, callId, { ...outcome, now: clock() })),
+      retryTransaction(() => settleFailure(db, callId, { ...outcome, now: clock() })),
     leaveUnknown: (callId, outcome) => leaveUnknown(db, callId, { ...outcome, now: clock() }),
     failPass: (callId) => failPass(db, callId),
     readFailures: (stepId) => readFailures(db, stepId),
@@ -142,7 +142,7 @@ async function chargeCall(db: Db, order: CallOrder): Promise<ChargedCall> {
   const { charge, estimate, now, serverKeyDailyUsd } = order;
   const date = utcDay(now);
   const isServerKey = estimate.isServerKey === true;
-  const { rows } = await repeatVictim(() =>
+  const { rows } = await retryTransaction(() =>
     sql<ChargedCall>`
     with day as (
       select day.id, day.total_cost,

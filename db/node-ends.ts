@@ -18,7 +18,7 @@ export interface NodeEnd extends Omit<AgentStep, 'seq' | 'cost' | 'endedAt'> {
 
 /**
  * Stores a node's end with its event; after the end of its run it is kept without one. The run's row is
- * share-locked, so that the run cannot end in between. To be run by `repeatVictim`.
+ * share-locked, so that the run cannot end in between. To be run by `retryTransaction`.
  *
  * @returns the row as stored, by an earlier attempt where there was one: then without events
  */

@@ -53,7 +53,7 @@ export interface RunStart {
 
 /**
  * Marks a pending run as running and says so, by one statement; one that runs already is returned as
- * it began. To be run by `repeatVictim`.
+ * it began. To be run by `retryTransaction`.
  *
  * @throws `not-found`
  */

@@ -62,7 +62,7 @@ function wrap(client: pg.PoolClient, names: Names): PostgresPoolClient {
       }
       names.forget(text);
       return send(text, values).catch((again: unknown) => {
-        // in a transaction that is over with it, `repeatVictim` begins anew for the first error
+        // in a transaction that is over with it, `retryTransaction` begins anew for the first error
         throw isOverAlready(again) ? error : again;
       });
     }

@@ -12,7 +12,9 @@ const TRIES = 4;
 
 /** Runs `work` in the caller's transaction where there is one, else in its own. */
 export async function inTransaction<T>(db: Db | Tx, work: (tx: Tx) => Promise<T>): Promise<T> {
-  return db instanceof Transaction ? work(db) : repeatVictim(() => db.transaction().execute(work));
+  return db instanceof Transaction
+    ? work(db)
+    : retryTransaction(() => db.transaction().execute(work));
 }
 
 /**
@@ -21,7 +23,7 @@ export async function inTransaction<T>(db: Db | Tx, work: (tx: Tx) => Promise<T>
  * migration has made useless: such a victim has changed nothing and is run again, so `work` must not
  * do what a rollback cannot take back.
  */
-export async function repeatVictim<T>(work: () => Promise<T>): Promise<T> {
+export async function retryTransaction<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await work();

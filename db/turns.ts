@@ -1,7 +1,7 @@
 /**
  * How a turn begins and ends: its messages, its events and the state after it, stored by one
  * statement each. Rows are locked in one order: the state, the conversation, its stream. To be run by
- * `repeatVictim`, or in a transaction of the caller's.
+ * `retryTransaction`, or in a transaction of the caller's.
  */
 import { sql } from 'kysely';
 import type { StoredEvent } from '../domain/events.js';

@@ -150,7 +150,7 @@ async function critiqueDesigns(
   return { critiques: answered ?? critiquesByRules(designs, intent, language) };
 }
 
-/** A model that finds a request unclear need not say why; the user is asked all the same. */
+/** A model that finds a request unclear need not say why; the user is still asked. */
 function withQuestion(intent: Intent, language: Language): Intent {
   const isMute = intent.needs_clarification && intent.clarification_questions.length === 0;
   return isMute ? { ...intent, clarification_questions: [genericQuestion(language)] } : intent;

@@ -2,7 +2,7 @@
 import { log } from '@temporalio/activity';
 import { countDiscussion } from '../../db/admission.js';
 import { readTurnContext, type TurnContext } from '../../db/discussions.js';
-import { inTransaction, repeatVictim } from '../../db/transactions.js';
+import { inTransaction, retryTransaction } from '../../db/transactions.js';
 import { storeEcho } from '../../db/turns.js';
 import { utcDay } from '../../domain/days.js';
 import type { ConversationId, MessageId } from '../../domain/ids.js';
@@ -70,7 +70,7 @@ async function echo(
 ) {
   const taken = echoOf(conversationId, message);
   if (isCounted) {
-    return { counted: 'ok', events: await repeatVictim(() => storeEcho(deps.db, taken)) };
+    return { counted: 'ok', events: await retryTransaction(() => storeEcho(deps.db, taken)) };
   }
   const day = utcDay(deps.now());
   return inTransaction(deps.db, async (tx) => ({

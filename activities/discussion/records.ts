@@ -9,7 +9,7 @@ import { remember, type Talk, type TurnPlan } from '../../domain/talk.js';
 import type { Db, Tx } from '../../db/connect.js';
 import { admitRun, type KeySources } from '../../db/admission.js';
 import { readDiscussion, readTurnContext, saveDiscussion } from '../../db/discussions.js';
-import { inTransaction, repeatVictim } from '../../db/transactions.js';
+import { inTransaction, retryTransaction } from '../../db/transactions.js';
 import { storeTurnEnd, type TurnStored } from '../../db/turns.js';
 import { answerKey, begin, isAnswered, type MessageCall } from './begin.js';
 
@@ -191,7 +191,7 @@ async function beginInSteps(deps: DiscussionDeps, call: MessageCall): Promise<Tu
  * @returns what the turn has led to where another attempt has ended it; else null
  */
 export async function end(deps: DiscussionDeps, call: EndTurnCall): Promise<Overtaken | null> {
-  const { events, isKept } = await repeatVictim(() => storeAnswer(deps, deps.db, call));
+  const { events, isKept } = await retryTransaction(() => storeAnswer(deps, deps.db, call));
   const overtaken = isKept ? null : await findEarlierEnd(deps.db, call);
   announce(deps, { ...call, state: overtaken?.talk ?? call.state }, events);
   return overtaken;

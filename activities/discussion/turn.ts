@@ -15,7 +15,7 @@ import { stepIdOf, type MessageId } from '../../domain/ids.js';
 import type { Language } from '../../domain/languages.js';
 import { remember, type Talk } from '../../domain/talk.js';
 import { answerQuestion, type QuestionDeps } from './answers.js';
-import { begin, type MessageCall } from './begin.js';
+import { begin, type Begun, type MessageCall } from './begin.js';
 import { end, type DiscussionDeps } from './records.js';
 
 export interface TurnActivities {
@@ -51,9 +51,7 @@ type TurnResult =
       /** Commands follow from it, so that history has to know it in every case. */
       readonly state: Talk;
     }
-  /** It has its answer already; `state` is the one since then. */
-  | { readonly kind: 'duplicate'; readonly state: Talk | null }
-  | { readonly kind: 'conversation-gone' };
+  | Exclude<Begun, { readonly kind: 'begun' }>;
 
 export type TurnDeps = DiscussionDeps & QuestionDeps;
 

@@ -7,7 +7,7 @@ import { storeAgentWait } from '../../db/agent-waits.js';
 import { findApproval } from '../../db/approvals.js';
 import type { Db } from '../../db/connect.js';
 import type { NodeEnd } from '../../db/node-ends.js';
-import { repeatVictim } from '../../db/transactions.js';
+import { retryTransaction } from '../../db/transactions.js';
 import { waitedFor } from '../../domain/agent-waits.js';
 import type { AgentFailure } from '../../domain/agent-failures.js';
 import { promptFor, type AgentPrompt } from '../../domain/agent-prompts.js';
@@ -277,7 +277,7 @@ async function storeWait(
   const isAnnounced = failure.type === 'model-on-hold' && isTold(attempt);
   const stepKey = isAnnounced ? `agent-waits:${pipelineId}:${node}:${round}:${attempt}` : null;
   const note = { pipelineId, conversationId, wait, stepKey };
-  const events = await repeatVictim(() => storeAgentWait(db, note));
+  const events = await retryTransaction(() => storeAgentWait(db, note));
   if (events.length > 0) {
     publish(toStreamId(call), events);
   }

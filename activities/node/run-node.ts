@@ -6,7 +6,7 @@ import { ApplicationFailure, Context, log } from '@temporalio/activity';
 import { findStep, findStepOrThrow, type AgentStep } from '../../db/agent-steps.js';
 import { findApproval } from '../../db/approvals.js';
 import { storeEnd, type NodeEnd } from '../../db/node-ends.js';
-import { repeatVictim } from '../../db/transactions.js';
+import { retryTransaction } from '../../db/transactions.js';
 import { designInjection } from '../../domain/agent-prompts.js';
 import type { AllowedAddress } from '../../domain/allowed-addresses.js';
 import { sourceUrlsOf } from '../../domain/collector-sources.js';
@@ -67,7 +67,7 @@ async function runNode(deps: RunningDeps, call: NodeCall): Promise<NodeResult> {
   const { reuseFrom } = call;
   const end =
     reuseFrom === undefined ? await execute(deps, context) : await reuse(deps, call, reuseFrom);
-  const { step, events } = await repeatVictim(() => storeEnd(db, end, call.conversationId));
+  const { step, events } = await retryTransaction(() => storeEnd(db, end, call.conversationId));
   if (events.length > 0) {
     deps.publish(toStreamId(call), events);
   }

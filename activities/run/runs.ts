@@ -2,7 +2,7 @@ import { checkGraph, type Graph } from '../../domain/pipeline.js';
 import type { PipelineId } from '../../domain/ids.js';
 import type { EventStep } from '../../db/events.js';
 import { openRun, readRunById, type StoredRun } from '../../db/pipelines.js';
-import { repeatVictim } from '../../db/transactions.js';
+import { retryTransaction } from '../../db/transactions.js';
 import { endRun, type CloseRunCall, type RunEnd, type RunEndDeps } from './end.js';
 
 /** The records of a run: short transactions, safe to repeat. */
@@ -62,7 +62,9 @@ export function createPipelineActivities(deps: PipelineDeps): PipelineActivities
 
 async function open(deps: PipelineDeps, pipelineId: PipelineId): Promise<RunOpening> {
   const stepsOf = (run: StoredRun) => startOf(run, openingOf(run, deps));
-  const run = await repeatVictim(() => openRun(deps.db, pipelineId, { now: deps.now(), stepsOf }));
+  const run = await retryTransaction(() =>
+    openRun(deps.db, pipelineId, { now: deps.now(), stepsOf }),
+  );
   if (run.kind === 'already-final') {
     return { kind: 'already-ended' };
   }
