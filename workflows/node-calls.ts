@@ -5,9 +5,9 @@ import {
   condition,
 } from '@temporalio/workflow';
 import type { NodeResult } from '../activities/node/result.js';
+import type { BuiltRun } from '../activities/run/runs.js';
 import type { ErrorCode } from '../domain/errors.js';
-import { stepIdOf, type PipelineId } from '../domain/ids.js';
-import type { Graph } from '../domain/pipeline.js';
+import { stepIdOf } from '../domain/ids.js';
 import { summaryOf } from '../domain/summaries.js';
 import { attemptTimeoutMs, paid } from './activity-proxies.js';
 import type { BudgetKnowledge } from './budget-hold.js';
@@ -15,19 +15,7 @@ import { failNow } from './failures.js';
 import type { PipelineInput } from './pipeline.messages.js';
 
 /** A run whose graph is built: what its record says and what the workflow was given. */
-export interface OpenRun extends PipelineInput {
-  readonly graph: Graph;
-  readonly designName: string;
-  readonly simulated: boolean;
-  /** Limit of the whole run. */
-  readonly timeoutMs: number;
-  /** Limit of one call of a vendor. */
-  readonly modelTimeoutMs: number;
-  /** Absent: a call that does not fit into the day's budget fails its agent. */
-  readonly onBudget?: 'pause';
-  /** Nodes whose answers are taken over from another run. */
-  readonly reuse?: { readonly from: PipelineId; readonly nodes: readonly string[] };
-}
+export interface OpenRun extends PipelineInput, Omit<BuiltRun, 'kind'> {}
 
 /**
  * `deferred`: the call did not fit into the day's budget, and is to be made later. `budgetChanges` is

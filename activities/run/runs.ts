@@ -15,22 +15,25 @@ export interface PipelineActivities {
 }
 
 export type RunOpening =
-  | {
-      readonly kind: 'open';
-      readonly graph: Graph;
-      readonly designName: string;
-      readonly simulated: boolean;
-      /** Limit of the whole run. */
-      readonly timeoutMs: number;
-      /** Limit of one call of a vendor. */
-      readonly modelTimeoutMs: number;
-      /** Absent: a call that does not fit into the day's budget fails its agent. */
-      readonly onBudget?: 'pause';
-      /** Nodes whose answers are taken over from another run. */
-      readonly reuse?: { readonly from: PipelineId; readonly nodes: readonly string[] };
-    }
+  | BuiltRun
   | { readonly kind: 'unbuildable'; readonly reason: string }
   | { readonly kind: 'already-ended' };
+
+/** A run whose design is a graph. */
+export interface BuiltRun {
+  readonly kind: 'open';
+  readonly graph: Graph;
+  readonly designName: string;
+  readonly simulated: boolean;
+  /** Limit of the whole run. */
+  readonly timeoutMs: number;
+  /** Limit of one call of a vendor. */
+  readonly modelTimeoutMs: number;
+  /** Absent: a call that does not fit into the day's budget fails its agent. */
+  readonly onBudget?: 'pause';
+  /** Nodes whose answers are taken over from another run. */
+  readonly reuse?: { readonly from: PipelineId; readonly nodes: readonly string[] };
+}
 
 export interface RunState {
   readonly isPending: boolean;
