@@ -4,18 +4,11 @@
  * A user may have one run at a time, so each run has its own user.
  */
 import { startBare } from './bare/driver.js';
-import { statementsOf, withEntries } from './entries.js';
+import { measureBuilds } from './entries.js';
 import { STEPS } from './product.js';
 import { chosen, runContest, type Arguments, type Contest } from './program.js';
-import {
-  cpuTables,
-  perSecond,
-  perSecondWithBackground,
-  ratiosToBuilds,
-  speedTable,
-  cpu,
-} from './report.js';
-import { measureLoads, type Load } from './rounds.js';
+import { cpu, perSecond, perSecondWithBackground } from './report.js';
+import type { Load } from './rounds.js';
 
 export interface PipelineBench extends Arguments {
   readonly loads: readonly Load[];
@@ -40,38 +33,16 @@ export async function benchPipelines(
   const bare = await startBare(barePlace);
   try {
     const bareSystem = bare.runs(BARE, spread(BARE_COMMITS));
-    return await withEntries(
-      products,
-      (product) => product.runs(Math.max(...loads.map((load) => load.users))),
-      async (entries) => {
-        const counted: string[] = [];
-        for (const entry of entries) {
-          counted.push(
-            await statementsOf(entry, {
-              what: 'pipeline, archives included',
-              times: COUNTED_RUNS,
-              all: statements,
-            }),
-          );
-        }
-        const others = entries.slice(0, -1).map(({ system }) => system.name);
-        const measured = await measureLoads(
-          [...entries.map(({ system }) => system), bareSystem],
-          loads,
-          rounds,
-        );
-        return [
-          speedTable(measured, [
-            { title: 'per second / bare', against: BARE, valueOf: perSecond },
-            { title: 'with archives / bare', against: BARE, valueOf: perSecondWithBackground },
-            { title: 'CPU / bare', against: BARE, valueOf: cpu },
-            ...ratiosToBuilds(others),
-          ]),
-          cpuTables(measured),
-          ...counted,
-        ];
-      },
-    );
+    const users = Math.max(...loads.map((load) => load.users));
+    return await measureBuilds(products, (product) => product.runs(users), bareSystem, {
+      ...{ loads, rounds },
+      counted: { what: 'pipeline, archives included', times: COUNTED_RUNS, all: statements },
+      ratios: [
+        { title: 'per second / bare', against: BARE, valueOf: perSecond },
+        { title: 'with archives / bare', against: BARE, valueOf: perSecondWithBackground },
+        { title: 'CPU / bare', against: BARE, valueOf: cpu },
+      ],
+    });
   } finally {
     await bare.stop();
   }

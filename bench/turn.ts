@@ -4,10 +4,10 @@
  * answer over the socket. Bare: a signal, one activity, the answer over Redis, and no commit.
  */
 import { startBare } from './bare/driver.js';
-import { statementsOf, withEntries } from './entries.js';
+import { measureBuilds } from './entries.js';
 import { chosen, runContest, type Arguments, type Contest } from './program.js';
-import { cpu, cpuTables, p50, perSecond, ratiosToBuilds, speedTable } from './report.js';
-import { measureLoads, type Load } from './rounds.js';
+import { cpu, p50, perSecond } from './report.js';
+import type { Load } from './rounds.js';
 
 export interface TurnBench extends Arguments {
   readonly loads: readonly Load[];
@@ -29,34 +29,15 @@ export async function benchTurns(
   const bare = await startBare(barePlace);
   try {
     const bareSystem = await bare.turns(BARE, { users, commits: 0 });
-    return await withEntries(
-      products,
-      (product) => product.turns(users),
-      async (entries) => {
-        const counted: string[] = [];
-        for (const entry of entries) {
-          counted.push(
-            await statementsOf(entry, { what: 'turn', times: COUNTED_TURNS, all: statements }),
-          );
-        }
-        const others = entries.slice(0, -1).map(({ system }) => system.name);
-        const measured = await measureLoads(
-          [...entries.map(({ system }) => system), bareSystem],
-          loads,
-          rounds,
-        );
-        return [
-          speedTable(measured, [
-            { title: 'p50 / bare', against: BARE, valueOf: p50 },
-            { title: 'per second / bare', against: BARE, valueOf: perSecond },
-            { title: 'CPU / bare', against: BARE, valueOf: cpu },
-            ...ratiosToBuilds(others),
-          ]),
-          cpuTables(measured),
-          ...counted,
-        ];
-      },
-    );
+    return await measureBuilds(products, (product) => product.turns(users), bareSystem, {
+      ...{ loads, rounds },
+      counted: { what: 'turn', times: COUNTED_TURNS, all: statements },
+      ratios: [
+        { title: 'p50 / bare', against: BARE, valueOf: p50 },
+        { title: 'per second / bare', against: BARE, valueOf: perSecond },
+        { title: 'CPU / bare', against: BARE, valueOf: cpu },
+      ],
+    });
   } finally {
     await bare.stop();
   }
