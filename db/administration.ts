@@ -5,6 +5,7 @@ import type { PipelineId, UserId } from '../domain/ids.js';
 import type { Role } from '../domain/permissions.js';
 import type { PipelineStatus, WaitReason } from '../domain/results.js';
 import type { Db } from './connect.js';
+import { TRUE, UNENDED_STATUSES } from './index-conditions.js';
 
 export interface Page {
   readonly limit: number;
@@ -41,7 +42,7 @@ export async function listUsers(db: Db, filter: UserFilter, now: Date) {
       selectFrom('pipelineExecutions as run')
         .select(({ fn }) => fn.countAll<number>().as('open'))
         .whereRef('run.userId', '=', 'users.id')
-        .where('run.status', 'in', ['pending', 'running'])
+        .where('run.status', 'in', UNENDED_STATUSES)
         .as('openRuns'),
     )
     .where('deletedAt', 'is', null)
@@ -106,7 +107,7 @@ export async function listUnendedRuns(
   { olderThan, after, limit }: Page & { readonly olderThan: Date },
 ): Promise<readonly ListedRun[]> {
   return runsOf(db)
-    .where('run.status', 'in', ['pending', 'running'])
+    .where('run.status', 'in', UNENDED_STATUSES)
     .where('run.createdAt', '<', olderThan)
     .$if(after !== undefined, (query) =>
       query.where(
@@ -136,7 +137,7 @@ function runsOf(db: Db) {
         selectFrom('pipelineExecutions as holder')
           .select('holder.id')
           .whereRef('holder.userId', '=', 'run.userId')
-          .where('holder.holdsSlot', '=', true),
+          .where('holder.holdsSlot', '=', TRUE),
       ).as('isSlotTaken'),
     );
 }

@@ -10,6 +10,7 @@ import type { WaitingRun } from '../domain/refusals.js';
 import type { BudgetRule, WaitReason } from '../domain/results.js';
 import { toStorableText } from '../domain/storable-text.js';
 import type { Db, Tx } from './connect.js';
+import { UNENDED_STATUSES } from './index-conditions.js';
 import type { SecretBox } from './secret-box.js';
 import { isEveryServerKeySpent } from './server-key-days.js';
 import { slotHolder } from './slots.js';
@@ -175,7 +176,7 @@ async function readStanding(
     .leftJoin('pipelineExecutions as waiting', (join) =>
       join
         .on('waiting.conversationId', '=', conversationId)
-        .on('waiting.status', 'in', ['pending', 'running'])
+        .on('waiting.status', 'in', UNENDED_STATUSES)
         .on('waiting.holdsSlot', '=', false),
     )
     .select(['known.userId as owner', 'known.simulated', 'overspent.totalCost as spentUsd'])

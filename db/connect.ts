@@ -1,4 +1,3 @@
-import { Socket } from 'node:net';
 import { CamelCasePlugin, Kysely, PostgresDialect, type Transaction } from 'kysely';
 import pg from 'pg';
 import { preparing } from './prepared.js';
@@ -25,8 +24,14 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const STATEMENT_TIMEOUT_MS = 8_000;
 /** A server that says nothing for this much longer than a statement may take is gone. */
 const SILENCE_SLACK_MS = 1_000;
-/** Unused connections are given up before their silence looks like an outage. */
-const IDLE_TIMEOUT_MS = 5_000;
+/** Unused connections are kept through quiet times: making one anew costs more than a chat turn's statements. */
+const IDLE_TIMEOUT_MS = 10 * 60_000;
+/**
+ * Plans are made once for all parameters: where PostgreSQL chooses, it plans our longer statements anew at each
+ * execution, which takes longer than to execute them. See index-conditions.ts.
+ * Source: PostgreSQL, "plan_cache_mode".
+ */
+const SESSION_OPTIONS = '-c plan_cache_mode=force_generic_plan';
 
 /** Opens a pool; connections are made when first needed. End it with `db.destroy()`. */
 export function connectDb(options: DbOptions): Db {
@@ -38,17 +43,19 @@ export function connectDb(options: DbOptions): Db {
     application_name: options.applicationName,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     idleTimeoutMillis: IDLE_TIMEOUT_MS,
+    keepAlive: true,
+    options: SESSION_OPTIONS,
     statement_timeout: statementTimeoutMs,
     maxLifetimeSeconds: 3_600,
-    ...(statementTimeoutMs > 0 ? { stream: () => impatientSocket(statementTimeoutMs) } : {}),
   });
   pool.on('error', onIdleError);
   pool.on('connect', (client) => {
-    // one that is lost while in use fails its query besides; unheard, it would end the process
+    // an 'error' event without a listener would crash Node; a query that is under way fails besides
     client.on('error', ignore);
   });
+  const silenceMs = statementTimeoutMs > 0 ? statementTimeoutMs + SILENCE_SLACK_MS : null;
   return new Kysely<Database>({
-    dialect: new PostgresDialect({ pool: preparing(pool) }),
+    dialect: new PostgresDialect({ pool: preparing(pool, { silenceMs }) }),
     plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
     log: ({ query }) => options.onStatement?.(query.sql),
   });
@@ -56,15 +63,6 @@ export function connectDb(options: DbOptions): Db {
 
 function ignore(): void {
   // told elsewhere
-}
-
-/** The server keeps the time itself, but one behind a dead network says nothing at all. */
-function impatientSocket(statementTimeoutMs: number): Socket {
-  const socket = new Socket();
-  socket.setTimeout(statementTimeoutMs + SILENCE_SLACK_MS, () => {
-    socket.destroy(new Error('PostgreSQL does not answer'));
-  });
-  return socket;
 }
 
 /** `postgresql+asyncpg://…` → `postgresql://…`. */

@@ -20,6 +20,7 @@ import {
 } from '../domain/results.js';
 import { listSteps, resultOfStep, type AgentStep } from './agent-steps.js';
 import type { Db, Tx } from './connect.js';
+import { UNENDED_STATUSES } from './index-conditions.js';
 import { appending, storedEventsOf, type EventRow, type EventStep } from './events.js';
 import { findLastEvents, storeRunEnd } from './pipeline-end.js';
 import type { PipelineExecutionsTable } from './schema.js';
@@ -291,7 +292,7 @@ export async function countOpenRuns(
   const rows = await db
     .selectFrom('pipelineExecutions')
     .select(({ fn }) => ['status', fn.countAll<number>().as('runs')])
-    .where('status', 'in', ['pending', 'running'])
+    .where('status', 'in', UNENDED_STATUSES)
     .groupBy('status')
     .execute();
   const runsOf = (wanted: string) => rows.find(({ status }) => status === wanted)?.runs ?? 0;
@@ -316,7 +317,7 @@ export async function findOpenRuns(
         .whereRef('users.id', '=', 'pipelineExecutions.userId')
         .as('ownerDisabledAt'),
     )
-    .where('status', 'in', ['pending', 'running'])
+    .where('status', 'in', UNENDED_STATUSES)
     .where('createdAt', '<', page.olderThan)
     .where('id', '>', page.afterId ?? NO_ID)
     .orderBy('id')

@@ -1,4 +1,5 @@
-/** Lets PostgreSQL parse and plan each statement once per connection, not once per execution. */
+/** Lets PostgreSQL parse and plan each statement once per connection, and notices when it falls silent. */
+import { Socket } from 'node:net';
 import type { PostgresCursor, PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely';
 import type pg from 'pg';
 
@@ -15,15 +16,23 @@ interface Names {
  */
 const MAX_NAMES = 300;
 
-/** A pool whose statements with parameters are prepared under a name when they are first used. */
-export function preparing(pool: pg.Pool): PostgresPool {
+/**
+ * A pool whose statements with parameters are prepared under a name when they are first used.
+ *
+ * @param silenceMs after so much silence during a statement the connection is given up: the server keeps
+ *   the time of statements itself, but one behind a dead network says nothing at all; null: no limit
+ */
+export function preparing(
+  pool: pg.Pool,
+  { silenceMs }: { readonly silenceMs: number | null },
+): PostgresPool {
   const names = createNames();
   const known = new WeakMap<pg.PoolClient, PostgresPoolClient>();
   return {
     options: pool.options,
     async connect() {
       const client = await pool.connect();
-      const wrapped = known.get(client) ?? wrap(client, names);
+      const wrapped = known.get(client) ?? wrap(client, names, silenceMs);
       known.set(client, wrapped);
       return wrapped;
     },
@@ -48,10 +57,16 @@ function createNames(): Names {
   };
 }
 
-function wrap(client: pg.PoolClient, names: Names): PostgresPoolClient {
-  const send = (text: string, values: readonly unknown[]): Promise<unknown> => {
+function wrap(client: pg.PoolClient, names: Names, silenceMs: number | null): PostgresPoolClient {
+  const limitSilence = silenceLimitOf(client.connection.stream);
+  const send = async (text: string, values: readonly unknown[]): Promise<unknown> => {
     const name = values.length === 0 ? null : names.of(text);
-    return client.query({ text, values: [...values], ...(name === null ? {} : { name }) });
+    limitSilence(silenceMs);
+    try {
+      return await client.query({ text, values: [...values], ...(name === null ? {} : { name }) });
+    } finally {
+      limitSilence(null);
+    }
   };
   const run = async (text: string, values: readonly unknown[]): Promise<unknown> => {
     try {
@@ -77,6 +92,19 @@ function wrap(client: pg.PoolClient, names: Names): PostgresPoolClient {
     release: (destroy) => {
       client.release(destroy);
     },
+  };
+}
+
+/** @returns to be called with the limit in milliseconds; null: none, between statements */
+function silenceLimitOf(stream: unknown): (limitMs: number | null) => void {
+  if (!(stream instanceof Socket)) {
+    return () => undefined;
+  }
+  stream.on('timeout', () => {
+    stream.destroy(new Error('PostgreSQL does not answer'));
+  });
+  return (limitMs) => {
+    stream.setTimeout(limitMs ?? 0);
   };
 }
 

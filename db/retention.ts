@@ -7,6 +7,7 @@ import { utcDay } from '../domain/days.js';
 import type { RetentionKind } from '../domain/retention.js';
 import { prunePrompts } from './call-prompts.js';
 import type { Db, Tx } from './connect.js';
+import { UNENDED_STATUSES } from './index-conditions.js';
 import { removeConversations, removeRuns } from './removals.js';
 import type { Database } from './schema.js';
 import { inTransaction } from './transactions.js';
@@ -29,8 +30,6 @@ export const PRUNE: Readonly<Record<RetentionKind, Prune>> = {
   'refresh-tokens': pruneRefreshTokens,
 };
 
-const OPEN = ['pending', 'running'] as const;
-
 async function pruneConversations(db: Db, { before, limit }: RetentionBatch): Promise<number> {
   return inTransaction(db, async (tx) => {
     const due = await tx
@@ -43,7 +42,9 @@ async function pruneConversations(db: Db, { before, limit }: RetentionBatch): Pr
             selectFrom('pipelineExecutions as run')
               .select('run.id')
               .whereRef('run.conversationId', '=', 'conversations.id')
-              .where((eb) => eb.or([eb('run.status', 'in', OPEN), isReusedByOpenRun(eb)])),
+              .where((eb) =>
+                eb.or([eb('run.status', 'in', UNENDED_STATUSES), isReusedByOpenRun(eb)]),
+              ),
           ),
         ),
       )
@@ -88,7 +89,7 @@ function isReusedByOpenRun({ exists, selectFrom }: OfRun) {
     selectFrom('pipelineExecutions as later')
       .select('later.id')
       .whereRef('later.rerunOf', '=', 'run.id')
-      .where('later.status', 'in', OPEN),
+      .where('later.status', 'in', UNENDED_STATUSES),
   );
 }
 
@@ -112,7 +113,7 @@ async function pruneModelReplies(db: Db, { before, limit }: RetentionBatch): Pro
             exists(
               selectFrom('pipelineExecutions as run')
                 .select('run.id')
-                .where('run.status', 'in', OPEN)
+                .where('run.status', 'in', UNENDED_STATUSES)
                 .where(sql<SqlBool>`run.id::text = split_part(reply.step_id, ':', 1)`),
             ),
           ),

@@ -8,6 +8,7 @@ import { DomainError } from '../domain/errors.js';
 import type { PipelineId, UserId } from '../domain/ids.js';
 import { isFinal, type WaitReason } from '../domain/results.js';
 import type { Db, Tx } from './connect.js';
+import { TRUE } from './index-conditions.js';
 
 /**
  * Locks the run's owner, so that slots are given and taken one after the other.
@@ -130,7 +131,7 @@ export function slotHolder(tx: Tx, userId: UserId) {
     .selectFrom('pipelineExecutions')
     .select('id')
     .where('userId', '=', userId)
-    .where('holdsSlot', '=', true);
+    .where('holdsSlot', '=', TRUE);
 }
 
 /** A user's runs that wait for the day's budget, or are about to. */

@@ -4,6 +4,7 @@ import { DomainError } from '../domain/errors.js';
 import { BOUNDS, UNLIMITED, type Role } from '../domain/permissions.js';
 import { MAX_TEMPLATES, forkNameOf } from '../domain/templates.js';
 import type { Db, Tx } from './connect.js';
+import { TRUE } from './index-conditions.js';
 import { inTransaction } from './transactions.js';
 import { lockUser } from './users.js';
 
@@ -78,7 +79,7 @@ export async function forkTemplate(
       .selectFrom('pipelineTemplates')
       .select(['name', 'description', ...DOCUMENTS])
       .where('id', '=', templateId)
-      .where('isPublic', '=', true)
+      .where('isPublic', '=', TRUE)
       .executeTakeFirst();
     if (source === undefined) {
       return undefined;
@@ -108,7 +109,7 @@ export async function listTemplates(db: Db, userId: string): Promise<readonly Te
 export async function listSharedTemplates(db: Db, page = 0): Promise<readonly TemplateItem[]> {
   const recent = byLatestChange(db)
     .select('userId')
-    .where('isPublic', '=', true)
+    .where('isPublic', '=', TRUE)
     .limit(MAX_SHARED_LOOKED_AT);
   const ranked = db
     .selectFrom(recent.as('recent'))
@@ -191,7 +192,7 @@ export async function findRunnableDesign(
     .selectFrom('pipelineTemplates')
     .select('designData')
     .where('id', '=', key.templateId)
-    .where((where) => where.or([where('userId', '=', key.userId), where('isPublic', '=', true)]))
+    .where((where) => where.or([where('userId', '=', key.userId), where('isPublic', '=', TRUE)]))
     .executeTakeFirst();
   return row?.designData;
 }

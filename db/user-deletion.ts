@@ -5,6 +5,7 @@
 import { sql } from 'kysely';
 import type { ConversationId, PipelineId, UserId } from '../domain/ids.js';
 import type { Db, Tx } from './connect.js';
+import { UNENDED_STATUSES } from './index-conditions.js';
 import { removeConversations, removeRuns } from './removals.js';
 import { listHeads } from './run-archives.js';
 import { inTransaction } from './transactions.js';
@@ -71,7 +72,7 @@ export async function findUnendedRuns(db: Db, userId: UserId): Promise<readonly 
     .selectFrom('pipelineExecutions')
     .select('id')
     .where('userId', '=', userId)
-    .where('status', 'in', ['pending', 'running'])
+    .where('status', 'in', UNENDED_STATUSES)
     .execute();
   return runs.map(({ id }) => id);
 }

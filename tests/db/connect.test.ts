@@ -1,9 +1,14 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { connectDb, type Db } from '../../db/connect.js';
 import { inTransaction } from '../../db/transactions.js';
 import { isOutage } from '../../domain/outages.js';
 import { createTestDb, type TestDb } from '../support/servers.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
+
+const STATEMENT_TIMEOUT_MS = 200;
+/** Of a server, during a statement. */
+const SILENCE_MS = STATEMENT_TIMEOUT_MS + 1_000;
 
 let testDb: TestDb;
 let proxy: TcpProxy;
@@ -15,7 +20,11 @@ beforeEach(async () => {
   const url = new URL(testDb.url);
   proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) });
   url.port = String(proxy.port);
-  const options = { poolSize: 1, applicationName: 'test', statementTimeoutMs: 200 };
+  const options = {
+    poolSize: 1,
+    applicationName: 'test',
+    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+  };
   db = connectDb({ url: url.href, ...options });
 });
 afterEach(async () => {
@@ -55,6 +64,13 @@ test('a server that falls silent fails the statement, and the next one gets anot
   expect(isOutage(await failureOf(ask()))).toBe(true);
   await proxy.restore();
   await ask();
+});
+
+test('a connection is kept through quiet times, which are no silence', async () => {
+  const backend = () => sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(db);
+  const before = await backend();
+  await pause(SILENCE_MS + 300);
+  expect((await backend()).rows).toEqual(before.rows);
 });
 
 test('a statement that takes too long is an outage, a wrong one is not', async () => {
