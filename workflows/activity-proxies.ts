@@ -46,8 +46,6 @@ export const paid = proxyActivities<
 >({
   startToCloseTimeout: attemptTimeoutMs(TURN_CALL_TIMEOUT_MS),
   heartbeatTimeout: '10s',
-  // started in passing, a call would skip the queue, and with it priority and fairness
-  allowEagerDispatch: false,
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: UNLIMITED_RETRIES,
 });
@@ -63,7 +61,6 @@ export const turns = proxyActivities<Pick<Activities, 'takeTurn'>>({
   priority: { priorityKey: TURN_PRIORITY }, // its fairness is the workflow's
   startToCloseTimeout: attemptTimeoutMs(TURN_CALL_TIMEOUT_MS) * MOST_QUESTIONS,
   heartbeatTimeout: '10s',
-  allowEagerDispatch: false, // as above
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: RECORD_RETRIES,
 });
