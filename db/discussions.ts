@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { ConversationId, UserId } from '../domain/ids.js';
+import type { ConversationId, StepId, UserId } from '../domain/ids.js';
 import { readTalk } from '../domain/stored-talk.js';
 import type { Talk, UnendedRun } from '../domain/talk.js';
 import type { Db, Tx } from './connect.js';
@@ -81,10 +81,12 @@ export interface TurnContext {
   readonly isCounted: boolean;
   /** The conversation's runs that have not ended, the latest first: one, but for older data. */
   readonly runs: readonly UnendedRun[];
+  /** Whether a reply to one of the turn's questions is stored. */
+  readonly hasReplies: boolean;
 }
 
 /**
- * @param turn `answerKey` is the step key of its answer
+ * @param turn `answerKey` is the step key of its answer, `stepIds` are those of its questions
  * @returns null if the user has no such conversation
  */
 export async function readTurnContext(
@@ -93,6 +95,7 @@ export async function readTurnContext(
     readonly conversationId: ConversationId;
     readonly userId: UserId;
     readonly answerKey: string;
+    readonly stepIds?: readonly StepId[];
   },
 ): Promise<TurnContext | null> {
   const context = await db
@@ -105,18 +108,19 @@ export async function readTurnContext(
     )
     .select(['discussions.talk', 'conversations.countedOn', 'answer.seq'])
     .select(unendedRuns.as('runs'))
+    .select(hasReplies(turn.stepIds ?? []).as('hasReplies'))
     .where('conversations.id', '=', turn.conversationId)
     .where('conversations.userId', '=', turn.userId)
     .executeTakeFirst();
   if (context === undefined) {
     return null;
   }
-  const { talk, countedOn, seq, runs } = context;
+  const { talk, countedOn, seq, ...rest } = context;
   return {
+    ...rest,
     talk: talk === null ? null : talkIn(talk),
     isAnswered: seq !== null,
     isCounted: countedOn !== null,
-    runs,
   };
 }
 
@@ -134,6 +138,12 @@ const unendedRuns = sql<readonly UnendedRun[]>`coalesce(
   ),
   '[]'
 )`;
+
+function hasReplies(stepIds: readonly StepId[]) {
+  return sql<boolean>`exists (
+    select from model_replies where step_id = any(${stepIds}::text[])
+  )`;
+}
 
 function talkIn(stored: unknown): Talk | null {
   const read = readTalk(stored);

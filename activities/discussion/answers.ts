@@ -47,6 +47,8 @@ export interface TurnStep {
   readonly stepId: StepId;
   readonly userId: UserId;
   readonly conversationId: ConversationId;
+  /** It is known to have no reply, so that none is looked for. */
+  readonly isNew?: boolean;
 }
 
 type StepCall<Q> = TurnStep & Omit<Q, 'purpose'>;
@@ -202,7 +204,7 @@ async function ask<T>(
 /** Each call is charged to its own step. */
 async function complete(
   { models }: QuestionDeps,
-  { stepId, userId, conversationId }: TurnStep,
+  { stepId, userId, conversationId, isNew = false }: TurnStep,
   request: ModelRequest,
 ): Promise<string> {
   const { info, cancellationSignal: signal } = Context.current();
@@ -215,7 +217,9 @@ async function complete(
     runId,
     attempt: info.attempt,
   };
-  const reply = await billingContext.run(billing, () => models.complete(request, { signal }));
+  const reply = await billingContext.run(billing, () =>
+    models.complete(request, { signal, isNew }),
+  );
   return reply.content;
 }
 

@@ -5,6 +5,7 @@ import { readTurnContext, type TurnContext } from '../../db/discussions.js';
 import { inTransaction, retryTransaction } from '../../db/transactions.js';
 import { storeEcho } from '../../db/turns.js';
 import { utcDay } from '../../domain/days.js';
+import { turnStepIds } from '../../domain/discussion/decide.js';
 import type { ConversationId, MessageId } from '../../domain/ids.js';
 import { languageOf, type Language } from '../../domain/languages.js';
 import { findInjection } from '../../domain/sanitizer.js';
@@ -24,6 +25,8 @@ export type Begun =
       readonly state: Talk;
       readonly language: Language;
       readonly plan: TurnPlan;
+      /** An earlier attempt has stored a reply of the turn. */
+      readonly hasReplies: boolean;
     }
   /** An earlier attempt has answered it; `state` is the one since then. */
   | { readonly kind: 'duplicate'; readonly state: Talk | null }
@@ -31,12 +34,13 @@ export type Begun =
 
 export async function begin(deps: DiscussionDeps, call: MessageCall): Promise<Begun> {
   const { conversationId, userId, message } = call;
-  const answer = { conversationId, userId, answerKey: answerKey(message.messageId, 0) };
-  const context = await readTurnContext(deps.db, answer);
+  const { messageId } = message;
+  const turn = { answerKey: answerKey(messageId, 0), stepIds: turnStepIds(messageId) };
+  const context = await readTurnContext(deps.db, { conversationId, userId, ...turn });
   if (context === null) {
     return { kind: 'conversation-gone' };
   }
-  if (isAnswered(message.messageId, context)) {
+  if (isAnswered(messageId, context)) {
     return { kind: 'duplicate', state: context.talk };
   }
   const { counted, events } = await echo(deps, call, context);
@@ -47,7 +51,7 @@ export async function begin(deps: DiscussionDeps, call: MessageCall): Promise<Be
   const language = languageOf(message.content, state.language, names);
   const plan: TurnPlan =
     counted === 'ok' ? planSafely(deps, { ...call, state }, context) : { kind: 'refuse' };
-  return { kind: 'begun', state, language, plan };
+  return { kind: 'begun', state, language, plan, hasReplies: context.hasReplies };
 }
 
 /** Known by the stored state, or, if that was long ago, by its stored answer. */

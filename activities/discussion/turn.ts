@@ -2,6 +2,7 @@
  * A turn that starts and stops no run, from its message to its stored answer. Its three writes (echo,
  * each reply, end) are kept by their keys: a repeated attempt finds them and goes on from there.
  */
+import { Context } from '@temporalio/activity';
 import {
   decide,
   nextQuestion,
@@ -75,7 +76,8 @@ async function takeTurn(deps: TurnDeps, call: TakeTurnCall): Promise<TurnResult>
   const { message, now } = call;
   const state = remember({ ...begun.state, language }, message.messageId);
   const turn = { plan, state, message, now };
-  const answers = await askAll(deps, call, turn);
+  const isNew = Context.current().info.attempt === 1 && !begun.hasReplies;
+  const answers = await askAll(deps, call, { turn, isNew });
   const decision = decide(turn, answers);
   const overtaken = await end(deps, { ...call, ...decision, messageId: message.messageId });
   if (overtaken !== null) {
@@ -86,13 +88,17 @@ async function takeTurn(deps: TurnDeps, call: TakeTurnCall): Promise<TurnResult>
   return { kind: 'answered', language, plan, answers, decisionHash, ...from };
 }
 
-async function askAll(deps: TurnDeps, call: TakeTurnCall, turn: Turn): Promise<TurnAnswers> {
+async function askAll(
+  deps: TurnDeps,
+  call: TakeTurnCall,
+  { turn, isNew }: { readonly turn: Turn; readonly isNew: boolean },
+): Promise<TurnAnswers> {
   const { userId, conversationId, message } = call;
   let answers: TurnAnswers = {};
   let question = nextQuestion(turn, answers);
   while (question !== null) {
     const stepId = stepIdOf(message.messageId, question.purpose);
-    const step = { userId, conversationId, stepId };
+    const step = { userId, conversationId, stepId, isNew };
     answers = { ...answers, ...(await answerQuestion(deps, step, question)) };
     question = nextQuestion(turn, answers);
   }

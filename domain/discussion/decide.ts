@@ -7,7 +7,7 @@ import { isDecisionForced, type DiscussionMove } from '../discussion.js';
 import { discussionTexts } from '../discussion-texts.js';
 import { DomainError } from '../errors.js';
 import type { ClarificationEvent, DesignsPresentedEvent, StreamEvent } from '../events.js';
-import type { MessageId } from '../ids.js';
+import { repairStepOf, stepIdOf, type MessageId, type StepId } from '../ids.js';
 import { unparsableIntent } from '../intents.js';
 import type { Language } from '../languages.js';
 import {
@@ -82,6 +82,15 @@ export const QUESTIONS: Readonly<Partial<Record<TurnPlan['kind'], readonly Quest
   critique: ['critiques'],
   refine: ['designs'],
 };
+
+/** The steps under which a turn's replies are stored, repairs included. */
+export function turnStepIds(messageId: MessageId): readonly StepId[] {
+  const purposes = new Set(Object.values(QUESTIONS).flat());
+  return [...purposes].flatMap((purpose) => {
+    const stepId = stepIdOf(messageId, purpose);
+    return [stepId, repairStepOf(stepId)];
+  });
+}
 
 /** @returns null once the turn can be decided */
 export function nextQuestion(turn: Turn, answers: TurnAnswers): TurnQuestion | null {

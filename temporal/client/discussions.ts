@@ -1,5 +1,5 @@
 /** Workflows of discussions: a signal starts the one that sleeps, from its stored state. */
-import type { SignalDefinition } from '@temporalio/common';
+import { WorkflowNotFoundError, type SignalDefinition } from '@temporalio/common';
 import { conversationIdIn, type ConversationId, type PipelineId } from '../../domain/ids.js';
 import {
   pipelineEndedSignal,
@@ -33,7 +33,7 @@ export async function sendMessage(
 ): Promise<void> {
   const { messageId, content, receivedAt } = message;
   const signalled = { messageId, content, receivedAt };
-  await signalWithStart(discussions, message, { signal: userMessageSignal, signalled, timeoutMs });
+  await signal(discussions, message, { signal: userMessageSignal, signalled, timeoutMs });
 }
 
 export interface RunOfDiscussion extends DiscussionOf {
@@ -46,7 +46,7 @@ export async function notifyRunAdmitted(
   run: RunOfDiscussion,
 ): Promise<void> {
   const signalled = { pipelineId: run.pipelineId };
-  await signalWithStart(discussions, run, { signal: runAdmittedSignal, signalled });
+  await signal(discussions, run, { signal: runAdmittedSignal, signalled });
 }
 
 export async function notifyRunEnded(
@@ -54,27 +54,34 @@ export async function notifyRunEnded(
   run: RunOfDiscussion,
 ): Promise<void> {
   const signalled = { pipelineId: run.pipelineId };
-  await signalWithStart(discussions, run, { signal: pipelineEndedSignal, signalled });
+  await signal(discussions, run, { signal: pipelineEndedSignal, signalled });
 }
 
-async function signalWithStart<T>(
+/** Most discussions are awake, and a signal costs Temporal less than one that may have to start them. */
+async function signal<T>(
   discussions: Discussions,
   { conversationId, userId, role }: DiscussionOf,
   call: { signal: SignalDefinition<[T]>; signalled: T; timeoutMs?: number },
 ): Promise<void> {
   const { client, taskQueue, limits } = discussions;
-  const input: DiscussionInput = { conversationId, userId, role, ...limits };
-  await withTimeout(
-    discussions,
-    () =>
-      client.workflow.signalWithStart('discussionWorkflow', {
-        ...discussionStart(conversationId, { userId, role }, taskQueue),
+  const start = discussionStart(conversationId, { userId, role }, taskQueue);
+  const send = async (): Promise<void> => {
+    try {
+      await client.workflow.getHandle(start.workflowId).signal(call.signal, call.signalled);
+    } catch (error) {
+      if (!(error instanceof WorkflowNotFoundError)) {
+        throw error;
+      }
+      const input: DiscussionInput = { conversationId, userId, role, ...limits };
+      await client.workflow.signalWithStart('discussionWorkflow', {
+        ...start,
         args: [input],
         signal: call.signal,
         signalArgs: [call.signalled],
-      }),
-    call.timeoutMs,
-  );
+      });
+    }
+  };
+  await withTimeout(discussions, send, call.timeoutMs);
 }
 
 export interface ClosedDiscussion {
