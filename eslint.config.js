@@ -1,3 +1,4 @@
+import { dirname, matchesGlob, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import importX from 'eslint-plugin-import-x';
 import regexp from 'eslint-plugin-regexp';
@@ -5,7 +6,7 @@ import tseslint from 'typescript-eslint';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 
-/** Who may import whom; `t` allows `import type` only. Tests, scripts and bench may import all. */
+/** Which layers a layer may import; `t` allows `import type` only. Tests, scripts and bench may import all. */
 const MAY_IMPORT = {
   domain: [],
   config: ['domain'],
@@ -14,6 +15,8 @@ const MAY_IMPORT = {
   events: ['domain', 'telemetry'],
   llm: ['domain', 'telemetry'],
   temporal: ['domain', 'telemetry'],
+  // the one place that starts, signals and asks workflows knows their messages
+  'temporal/client': ['domain', 'telemetry', 'workflows/**/*.messages', 't workflows'],
   audit: ['domain', 'db', 'temporal'],
   activities: ['domain', 'telemetry', 'db', 'events', 'llm', 'temporal', 'audit'],
   workflows: ['domain', 't activities'],
@@ -32,53 +35,74 @@ const MAY_IMPORT = {
   collector: ['domain', 'config', 'telemetry'],
   client: ['t domain'],
 };
+const LAYERS = Object.keys(MAY_IMPORT);
 
-const ROOMS = Object.keys(MAY_IMPORT);
-
-function patternsOf(room, except = []) {
-  return ROOMS.filter((other) => other !== room && !MAY_IMPORT[room].includes(other))
-    .filter((other) => !except.includes(other))
-    .map((other) => ({
-      regex: `^(\\.\\./)+${other}/`,
-      allowTypeImports: MAY_IMPORT[room].includes(`t ${other}`),
-      message: `${room}/ may not import ${other}/ (see docs/architecture.md)`,
-    }));
+/** @returns the path from the top of the repository, with `/` */
+function placeOf(path) {
+  return relative(root, path).split(sep).join('/');
 }
 
-const PACKAGES_FOR_WORKFLOWS = {
-  regex: '^(?!\\.)(?!@temporalio/(workflow|common)$)',
-  message: 'workflows/ may import only @temporalio/workflow and @temporalio/common',
-};
-const NO_PACKAGES = { regex: '^(?!\\.)', message: 'domain/ imports no packages' };
+/** @returns the layer of a file; undefined where it has none, as tests */
+function layerOf(place) {
+  return LAYERS.findLast((layer) => place.startsWith(`${layer}/`));
+}
 
-const rooms = ROOMS.flatMap((room) => {
-  const extra =
-    room === 'domain' ? [NO_PACKAGES] : room === 'workflows' ? [PACKAGES_FOR_WORKFLOWS] : [];
-  const rule = (patterns) => ({
-    '@typescript-eslint/no-restricted-imports': ['error', { patterns: [...patterns, ...extra] }],
-  });
-  return [{ files: [`${room}/**/*.ts`], rules: rule(patternsOf(room)) }];
-});
-
-/** The one place that starts, signals and asks workflows knows their messages, and their types as types. */
-const TEMPORAL_CLIENT = {
-  files: ['temporal/client/**/*.ts'],
-  rules: {
-    '@typescript-eslint/no-restricted-imports': [
-      'error',
-      {
-        patterns: [
-          ...patternsOf('temporal', ['workflows']),
-          {
-            regex: '^(\\.\\./)+workflows/(?!.*\\.messages\\.js$)',
-            allowTypeImports: true,
-            message: 'only *.messages may be imported by value',
-          },
-        ],
-      },
-    ],
+const onlyKnownLayers = {
+  meta: {
+    type: 'problem',
+    schema: [],
+    messages: { layer: '{{layer}}/ may not import {{place}} (see docs/architecture.md)' },
+  },
+  create(context) {
+    const layer = layerOf(placeOf(context.filename));
+    const check = (node) => {
+      const name = node.source?.value ?? '';
+      const place = placeOf(resolve(dirname(context.filename), name));
+      const [top] = place.split('/');
+      if (!name.startsWith('.') || !LAYERS.includes(top) || layer.split('/')[0] === top) {
+        return;
+      }
+      const kinds = node.specifiers?.map(({ importKind }) => importKind) ?? [];
+      const isType =
+        [node.importKind, node.exportKind].includes('type') ||
+        (kinds.length > 0 && kinds.every((kind) => kind === 'type'));
+      const isAllowed = MAY_IMPORT[layer].some(
+        (allowed) =>
+          allowed === top ||
+          (isType && allowed === `t ${top}`) ||
+          matchesGlob(place, `${allowed}.js`),
+      );
+      if (!isAllowed) {
+        context.report({ node, messageId: 'layer', data: { layer, place } });
+      }
+    };
+    return { ImportDeclaration: check, ExportNamedDeclaration: check, ExportAllDeclaration: check };
   },
 };
+
+const layers = {
+  files: LAYERS.flatMap((layer) => [`${layer}/**/*.ts`, `${layer}/**/*.tsx`]),
+  plugins: { layers: { rules: { 'only-known': onlyKnownLayers } } },
+  rules: { 'layers/only-known': 'error' },
+};
+
+/** Packages that the layers of pure code may import: all others are refused. */
+const packages = [
+  {
+    files: ['domain/**/*.ts'],
+    pattern: { regex: '^(?!\\.)', message: 'domain/ imports no packages' },
+  },
+  {
+    files: ['workflows/**/*.ts'],
+    pattern: {
+      regex: '^(?!\\.)(?!@temporalio/(workflow|common)$)',
+      message: 'workflows/ may import only @temporalio/workflow and @temporalio/common',
+    },
+  },
+].map(({ files, pattern }) => ({
+  files,
+  rules: { '@typescript-eslint/no-restricted-imports': ['error', { patterns: [pattern] }] },
+}));
 
 export default tseslint.config(
   {
@@ -126,9 +150,8 @@ export default tseslint.config(
       '@typescript-eslint/consistent-type-assertions': ['error', { assertionStyle: 'never' }],
     },
   },
-  ...rooms,
-  TEMPORAL_CLIENT,
-  { files: ['config/config.ts'], rules: {} },
+  layers,
+  ...packages,
   {
     files: ['**/*.ts'],
     ignores: ['config/**', 'scripts/**', 'tests/**', 'bench/**'],
