@@ -1,7 +1,7 @@
 /** Any error → what Temporal is told, once: final or retried is decided here and nowhere else. */
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { DomainError, failureKind, type ErrorCode } from '../domain/errors.js';
-import { adviceOf } from '../domain/failure-advice.js';
+import { adviceOf } from '../domain/agents/failure-advice.js';
 import { isNotMigrated, natureOf } from '../domain/outages.js';
 
 /**

@@ -8,14 +8,18 @@ import {
   createDiscussionArchiveActivities,
   type DiscussionArchiveActivities,
   type DiscussionArchiveDeps,
-} from './discussion/archives.js';
+} from './maintenance/discussion-archives.js';
 import {
   createDiscussionActivities,
   type DiscussionActivities,
   type DiscussionDeps,
 } from './discussion/records.js';
 import { createTurnActivities, type TurnActivities } from './discussion/turn.js';
-import { createLlmKeyActivities, type LlmKeyActivities, type LlmKeyDeps } from './llm-keys.js';
+import {
+  createLlmKeyActivities,
+  type LlmKeyActivities,
+  type LlmKeyDeps,
+} from './maintenance/llm-keys.js';
 import { createNodeActivities, type NodeActivities, type NodeDeps } from './node/run-node.js';
 import {
   createPipelineActivities,
@@ -26,18 +30,18 @@ import {
   createRetentionActivities,
   type RetentionActivities,
   type RetentionDeps,
-} from './retention.js';
+} from './maintenance/retention.js';
 import {
   createRunArchiveActivities,
   type RunArchiveActivities,
   type RunArchiveDeps,
-} from './run-archives.js';
-import { createRunWaitActivities, type RunWaitActivities, type RunWaitDeps } from './run-waits.js';
+} from './maintenance/run-archives.js';
+import { createRunWaitActivities, type RunWaitActivities, type RunWaitDeps } from './run/waits.js';
 import {
   createUserDeletionActivities,
   type UserDeletionActivities,
   type UserDeletionDeps,
-} from './user-deletion.js';
+} from './maintenance/user-deletion.js';
 
 export type Activities = TurnActivities &
   QuestionActivities &

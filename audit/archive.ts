@@ -1,7 +1,7 @@
 /** A run that has ended as its bundle: records, history, and the code that decided it. */
 import type { PayloadCodec } from '@temporalio/common';
 import type { PayloadReader } from '../temporal/payload-codec.js';
-import type { RunRecords } from '../db/run-records.js';
+import type { RunRecords } from '../db/audit/run-records.js';
 import { pipelineWorkflowId } from '../domain/ids.js';
 import { codeVersionIn, type CodeVersion } from '../temporal/code-version.js';
 import type { ClosedHistory } from '../temporal/client/archives.js';

@@ -1,6 +1,6 @@
 /** One closed run in Temporal of a discussion as its bundle: what was said, what it cost, its history. */
-import type { ConversationRow } from '../db/conversations.js';
-import type { RunRecords } from '../db/run-records.js';
+import type { ConversationRow } from '../db/discussions/conversations.js';
+import type { RunRecords } from '../db/audit/run-records.js';
 import { discussionWorkflowId } from '../domain/ids.js';
 import { endEntries, type ArchivingDeps } from './archive.js';
 import { makeBundle, type MadeBundle } from './bundle.js';

@@ -1,7 +1,7 @@
 /** What a start of the API or a worker asks before anything is opened or sealed. */
 import type { Db } from '../db/connect.js';
-import { lackingKeysText, useEncryptionKeys } from '../db/encryption-keys.js';
-import { createSecretBox } from '../db/secret-box.js';
+import { lackingKeysText, useEncryptionKeys } from '../db/users/encryption-keys.js';
+import { createSecretBox } from '../db/users/secret-box.js';
 import { isNotMigrated } from '../domain/outages.js';
 import { createArchiveBox } from './archive-box.js';
 

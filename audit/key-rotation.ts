@@ -1,6 +1,6 @@
 /** Seals stored archives with the newest encryption key, while the product runs. */
 import type { Db } from '../db/connect.js';
-import { findArchivesNotSealedBy, replaceSeal } from '../db/run-archives.js';
+import { findArchivesNotSealedBy, replaceSeal } from '../db/audit/run-archives.js';
 import type { ArchiveBox } from './archive-box.js';
 
 export interface ArchiveRotation {

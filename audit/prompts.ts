@@ -1,6 +1,6 @@
 /** Whether what a bundle says of its prompts is what was sent: each is put together again and hashed. */
-import { promptSha256 } from '../db/call-prompts.js';
-import { promptOf, type QuotedText, type SentPrompt } from '../domain/prompt-records.js';
+import { promptSha256 } from '../db/billing/call-prompts.js';
+import { promptOf, type QuotedText, type SentPrompt } from '../domain/agents/prompt-records.js';
 import { isOf, type ContentEntry, type DataOf } from './contents.js';
 
 export interface CheckedPrompt {

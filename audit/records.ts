@@ -1,7 +1,7 @@
 /** What PostgreSQL holds of a run, as entries of its bundle. */
-import type { RunRecords } from '../db/run-records.js';
-import type { AgentStep } from '../db/agent-steps.js';
-import { nodeStepIds } from '../domain/node-steps.js';
+import type { RunRecords } from '../db/audit/run-records.js';
+import type { AgentStep } from '../db/runs/agent-steps.js';
+import { nodeStepIds } from '../domain/run/node-steps.js';
 import type { ContentEntry, DataOf } from './contents.js';
 
 /** Texts of a conversation beyond this many characters, the newest first, are left out, and counted. */

@@ -1,7 +1,7 @@
 /** A bundle as people read it: what it is of, and what happened when. */
 import { checkPrompts, promptName } from './prompts.js';
 import { isOf, type ContentEntry, type DataOf } from './contents.js';
-import { previewOf } from '../domain/previews.js';
+import { previewOf } from '../domain/text/previews.js';
 
 interface Moment {
   readonly at: string;

@@ -9,7 +9,7 @@ import { watchDays } from './budget/high-water.js';
 import { orderRuns, type OrderPlan } from './budget/orders.js';
 import { brokenPromises, moneyTable } from './budget/report.js';
 import { startFunded } from './budget/stage.js';
-import { MAX_AGENTS } from '../domain/pipeline.js';
+import { MAX_AGENTS } from '../domain/run/pipeline.js';
 import type { Place } from './place.js';
 import { runProgram } from './program.js';
 

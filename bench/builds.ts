@@ -1,6 +1,6 @@
 /** Which built products a program measures: the present one, and others that were built elsewhere. */
 import { resolve } from 'node:path';
-import { withoutTrailingSlashes } from '../domain/trailing-slashes.js';
+import { withoutTrailingSlashes } from '../domain/text/trailing-slashes.js';
 
 export interface Build {
   readonly name: string;

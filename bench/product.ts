@@ -1,7 +1,7 @@
 /** The built product as a system to be measured, from where its users are. */
 import { z } from 'zod';
-import { isArchiveMissing } from '../db/run-archives.js';
-import { AGENT_DEFAULTS } from '../domain/designs.js';
+import { isArchiveMissing } from '../db/audit/run-archives.js';
+import { AGENT_DEFAULTS } from '../domain/design/designs.js';
 import { waitUntil } from '../scripts/embedded/wait.js';
 import { openChat } from './chat.js';
 import type { Watched } from './cpu.js';

@@ -1,8 +1,8 @@
 /** Runs that are started past the API: their rows are inserted without their user's slot. */
 import { randomUUID } from 'node:crypto';
 import type { Client, WorkflowHandle } from '@temporalio/client';
-import { MAX_AGENTS } from '../domain/pipeline.js';
-import type { Role } from '../domain/permissions.js';
+import { MAX_AGENTS } from '../domain/run/pipeline.js';
+import type { Role } from '../domain/account/permissions.js';
 import { pipelineStart } from '../temporal/client/start-options.js';
 import { designOf, edgesOf } from '../tests/support/designs.js';
 import { until } from '../tests/support/until.js';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { createTokens } from '../api/tokens.js';
-import type { Role } from '../domain/permissions.js';
+import { createTokens } from '../api/auth/tokens.js';
+import type { Role } from '../domain/account/permissions.js';
 import type { Place } from './place.js';
 
 export interface BenchUser {

@@ -1,6 +1,6 @@
 /** What comes in; problems are told as the product's API tells them. */
 import { z } from 'zod';
-import { MAX_URL_LENGTH } from '../domain/source-urls.js';
+import { MAX_URL_LENGTH } from '../domain/collector/source-urls.js';
 import { SOURCE_TYPES } from './collection.js';
 
 const NO_OBJECT = 'Input should be a valid dictionary or object to extract fields from';

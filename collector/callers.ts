@@ -1,7 +1,7 @@
 /** Who may ask the collector: programs that know its secret, never a page in a browser. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Context, Middleware } from 'koa';
-import { isFromPage, isLoopbackHost } from '../domain/loopback-hosts.js';
+import { isFromPage, isLoopbackHost } from '../domain/security/loopback-hosts.js';
 
 export interface CallerRules {
   /** What workers send as `Authorization: Bearer …`; null: nothing is asked for. */

@@ -1,5 +1,5 @@
 /** The two things that are done for a collection: asking whether it may be read, and reading it. */
-import { crawlErrorText } from '../domain/crawl-failures.js';
+import { crawlErrorText } from '../domain/collector/crawl-failures.js';
 import type { CollectionMetrics } from '../telemetry/collector-metrics.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Collection, Compliance } from './collection.js';

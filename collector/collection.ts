@@ -1,6 +1,6 @@
 /** A collection as it is stored. */
 import { z } from 'zod';
-import { PII_TYPES } from '../domain/pii.js';
+import { PII_TYPES } from '../domain/security/pii.js';
 
 /** Source: contract, pipeline §3.3. */
 export const SOURCE_TYPES = ['web', 'api', 'pdf', 'file'] as const;

@@ -1,6 +1,6 @@
 /** The life of a collection: wanted, permitted, collected, read. What its callers may expect is data. */
-import { crawlErrorText } from '../domain/crawl-failures.js';
-import { chunksOf } from '../domain/text-chunks.js';
+import { crawlErrorText } from '../domain/collector/crawl-failures.js';
+import { chunksOf } from '../domain/text/chunks.js';
 import type { Collection, Compliance, SourceType } from './collection.js';
 import {
   collect,

@@ -1,4 +1,4 @@
-import type { CrawlFailure } from '../domain/crawl-failures.js';
+import type { CrawlFailure } from '../domain/collector/crawl-failures.js';
 
 /** A page that could not be collected; the message is for whoever asked for it. */
 export class CrawlFailed extends Error {

@@ -1,5 +1,5 @@
 /** One page, from its address to its text. */
-import { destinationOf } from '../domain/allowed-addresses.js';
+import { destinationOf } from '../domain/security/allowed-addresses.js';
 import { CrawlFailed } from './crawl-failed.js';
 import { createCookieJar, type CookieJar } from './cookies.js';
 import type { SourceType } from './collection.js';

@@ -2,7 +2,7 @@
 import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectSecurely } from 'node:tls';
-import { destinationOf } from '../domain/allowed-addresses.js';
+import { destinationOf } from '../domain/security/allowed-addresses.js';
 import { CrawlFailed } from './crawl-failed.js';
 import type { Guard, Target } from './guard.js';
 

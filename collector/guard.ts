@@ -2,9 +2,13 @@
  * Which addresses may be read. It is asked before each request, and again by the socket that has
  * connected: nothing is looked up in between, so that no name can change its meaning.
  */
-import { destinationOf, isAllowed, type AllowedAddress } from '../domain/allowed-addresses.js';
-import { parseAddress } from '../domain/ip-addresses.js';
-import { isPrivateAddress, isPrivateHost } from '../domain/private-addresses.js';
+import {
+  destinationOf,
+  isAllowed,
+  type AllowedAddress,
+} from '../domain/security/allowed-addresses.js';
+import { parseAddress } from '../domain/security/ip-addresses.js';
+import { isPrivateAddress, isPrivateHost } from '../domain/security/private-addresses.js';
 import { CrawlFailed } from './crawl-failed.js';
 import type { Resolve } from './resolver.js';
 

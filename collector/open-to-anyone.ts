@@ -1,5 +1,5 @@
 import type { CollectorConfig } from '../config/collector-config.js';
-import { isLoopbackAddress } from '../domain/loopback-hosts.js';
+import { isLoopbackAddress } from '../domain/security/loopback-hosts.js';
 
 /** What to tell the operator of a collector that other machines reach and that asks for no secret. */
 export function openToAnyoneText({

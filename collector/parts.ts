@@ -1,7 +1,7 @@
 /** What a collector is made of, wired once; `close` releases it. */
 import { randomUUID } from 'node:crypto';
 import type { CollectorConfig } from '../config/collector-config.js';
-import { isLoopbackAddress } from '../domain/loopback-hosts.js';
+import { isLoopbackAddress } from '../domain/security/loopback-hosts.js';
 import { createCollectionMetrics } from '../telemetry/collector-metrics.js';
 import type { Logger } from '../telemetry/logger.js';
 import { createHttpMetrics, createRegistry } from '../telemetry/metrics.js';

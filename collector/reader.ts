@@ -1,7 +1,7 @@
 /** Reads pages in threads that are ended when they take too long or too much. */
 import { Worker } from 'node:worker_threads';
 import { z } from 'zod';
-import { PII_TYPES } from '../domain/pii.js';
+import { PII_TYPES } from '../domain/security/pii.js';
 import { CrawlFailed } from './crawl-failed.js';
 import type { PageTask, PageText, ReadTask, RobotsTask, RobotsVerdict } from './reading.js';
 

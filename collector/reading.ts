@@ -3,7 +3,7 @@
  * (reader.ts), because a page can be made so that it takes hours or all memory. Threads are many
  * and short, so each loads only what its page needs.
  */
-import { maskPii, PII_TYPES, type PiiType } from '../domain/pii.js';
+import { maskPii, PII_TYPES, type PiiType } from '../domain/security/pii.js';
 import { CrawlFailed } from './crawl-failed.js';
 import type { ContentKind } from './media-types.js';
 import { refreshIn } from './refresh.js';

@@ -1,6 +1,6 @@
 /** Whether a site lets us read a page, and how fast. */
 import { z } from 'zod';
-import { destinationOf } from '../domain/allowed-addresses.js';
+import { destinationOf } from '../domain/security/allowed-addresses.js';
 import { decodeLeniently } from './charset.js';
 import { CrawlFailed } from './crawl-failed.js';
 import type { FetchPage } from './fetch-page.js';

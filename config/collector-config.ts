@@ -1,6 +1,6 @@
 /** The environment of the data collector: of the product's secrets it is given its own alone. */
 import { z } from 'zod';
-import type { AllowedAddress } from '../domain/allowed-addresses.js';
+import type { AllowedAddress } from '../domain/security/allowed-addresses.js';
 import {
   allowedAddresses,
   collectorSecret,

@@ -3,10 +3,10 @@
  * every variable is described in the README’s table and in `.env.example`.
  */
 import { z } from 'zod';
-import type { AllowedAddress } from '../domain/allowed-addresses.js';
-import { VENDORS, type Vendor } from '../domain/models.js';
-import { LIMITS, type Role } from '../domain/permissions.js';
-import type { RetentionAges } from '../domain/retention.js';
+import type { AllowedAddress } from '../domain/security/allowed-addresses.js';
+import { VENDORS, type Vendor } from '../domain/agents/models.js';
+import { LIMITS, type Role } from '../domain/account/permissions.js';
+import type { RetentionAges } from '../domain/account/retention.js';
 import {
   allowedAddresses,
   collectorSecret,

@@ -1,8 +1,8 @@
 /** What every process of ours reads its environment with; the only reader of `process.env`. */
 import { config as readDotenv } from 'dotenv';
 import { z } from 'zod';
-import { parseAllowedAddresses } from '../domain/allowed-addresses.js';
-import { VENDORS } from '../domain/models.js';
+import { parseAllowedAddresses } from '../domain/security/allowed-addresses.js';
+import { VENDORS } from '../domain/agents/models.js';
 
 export const flag = z
   .string()

@@ -3,7 +3,7 @@
  * a plan uses a partial index only where the statement itself says what the index requires.
  */
 import { sql } from 'kysely';
-import type { PipelineStatus } from '../domain/results.js';
+import type { PipelineStatus } from '../domain/run/results.js';
 
 export const TRUE = sql.lit(true);
 

@@ -1,6 +1,6 @@
 /** Removing runs and conversations whole, whoever asks for it: what belongs to them goes along. */
 import type { ConversationId, PipelineId } from '../domain/ids.js';
-import { removePromptsOf } from './call-prompts.js';
+import { removePromptsOf } from './billing/call-prompts.js';
 import type { Tx } from './connect.js';
 
 /** With their steps, prompts, approvals and, where they have no conversation, their events. */

@@ -3,9 +3,9 @@
  * not wait for each other. Nothing of a run that has not ended is ever removed.
  */
 import { sql, type ExpressionBuilder, type SqlBool } from 'kysely';
-import { utcDay } from '../domain/days.js';
-import type { RetentionKind } from '../domain/retention.js';
-import { prunePrompts } from './call-prompts.js';
+import { utcDay } from '../domain/account/days.js';
+import type { RetentionKind } from '../domain/account/retention.js';
+import { prunePrompts } from './billing/call-prompts.js';
 import type { Db, Tx } from './connect.js';
 import { UNENDED_STATUSES } from './index-conditions.js';
 import { removeConversations, removeRuns } from './removals.js';

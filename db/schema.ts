@@ -3,22 +3,26 @@
  * (JSON columns) in the contract's spelling. `numeric` columns are strings: money is exact.
  */
 import type { ColumnType, Generated, GeneratedAlways, JSONColumnType } from 'kysely';
-import type { AgentWait } from '../domain/agent-waits.js';
-import type { Design } from '../domain/designs.js';
+import type { AgentWait } from '../domain/run/agent-waits.js';
+import type { Design } from '../domain/design/designs.js';
 import type { ErrorCode } from '../domain/errors.js';
 import type { StreamEvent } from '../domain/events.js';
-import type { ProviderName, Vendor } from '../domain/models.js';
-import type { Action, Role } from '../domain/permissions.js';
+import type { ProviderName, Vendor } from '../domain/agents/models.js';
+import type { Action, Role } from '../domain/account/permissions.js';
 import type {
   AgentStatus,
   BudgetRule,
   PipelineResult,
   PipelineStatus,
   WaitReason,
-} from '../domain/results.js';
-import type { Talk } from '../domain/talk.js';
-import type { UnreadSource } from '../domain/unread-sources.js';
-import type { ArchivesTable, AuditTombstonesTable, CallPromptsTable } from './audit-tables.js';
+} from '../domain/run/results.js';
+import type { Talk } from '../domain/discussion/state.js';
+import type { UnreadSource } from '../domain/collector/unread-sources.js';
+import type {
+  ArchivesTable,
+  AuditTombstonesTable,
+  CallPromptsTable,
+} from './audit/audit-tables.js';
 
 type Timestamp = ColumnType<Date, Date | string, Date | string>;
 type CreatedAt = ColumnType<Date, Date | string | undefined, Date | string>;

@@ -1,7 +1,7 @@
-import type { AgentWait } from './agent-waits.js';
-import type { Critique, Design } from './designs.js';
+import type { AgentWait } from './run/agent-waits.js';
+import type { Critique, Design } from './design/designs.js';
 import type { ConversationId, PipelineId } from './ids.js';
-import type { AgentStatus, PipelineResult, WaitReason } from './results.js';
+import type { AgentStatus, PipelineResult, WaitReason } from './run/results.js';
 
 /**
  * All that an event stream may carry, in the contract's own spelling (websocket §3).

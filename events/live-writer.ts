@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { timestampOf, type AgentStartedEvent } from '../domain/events.js';
 import type { StreamId } from '../domain/ids.js';
-import { toStorableText } from '../domain/storable-text.js';
+import { toStorableText } from '../domain/text/storable-text.js';
 import type { Logger } from '../telemetry/logger.js';
 import { MAX_PIECE_CHARACTERS } from './live-messages.js';
 import {

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
-import type { Design } from '../domain/designs.js';
+import type { Design } from '../domain/design/designs.js';
 import type { ConversationId, UserId } from '../domain/ids.js';
 import type { Macs } from './macs.js';
 

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { DomainError, type ErrorCode } from '../domain/errors.js';
-import type { AskedVendor } from '../domain/failed-attempts.js';
+import type { AskedVendor } from '../domain/run/failed-attempts.js';
 
 /**
  * Whom the attempt of an activity has asked: opened by the worker's inbound interceptor, which tells

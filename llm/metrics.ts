@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../domain/errors.js';
-import type { ComplexityClass, ProviderName, Usage } from '../domain/models.js';
+import type { ComplexityClass, ProviderName, Usage } from '../domain/agents/models.js';
 
 /** What the model room counts; telemetry/model-metrics.ts keeps it for Prometheus. */
 export interface ModelMetrics {

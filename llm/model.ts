@@ -2,13 +2,13 @@
  * The model contract: what the rest of AgentForge may ask of a language model, whichever vendor
  * answers. One file per provider keeps it; `routing/` chooses among them, `billing/` charges.
  */
-import type { Design, Intent } from '../domain/designs.js';
-import type { Language } from '../domain/languages.js';
-import type { ComplexityClass, ModelReply, ProviderName, Usage } from '../domain/models.js';
-import type { OutputSchema } from '../domain/output-schema.js';
-import type { PromptedKind } from '../domain/pipeline.js';
-import type { QuotedText } from '../domain/prompt-records.js';
-import type { AgentResult } from '../domain/results.js';
+import type { Design, Intent } from '../domain/design/designs.js';
+import type { Language } from '../domain/text/languages.js';
+import type { ComplexityClass, ModelReply, ProviderName, Usage } from '../domain/agents/models.js';
+import type { OutputSchema } from '../domain/agents/output-schema.js';
+import type { PromptedKind } from '../domain/run/pipeline.js';
+import type { QuotedText } from '../domain/agents/prompt-records.js';
+import type { AgentResult } from '../domain/run/results.js';
 
 export interface ModelMessage {
   readonly role: 'system' | 'user' | 'assistant';

@@ -1,11 +1,11 @@
 /** The API's description without a running API: its routes are built, and nobody calls them. */
-import { describeApi } from '../api/openapi.js';
+import { describeApi } from '../api/http/openapi.js';
 import type { AppDeps } from '../api/deps.js';
-import { createRateLimiter } from '../api/rate-limiter.js';
+import { createRateLimiter } from '../api/http/rate-limiter.js';
 import { createRoutes } from '../api/routes/index.js';
-import { createTokens } from '../api/tokens.js';
+import { createTokens } from '../api/auth/tokens.js';
 import { connectDb } from '../db/connect.js';
-import { createSecretBox } from '../db/secret-box.js';
+import { createSecretBox } from '../db/users/secret-box.js';
 import { VERSION } from '../domain/version.js';
 import { createMacs } from '../events/macs.js';
 import { connectRedis } from '../events/redis.js';

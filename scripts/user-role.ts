@@ -1,8 +1,8 @@
 /** `npm run user:role -- <email> <role>`: makes the first administrator, and any later change. */
 import { userInfo } from 'node:os';
-import { changeRoleAs } from '../db/logged-changes.js';
-import { findUserByEmail } from '../db/users.js';
-import { ROLES, isRole } from '../domain/permissions.js';
+import { changeRoleAs } from '../db/audit/logged-changes.js';
+import { findUserByEmail } from '../db/users/users.js';
+import { ROLES, isRole } from '../domain/account/permissions.js';
 import { createLogger } from '../telemetry/logger.js';
 import { operatorEnvironment, runCommand, withDatabase } from './operator/environment.js';
 

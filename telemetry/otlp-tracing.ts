@@ -20,7 +20,7 @@ import {
   type SpanExporter,
 } from '@opentelemetry/sdk-trace-base';
 import { idAttributes, type SpanPlace } from '../domain/traces.js';
-import { withoutTrailingSlashes } from '../domain/trailing-slashes.js';
+import { withoutTrailingSlashes } from '../domain/text/trailing-slashes.js';
 import { currentSpan, inLogScope, logScope, outOfLogScope } from './log-scope.js';
 import { maskText, type Logger } from './logger.js';
 import {

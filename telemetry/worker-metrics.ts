@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { Rejection } from '../domain/rejections.js';
-import type { FinalStatus } from '../domain/results.js';
-import type { RetentionKind } from '../domain/retention.js';
+import type { Rejection } from '../domain/security/rejections.js';
+import type { FinalStatus } from '../domain/run/results.js';
+import type { RetentionKind } from '../domain/account/retention.js';
 
 /** What the worker's interceptor reports of every activity. */
 export interface ActivityMetrics {

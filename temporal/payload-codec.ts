@@ -14,7 +14,7 @@ import {
 } from '@temporalio/common';
 import proto from '@temporalio/proto'; // CommonJS whose names Node cannot see
 import { DomainError } from '../domain/errors.js';
-import type { RejectionReason, Rejected } from '../domain/rejections.js';
+import type { RejectionReason, Rejected } from '../domain/security/rejections.js';
 import type { KeyRing } from './key-ring.js';
 
 const ENCODING = 'binary/encrypted';

@@ -5,7 +5,7 @@ import {
   type ScheduleDescription,
   type ScheduleOptions,
 } from '@temporalio/client';
-import { WORKFLOW_TASK_TIMEOUT } from '../domain/run-start.js';
+import { WORKFLOW_TASK_TIMEOUT } from '../domain/run/start.js';
 
 /** `agentforge-retention` on the default task queue: products that share a namespace keep theirs. */
 export function retentionScheduleId(taskQueue: string): string {

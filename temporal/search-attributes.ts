@@ -1,6 +1,6 @@
 import type { Connection } from '@temporalio/client';
 import proto from '@temporalio/proto'; // CommonJS whose names Node cannot see
-import { SEARCH_ATTRIBUTES, type SearchAttributeName } from '../domain/search-attributes.js';
+import { SEARCH_ATTRIBUTES, type SearchAttributeName } from '../domain/run/search-attributes.js';
 
 const { IndexedValueType } = proto.temporal.api.enums.v1;
 const TYPES = {

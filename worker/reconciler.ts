@@ -5,9 +5,9 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Db } from '../db/connect.js';
-import { sweepStaleReservations } from '../db/costs.js';
-import { findOpenRuns, readRunById, type UnendedRun } from '../db/pipelines.js';
-import { findUnfinishedDeletions } from '../db/user-deletion.js';
+import { sweepStaleReservations } from '../db/billing/costs.js';
+import { findOpenRuns, readRunById, type UnendedRun } from '../db/runs/runs.js';
+import { findUnfinishedDeletions } from '../db/users/user-deletion.js';
 import type { PipelineId, UserId } from '../domain/ids.js';
 import type { Logger } from '../telemetry/logger.js';
 

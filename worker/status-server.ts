@@ -1,7 +1,11 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
-import { isFromPage, isLoopbackAddress, isLoopbackHost } from '../domain/loopback-hosts.js';
+import {
+  isFromPage,
+  isLoopbackAddress,
+  isLoopbackHost,
+} from '../domain/security/loopback-hosts.js';
 import { limitConnections, serverOptionsOf, STATUS_LIMITS } from '../telemetry/http-limits.js';
 import type { Watchdog } from '../telemetry/watchdog.js';
 

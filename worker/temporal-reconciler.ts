@@ -1,9 +1,9 @@
 /** The reconciler with the real Temporal behind it. */
 import type { Activities } from '../activities/index.js';
 import type { Db } from '../db/connect.js';
-import { findUser } from '../db/users.js';
+import { findUser } from '../db/users/users.js';
 import type { UserId } from '../domain/ids.js';
-import type { Role } from '../domain/permissions.js';
+import type { Role } from '../domain/account/permissions.js';
 import { notifyRunAdmitted, type Discussions } from '../temporal/client/discussions.js';
 import {
   cancelRun,

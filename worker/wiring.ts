@@ -1,16 +1,16 @@
 /** Small pieces of a worker's wiring that are more than a name. */
 import type { Redis } from 'ioredis';
 import type { WorkerConfig as Config } from '../config/config.js';
-import { findPayer, keySourcesOf } from '../db/admission.js';
+import { findPayer, keySourcesOf } from '../db/runs/admission.js';
 import { connectDb, type Db } from '../db/connect.js';
-import { openKey, recordValidation } from '../db/llm-keys.js';
-import type { SecretBox } from '../db/secret-box.js';
+import { openKey, recordValidation } from '../db/users/llm-keys.js';
+import type { SecretBox } from '../db/users/secret-box.js';
 import { DomainError } from '../domain/errors.js';
 import type { UserId } from '../domain/ids.js';
 import type { DiscussionDeps } from '../activities/discussion/records.js';
 import type { NodeDeps } from '../activities/node/run-node.js';
-import type { LlmKeyDeps } from '../activities/llm-keys.js';
-import type { UserDeletionDeps } from '../activities/user-deletion.js';
+import type { LlmKeyDeps } from '../activities/maintenance/llm-keys.js';
+import type { UserDeletionDeps } from '../activities/maintenance/user-deletion.js';
 import { announceEvents } from '../events/announce.js';
 import { createBus, type Bus } from '../events/bus.js';
 import { createLiveWriters } from '../events/live-writer.js';

@@ -16,7 +16,7 @@ import { workerIdentityOf } from '../temporal/code-version.js';
 import type { ActivityMetrics } from '../telemetry/worker-metrics.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Tracing } from '../telemetry/tracing.js';
-import type { ActivityLoad } from './activity-load.js';
+import type { ActivityLoad } from './archiving/activity-load.js';
 import { readCodeVersion } from './bundle.js';
 import { withoutCallStacks } from './call-stacks.js';
 import { createActivityInterceptor, type ReportFailedAttempt } from './interceptors/charge.js';
@@ -107,7 +107,7 @@ export async function createWorker(deps: WorkerDeps): Promise<Worker> {
 
 /**
  * With a version, workflows move on to the current one: `patched()` keeps that safe. Runs of
- * pipelines do not (workflows/pipeline.ts): they end where they have begun.
+ * pipelines do not (workflows/pipeline/pipeline.ts): they end where they have begun.
  */
 function versioningOf(version: WorkerDeploymentVersion | null): {
   workerDeploymentOptions?: WorkerDeploymentOptions;

@@ -8,10 +8,10 @@ import {
   proxyLocalActivities,
 } from '@temporalio/workflow';
 import { QUESTIONS } from '../domain/discussion/decide.js';
-import { TURN_PRIORITY } from '../domain/priorities.js';
+import { TURN_PRIORITY } from '../domain/run/priorities.js';
 import type { Activities } from '../activities/index.js';
-import { VENDORS } from '../domain/models.js';
-import { NODE_STEPS } from '../domain/node-steps.js';
+import { VENDORS } from '../domain/agents/models.js';
+import { NODE_STEPS } from '../domain/run/node-steps.js';
 
 /** A call may wait for a permit among those of its key (llm/routing/guard.ts). */
 const PERMIT_MS = 10_000;

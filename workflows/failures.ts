@@ -1,6 +1,6 @@
 import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
 import type { ErrorCode } from '../domain/errors.js';
-import { UnreadableJson } from '../domain/stored-json.js';
+import { UnreadableJson } from '../domain/text/stored-json.js';
 
 /** A run that nothing can move on: an error of ours in its graph or in what an agent has handed back. */
 export class NoProgress extends Error {

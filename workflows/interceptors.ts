@@ -5,7 +5,7 @@
  */
 import type { Headers } from '@temporalio/common';
 import type { WorkflowInterceptors } from '@temporalio/workflow';
-import { followCall } from './failing-calls.js';
+import { followCall } from './discussion/failing-calls.js';
 import { rejectingInterceptor, screenActivation } from './rejections.js';
 import { causeHeaders, causeIds, inRun, keepCause } from './spans.js';
 

@@ -4,7 +4,7 @@
  * is dropped, a query, an update or an activity's result becomes a failure.
  */
 import { ApplicationFailure, defaultPayloadConverter, type Payload } from '@temporalio/common';
-import { previewOf } from '../domain/previews.js';
+import { previewOf } from '../domain/text/previews.js';
 import {
   log,
   patched,
@@ -19,7 +19,7 @@ import {
   type Rejection,
   type RejectionReason,
   type RejectionSinks,
-} from '../domain/rejections.js';
+} from '../domain/security/rejections.js';
 import {
   isExpectedSignal,
   isExpectedStart,

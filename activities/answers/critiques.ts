@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { scoreOf } from '../../domain/critique-rules.js';
-import type { Critique, Design } from '../../domain/designs.js';
-import { toStorableText } from '../../domain/storable-text.js';
+import { scoreOf } from '../../domain/discussion/critique-rules.js';
+import type { Critique, Design } from '../../domain/design/designs.js';
+import { toStorableText } from '../../domain/text/storable-text.js';
 import { answerSchema } from './structured.js';
 
 const AskedCritiques = z.strictObject({

@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { designInjection } from '../../domain/agent-prompts.js';
+import { designInjection } from '../../domain/agents/prompts.js';
 import { parseDesign } from '../../domain/design/parse.js';
-import { withEvidentAims } from '../../domain/design-aims.js';
-import { checkDesigns, withOneRecommendation } from '../../domain/design-rules.js';
-import { toStorableDesigns } from '../../domain/design-names.js';
-import type { Design } from '../../domain/designs.js';
-import type { Language } from '../../domain/languages.js';
-import { checkGraph } from '../../domain/pipeline.js';
+import { withEvidentAims } from '../../domain/design/aims.js';
+import { checkDesigns, withOneRecommendation } from '../../domain/design/rules.js';
+import { toStorableDesigns } from '../../domain/design/names.js';
+import type { Design } from '../../domain/design/designs.js';
+import type { Language } from '../../domain/text/languages.js';
+import { checkGraph } from '../../domain/run/pipeline.js';
 import { answerSchema } from './structured.js';
 
 const AskedDesigns = z.strictObject({

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Intent } from '../../domain/designs.js';
+import type { Intent } from '../../domain/design/designs.js';
 import { answerSchema } from './structured.js';
 
 const Complexity = z.enum(['simple', 'standard', 'complex']);

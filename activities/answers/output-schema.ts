@@ -1,7 +1,7 @@
 import { Validator, type OutputUnit, type Schema } from '@cfworker/json-schema';
 import { z } from 'zod';
-import type { OutputSchema } from '../../domain/output-schema.js';
-import { toStorableJson } from '../../domain/storable-text.js';
+import type { OutputSchema } from '../../domain/agents/output-schema.js';
+import { toStorableJson } from '../../domain/text/storable-text.js';
 import { parseAnswer, unfenced, unusable, type Answer, type Problem } from './structured.js';
 
 /** Gives our own schema the checker's type. */

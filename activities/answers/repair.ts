@@ -1,6 +1,6 @@
 import type { StepId } from '../../domain/ids.js';
-import type { Language } from '../../domain/languages.js';
-import { repairPrompt } from '../../domain/repair-prompts.js';
+import type { Language } from '../../domain/text/languages.js';
+import { repairPrompt } from '../../domain/agents/repair-prompts.js';
 import type { ModelRequest } from '../../llm/model.js';
 
 export interface BadReply {

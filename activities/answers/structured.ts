@@ -1,8 +1,8 @@
 /** Reads a model's structured answer: fences unwrapped, JSON parsed, zod checked. */
 import { z } from 'zod';
-import { previewOf } from '../../domain/previews.js';
-import { toStorable } from '../../domain/storable-text.js';
-import { withoutThoughts } from '../../domain/thoughts.js';
+import { previewOf } from '../../domain/text/previews.js';
+import { toStorable } from '../../domain/text/storable-text.js';
+import { withoutThoughts } from '../../domain/agents/thoughts.js';
 import type { AnswerSchema } from '../../llm/model.js';
 
 export type Answer<T> =

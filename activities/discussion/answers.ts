@@ -5,9 +5,9 @@
  */
 import type { z } from 'zod';
 import { Context } from '@temporalio/activity';
-import { critiquesByRules } from '../../domain/critique-rules.js';
-import { designsByRules } from '../../domain/design-rules.js';
-import type { Critique, Design, Intent } from '../../domain/designs.js';
+import { critiquesByRules } from '../../domain/discussion/critique-rules.js';
+import { designsByRules } from '../../domain/design/rules.js';
+import type { Critique, Design, Intent } from '../../domain/design/designs.js';
 import {
   describeQuestion,
   type CritiquesQuestion,
@@ -16,14 +16,14 @@ import {
   type TurnAnswers,
   type TurnQuestion,
 } from '../../domain/discussion/decide.js';
-import { critiquePrompt, designPrompt, intentPrompt } from '../../domain/discussion-prompts.js';
+import { critiquePrompt, designPrompt, intentPrompt } from '../../domain/discussion/prompts.js';
 import { DomainError } from '../../domain/errors.js';
 import { repairStepOf, type ConversationId, type StepId, type UserId } from '../../domain/ids.js';
-import { genericQuestion, intentByRules } from '../../domain/intents.js';
-import type { Language } from '../../domain/languages.js';
-import type { ComplexityClass } from '../../domain/models.js';
+import { genericQuestion, intentByRules } from '../../domain/discussion/intents.js';
+import type { Language } from '../../domain/text/languages.js';
+import type { ComplexityClass } from '../../domain/agents/models.js';
 import type { Db } from '../../db/connect.js';
-import { readTexts } from '../../db/messages.js';
+import { readTexts } from '../../db/discussions/messages.js';
 import { noteCall } from '../../llm/attempt-scope.js';
 import { billingContext } from '../../llm/billing/billing-context.js';
 import type { Models } from '../../llm/routing/complete.js';

@@ -1,15 +1,15 @@
 /** How a turn begins: the message is stored and published, and what it leads to is planned. */
 import { log } from '@temporalio/activity';
-import { countDiscussion } from '../../db/admission.js';
-import { readTurnContext, type TurnContext } from '../../db/discussions.js';
+import { countDiscussion } from '../../db/runs/admission.js';
+import { readTurnContext, type TurnContext } from '../../db/discussions/discussions.js';
 import { inTransaction, retryTransaction } from '../../db/transactions.js';
-import { storeEcho } from '../../db/turns.js';
-import { utcDay } from '../../domain/days.js';
+import { storeEcho } from '../../db/discussions/turns.js';
+import { utcDay } from '../../domain/account/days.js';
 import { turnStepIds } from '../../domain/discussion/decide.js';
 import type { ConversationId, MessageId } from '../../domain/ids.js';
-import { languageOf, type Language } from '../../domain/languages.js';
-import { findInjection } from '../../domain/sanitizer.js';
-import { planTurn, withRuns, type Talk, type TurnPlan } from '../../domain/talk.js';
+import { languageOf, type Language } from '../../domain/text/languages.js';
+import { findInjection } from '../../domain/security/sanitizer.js';
+import { planTurn, withRuns, type Talk, type TurnPlan } from '../../domain/discussion/state.js';
 import type { UserMessage } from '../../temporal/client/discussions.js';
 import type { DiscussionDeps, TurnCall } from './records.js';
 

@@ -1,16 +1,20 @@
 import { log } from '@temporalio/activity';
-import type { Design } from '../../domain/designs.js';
+import type { Design } from '../../domain/design/designs.js';
 import type { PlanGeneratedEvent, StoredEvent, StreamEvent } from '../../domain/events.js';
 import type { ConversationId, MessageId, PipelineId, UserId } from '../../domain/ids.js';
-import type { Language } from '../../domain/languages.js';
-import { isKept, messageText } from '../../domain/message-texts.js';
-import type { Refusal } from '../../domain/refusals.js';
-import { remember, type Talk, type TurnPlan } from '../../domain/talk.js';
+import type { Language } from '../../domain/text/languages.js';
+import { isKept, messageText } from '../../domain/discussion/message-texts.js';
+import type { Refusal } from '../../domain/run/refusals.js';
+import { remember, type Talk, type TurnPlan } from '../../domain/discussion/state.js';
 import type { Db, Tx } from '../../db/connect.js';
-import { admitRun, type KeySources } from '../../db/admission.js';
-import { readDiscussion, readTurnContext, saveDiscussion } from '../../db/discussions.js';
+import { admitRun, type KeySources } from '../../db/runs/admission.js';
+import {
+  readDiscussion,
+  readTurnContext,
+  saveDiscussion,
+} from '../../db/discussions/discussions.js';
 import { inTransaction, retryTransaction } from '../../db/transactions.js';
-import { storeTurnEnd, type TurnStored } from '../../db/turns.js';
+import { storeTurnEnd, type TurnStored } from '../../db/discussions/turns.js';
 import { answerKey, begin, isAnswered, type MessageCall } from './begin.js';
 
 /** The records of a discussion: one short transaction each, safe to repeat. */

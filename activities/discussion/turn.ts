@@ -13,8 +13,8 @@ import {
 import { hashDecision } from '../../domain/discussion/decision-hash.js';
 import { concernsRuns, type RunPlan } from '../../domain/discussion/run-plan.js';
 import { stepIdOf, type MessageId } from '../../domain/ids.js';
-import type { Language } from '../../domain/languages.js';
-import { remember, type Talk } from '../../domain/talk.js';
+import type { Language } from '../../domain/text/languages.js';
+import { remember, type Talk } from '../../domain/discussion/state.js';
 import { answerQuestion, type QuestionDeps } from './answers.js';
 import { begin, type Begun, type MessageCall } from './begin.js';
 import { end, type DiscussionDeps } from './records.js';

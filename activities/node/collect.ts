@@ -1,10 +1,10 @@
 /** Reads a node's sources through the data-collector service. Source: contract, pipeline §3.2. */
 import { Context } from '@temporalio/activity';
-import { noteCollectorCall } from '../../db/agent-steps.js';
+import { noteCollectorCall } from '../../db/runs/agent-steps.js';
 import type { Db } from '../../db/connect.js';
-import type { NodeEnd } from '../../db/node-ends.js';
-import { pageText, problemText, type CollectorProblem } from '../../domain/collector-texts.js';
-import { unreadSource } from '../../domain/unread-sources.js';
+import type { NodeEnd } from '../../db/runs/node-ends.js';
+import { pageText, problemText, type CollectorProblem } from '../../domain/collector/texts.js';
+import { unreadSource } from '../../domain/collector/unread-sources.js';
 import { noteAsked } from '../../llm/attempt-scope.js';
 import type { Collector } from './collector-client.js';
 import type { NodeContext } from './context.js';

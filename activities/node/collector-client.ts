@@ -2,12 +2,16 @@
 import { connect } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { z } from 'zod';
-import { destinationOf, isAllowed, type AllowedAddress } from '../../domain/allowed-addresses.js';
-import type { CollectedPage, CollectorProblem } from '../../domain/collector-texts.js';
-import { isPassingCrawlError, isRefusedCrawlError } from '../../domain/crawl-failures.js';
+import {
+  destinationOf,
+  isAllowed,
+  type AllowedAddress,
+} from '../../domain/security/allowed-addresses.js';
+import type { CollectedPage, CollectorProblem } from '../../domain/collector/texts.js';
+import { isPassingCrawlError, isRefusedCrawlError } from '../../domain/collector/crawl-failures.js';
 import { DomainError } from '../../domain/errors.js';
-import { isPrivateUrl } from '../../domain/private-addresses.js';
-import { joinChunks } from '../../domain/text-chunks.js';
+import { isPrivateUrl } from '../../domain/security/private-addresses.js';
+import { joinChunks } from '../../domain/text/chunks.js';
 import {
   CallFailed,
   createSend,

@@ -1,9 +1,9 @@
 /** One request to the data-collector service, and what its answer or its silence means. */
 import { z } from 'zod';
-import type { CollectedPage, CollectorProblem } from '../../domain/collector-texts.js';
+import type { CollectedPage, CollectorProblem } from '../../domain/collector/texts.js';
 import { DomainError } from '../../domain/errors.js';
-import { toStorableJson } from '../../domain/storable-text.js';
-import { withoutTrailingSlashes } from '../../domain/trailing-slashes.js';
+import { toStorableJson } from '../../domain/text/storable-text.js';
+import { withoutTrailingSlashes } from '../../domain/text/trailing-slashes.js';
 import { traceparentOf } from '../../domain/traces.js';
 import { logScope, outgoingSpan } from '../../telemetry/log-scope.js';
 

@@ -1,12 +1,12 @@
 /** What a node's execution begins with: the call of its workflow, and what PostgreSQL holds of its run. */
 import type { Db } from '../../db/connect.js';
-import { readNodeRecords, type UpstreamOutput } from '../../db/node-contexts.js';
-import { languageOfRun } from '../../db/pipelines.js';
-import type { AgentSpec, Design } from '../../domain/designs.js';
+import { readNodeRecords, type UpstreamOutput } from '../../db/runs/node-contexts.js';
+import { languageOfRun } from '../../db/runs/runs.js';
+import type { AgentSpec, Design } from '../../domain/design/designs.js';
 import { DomainError } from '../../domain/errors.js';
 import type { ConversationId, PipelineId, StepId, UserId } from '../../domain/ids.js';
-import type { Language } from '../../domain/languages.js';
-import { nodeKindOf, upstreamOf, type NodeKind } from '../../domain/pipeline.js';
+import type { Language } from '../../domain/text/languages.js';
+import { nodeKindOf, upstreamOf, type NodeKind } from '../../domain/run/pipeline.js';
 
 /** Ids and numbers only: the design and all texts are in PostgreSQL. */
 export interface NodeCall {

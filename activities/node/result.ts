@@ -1,14 +1,14 @@
 /** How a node's execution ends, and what its workflow reads of that. */
 import { Context } from '@temporalio/activity';
-import type { AgentStep } from '../../db/agent-steps.js';
-import type { NodeEnd } from '../../db/node-ends.js';
-import { agentFailureText, type AgentFailure } from '../../domain/agent-failures.js';
+import type { AgentStep } from '../../db/runs/agent-steps.js';
+import type { NodeEnd } from '../../db/runs/node-ends.js';
+import { agentFailureText, type AgentFailure } from '../../domain/agents/failures.js';
 import type { ErrorCode } from '../../domain/errors.js';
-import type { AskedVendor } from '../../domain/failed-attempts.js';
-import { nodeStepIds } from '../../domain/node-steps.js';
-import { previewOf } from '../../domain/previews.js';
-import { rounded } from '../../domain/result-rules.js';
-import type { AgentStatus } from '../../domain/results.js';
+import type { AskedVendor } from '../../domain/run/failed-attempts.js';
+import { nodeStepIds } from '../../domain/run/node-steps.js';
+import { previewOf } from '../../domain/text/previews.js';
+import { rounded } from '../../domain/run/result-rules.js';
+import type { AgentStatus } from '../../domain/run/results.js';
 import type { NodeContext } from './context.js';
 
 /** Histories of all releases hold it: its fields stay, and a new one is optional. */

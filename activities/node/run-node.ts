@@ -3,19 +3,19 @@
  * stores its end.
  */
 import { ApplicationFailure, Context, log } from '@temporalio/activity';
-import { findStep, findStepOrThrow, type AgentStep } from '../../db/agent-steps.js';
-import { findApproval } from '../../db/approvals.js';
-import { storeEnd, type NodeEnd } from '../../db/node-ends.js';
+import { findStep, findStepOrThrow, type AgentStep } from '../../db/runs/agent-steps.js';
+import { findApproval } from '../../db/runs/approvals.js';
+import { storeEnd, type NodeEnd } from '../../db/runs/node-ends.js';
 import { retryTransaction } from '../../db/transactions.js';
-import { designInjection } from '../../domain/agent-prompts.js';
-import type { AllowedAddress } from '../../domain/allowed-addresses.js';
-import { sourceUrlsOf } from '../../domain/collector-sources.js';
-import { COLLECTOR_AWAY } from '../../domain/collector-texts.js';
-import { numericFieldsOf } from '../../domain/conditions.js';
+import { designInjection } from '../../domain/agents/prompts.js';
+import type { AllowedAddress } from '../../domain/security/allowed-addresses.js';
+import { sourceUrlsOf } from '../../domain/collector/sources.js';
+import { COLLECTOR_AWAY } from '../../domain/collector/texts.js';
+import { numericFieldsOf } from '../../domain/run/conditions.js';
 import { DomainError } from '../../domain/errors.js';
-import { adviceOf } from '../../domain/failure-advice.js';
+import { adviceOf } from '../../domain/agents/failure-advice.js';
 import { stepIdOf, toStreamId, type PipelineId } from '../../domain/ids.js';
-import { unreadSource } from '../../domain/unread-sources.js';
+import { unreadSource } from '../../domain/collector/unread-sources.js';
 import type { LiveWriter, OpenLiveWriter } from '../../events/live-writer.js';
 import { askedSoFar } from '../../llm/attempt-scope.js';
 import { ask, type AskDeps } from './ask.js';

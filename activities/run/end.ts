@@ -7,10 +7,10 @@ import { DomainError } from '../../domain/errors.js';
 import type { StoredEvent } from '../../domain/events.js';
 import type { ConversationId, PipelineId, StreamId, UserId } from '../../domain/ids.js';
 import { isNotMigrated, natureOf } from '../../domain/outages.js';
-import type { RunOutcome } from '../../domain/result-rules.js';
-import type { FinalStatus } from '../../domain/results.js';
+import type { RunOutcome } from '../../domain/run/result-rules.js';
+import type { FinalStatus } from '../../domain/run/results.js';
 import type { Db } from '../../db/connect.js';
-import { closeRun, type ClosedRun, type RunClosing } from '../../db/pipelines.js';
+import { closeRun, type ClosedRun, type RunClosing } from '../../db/runs/runs.js';
 import { inTransaction } from '../../db/transactions.js';
 
 export interface CloseRunCall {

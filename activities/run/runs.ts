@@ -1,7 +1,7 @@
-import { checkGraph, type Graph } from '../../domain/pipeline.js';
+import { checkGraph, type Graph } from '../../domain/run/pipeline.js';
 import type { PipelineId } from '../../domain/ids.js';
 import type { EventStep } from '../../db/events.js';
-import { openRun, readRunById, type StoredRun } from '../../db/pipelines.js';
+import { openRun, readRunById, type StoredRun } from '../../db/runs/runs.js';
 import { retryTransaction } from '../../db/transactions.js';
 import { endRun, type CloseRunCall, type RunEnd, type RunEndDeps } from './end.js';
 

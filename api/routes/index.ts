@@ -1,24 +1,24 @@
 import { VERSION } from '../../domain/version.js';
 import type { AppDeps } from '../deps.js';
-import { describeApi } from '../openapi.js';
-import { createPasswords } from '../passwords.js';
-import type { Route } from '../route.js';
-import { createApiKeyRoutes } from './api-keys.js';
-import { createAccountDeletionRoutes } from './account-deletion.js';
-import { createAuditRoutes } from './audit.js';
-import { createAdministrationRoutes } from './administration.js';
-import { createAuthRoutes } from './auth.js';
-import { createCodecRoutes } from './codec.js';
-import { createConversationRoutes } from './conversations.js';
-import { createDescriptionRoutes, createHealthRoutes } from './health.js';
-import { createInterventionRoutes } from './interventions.js';
-import { createLlmKeyRoutes } from './llm-keys.js';
-import { createPipelineRoutes } from './pipelines.js';
-import { createRerunRoutes } from './reruns.js';
-import { createRunControlRoutes } from './run-control.js';
-import { createRunEventsRoutes } from './run-events.js';
-import { createStatsRoutes } from './stats.js';
-import { createTemplateRoutes } from './templates.js';
+import { describeApi } from '../http/openapi.js';
+import { createPasswords } from '../auth/passwords.js';
+import type { Route } from '../http/route.js';
+import { createApiKeyRoutes } from './api-keys/routes.js';
+import { createAccountDeletionRoutes } from './auth/account-deletion.js';
+import { createAuditRoutes } from './audit/routes.js';
+import { createAdministrationRoutes } from './administration/routes.js';
+import { createAuthRoutes } from './auth/routes.js';
+import { createCodecRoutes } from './codec/routes.js';
+import { createConversationRoutes } from './conversations/routes.js';
+import { createDescriptionRoutes, createHealthRoutes } from './health/routes.js';
+import { createInterventionRoutes } from './administration/interventions.js';
+import { createLlmKeyRoutes } from './llm-keys/routes.js';
+import { createPipelineRoutes } from './runs/routes.js';
+import { createRerunRoutes } from './runs/reruns.js';
+import { createRunControlRoutes } from './runs/control.js';
+import { createRunEventsRoutes } from './runs/events.js';
+import { createStatsRoutes } from './stats/routes.js';
+import { createTemplateRoutes } from './templates/routes.js';
 
 /** Every route of the API, and the description of them all. */
 export function createRoutes(deps: AppDeps): readonly Route[] {

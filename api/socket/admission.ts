@@ -1,9 +1,9 @@
-import { findChatAccess, type ChatAccess } from '../../db/chat-access.js';
+import { findChatAccess, type ChatAccess } from '../../db/discussions/chat-access.js';
 import type { Db } from '../../db/connect.js';
-import { checkCredential, type Credential } from '../../db/credentials.js';
+import { checkCredential, type Credential } from '../../db/users/credentials.js';
 import { DomainError } from '../../domain/errors.js';
 import { isUuid, type ConversationId, type UserId } from '../../domain/ids.js';
-import { LIMITS, type Role } from '../../domain/permissions.js';
+import { LIMITS, type Role } from '../../domain/account/permissions.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { withDeadline } from './deadline.js';
 import type { Lease, Leases } from './leases.js';

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { RawData, WebSocket } from 'ws';
 import { isExtended, type ClientEvent } from '../../domain/events.js';
-import { languageOf, type Language } from '../../domain/languages.js';
-import { LIMITS, type Role } from '../../domain/permissions.js';
+import { languageOf, type Language } from '../../domain/text/languages.js';
+import { LIMITS, type Role } from '../../domain/account/permissions.js';
 import type { UserId } from '../../domain/ids.js';
 import { traceOfUuid } from '../../domain/traces.js';
 import { inLogScope } from '../../telemetry/log-scope.js';
 import type { Logger } from '../../telemetry/logger.js';
 import type { Tracing } from '../../telemetry/tracing.js';
-import type { CredentialWatch } from '../credential-watch.js';
+import type { CredentialWatch } from '../auth/credential-watch.js';
 import type { Admitted } from './admission.js';
 import { TOO_BIG, type ChatSocket } from './chat-socket.js';
 import type { Feeds } from './feed.js';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { UserId } from '../../domain/ids.js';
-import { hasRoom } from '../../domain/permissions.js';
+import { hasRoom } from '../../domain/account/permissions.js';
 import { socketsKeyOf } from '../../events/user-keys.js';
 import type { Logger } from '../../telemetry/logger.js';
 

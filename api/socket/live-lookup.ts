@@ -1,4 +1,4 @@
-import { readStandings, type RunStanding } from '../../db/agent-steps.js';
+import { readStandings, type RunStanding } from '../../db/runs/agent-steps.js';
 import type { Db } from '../../db/connect.js';
 import type { StreamId } from '../../domain/ids.js';
 import { listLive, readLive, type LiveStore, type NodeRef } from '../../events/live-store.js';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { timestampOf, type ClientEvent } from '../../domain/events.js';
-import type { Language } from '../../domain/languages.js';
+import type { Language } from '../../domain/text/languages.js';
 
 /** Source: contract, websocket §2. */
 export type ClientFrame =

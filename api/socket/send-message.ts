@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ConversationId, MessageId, UserId } from '../../domain/ids.js';
-import type { Role } from '../../domain/permissions.js';
+import type { Role } from '../../domain/account/permissions.js';
 import {
   FIRST_MESSAGE_RETRY_MS,
   LONGEST_MESSAGE_RETRY_MS,

@@ -7,13 +7,13 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer, type Server, type WebSocket } from 'ws';
 import { isUuid } from '../../domain/ids.js';
 import { MESSAGE_TIMEOUT_MS } from '../../temporal/client/timeouts.js';
-import { refuseConnection } from '../bare-refusal.js';
+import { refuseConnection } from '../http/bare-refusal.js';
 import {
   isAllowedHost,
   isAllowedPage,
   type HostConfig,
   type OriginConfig,
-} from '../middleware/origin.js';
+} from '../http/middleware/origin.js';
 import {
   admit,
   type AdmissionDeps,

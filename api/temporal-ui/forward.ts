@@ -4,7 +4,7 @@ import { request as requestHttps } from 'node:https';
 import { pipeline, Transform } from 'node:stream';
 import { text as readText } from 'node:stream/consumers';
 import { z } from 'zod';
-import { withoutOperatorCookies } from '../operator-cookie.js';
+import { withoutOperatorCookies } from '../auth/operator-cookie.js';
 
 export interface Upstream {
   /** `http://127.8.9.10:28233` */

@@ -5,13 +5,13 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Db } from '../../db/connect.js';
 import { DomainError } from '../../domain/errors.js';
-import { mayDo } from '../../domain/permissions.js';
+import { mayDo } from '../../domain/account/permissions.js';
 import { HTTP_LIMITS } from '../../telemetry/http-limits.js';
 import type { Logger } from '../../telemetry/logger.js';
-import { createHttpServer } from '../http-server.js';
-import { userOfOperatorCookie } from '../middleware/authenticate.js';
-import { readOperatorCookie } from '../operator-cookie.js';
-import type { Tokens } from '../tokens.js';
+import { createHttpServer } from '../http/server.js';
+import { userOfOperatorCookie } from '../http/middleware/authenticate.js';
+import { readOperatorCookie } from '../auth/operator-cookie.js';
+import type { Tokens } from '../auth/tokens.js';
 import { answer, forward, pathOf } from './forward.js';
 
 export interface TemporalUiDeps {

@@ -1,9 +1,9 @@
 /** Runs that are ordered over HTTP, by users whose budgets do not cover them. */
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { AGENT_DEFAULTS } from '../../domain/designs.js';
-import { MAX_AGENTS } from '../../domain/pipeline.js';
-import { FINAL_STATUSES } from '../../domain/results.js';
+import { AGENT_DEFAULTS } from '../../domain/design/designs.js';
+import { MAX_AGENTS } from '../../domain/run/pipeline.js';
+import { FINAL_STATUSES } from '../../domain/run/results.js';
 import { until } from '../../tests/support/until.js';
 import { createUsers, type BenchUser } from '../users.js';
 import type { FundedStage } from './stage.js';

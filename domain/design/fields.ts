@@ -3,7 +3,7 @@
  * and has the form that clients are shown, as JSON Schema. Problems are worded as Pydantic v2 does:
  * clients show them to people.
  */
-import { TEXT_PATTERN, findSizeProblem, findUnstorable, type TextSize } from '../text-problems.js';
+import { TEXT_PATTERN, findSizeProblem, findUnstorable, type TextSize } from '../text/problems.js';
 
 export interface Problem {
   readonly path: readonly (string | number)[];

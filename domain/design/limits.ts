@@ -2,7 +2,7 @@
  * The limits of a design, by who writes it. What is stored was checked when it came, by the limits
  * of its day, so that none hold for it now.
  */
-import { MAX_AGENTS } from '../pipeline.js';
+import { MAX_AGENTS } from '../run/pipeline.js';
 
 export type DesignSource = 'client' | 'model' | 'store';
 

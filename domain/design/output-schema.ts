@@ -7,8 +7,8 @@ import {
   schemaDepthOf,
   type JsonType,
   type OutputSchema,
-} from '../output-schema.js';
-import { previewOf } from '../previews.js';
+} from '../agents/output-schema.js';
+import { previewOf } from '../text/previews.js';
 import {
   REFUSED,
   Reading,

@@ -5,7 +5,7 @@ import {
   type AgentSpec,
   type Design,
   type EdgeSpec,
-} from '../designs.js';
+} from './designs.js';
 import {
   REFUSED,
   Reading,

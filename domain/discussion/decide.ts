@@ -2,14 +2,14 @@
  * What a turn asks, and what it leads to once its questions are answered. Pure: the activity that
  * carries a turn out and the workflow that replays it decide alike.
  */
-import type { Critique, Design, Intent } from '../designs.js';
-import { isDecisionForced, type DiscussionMove } from '../discussion.js';
-import { discussionTexts } from '../discussion-texts.js';
+import type { Critique, Design, Intent } from '../design/designs.js';
+import { isDecisionForced, type DiscussionMove } from './machine.js';
+import { discussionTexts } from './texts.js';
 import { DomainError } from '../errors.js';
 import type { ClarificationEvent, DesignsPresentedEvent, StreamEvent } from '../events.js';
 import { repairStepOf, stepIdOf, type MessageId, type StepId } from '../ids.js';
-import { unparsableIntent } from '../intents.js';
-import type { Language } from '../languages.js';
+import { unparsableIntent } from './intents.js';
+import type { Language } from '../text/languages.js';
 import {
   ask,
   memoryContext,
@@ -18,7 +18,7 @@ import {
   recordDesigns,
   resolve,
   summarizeRound,
-} from '../memory.js';
+} from './memory.js';
 import {
   advance,
   beginAnew,
@@ -27,7 +27,7 @@ import {
   withRequest,
   type Talk,
   type TurnPlan,
-} from '../talk.js';
+} from './state.js';
 
 export interface Turn<P extends TurnPlan = TurnPlan> {
   readonly plan: P;

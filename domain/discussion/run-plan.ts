@@ -1,12 +1,12 @@
 /** The turn that chooses a design: what is planned before its run is admitted, and what follows. */
-import type { Design } from '../designs.js';
-import type { DiscussionMove } from '../discussion.js';
-import { discussionTexts } from '../discussion-texts.js';
+import type { Design } from '../design/designs.js';
+import type { DiscussionMove } from './machine.js';
+import { discussionTexts } from './texts.js';
 import type { PlanGeneratedEvent } from '../events.js';
 import type { PipelineId } from '../ids.js';
-import { agree } from '../memory.js';
-import { refusalText, type Refusal } from '../refusals.js';
-import { advance, type Talk, type TurnPlan } from '../talk.js';
+import { agree } from './memory.js';
+import { refusalText, type Refusal } from '../run/refusals.js';
+import { advance, type Talk, type TurnPlan } from './state.js';
 import { decideError, decideInvalidMove, type Decision, type Turn } from './decide.js';
 
 export type ChoicePlan = Extract<TurnPlan, { readonly kind: 'choose' | 'run-again' }>;

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Charge } from '../../domain/costs.js';
+import type { Charge } from '../../domain/account/costs.js';
 import { DomainError } from '../../domain/errors.js';
 import type { StepId } from '../../domain/ids.js';
 

@@ -2,9 +2,9 @@
  * The ledger row of one provider call: reserved before the call, then settled by the reply or closed by the
  * failure. A ledger that is away before the call fails the attempt; after it, the outcome is written when it is back.
  */
-import type { Charge, Ledger, Reservation } from '../../domain/costs.js';
+import type { Charge, Ledger, Reservation } from '../../domain/account/costs.js';
 import { DomainError, ServerKeySpent } from '../../domain/errors.js';
-import type { ChargedReply, ModelReply } from '../../domain/models.js';
+import type { ChargedReply, ModelReply } from '../../domain/agents/models.js';
 import type { ModelMetrics } from '../metrics.js';
 import type { ModelCall, ModelRequest, ProviderReply } from '../model.js';
 import type { Candidate } from '../routing/candidates.js';

@@ -1,6 +1,6 @@
 import type { GenerateContentRequest, ResponseSchema } from '@google/generative-ai';
 import { z } from 'zod';
-import { withoutTrailingSlashes } from '../../domain/trailing-slashes.js';
+import { withoutTrailingSlashes } from '../../domain/text/trailing-slashes.js';
 import { googleSchemaOf } from './answer-schema.js';
 import type { CallOptions, ModelCall, Provider, ProviderReply, TakeText } from '../model.js';
 import { lastStated, listOf } from './provider-answer.js';

@@ -3,8 +3,8 @@
  * their wire formats into a `ProviderAnswer`; here it becomes a reply or a failed attempt.
  */
 import { z } from 'zod';
-import type { Usage, Vendor } from '../../domain/models.js';
-import { hasAnswer } from '../../domain/thoughts.js';
+import type { Usage, Vendor } from '../../domain/agents/models.js';
+import { hasAnswer } from '../../domain/agents/thoughts.js';
 import type { ModelCall, ProviderReply } from '../model.js';
 import { ModelCallError } from './vendor-errors.js';
 

@@ -1,7 +1,7 @@
 /** Reads a provider's HTTP answer: one JSON document, or server-sent events of JSON. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createParser } from 'eventsource-parser';
-import type { Vendor } from '../../domain/models.js';
+import type { Vendor } from '../../domain/agents/models.js';
 import type { ModelCall, ProviderReply, TakeText } from '../model.js';
 import { toReply, toUsage, type ProviderAnswer } from './provider-answer.js';
 import { answeredError, modelErrorOf, unusableReply, withUsage } from './vendor-errors.js';

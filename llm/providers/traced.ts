@@ -3,7 +3,7 @@
  * generative AI. Source: github.com/open-telemetry/semantic-conventions, v1.37.0,
  * docs/gen-ai/gen-ai-spans.md.
  */
-import type { ModelReply, ProviderName } from '../../domain/models.js';
+import type { ModelReply, ProviderName } from '../../domain/agents/models.js';
 import { logScope } from '../../telemetry/log-scope.js';
 import { maskText } from '../../telemetry/logger.js';
 import type { Attributes, Tracing } from '../../telemetry/tracing.js';

@@ -1,5 +1,5 @@
-import type { Vendor } from '../../domain/models.js';
-import { withoutTrailingSlashes } from '../../domain/trailing-slashes.js';
+import type { Vendor } from '../../domain/agents/models.js';
+import { withoutTrailingSlashes } from '../../domain/text/trailing-slashes.js';
 import type { CallOptions, KeyCheck } from '../model.js';
 import { ModelCallError, modelErrorOf } from './vendor-errors.js';
 

@@ -1,5 +1,5 @@
 import { DomainError, type ErrorCode } from '../../domain/errors.js';
-import type { Usage, Vendor } from '../../domain/models.js';
+import type { Usage, Vendor } from '../../domain/agents/models.js';
 
 /**
  * A failed call of a model. `billing` says what the ledger has to do: `none` when the vendor never

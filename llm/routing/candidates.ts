@@ -1,6 +1,6 @@
 /** Which providers may answer a request with which keys, and what each would be sent. */
 import { DomainError } from '../../domain/errors.js';
-import type { ComplexityClass, ProviderName } from '../../domain/models.js';
+import type { ComplexityClass, ProviderName } from '../../domain/agents/models.js';
 import type { ModelCall, ModelRequest, PayingKey, Provider } from '../model.js';
 import {
   findModel,

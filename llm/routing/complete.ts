@@ -2,11 +2,11 @@
  * One call of a model, from candidates to the settled reply: candidates → guard (circuit and permit) →
  * ledger → provider. The loop alone decides what counts as a failed attempt.
  */
-import type { Charge } from '../../domain/costs.js';
+import type { Charge } from '../../domain/account/costs.js';
 import { DomainError } from '../../domain/errors.js';
 import type { StepId } from '../../domain/ids.js';
-import type { ChargedReply } from '../../domain/models.js';
-import { toStorable } from '../../domain/storable-text.js';
+import type { ChargedReply } from '../../domain/agents/models.js';
+import { toStorable } from '../../domain/text/storable-text.js';
 import { noteAsked } from '../attempt-scope.js';
 import { getBilling } from '../billing/billing-context.js';
 import { CallBooking, type BookingDeps } from '../billing/call-booking.js';

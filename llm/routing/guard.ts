@@ -11,7 +11,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { DomainError } from '../../domain/errors.js';
-import { VENDORS, type Vendor } from '../../domain/models.js';
+import { VENDORS, type Vendor } from '../../domain/agents/models.js';
 import { silentMetrics, type HoldReason, type ModelMetrics } from '../metrics.js';
 import type { PayingKey } from '../model.js';
 import { ModelCallError, isRetryable } from '../providers/vendor-errors.js';

@@ -9,7 +9,7 @@ import {
   type ComplexityClass,
   type ProviderName,
   type Vendor,
-} from '../../domain/models.js';
+} from '../../domain/agents/models.js';
 import { BUILT_IN_MODELS, type ListedModel, type ModelsFile, type Price } from './models-file.js';
 
 export interface ModelCatalog {

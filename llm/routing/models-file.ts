@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { VENDORS } from '../../domain/models.js';
+import { VENDORS } from '../../domain/agents/models.js';
 import builtIn from '../models.json' with { type: 'json' };
 
 const day = z.iso.date({ error: 'Invalid day: write YYYY-MM-DD' });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { ProviderName } from '../../domain/models.js';
+import type { ProviderName } from '../../domain/agents/models.js';
 import type { PayingKey } from '../model.js';
 
 /** A provider as one key reaches it: circuits and permits are counted by it. */

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { SEARCH_ATTRIBUTES } from '../../domain/search-attributes.js';
+import { SEARCH_ATTRIBUTES } from '../../domain/run/search-attributes.js';
 import { acceptsConnections, findFreePort, LOCAL_HOST } from './ports.js';
 import { startServer, type ServerProcess } from './process.js';
 import { serverEnvironment } from './server-environment.js';

@@ -4,7 +4,7 @@ import { SETTINGS } from '../../config/config.js';
 import { variablesOf } from '../../config/process-variables.js';
 import { auditKeyOf } from '../../config/secrets.js';
 import type { Embedded } from '../embedded/embedded.js';
-import { VENDORS } from '../../domain/models.js';
+import { VENDORS } from '../../domain/agents/models.js';
 import { loadSecrets } from '../embedded/secrets.js';
 import { collectorUrl, type App } from './app-processes.js';
 import type { StartSettings } from './settings.js';

@@ -6,7 +6,7 @@ import {
   type WorkflowHandle,
 } from '@temporalio/client';
 import type { ConversationId, UserId } from '../../domain/ids.js';
-import { runsEndedSignal } from '../../workflows/archives.messages.js';
+import { runsEndedSignal } from '../../workflows/maintenance/archives.messages.js';
 import { archivesStart, discussionArchiveStart } from './start-options.js';
 import { LONG_CALL_TIMEOUT_MS, withTimeout, type Temporal } from './timeouts.js';
 

@@ -8,7 +8,7 @@ import {
   type DiscussionInput,
   type DiscussionLimits,
   type UserMessage,
-} from '../../workflows/discussion.messages.js';
+} from '../../workflows/discussion/discussion.messages.js';
 import { discussionStart, type Starter } from './start-options.js';
 import { LONG_CALL_TIMEOUT_MS, withTimeout, type Temporal } from './timeouts.js';
 

@@ -16,9 +16,9 @@ import {
   type PipelineId,
   type UserId,
 } from '../../domain/ids.js';
-import type { FailedAttempt } from '../../domain/failed-attempts.js';
-import type { CloseRunInput, closeRunWorkflow } from '../../workflows/close-run.js';
-import { attemptFailedSignal } from '../../workflows/attempts.messages.js';
+import type { FailedAttempt } from '../../domain/run/failed-attempts.js';
+import type { CloseRunInput, closeRunWorkflow } from '../../workflows/pipeline/close-run.js';
+import { attemptFailedSignal } from '../../workflows/pipeline/attempts.messages.js';
 import {
   approvalOfferedSignal,
   budgetChangedSignal,
@@ -32,7 +32,7 @@ import {
   type ApprovalOffered,
   type PipelineInput,
   type RunAnswer,
-} from '../../workflows/pipeline.messages.js';
+} from '../../workflows/pipeline/pipeline.messages.js';
 import { closeRunStart, pipelineStart, type Starter } from './start-options.js';
 import {
   LONG_CALL_TIMEOUT_MS,

@@ -15,10 +15,10 @@ import {
   type PipelineId,
   type UserId,
 } from '../../domain/ids.js';
-import type { Role } from '../../domain/permissions.js';
-import { lastPriorityOf, priorityOf } from '../../domain/priorities.js';
-import { runStartOf, WORKFLOW_TASK_TIMEOUT } from '../../domain/run-start.js';
-import type { SearchAttributeName } from '../../domain/search-attributes.js';
+import type { Role } from '../../domain/account/permissions.js';
+import { lastPriorityOf, priorityOf } from '../../domain/run/priorities.js';
+import { runStartOf, WORKFLOW_TASK_TIMEOUT } from '../../domain/run/start.js';
+import type { SearchAttributeName } from '../../domain/run/search-attributes.js';
 
 export interface Starter {
   readonly userId: UserId;

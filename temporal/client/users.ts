@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
 import { pipelineWorkflowId, type PipelineId, type UserId } from '../../domain/ids.js';
-import type { SearchAttributeName } from '../../domain/search-attributes.js';
-import type { validateKeyWorkflow } from '../../workflows/key-check.js';
+import type { SearchAttributeName } from '../../domain/run/search-attributes.js';
+import type { validateKeyWorkflow } from '../../workflows/maintenance/key-check.js';
 import { keyCheckStart, userDeletionStart } from './start-options.js';
 import {
   KEY_CHECK_TIMEOUT_MS,

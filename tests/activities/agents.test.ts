@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { CancelledFailure } from '@temporalio/common';
-import { listSteps } from '../../db/agent-steps.js';
+import { listSteps } from '../../db/runs/agent-steps.js';
 import { readEvents } from '../../db/events.js';
-import { closeRun, readRun } from '../../db/pipelines.js';
-import type { Design } from '../../domain/designs.js';
-import { adviceOf } from '../../domain/failure-advice.js';
+import { closeRun, readRun } from '../../db/runs/runs.js';
+import type { Design } from '../../domain/design/designs.js';
+import { adviceOf } from '../../domain/agents/failure-advice.js';
 import { DomainError, type ErrorCode } from '../../domain/errors.js';
 import {
   environmentOf,

@@ -1,8 +1,8 @@
 /** Who answered an agent, after how many tries, and in which form. */
-import type { Design } from '../../domain/designs.js';
+import type { Design } from '../../domain/design/designs.js';
 import { DomainError } from '../../domain/errors.js';
-import { nodeStepId } from '../../domain/node-steps.js';
-import type { OutputSchema } from '../../domain/output-schema.js';
+import { nodeStepId } from '../../domain/run/node-steps.js';
+import type { OutputSchema } from '../../domain/agents/output-schema.js';
 import { failureOf, startedRun as startRun, type Answer } from '../support/agent-runs.js';
 import { agentOf, designOf } from '../support/designs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';

@@ -9,9 +9,9 @@ import {
   readAnswer,
   unfenced,
 } from '../../activities/answers/structured.js';
-import { designsByRules } from '../../domain/design-rules.js';
-import { AGENT_DEFAULTS, type Design } from '../../domain/designs.js';
-import { intentByRules } from '../../domain/intents.js';
+import { designsByRules } from '../../domain/design/rules.js';
+import { AGENT_DEFAULTS, type Design } from '../../domain/design/designs.js';
+import { intentByRules } from '../../domain/discussion/intents.js';
 import { expectLinear } from '../support/growth.js';
 
 const designs = designsByRules(intentByRules('summarize', 'en'), 'en');

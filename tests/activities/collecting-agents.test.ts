@@ -1,4 +1,4 @@
-import { listSteps } from '../../db/agent-steps.js';
+import { listSteps } from '../../db/runs/agent-steps.js';
 import { failureOf, startedRun } from '../support/agent-runs.js';
 import {
   startCollector,

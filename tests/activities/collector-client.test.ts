@@ -1,6 +1,6 @@
 import { createCollector, type CollectOutcome } from '../../activities/node/collector-client.js';
-import { pageText, problemText } from '../../domain/collector-texts.js';
-import { chunksOf } from '../../domain/text-chunks.js';
+import { pageText, problemText } from '../../domain/collector/texts.js';
+import { chunksOf } from '../../domain/text/chunks.js';
 import { inLogScope } from '../../telemetry/log-scope.js';
 import { startCollector, type CollectorScript } from '../support/collector.js';
 

@@ -1,8 +1,8 @@
-import { adviceOf } from '../../domain/failure-advice.js';
+import { adviceOf } from '../../domain/agents/failure-advice.js';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { retryLater, toApplicationFailure, UNKNOWN_TRIES } from '../../activities/failures.js';
 import { DomainError, failureKind, type ErrorCode } from '../../domain/errors.js';
-import { UnreadableJson } from '../../domain/stored-json.js';
+import { UnreadableJson } from '../../domain/text/stored-json.js';
 
 function failureOf(error: unknown): ApplicationFailure {
   const failure = toApplicationFailure(error);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { readBySchema } from '../../activities/answers/output-schema.js';
-import { findSchemaProblem, type OutputSchema } from '../../domain/output-schema.js';
+import { findSchemaProblem, type OutputSchema } from '../../domain/agents/output-schema.js';
 import { exampleOf } from '../../llm/providers/simulated/examples.js';
 
 const withField = (field: OutputSchema): OutputSchema => ({

@@ -5,10 +5,10 @@ import { makeBundle } from '../../audit/bundle.js';
 import { checkIntegrity } from '../../audit/integrity.js';
 import { createSigner, publicKeyOf } from '../../audit/signing.js';
 import { tombstoneOf } from '../../audit/tombstone.js';
-import { closeRun } from '../../db/pipelines.js';
-import { saveDiscussionArchive } from '../../db/discussion-archives.js';
-import { saveArchive } from '../../db/run-archives.js';
-import { setUserRole } from '../../db/users.js';
+import { closeRun } from '../../db/runs/runs.js';
+import { saveDiscussionArchive } from '../../db/audit/discussion-archives.js';
+import { saveArchive } from '../../db/audit/run-archives.js';
+import { setUserRole } from '../../db/users/users.js';
 import { startApiServer, type ApiServer, type Person } from '../support/api-server.js';
 import { admittedRun, createTestConversation } from '../support/runs.js';
 

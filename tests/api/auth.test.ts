@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { createPasswords } from '../../api/passwords.js';
-import { findUserByEmail, replaceHash } from '../../db/users.js';
-import { utcDay } from '../../domain/days.js';
+import { createPasswords } from '../../api/auth/passwords.js';
+import { findUserByEmail, replaceHash } from '../../db/users/users.js';
+import { utcDay } from '../../domain/account/days.js';
 import { startApiServer, type ApiServer } from '../support/api-server.js';
 
 let api: ApiServer;

@@ -1,14 +1,14 @@
 /** Bounds of what one request may cost: by its body, its path and its headers. */
 import { randomUUID } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
-import { scanJson } from '../../api/bodies/json-scan.js';
-import { compactJson } from '../../api/bodies/json-document.js';
-import { parseJson } from '../../api/bodies/json.js';
-import { rerunBody } from '../../api/bodies/pipelines.js';
-import { readInput } from '../../api/bodies/problems.js';
-import { mountRoutes } from '../../api/mount.js';
+import { scanJson } from '../../api/http/schemas/json-scan.js';
+import { compactJson } from '../../api/http/schemas/json-document.js';
+import { parseJson } from '../../api/http/schemas/json.js';
+import { rerunBody } from '../../api/routes/runs/schemas.js';
+import { readInput } from '../../api/http/schemas/problems.js';
+import { mountRoutes } from '../../api/http/mount.js';
 import { createRoutes } from '../../api/routes/index.js';
-import { answerUnrouted, createRouter, endpointOf } from '../../api/routing.js';
+import { answerUnrouted, createRouter, endpointOf } from '../../api/http/routing.js';
 import { startApiServer, type ApiServer, type Person } from '../support/api-server.js';
 import { expectLinear } from '../support/growth.js';
 

@@ -1,11 +1,11 @@
 /** Payloads of workflows in readable form: for administrators, and only that way round. */
 import { createHash } from 'node:crypto';
 import { Script } from 'node:vm';
-import { operatorCookie } from '../../api/operator-cookie.js';
+import { operatorCookie } from '../../api/auth/operator-cookie.js';
 import { createDataConverter } from '../../temporal/connection.js';
 import { createPayloadCodec } from '../../temporal/payload-codec.js';
 import { createKeyRing } from '../../temporal/key-ring.js';
-import { revokeSessions } from '../../db/refresh-tokens.js';
+import { revokeSessions } from '../../db/users/refresh-tokens.js';
 import { startApiServer, type ApiServer, type Person } from '../support/api-server.js';
 
 const UI = 'http://127.0.0.1:8233';

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { KyselyPlugin } from 'kysely';
-import { readSession } from '../../api/sessions.js';
-import { saveDiscussion } from '../../db/discussions.js';
+import { readSession } from '../../api/socket/sessions.js';
+import { saveDiscussion } from '../../db/discussions/discussions.js';
 import { appendEvents } from '../../db/events.js';
-import { startMachine } from '../../domain/discussion.js';
-import { startTalk } from '../../domain/talk.js';
+import { startMachine } from '../../domain/discussion/machine.js';
+import { startTalk } from '../../domain/discussion/state.js';
 import { addMessage } from '../support/messages.js';
 import { TEST_MACS } from '../support/redis.js';
 import { startApiServer, type ApiServer, type Person } from '../support/api-server.js';

@@ -1,8 +1,8 @@
 /** Sessions, tokens and keys for scripts, and what ends them. */
 import { randomUUID } from 'node:crypto';
 import { sql, type RawBuilder } from 'kysely';
-import { createPasswords } from '../../api/passwords.js';
-import { findUser } from '../../db/users.js';
+import { createPasswords } from '../../api/auth/passwords.js';
+import { findUser } from '../../db/users/users.js';
 import { startApiServer, type Answer, type ApiServer, type Person } from '../support/api-server.js';
 import { lockRow } from '../support/row-lock.js';
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { html } from '../../api/docs/html.js';
-import { viewDocs } from '../../api/docs/page.js';
+import { html } from '../../api/http/docs/html.js';
+import { viewDocs } from '../../api/http/docs/page.js';
 import { VERSION } from '../../domain/version.js';
 import { startApiServer, type ApiServer } from '../support/api-server.js';
 

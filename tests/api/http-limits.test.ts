@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import type { RequestListener, Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
-import { createHttpServer } from '../../api/http-server.js';
+import { createHttpServer } from '../../api/http/server.js';
 import { HTTP_LIMITS, type HttpLimits } from '../../telemetry/http-limits.js';
 import { until } from '../support/until.js';
 

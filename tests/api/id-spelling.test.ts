@@ -1,6 +1,6 @@
 /** An id has one spelling behind the API's edge, however it was asked for. */
 import { randomUUID } from 'node:crypto';
-import { decideApproval, insertOffer, requestApproval } from '../../db/approvals.js';
+import { decideApproval, insertOffer, requestApproval } from '../../db/runs/approvals.js';
 import { inTransaction } from '../../db/transactions.js';
 import { runView, startApiServer, type ApiServer, type Person } from '../support/api-server.js';
 import { admittedRun } from '../support/runs.js';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { parseJson } from '../../api/bodies/json.js';
-import { InvalidInput } from '../../api/bodies/problems.js';
+import { parseJson } from '../../api/http/schemas/json.js';
+import { InvalidInput } from '../../api/http/schemas/problems.js';
 
 /** Where `parseJson` says the mistake is; null where it finds none. */
 function mistakeIn(text: string): number | null {

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { openKey, recordValidation } from '../../db/llm-keys.js';
-import { createSecretBox } from '../../db/secret-box.js';
+import { openKey, recordValidation } from '../../db/users/llm-keys.js';
+import { createSecretBox } from '../../db/users/secret-box.js';
 import { startApiServer, type ApiServer, type Person } from '../support/api-server.js';
 
 let api: ApiServer;

@@ -4,7 +4,7 @@
  */
 import type { Redis } from 'ioredis';
 import { randomUUID } from 'node:crypto';
-import { createWorkflows } from '../../api/workflows.js';
+import { createWorkflows } from '../../api/runs/workflows.js';
 import { connectDb, type Db } from '../../db/connect.js';
 import { createBus, type Bus } from '../../events/bus.js';
 import { connectRedis } from '../../events/redis.js';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { loadConfig } from '../../config/config.js';
-import { createRateLimiter } from '../../api/rate-limiter.js';
+import { createRateLimiter } from '../../api/http/rate-limiter.js';
 import { connectRedis } from '../../events/redis.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { startApiServer, type ApiServer, type Person } from '../support/api-server.js';

@@ -1,7 +1,7 @@
 /** Accounts that an administrator has to approve. */
 import { randomUUID } from 'node:crypto';
-import { admitRun } from '../../db/admission.js';
-import { changeRoleAs } from '../../db/logged-changes.js';
+import { admitRun } from '../../db/runs/admission.js';
+import { changeRoleAs } from '../../db/audit/logged-changes.js';
 import { startApiServer, type ApiServer, type Person } from '../support/api-server.js';
 import { connectChat, opened } from '../support/chat-client.js';
 import { gatewaysOfTests } from '../support/chat-server.js';

@@ -1,6 +1,6 @@
 /** A run's events as server-sent events. */
 import { randomUUID } from 'node:crypto';
-import { openEventStream } from '../../api/event-stream.js';
+import { openEventStream } from '../../api/runs/event-stream.js';
 import { startApiServer, type ApiServer, type Person } from '../support/api-server.js';
 import { storeEvents } from '../support/chat-server.js';
 import { openEventSource, type EventSource } from '../support/event-source.js';

@@ -1,11 +1,11 @@
 /** Unblocking stuck runs, with the real Temporal. Where nothing else is said, no worker polls there. */
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { createWorkflows } from '../../api/workflows.js';
+import { createWorkflows } from '../../api/runs/workflows.js';
 import type { Workflows } from '../../api/deps.js';
 import type { Db } from '../../db/connect.js';
-import { openRun, readRunById } from '../../db/pipelines.js';
-import { parkRun, takeSlot } from '../../db/slots.js';
+import { openRun, readRunById } from '../../db/runs/runs.js';
+import { parkRun, takeSlot } from '../../db/runs/slots.js';
 import { inTransaction } from '../../db/transactions.js';
 import { closeRunWorkflowId, pipelineWorkflowId } from '../../domain/ids.js';
 import { createBus, type Bus } from '../../events/bus.js';

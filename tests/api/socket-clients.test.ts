@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { WebSocket } from 'ws';
-import { securityHeadersOf } from '../../api/middleware/headers.js';
+import { securityHeadersOf } from '../../api/http/middleware/headers.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { connectChat, type ChatClient } from '../support/chat-client.js';
 import {

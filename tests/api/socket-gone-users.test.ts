@@ -1,7 +1,7 @@
 /** Sockets of users who are deleted while they are connected. */
-import { createCredentialWatch } from '../../api/credential-watch.js';
+import { createCredentialWatch } from '../../api/auth/credential-watch.js';
 import { connectDb } from '../../db/connect.js';
-import { closeAccount } from '../../db/user-deletion.js';
+import { closeAccount } from '../../db/users/user-deletion.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { connectChat, opened } from '../support/chat-client.js';
 import { createTalk, gatewaysOfTests, type GatewayOptions } from '../support/chat-server.js';

@@ -3,7 +3,7 @@ import { createServer, request as send, type IncomingHttpHeaders, type Server } 
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createTemporalUiServer } from '../../api/temporal-ui/server.js';
-import { revokeSessions } from '../../db/refresh-tokens.js';
+import { revokeSessions } from '../../db/users/refresh-tokens.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { createPayloadCodec } from '../../temporal/payload-codec.js';
 import { createKeyRing } from '../../temporal/key-ring.js';

@@ -1,16 +1,16 @@
 /** What one account may take of what all share: rows, bytes, starts, and places in a list. */
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
-import { admitRun } from '../../db/admission.js';
-import { insertConversation, listConversations } from '../../db/conversations.js';
-import { listMessages } from '../../db/messages.js';
+import { admitRun } from '../../db/runs/admission.js';
+import { insertConversation, listConversations } from '../../db/discussions/conversations.js';
+import { listMessages } from '../../db/discussions/messages.js';
 import {
   forkTemplate,
   insertTemplate,
   listSharedTemplates,
   updateTemplate,
-} from '../../db/templates.js';
-import { BOUNDS } from '../../domain/permissions.js';
+} from '../../db/runs/templates.js';
+import { BOUNDS } from '../../domain/account/permissions.js';
 import { startApiServer, type ApiServer } from '../support/api-server.js';
 import { createTestConversation, runOrderOf } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ApiError, createClient, refreshWith, type TokenPair } from '../../client/index.js';
-import { createTokens } from '../../api/tokens.js';
+import { createTokens } from '../../api/auth/tokens.js';
 import { SECRET_KEY, startApiServer, type ApiServer, type Person } from '../support/api-server.js';
 
 let api: ApiServer;

@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { createDial } from '../../collector/dial.js';
 import { createGuard } from '../../collector/guard.js';
 import type { Resolve } from '../../collector/resolver.js';
-import { parseAllowedAddresses } from '../../domain/allowed-addresses.js';
+import { parseAllowedAddresses } from '../../domain/security/allowed-addresses.js';
 import {
   newHost,
   startCollectorService,

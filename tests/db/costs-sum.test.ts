@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Db } from '../../db/connect.js';
-import { createLedger, sweepStaleReservations } from '../../db/costs.js';
-import type { Charge } from '../../domain/costs.js';
+import { createLedger, sweepStaleReservations } from '../../db/billing/costs.js';
+import type { Charge } from '../../domain/account/costs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
 
 let server: TestDb;

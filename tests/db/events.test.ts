@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { appendEvents, lastSeq, lastSeqs, readEvents } from '../../db/events.js';
-import { listMessages } from '../../db/messages.js';
-import { findChatAccess } from '../../db/chat-access.js';
+import { listMessages } from '../../db/discussions/messages.js';
+import { findChatAccess } from '../../db/discussions/chat-access.js';
 import { inTransaction } from '../../db/transactions.js';
 import type { StreamEvent } from '../../domain/events.js';
 import { addMessage } from '../support/messages.js';

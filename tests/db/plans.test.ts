@@ -1,12 +1,12 @@
 /** Plans are made once for all parameters, and must use the partial indexes that were made for them. */
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
-import { admitRun } from '../../db/admission.js';
-import { listUnendedRuns } from '../../db/administration.js';
+import { admitRun } from '../../db/runs/admission.js';
+import { listUnendedRuns } from '../../db/users/administration.js';
 import { connectDb, type Db } from '../../db/connect.js';
-import { countOpenRuns } from '../../db/pipelines.js';
-import { findUnarchivedRuns } from '../../db/run-archives.js';
-import { listSharedTemplates } from '../../db/templates.js';
+import { countOpenRuns } from '../../db/runs/runs.js';
+import { findUnarchivedRuns } from '../../db/audit/run-archives.js';
+import { listSharedTemplates } from '../../db/runs/templates.js';
 import { admittedRun, runOrderOf } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
 

@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
-import { createRetentionActivities } from '../../activities/retention.js';
-import { planRerun } from '../../api/rerun.js';
+import { createRetentionActivities } from '../../activities/maintenance/retention.js';
+import { planRerun } from '../../api/runs/rerun.js';
 import type { Db } from '../../db/connect.js';
 import { appendEvents, lastSeq, readEvents } from '../../db/events.js';
 import { PRUNE } from '../../db/retention.js';
-import { RETENTION_KINDS, type RetentionAges, type RetentionKind } from '../../domain/retention.js';
+import {
+  RETENTION_KINDS,
+  type RetentionAges,
+  type RetentionKind,
+} from '../../domain/account/retention.js';
 import {
   callOf,
   daysAgo,

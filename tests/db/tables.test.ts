@@ -1,6 +1,6 @@
 /** The contract's eight tables, column by column. Source: contract, data-model §2. */
 import { sql } from 'kysely';
-import { VENDORS } from '../../domain/models.js';
+import { VENDORS } from '../../domain/agents/models.js';
 import { createTestDb, type TestDb } from '../support/servers.js';
 
 let testDb: TestDb;

@@ -2,10 +2,10 @@
  * What people really write when three designs are shown: a clear approval starts the design that
  * it means, and nothing else ever starts a paid run.
  */
-import { chooseDesign, isApproval } from '../../domain/approval.js';
-import type { Design } from '../../domain/designs.js';
-import { designsByRules } from '../../domain/design-rules.js';
-import { intentByRules } from '../../domain/intents.js';
+import { chooseDesign, isApproval } from '../../domain/discussion/approval.js';
+import type { Design } from '../../domain/design/designs.js';
+import { designsByRules } from '../../domain/design/rules.js';
+import { intentByRules } from '../../domain/discussion/intents.js';
 
 function rows(text: string): readonly string[] {
   return text

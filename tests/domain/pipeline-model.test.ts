@@ -1,7 +1,7 @@
 /** The interpreter against a model of the contract: random graphs, ends, decisions and orders. */
 import fc from 'fast-check';
-import type { Design } from '../../domain/designs.js';
-import { checkGraph, type Graph } from '../../domain/pipeline.js';
+import type { Design } from '../../domain/design/designs.js';
+import { checkGraph, type Graph } from '../../domain/run/pipeline.js';
 import {
   awaitedNodes,
   isDone,
@@ -20,7 +20,7 @@ import {
   type NodeOutcome,
   type RunLimits,
   type RunState,
-} from '../../domain/pipeline-run.js';
+} from '../../domain/run/pipeline-run.js';
 import { designFrom, drawRun, type DrawnAgent, type DrawnRun } from '../support/drawn-runs.js';
 import { runModel, type Happening, type RunModel } from '../support/run-model.js';
 

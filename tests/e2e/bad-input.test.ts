@@ -1,6 +1,6 @@
 /** What nobody should send: each gets a clear answer, and nothing is stored that should not be. */
 import { randomInt } from 'node:crypto';
-import type { Role } from '../../domain/permissions.js';
+import type { Role } from '../../domain/account/permissions.js';
 import { register, type Chat, type Person } from '../support/person.js';
 import { startProduct, type Product } from '../support/product.js';
 import { until } from '../support/until.js';

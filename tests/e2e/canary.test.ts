@@ -3,9 +3,9 @@
  * is found in logs, tables, Redis, Temporal's store, metrics, traces or what users are told.
  */
 import { randomBytes } from 'node:crypto';
-import { VENDORS } from '../../domain/models.js';
+import { VENDORS } from '../../domain/agents/models.js';
 import type { TemporalClient } from '../../temporal/connection.js';
-import { createTokens } from '../../api/tokens.js';
+import { createTokens } from '../../api/auth/tokens.js';
 import { startOtlpReceiver, type OtlpReceiver } from '../support/otlp-receiver.js';
 import { register, type Person } from '../support/person.js';
 import { startProcess } from '../support/product.js';

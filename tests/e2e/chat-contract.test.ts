@@ -2,7 +2,7 @@
  * The chat channel row by row: the fields of each kind of event, and the order of events in each
  * kind of turn. Source: contract, websocket §3 and §4.
  */
-import { utcDay } from '../../domain/days.js';
+import { utcDay } from '../../domain/account/days.js';
 import { register, type Chat, type Person, type WireEvent } from '../support/person.js';
 import { until } from '../support/until.js';
 import { registerKeys, startVendorProduct, type VendorProduct } from '../support/vendor-product.js';

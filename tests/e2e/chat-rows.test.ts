@@ -4,7 +4,7 @@
  * discussion §8; the events of each kind of turn are in chat-contract.test.ts.
  */
 import WebSocket from 'ws';
-import { utcDay } from '../../domain/days.js';
+import { utcDay } from '../../domain/account/days.js';
 import { discussionWorkflowId } from '../../domain/ids.js';
 import type { TemporalClient } from '../../temporal/connection.js';
 import { register, type Chat, type Person, type WireEvent } from '../support/person.js';

@@ -1,6 +1,6 @@
 /** Who is next when every place of the workers is taken. */
 import { temporal as protocol } from '@temporalio/proto';
-import type { Role } from '../../domain/permissions.js';
+import type { Role } from '../../domain/account/permissions.js';
 import type { TemporalClient } from '../../temporal/connection.js';
 import { enter } from '../support/newcomers.js';
 import { temporalOf } from '../support/temporal.js';

@@ -4,7 +4,7 @@
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { LIMITS } from '../../domain/permissions.js';
+import { LIMITS } from '../../domain/account/permissions.js';
 import { startCollector, type CollectorStandIn } from '../support/collector.js';
 import { register, type Person } from '../support/person.js';
 import {

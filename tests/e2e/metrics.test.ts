@@ -1,5 +1,5 @@
 /** What the pages of all processes tell about one eventful hour; its labels are bounded. */
-import { VENDORS } from '../../domain/models.js';
+import { VENDORS } from '../../domain/agents/models.js';
 import { register, type Person } from '../support/person.js';
 import { until } from '../support/until.js';
 import {

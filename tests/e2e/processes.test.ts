@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
-import { createSecretBox } from '../../db/secret-box.js';
+import { createSecretBox } from '../../db/users/secret-box.js';
 import { askRoot } from '../support/outage.js';
 import { startProxyOf } from '../support/server-proxies.js';
 import { register } from '../support/person.js';

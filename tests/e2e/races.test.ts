@@ -1,7 +1,7 @@
 /** A hundred requests at once, over two API processes, against each limit: exactly it passes. */
 import { randomUUID } from 'node:crypto';
-import { utcDay } from '../../domain/days.js';
-import type { Role } from '../../domain/permissions.js';
+import { utcDay } from '../../domain/account/days.js';
+import type { Role } from '../../domain/account/permissions.js';
 import { connectChat, type ChatClient } from '../support/chat-client.js';
 import { enter } from '../support/newcomers.js';
 import type { Answer, Person } from '../support/person.js';

@@ -19,7 +19,7 @@ import {
   type VendorProduct,
 } from '../support/vendor-product.js';
 import type { Behaviour, VendorCall } from '../support/vendors/server.js';
-import type { Vendor } from '../../domain/models.js';
+import type { Vendor } from '../../domain/agents/models.js';
 
 let stage: VendorProduct;
 let redis: TcpProxy;

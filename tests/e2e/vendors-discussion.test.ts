@@ -1,7 +1,7 @@
 /** A discussion whose models fail or answer nonsense: the rules answer, visibly for operators. */
 import { callEntries } from '../../audit/records.js';
 import { checkPrompts } from '../../audit/prompts.js';
-import { readDiscussionCalls } from '../../db/discussion-archives.js';
+import { readDiscussionCalls } from '../../db/audit/discussion-archives.js';
 import { register, type Person } from '../support/person.js';
 import {
   billOf,

@@ -1,7 +1,7 @@
 /** Vendors that are down or busy, as two workers and a user with several keys live through it. */
 import type { Redis } from 'ioredis';
 import { toRateLimitKey } from '../../llm/routing/rate-limit-key.js';
-import type { Vendor } from '../../domain/models.js';
+import type { Vendor } from '../../domain/agents/models.js';
 import { register, type Person } from '../support/person.js';
 import { openRedis } from '../support/redis.js';
 import { until } from '../support/until.js';

@@ -10,7 +10,7 @@ import {
   startVendorProduct,
   type VendorProduct,
 } from '../support/vendor-product.js';
-import type { Vendor } from '../../domain/models.js';
+import type { Vendor } from '../../domain/agents/models.js';
 import type { Behaviour, VendorCall } from '../support/vendors/server.js';
 
 const CALL_TIMEOUT_SECONDS = 2;

@@ -1,7 +1,7 @@
 /** Which keys pay: the user's own, the server's, or nobody's. */
 import { randomUUID } from 'node:crypto';
-import { utcDay } from '../../domain/days.js';
-import { VENDORS } from '../../domain/models.js';
+import { utcDay } from '../../domain/account/days.js';
+import { VENDORS } from '../../domain/agents/models.js';
 import { until } from '../support/until.js';
 import { register, type Person } from '../support/person.js';
 import {

@@ -1,6 +1,6 @@
 /** The whole story with the vendors' own SDKs and wire formats, paid by the user's own keys. */
-import { VENDORS, type Vendor } from '../../domain/models.js';
-import { rounded } from '../../domain/result-rules.js';
+import { VENDORS, type Vendor } from '../../domain/agents/models.js';
+import { rounded } from '../../domain/run/result-rules.js';
 import { register } from '../support/person.js';
 import { tellStory } from '../support/story.js';
 import {

@@ -1,8 +1,8 @@
 import { CRITIQUES_ANSWER, critiquesAnswer } from '../../activities/answers/critiques.js';
 import { DESIGNS_ANSWER, designsAnswer } from '../../activities/answers/designs.js';
 import { INTENT_ANSWER, IntentAnswer } from '../../activities/answers/intent.js';
-import { intentByRules } from '../../domain/intents.js';
-import { designsByRules } from '../../domain/design-rules.js';
+import { intentByRules } from '../../domain/discussion/intents.js';
+import { designsByRules } from '../../domain/design/rules.js';
 import type { AnswerSchema, Provider, Purpose } from '../../llm/model.js';
 import { createSimulated } from '../../llm/providers/simulated/simulated.js';
 import { createProviders } from '../support/vendors/providers.js';

@@ -1,9 +1,9 @@
 import { jest } from '@jest/globals';
 import { Registry } from 'prom-client';
-import type { Charge } from '../../domain/costs.js';
-import { promptFor } from '../../domain/agent-prompts.js';
+import type { Charge } from '../../domain/account/costs.js';
+import { promptFor } from '../../domain/agents/prompts.js';
 import { DomainError, ServerKeySpent } from '../../domain/errors.js';
-import { estimatedTokens } from '../../domain/token-estimates.js';
+import { estimatedTokens } from '../../domain/agents/token-estimates.js';
 import { billingContext } from '../../llm/billing/billing-context.js';
 import type { ModelMetrics } from '../../llm/metrics.js';
 import type { ModelRequest, PayingKey, Provider } from '../../llm/model.js';

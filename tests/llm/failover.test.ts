@@ -1,8 +1,12 @@
 /** One attempt over providers whose guard and failures are what a test says. */
 import { Registry } from 'prom-client';
-import type { Charge } from '../../domain/costs.js';
+import type { Charge } from '../../domain/account/costs.js';
 import { DomainError } from '../../domain/errors.js';
-import { VENDORS as ALL_VENDORS, type ProviderName, type Vendor } from '../../domain/models.js';
+import {
+  VENDORS as ALL_VENDORS,
+  type ProviderName,
+  type Vendor,
+} from '../../domain/agents/models.js';
 import { AttemptNotes, attemptScope } from '../../llm/attempt-scope.js';
 import { billingContext } from '../../llm/billing/billing-context.js';
 import type { ModelRequest, PayingKey, Provider, ProviderReply } from '../../llm/model.js';

@@ -1,5 +1,5 @@
-import type { CallEstimate, Charge, Ledger } from '../../domain/costs.js';
-import type { ChargedReply, Usage } from '../../domain/models.js';
+import type { CallEstimate, Charge, Ledger } from '../../domain/account/costs.js';
+import type { ChargedReply, Usage } from '../../domain/agents/models.js';
 
 export interface LedgerRow {
   readonly callId: string;

@@ -1,7 +1,7 @@
 /** Somebody puts things where leases, buckets, circuits and permits are counted: no caller is kept out for good. */
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { createRateLimiter } from '../../api/rate-limiter.js';
+import { createRateLimiter } from '../../api/http/rate-limiter.js';
 import { createLeases } from '../../api/socket/leases.js';
 import { createGuard } from '../../llm/routing/guard.js';
 import { nameRateLimitKey, toRateLimitKey } from '../../llm/routing/rate-limit-key.js';

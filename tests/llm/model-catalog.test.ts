@@ -1,4 +1,4 @@
-import { complexityOfModel } from '../../domain/complexity.js';
+import { complexityOfModel } from '../../domain/design/complexity.js';
 import {
   checkDefaultModel,
   createModelCatalog,
@@ -9,7 +9,7 @@ import {
   type ModelSettings,
 } from '../../llm/routing/model-catalog.js';
 import { BUILT_IN_MODELS } from '../../llm/routing/models-file.js';
-import { VENDORS } from '../../domain/models.js';
+import { VENDORS } from '../../domain/agents/models.js';
 
 const catalog = createModelCatalog();
 const settings: ModelSettings = {

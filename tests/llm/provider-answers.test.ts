@@ -1,5 +1,5 @@
 /** What providers and gateways really send, legal and half-legal, and what comes of each. */
-import type { Vendor } from '../../domain/models.js';
+import type { Vendor } from '../../domain/agents/models.js';
 import {
   askOnce,
   json,

@@ -1,5 +1,5 @@
 /** What servers that speak a provider's format send as well: half-legal streams and their failures. */
-import type { Vendor } from '../../domain/models.js';
+import type { Vendor } from '../../domain/agents/models.js';
 import { askOnce, startRawProvider, type RawProvider, type Sent } from '../support/vendors/raw.js';
 
 let raw: RawProvider;

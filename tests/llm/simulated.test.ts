@@ -1,9 +1,9 @@
-import { checkDesigns } from '../../domain/design-rules.js';
-import type { Critique, Design, Intent } from '../../domain/designs.js';
-import type { Language } from '../../domain/languages.js';
-import { checkGraph } from '../../domain/pipeline.js';
-import type { AgentResult } from '../../domain/results.js';
-import { findInjection } from '../../domain/sanitizer.js';
+import { checkDesigns } from '../../domain/design/rules.js';
+import type { Critique, Design, Intent } from '../../domain/design/designs.js';
+import type { Language } from '../../domain/text/languages.js';
+import { checkGraph } from '../../domain/run/pipeline.js';
+import type { AgentResult } from '../../domain/run/results.js';
+import { findInjection } from '../../domain/security/sanitizer.js';
 import type { Purpose } from '../../llm/model.js';
 import { createSimulated } from '../../llm/providers/simulated/simulated.js';
 import { SIMULATED_NOTE } from '../../llm/providers/simulated/purposes.js';

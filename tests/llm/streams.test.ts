@@ -1,5 +1,5 @@
 /** Replies that come as streams: the same replies, failures and bills as without. */
-import { VENDORS, type Vendor } from '../../domain/models.js';
+import { VENDORS, type Vendor } from '../../domain/agents/models.js';
 import type { CallOptions, ModelCall, Provider } from '../../llm/model.js';
 import { createSimulated } from '../../llm/providers/simulated/simulated.js';
 import { ModelCallError } from '../../llm/providers/vendor-errors.js';

@@ -1,4 +1,4 @@
-import type { ModelReply, ProviderName } from '../../domain/models.js';
+import type { ModelReply, ProviderName } from '../../domain/agents/models.js';
 import type { CallOptions, ModelCall, Provider } from '../../llm/model.js';
 import { traceProvider } from '../../llm/providers/traced.js';
 import type { Attributes, SpanSpec, Tracing } from '../../telemetry/tracing.js';

@@ -1,6 +1,6 @@
 import type { CallOptions, ModelCall, Provider } from '../../llm/model.js';
 import { ModelCallError } from '../../llm/providers/vendor-errors.js';
-import { VENDORS, type Vendor } from '../../domain/models.js';
+import { VENDORS, type Vendor } from '../../domain/agents/models.js';
 import { DomainError } from '../../domain/errors.js';
 import { createProviders } from '../support/vendors/providers.js';
 import { startStandInVendors, type StandInVendors } from '../support/vendors/server.js';

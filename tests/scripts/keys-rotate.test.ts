@@ -1,9 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { createArchiveBox, type ArchiveBox } from '../../audit/archive-box.js';
 import { findLackingKeys } from '../../audit/encryption-keys.js';
-import { storeLlmKey } from '../../db/llm-keys.js';
-import { saveArchive } from '../../db/run-archives.js';
-import { createSecretBox } from '../../db/secret-box.js';
+import { storeLlmKey } from '../../db/users/llm-keys.js';
+import { saveArchive } from '../../db/audit/run-archives.js';
+import { createSecretBox } from '../../db/users/secret-box.js';
 import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
 import { runCommand } from '../support/command.js';
 import { createTestDb, createTestUser, testServers, type TestDb } from '../support/servers.js';

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { findUser, findUserByEmail } from '../../db/users.js';
+import { findUser, findUserByEmail } from '../../db/users/users.js';
 import { runCommand } from '../support/command.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
 import { until } from '../support/until.js';

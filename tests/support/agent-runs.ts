@@ -9,12 +9,12 @@ import { createNodeActivities } from '../../activities/node/run-node.js';
 import { toApplicationFailure } from '../../activities/failures.js';
 import type { Db } from '../../db/connect.js';
 import { readEvents } from '../../db/events.js';
-import type { Design } from '../../domain/designs.js';
+import type { Design } from '../../domain/design/designs.js';
 import { DomainError, failureKind } from '../../domain/errors.js';
 import type { StoredEvent } from '../../domain/events.js';
 import { stepIdOf } from '../../domain/ids.js';
-import type { ChargedReply } from '../../domain/models.js';
-import { nodeStepId, type NodeStep } from '../../domain/node-steps.js';
+import type { ChargedReply } from '../../domain/agents/models.js';
+import { nodeStepId, type NodeStep } from '../../domain/run/node-steps.js';
 import { AttemptNotes, attemptScope, noteAsked } from '../../llm/attempt-scope.js';
 import type { ModelRequest } from '../../llm/model.js';
 

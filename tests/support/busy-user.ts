@@ -2,9 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Db } from '../../db/connect.js';
-import { saveDiscussion } from '../../db/discussions.js';
+import { saveDiscussion } from '../../db/discussions/discussions.js';
 import { appendEvents } from '../../db/events.js';
-import { startTalk } from '../../domain/talk.js';
+import { startTalk } from '../../domain/discussion/state.js';
 import { addMessage } from './messages.js';
 import { admittedRun, createTestConversation } from './runs.js';
 import { createTestUser } from './servers.js';

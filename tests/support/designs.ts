@@ -3,7 +3,7 @@ import {
   type AgentSpec,
   type Design,
   type EdgeSpec,
-} from '../../domain/designs.js';
+} from '../../domain/design/designs.js';
 
 /** An agent of a test's design; only what the test is about needs to be said. */
 export function agentOf(name: string, fields: Partial<AgentSpec> = {}): AgentSpec {

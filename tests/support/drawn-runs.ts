@@ -1,6 +1,6 @@
 /** Random designs and what their agents do, small enough to be read when a property fails. */
 import fc from 'fast-check';
-import type { Design } from '../../domain/designs.js';
+import type { Design } from '../../domain/design/designs.js';
 import { agentOf, designOf, edgesOf } from './designs.js';
 
 export interface DrawnRun {

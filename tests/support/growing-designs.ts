@@ -1,4 +1,4 @@
-import { AGENT_DEFAULTS, type Design, type Intent } from '../../domain/designs.js';
+import { AGENT_DEFAULTS, type Design, type Intent } from '../../domain/design/designs.js';
 
 export const anIntent: Intent = {
   task: 'custom',

@@ -1,6 +1,6 @@
 /** A run whose agents tell what they are at, as a worker would, with nobody behind it. */
 import { createPipelineActivities } from '../../activities/run/runs.js';
-import { storeEnd } from '../../db/node-ends.js';
+import { storeEnd } from '../../db/runs/node-ends.js';
 import type { Db } from '../../db/connect.js';
 import type { StoredEvent } from '../../domain/events.js';
 import { stepIdOf } from '../../domain/ids.js';

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Tx } from '../../db/connect.js';
-import { addingMessages, type NewMessage } from '../../db/messages.js';
+import { addingMessages, type NewMessage } from '../../db/discussions/messages.js';
 
 /** @returns false, and changes nothing, if the id is already stored. */
 export async function addMessage(tx: Tx, message: NewMessage): Promise<boolean> {

@@ -1,5 +1,5 @@
-import { createTokens } from '../../api/tokens.js';
-import type { Role } from '../../domain/permissions.js';
+import { createTokens } from '../../api/auth/tokens.js';
+import type { Role } from '../../domain/account/permissions.js';
 import { personOf, type Person } from './person.js';
 import type { Product } from './product.js';
 import { createTestUser } from './servers.js';

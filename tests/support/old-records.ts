@@ -2,9 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Db } from '../../db/connect.js';
-import { createLedger } from '../../db/costs.js';
+import { createLedger } from '../../db/billing/costs.js';
 import { appendEvents } from '../../db/events.js';
-import { openRun, closeRun } from '../../db/pipelines.js';
+import { openRun, closeRun } from '../../db/runs/runs.js';
 import { stepIdOf } from '../../domain/ids.js';
 import { admittedRun, createTestConversation } from './runs.js';
 import { addStep } from './steps.js';

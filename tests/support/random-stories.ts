@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import fc from 'fast-check';
-import { setUserBudget } from '../../db/users.js';
+import { setUserBudget } from '../../db/users/users.js';
 import { DomainError } from '../../domain/errors.js';
 import { designFrom, drawRun, type DrawnRun } from './drawn-runs.js';
 import { watchProgress, type Moment, type Progress } from './run-progress.js';

@@ -1,5 +1,5 @@
 /** What is wrong with a run that has ended, judged by the model of the contract; empty if nothing. */
-import { RUN_LIMITS, type StopReason } from '../../domain/pipeline-run.js';
+import { RUN_LIMITS, type StopReason } from '../../domain/run/pipeline-run.js';
 import type { RunRecords } from './run-records.js';
 import { runModel, type Happening } from './run-model.js';
 

@@ -3,9 +3,9 @@
  * every answer is found out anew from the design and from what has happened so far. Written without
  * a look at the interpreter, which it judges; agents are numbers here, in the order of the design.
  */
-import type { Design } from '../../domain/designs.js';
-import type { RunLimits, StopReason } from '../../domain/pipeline-run.js';
-import type { AgentStatus } from '../../domain/results.js';
+import type { Design } from '../../domain/design/designs.js';
+import type { RunLimits, StopReason } from '../../domain/run/pipeline-run.js';
+import type { AgentStatus } from '../../domain/run/results.js';
 
 export type Happening =
   | { readonly what: 'began' | 'asked' | 'agreed' | 'put off'; readonly agent: number }

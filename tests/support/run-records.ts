@@ -1,9 +1,9 @@
 /** Everything that is kept of a run once it has ended. */
 import { readEvents } from '../../db/events.js';
 import type { Db } from '../../db/connect.js';
-import { listSteps } from '../../db/agent-steps.js';
-import { listApprovals } from '../../db/approvals.js';
-import { readRunById } from '../../db/pipelines.js';
+import { listSteps } from '../../db/runs/agent-steps.js';
+import { listApprovals } from '../../db/runs/approvals.js';
+import { readRunById } from '../../db/runs/runs.js';
 import type { StagedRun } from './run-stage.js';
 
 export type RunRecords = Awaited<ReturnType<typeof readRecords>>;

@@ -3,12 +3,12 @@
  * that go straight to the database and to Temporal, so that a test can give very many of them.
  */
 import { randomUUID } from 'node:crypto';
-import { createRunControl, type RunControl } from '../../api/run-control.js';
-import { setUserBudget } from '../../db/users.js';
-import type { RunOrder } from '../../db/admission.js';
-import type { AgentSpec, Design } from '../../domain/designs.js';
+import { createRunControl, type RunControl } from '../../api/runs/control.js';
+import { setUserBudget } from '../../db/users/users.js';
+import type { RunOrder } from '../../db/runs/admission.js';
+import type { AgentSpec, Design } from '../../domain/design/designs.js';
 import { pipelineWorkflowId } from '../../domain/ids.js';
-import { isFinal } from '../../domain/results.js';
+import { isFinal } from '../../domain/run/results.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import type { TemporalClient } from '../../temporal/connection.js';
 import { pipelineStart } from '../../temporal/client/start-options.js';

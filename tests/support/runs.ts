@@ -1,6 +1,6 @@
 /** Rows that tests of runs begin with. */
 import { randomUUID } from 'node:crypto';
-import { admitRun, type RunOrder } from '../../db/admission.js';
+import { admitRun, type RunOrder } from '../../db/runs/admission.js';
 import type { Db } from '../../db/connect.js';
 import { designOf } from './designs.js';
 

@@ -2,7 +2,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { connectDb, type Db } from '../../db/connect.js';
-import type { Role } from '../../domain/permissions.js';
+import type { Role } from '../../domain/account/permissions.js';
 
 export interface TestServers {
   /** Of the administrator, for making databases; tests use `createTestDb`. */

@@ -1,7 +1,7 @@
 import type { Insertable } from 'kysely';
 import { stepIdOf } from '../../domain/ids.js';
-import type { AgentResult } from '../../domain/results.js';
-import { listSteps, resultOfStep } from '../../db/agent-steps.js';
+import type { AgentResult } from '../../domain/run/results.js';
+import { listSteps, resultOfStep } from '../../db/runs/agent-steps.js';
 import type { Db } from '../../db/connect.js';
 import type { AgentStepsTable } from '../../db/schema.js';
 

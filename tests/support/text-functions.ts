@@ -1,82 +1,97 @@
 /** Every function that reads a text from outside, for the tests of how its cost grows. */
 import { readBySchema } from '../../activities/answers/output-schema.js';
 import { parseAnswer, unfenced } from '../../activities/answers/structured.js';
-import { readEmail } from '../../api/bodies/email.js';
-import { parseJson } from '../../api/bodies/json.js';
-import { readOperatorCookie } from '../../api/operator-cookie.js';
+import { readEmail } from '../../api/routes/auth/email-schema.js';
+import { parseJson } from '../../api/http/schemas/json.js';
+import { readOperatorCookie } from '../../api/auth/operator-cookie.js';
 import { printable } from '../../audit/timeline.js';
 import { wellFormed } from '../../audit/canonical.js';
 import { contentTypeOf } from '../../collector/media-types.js';
 import { tidy } from '../../collector/tidy.js';
-import { agentPrefix } from '../../domain/agent-failures.js';
-import { designInjection, promptFor } from '../../domain/agent-prompts.js';
-import { isAllowed, parseAllowedAddresses } from '../../domain/allowed-addresses.js';
-import { approvesInKorean, isKnownWord, plainPhrases } from '../../domain/approval-words.js';
+import { agentPrefix } from '../../domain/agents/failures.js';
+import { designInjection, promptFor } from '../../domain/agents/prompts.js';
+import { isAllowed, parseAllowedAddresses } from '../../domain/security/allowed-addresses.js';
+import {
+  approvesInKorean,
+  isKnownWord,
+  plainPhrases,
+} from '../../domain/discussion/approval-words.js';
 import {
   chooseDesign,
   isApproval,
   markedOf,
   namesDesign,
   readMarked,
-} from '../../domain/approval.js';
-import { isKnownBesideNumber } from '../../domain/approval-words.js';
-import { isPlainNo, isPlainYes, isSoftWord } from '../../domain/choice-words.js';
-import { answerOf, meantByYes, readChoice } from '../../domain/choices.js';
-import { sourceUrlsOf } from '../../domain/collector-sources.js';
-import { pageText, problemText } from '../../domain/collector-texts.js';
-import { complexityOfModel } from '../../domain/complexity.js';
-import { numericFieldsOf, parseCondition } from '../../domain/conditions.js';
-import { hasAnswer, withoutThoughts } from '../../domain/thoughts.js';
-import { controlWordOf } from '../../domain/control-words.js';
+} from '../../domain/discussion/approval.js';
+import { isKnownBesideNumber } from '../../domain/discussion/approval-words.js';
+import { isPlainNo, isPlainYes, isSoftWord } from '../../domain/discussion/choice-words.js';
+import { answerOf, meantByYes, readChoice } from '../../domain/discussion/choices.js';
+import { sourceUrlsOf } from '../../domain/collector/sources.js';
+import { pageText, problemText } from '../../domain/collector/texts.js';
+import { complexityOfModel } from '../../domain/design/complexity.js';
+import { numericFieldsOf, parseCondition } from '../../domain/run/conditions.js';
+import { hasAnswer, withoutThoughts } from '../../domain/agents/thoughts.js';
+import { controlWordOf } from '../../domain/discussion/control-words.js';
 import {
   crawlFailureIn,
   isPassingCrawlError,
   isRefusedCrawlError,
-} from '../../domain/crawl-failures.js';
-import { beginningWithin, estimatedTokens } from '../../domain/token-estimates.js';
-import { unreadSource } from '../../domain/unread-sources.js';
+} from '../../domain/collector/crawl-failures.js';
+import { beginningWithin, estimatedTokens } from '../../domain/agents/token-estimates.js';
+import { unreadSource } from '../../domain/collector/unread-sources.js';
 import { parseDesign } from '../../domain/design/parse.js';
-import { aimOf, withEvidentAims } from '../../domain/design-aims.js';
-import { markReferences, referencesIn, replaceMarks } from '../../domain/design-references.js';
-import { checkDesigns, designsByRules } from '../../domain/design-rules.js';
-import { quotedRequest, withoutQuotedRequest } from '../../domain/design-texts.js';
-import { isTitle } from '../../domain/design-titles.js';
-import type { Design } from '../../domain/designs.js';
-import { critiquePrompt, designPrompt, intentPrompt } from '../../domain/discussion-prompts.js';
+import { aimOf, withEvidentAims } from '../../domain/design/aims.js';
+import { markReferences, referencesIn, replaceMarks } from '../../domain/design/references.js';
+import { checkDesigns, designsByRules } from '../../domain/design/rules.js';
+import { quotedRequest, withoutQuotedRequest } from '../../domain/design/texts.js';
+import { isTitle } from '../../domain/design/titles.js';
+import type { Design } from '../../domain/design/designs.js';
+import { critiquePrompt, designPrompt, intentPrompt } from '../../domain/discussion/prompts.js';
 import { conversationIdIn, isUuid, pipelineIdIn } from '../../domain/ids.js';
-import { intentByRules } from '../../domain/intents.js';
-import { parseAddress, parseNetwork } from '../../domain/ip-addresses.js';
-import { escapeTags, isolate } from '../../domain/isolator.js';
-import { languageOf } from '../../domain/languages.js';
-import { isLoopbackAddress, isLoopbackHost } from '../../domain/loopback-hosts.js';
-import { foldLookAlikes, withoutInvisible } from '../../domain/look-alikes.js';
-import { agree, ask, emptyMemory, memoryContext, prefer, resolve } from '../../domain/memory.js';
-import { maskPii } from '../../domain/pii.js';
-import { checkGraph } from '../../domain/pipeline.js';
-import { previewOf } from '../../domain/previews.js';
-import { isPrivateAddress, isPrivateHost, isPrivateUrl } from '../../domain/private-addresses.js';
-import { piecesWithoutRemarks, remarkTextsOf } from '../../domain/remarks.js';
-import { repairPrompt } from '../../domain/repair-prompts.js';
-import { findInjection } from '../../domain/sanitizer.js';
-import { urlsIn } from '../../domain/source-urls.js';
+import { intentByRules } from '../../domain/discussion/intents.js';
+import { parseAddress, parseNetwork } from '../../domain/security/ip-addresses.js';
+import { escapeTags, isolate } from '../../domain/security/isolator.js';
+import { languageOf } from '../../domain/text/languages.js';
+import { isLoopbackAddress, isLoopbackHost } from '../../domain/security/loopback-hosts.js';
+import { foldLookAlikes, withoutInvisible } from '../../domain/security/look-alikes.js';
+import {
+  agree,
+  ask,
+  emptyMemory,
+  memoryContext,
+  prefer,
+  resolve,
+} from '../../domain/discussion/memory.js';
+import { maskPii } from '../../domain/security/pii.js';
+import { checkGraph } from '../../domain/run/pipeline.js';
+import { previewOf } from '../../domain/text/previews.js';
+import {
+  isPrivateAddress,
+  isPrivateHost,
+  isPrivateUrl,
+} from '../../domain/security/private-addresses.js';
+import { piecesWithoutRemarks, remarkTextsOf } from '../../domain/design/remarks.js';
+import { repairPrompt } from '../../domain/agents/repair-prompts.js';
+import { findInjection } from '../../domain/security/sanitizer.js';
+import { urlsIn } from '../../domain/collector/source-urls.js';
 import {
   comparable,
   toStorableJson,
   toStorableNames,
   toStorableText,
-} from '../../domain/storable-text.js';
-import { summaryOf } from '../../domain/summaries.js';
-import { planTurn, startTalk, type Talk } from '../../domain/talk.js';
-import { forkNameOf } from '../../domain/templates.js';
-import { chunksOf, joinChunks } from '../../domain/text-chunks.js';
+} from '../../domain/text/storable-text.js';
+import { summaryOf } from '../../domain/run/summaries.js';
+import { planTurn, startTalk, type Talk } from '../../domain/discussion/state.js';
+import { forkNameOf } from '../../domain/design/templates.js';
+import { chunksOf, joinChunks } from '../../domain/text/chunks.js';
 import {
   findSizeProblem,
   findTextProblem,
   findUnstorable,
   lengthOf,
-} from '../../domain/text-problems.js';
+} from '../../domain/text/problems.js';
 import { spanIn } from '../../domain/traces.js';
-import { withoutTrailingSlashes } from '../../domain/trailing-slashes.js';
+import { withoutTrailingSlashes } from '../../domain/text/trailing-slashes.js';
 import { findVendorByName } from '../../llm/routing/model-catalog.js';
 import { promptTokensBound } from '../../llm/billing/token-estimate.js';
 import { retryAfterOfHeaders } from '../../llm/providers/vendor-errors.js';

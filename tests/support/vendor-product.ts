@@ -1,6 +1,6 @@
 /** The built product with stand-in vendors behind its base addresses, and what its calls cost. */
 import { sql } from 'kysely';
-import { VENDORS, type Vendor } from '../../domain/models.js';
+import { VENDORS, type Vendor } from '../../domain/agents/models.js';
 import { createModelCatalog, getPrice } from '../../llm/routing/model-catalog.js';
 import type { Person } from './person.js';
 import { startProduct, type Product, type ProductOptions, type ProductProcess } from './product.js';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Connection } from '@temporalio/client';
-import { SEARCH_ATTRIBUTES } from '../../domain/search-attributes.js';
+import { SEARCH_ATTRIBUTES } from '../../domain/run/search-attributes.js';
 import { waitUntil } from '../../scripts/embedded/wait.js';
 import { registerSearchAttributes } from '../../temporal/search-attributes.js';
 import { testServers } from '../support/servers.js';

@@ -4,10 +4,10 @@ import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { WorkflowOfAttempt } from '../../worker/interceptors/charge.js';
 import { DomainError } from '../../domain/errors.js';
-import type { FailedAttempt } from '../../domain/failed-attempts.js';
+import type { FailedAttempt } from '../../domain/run/failed-attempts.js';
 import { noteAsked, noteCall } from '../../llm/attempt-scope.js';
 import type { ActivityMetrics } from '../../telemetry/worker-metrics.js';
-import { ActivityLoad } from '../../worker/activity-load.js';
+import { ActivityLoad } from '../../worker/archiving/activity-load.js';
 import { createActivityInterceptor } from '../../worker/interceptors/charge.js';
 
 const NOW = Date.UTC(2026, 10, 24, 12);

@@ -1,10 +1,10 @@
-import { closeRun, openRun, readRunById } from '../../db/pipelines.js';
+import { closeRun, openRun, readRunById } from '../../db/runs/runs.js';
 import type { Db } from '../../db/connect.js';
-import { createLedger } from '../../db/costs.js';
-import { parkRun, takeSlot } from '../../db/slots.js';
-import { closeAccount } from '../../db/user-deletion.js';
+import { createLedger } from '../../db/billing/costs.js';
+import { parkRun, takeSlot } from '../../db/runs/slots.js';
+import { closeAccount } from '../../db/users/user-deletion.js';
 import { forgetTemporalHome, reopenTemporalHome } from '../../db/temporal-home.js';
-import { setUserDisabled } from '../../db/users.js';
+import { setUserDisabled } from '../../db/users/users.js';
 import { inTransaction } from '../../db/transactions.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { createReconciler, type Reconciler } from '../../worker/reconciler.js';

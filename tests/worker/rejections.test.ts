@@ -2,7 +2,7 @@
 import { jest } from '@jest/globals';
 import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import type { Rejection } from '../../domain/rejections.js';
+import type { Rejection } from '../../domain/security/rejections.js';
 import { createRejectingInterceptor } from '../../worker/interceptors/rejections.js';
 
 function environment(counted: Rejection[], info: object = {}): MockActivityEnvironment {

@@ -1,7 +1,7 @@
 /** What an activity has decided and stored, its workflow decides again from the recorded answers. */
 import fc from 'fast-check';
 import { hashDecision } from '../../domain/discussion/decision-hash.js';
-import { startTalk } from '../../domain/talk.js';
+import { startTalk } from '../../domain/discussion/state.js';
 import type { StagedDiscussion } from '../support/discussion-stage.js';
 import { createTestDb, type TestDb } from '../support/servers.js';
 import { replayTold, tellDiscussion } from '../support/told-discussions.js';

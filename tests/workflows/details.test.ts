@@ -1,24 +1,24 @@
 /** What operators read in the Temporal Web UI. */
 import type { NodeResult } from '../../activities/node/result.js';
-import { isTold, type FailedAttempt } from '../../domain/failed-attempts.js';
-import { checkGraph } from '../../domain/pipeline.js';
-import { recordEnd, recordHold, recordStart, startRun } from '../../domain/pipeline-run.js';
-import { summaryOf } from '../../domain/summaries.js';
-import { startTalk, type Talk } from '../../domain/talk.js';
+import { isTold, type FailedAttempt } from '../../domain/run/failed-attempts.js';
+import { checkGraph } from '../../domain/run/pipeline.js';
+import { recordEnd, recordHold, recordStart, startRun } from '../../domain/run/pipeline-run.js';
+import { summaryOf } from '../../domain/run/summaries.js';
+import { startTalk, type Talk } from '../../domain/discussion/state.js';
 import {
   detailsOf as discussionDetails,
   finalDetailsOf as discussionEnd,
   type Standing,
-} from '../../workflows/discussion-details.js';
-import type { DiscussionInput } from '../../workflows/discussion.messages.js';
+} from '../../workflows/discussion/details.js';
+import type { DiscussionInput } from '../../workflows/discussion/discussion.messages.js';
 import {
   closingDetails,
   detailsOf,
   finalDetailsOf,
   OPENING_DETAILS,
-} from '../../workflows/pipeline-details.js';
+} from '../../workflows/pipeline/details.js';
 import { plain } from '../../workflows/markdown.js';
-import type { RunProgress } from '../../workflows/pipeline-view.js';
+import type { RunProgress } from '../../workflows/pipeline/view.js';
 import { agentOf, designOf } from '../support/designs.js';
 
 const NOON = Date.UTC(2026, 10, 24, 12);

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { pauseRun, resumeRun, sendDecision } from '../../temporal/client/runs.js';
-import { decideUpdate } from '../../workflows/pipeline.messages.js';
+import { decideUpdate } from '../../workflows/pipeline/pipeline.messages.js';
 import { agentOf, designOf } from '../support/designs.js';
 import { bundleMutant, type Mutation } from '../support/mutants.js';
 import { openPipelineStage } from '../support/pipeline-stage.js';

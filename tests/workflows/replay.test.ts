@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import { readableHistory } from '../../audit/history.js';
-import { DISCUSSION_STATES } from '../../domain/discussion.js';
+import { DISCUSSION_STATES } from '../../domain/discussion/machine.js';
 import { createKeyRing } from '../../temporal/key-ring.js';
 import { createPayloadCodec } from '../../temporal/payload-codec.js';
 import { HISTORY_KEY } from '../support/history-key.js';

@@ -6,7 +6,7 @@ import { RELEASE_KEY_ID } from '../../audit/release-key.js';
 import { openReleases } from '../../audit/releases.js';
 import { bundleOf } from '../../audit/replay.js';
 import { pauseRun, resumeRun, sendDecision } from '../../temporal/client/runs.js';
-import { decideUpdate, pauseRunUpdate } from '../../workflows/pipeline.messages.js';
+import { decideUpdate, pauseRunUpdate } from '../../workflows/pipeline/pipeline.messages.js';
 import { agentOf, designOf } from '../support/designs.js';
 import { openPipelineStage, resultOf } from '../support/pipeline-stage.js';
 import { connectTestTemporal } from '../support/temporal.js';

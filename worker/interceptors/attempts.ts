@@ -2,7 +2,7 @@
 import type { Info } from '@temporalio/activity';
 import type { ApplicationFailure } from '@temporalio/common';
 import { msToNumber } from '@temporalio/common/lib/time.js';
-import { isTold, textOfAsked, type FailedAttempt } from '../../domain/failed-attempts.js';
+import { isTold, textOfAsked, type FailedAttempt } from '../../domain/run/failed-attempts.js';
 import type { AttemptNotes } from '../../llm/attempt-scope.js';
 import type { ActivityMetrics } from '../../telemetry/worker-metrics.js';
 

@@ -8,13 +8,13 @@ import type { ActivityInboundCallsInterceptor } from '@temporalio/worker';
 import { z } from 'zod';
 import { isMistake, toApplicationFailure } from '../../activities/failures.js';
 import type { TurnActivities } from '../../activities/discussion/turn.js';
-import { RUN_WAIT_RECORDS } from '../../activities/run-waits.js';
-import type { Charge } from '../../domain/costs.js';
-import type { FailedAttempt } from '../../domain/failed-attempts.js';
+import { RUN_WAIT_RECORDS } from '../../activities/run/waits.js';
+import type { Charge } from '../../domain/account/costs.js';
+import type { FailedAttempt } from '../../domain/run/failed-attempts.js';
 import { AttemptNotes, attemptScope } from '../../llm/attempt-scope.js';
 import { billingContext } from '../../llm/billing/billing-context.js';
 import type { ActivityMetrics } from '../../telemetry/worker-metrics.js';
-import type { ActivityLoad } from '../activity-load.js';
+import type { ActivityLoad } from '../archiving/activity-load.js';
 import { beatOf, failedAttemptOf, nameAsked, observeQueue } from './attempts.js';
 
 /** Activities whose first argument looks so make calls for one step. */

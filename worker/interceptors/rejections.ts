@@ -8,7 +8,7 @@ import {
   type Rejection,
   type RejectionReason,
   type RejectionSinks,
-} from '../../domain/rejections.js';
+} from '../../domain/security/rejections.js';
 
 export type CountRejection = (rejection: Rejection) => void;
 

@@ -1,4 +1,4 @@
-import type { Language } from '../../../domain/languages.js';
+import type { Language } from '../../../domain/text/languages.js';
 
 export interface AgentWords {
   readonly goal: (description: string) => string;

@@ -1,6 +1,6 @@
-import { withoutQuotedRequest } from '../../../domain/design-texts.js';
-import type { Language } from '../../../domain/languages.js';
-import type { AgentResult } from '../../../domain/results.js';
+import { withoutQuotedRequest } from '../../../domain/design/texts.js';
+import type { Language } from '../../../domain/text/languages.js';
+import type { AgentResult } from '../../../domain/run/results.js';
 import { AGENT_WORDS, type AgentWords } from './agent-words.js';
 import { SIMULATED_NOTE, excerptOf, type PurposeOf } from './purposes.js';
 

@@ -1,6 +1,6 @@
-import { critiquesByRules } from '../../../domain/critique-rules.js';
-import type { Critique, Design } from '../../../domain/designs.js';
-import type { Language } from '../../../domain/languages.js';
+import { critiquesByRules } from '../../../domain/discussion/critique-rules.js';
+import type { Critique, Design } from '../../../domain/design/designs.js';
+import type { Language } from '../../../domain/text/languages.js';
 import { withParticle } from './particles.js';
 import { SIMULATED_MARK, excerptOf, type PurposeOf } from './purposes.js';
 

@@ -1,5 +1,5 @@
-import type { Aim } from '../../../domain/design-aims.js';
-import type { Language } from '../../../domain/languages.js';
+import type { Aim } from '../../../domain/design/aims.js';
+import type { Language } from '../../../domain/text/languages.js';
 import { withParticle } from './particles.js';
 
 /** What a design and its agents say; `task`, `source` and `output` are filled in. */

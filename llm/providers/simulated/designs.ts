@@ -3,10 +3,10 @@ import {
   type AgentSpec,
   type Design,
   type EdgeSpec,
-} from '../../../domain/designs.js';
-import type { Aim } from '../../../domain/design-aims.js';
-import { quotedRequest } from '../../../domain/design-texts.js';
-import type { Language } from '../../../domain/languages.js';
+} from '../../../domain/design/designs.js';
+import type { Aim } from '../../../domain/design/aims.js';
+import { quotedRequest } from '../../../domain/design/texts.js';
+import type { Language } from '../../../domain/text/languages.js';
 import { DESIGN_WORDS, type DesignWords } from './design-words.js';
 import {
   SIMULATED_MARK,

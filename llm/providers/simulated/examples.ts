@@ -1,4 +1,4 @@
-import { typesOf, type JsonType, type OutputSchema } from '../../../domain/output-schema.js';
+import { typesOf, type JsonType, type OutputSchema } from '../../../domain/agents/output-schema.js';
 
 /**
  * The smallest document that fits a schema, with everything that it names.

@@ -1,6 +1,6 @@
-import type { Intent } from '../../../domain/designs.js';
-import { intentByRules } from '../../../domain/intents.js';
-import type { Language } from '../../../domain/languages.js';
+import type { Intent } from '../../../domain/design/designs.js';
+import { intentByRules } from '../../../domain/discussion/intents.js';
+import type { Language } from '../../../domain/text/languages.js';
 import { SIMULATED_MARK, excerptOf, outputName, taskName, type PurposeOf } from './purposes.js';
 
 /** Work that the rules do not know but a model would recognise. */

@@ -1,4 +1,4 @@
-import type { Language } from '../../../domain/languages.js';
+import type { Language } from '../../../domain/text/languages.js';
 import type { Purpose } from '../../model.js';
 
 export type PurposeOf<Kind extends Purpose['kind']> = Extract<Purpose, { kind: Kind }>;

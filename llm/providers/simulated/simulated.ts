@@ -1,4 +1,4 @@
-import type { ModelReply } from '../../../domain/models.js';
+import type { ModelReply } from '../../../domain/agents/models.js';
 import type { CallOptions, ModelCall, Provider } from '../../model.js';
 import { SIMULATED_MODEL } from '../../routing/model-catalog.js';
 import { simulateAgent } from './agents.js';

@@ -1,4 +1,4 @@
-import type { Language } from '../../../domain/languages.js';
+import type { Language } from '../../../domain/text/languages.js';
 
 /** What a user's remark asks of the designs. */
 export interface Wishes {

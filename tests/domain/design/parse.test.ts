@@ -4,8 +4,8 @@ import { designsAnswer } from '../../../activities/answers/designs.js';
 import { readAnswer } from '../../../activities/answers/structured.js';
 import { AGENT_RANGES, DESIGN_LIMITS, type DesignSource } from '../../../domain/design/limits.js';
 import { DESIGN_FORMS, parseAgentChanges, parseDesign } from '../../../domain/design/parse.js';
-import { AGENT_DEFAULTS, DECISIONS, type Design } from '../../../domain/designs.js';
-import { readStoredDesign } from '../../../domain/stored-designs.js';
+import { AGENT_DEFAULTS, DECISIONS, type Design } from '../../../domain/design/designs.js';
+import { readStoredDesign } from '../../../domain/design/stored-designs.js';
 import { expectLinear } from '../../support/growth.js';
 
 const AGENT = { name: 'a', role: 'analyzer', llm_model: 'gpt-4o', description: 'works' };

@@ -1,4 +1,4 @@
-import type { Vendor } from '../../../domain/models.js';
+import type { Vendor } from '../../../domain/agents/models.js';
 
 /** What the stand-in does with one well-formed call. */
 export type Behaviour =

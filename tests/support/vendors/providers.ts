@@ -1,5 +1,5 @@
 /** All vendors' providers, against a stand-in. */
-import type { Vendor } from '../../../domain/models.js';
+import type { Vendor } from '../../../domain/agents/models.js';
 import { createAnthropic } from '../../../llm/providers/anthropic.js';
 import { createGoogle } from '../../../llm/providers/google.js';
 import type { Provider } from '../../../llm/model.js';

@@ -2,7 +2,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
-import type { Vendor } from '../../../domain/models.js';
+import type { Vendor } from '../../../domain/agents/models.js';
 import type { Provider, ProviderReply } from '../../../llm/model.js';
 import { createProviders } from './providers.js';
 

@@ -1,4 +1,4 @@
-import type { Vendor } from '../../../domain/models.js';
+import type { Vendor } from '../../../domain/agents/models.js';
 import type { VendorCall } from './behaviour.js';
 
 /** What a vendor's wire format has to offer the server. */

@@ -1,8 +1,0 @@
-import { z } from 'zod';
-import { queryInteger } from './fields.js';
-
-export const usageHistoryQuery = z.object({ days: queryInteger({ min: 1, max: 90, initial: 30 }) });
-
-export const pipelineHistoryQuery = z.object({
-  limit: queryInteger({ min: 1, max: 100, initial: 20 }),
-});

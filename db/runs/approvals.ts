@@ -1,0 +1,191 @@
+/** Nodes that wait for their run's owner: what is asked, what was said, what was decided. */
+import type { Selectable } from 'kysely';
+import type { PipelineId, UserId } from '../../domain/ids.js';
+import { toStorableText } from '../../domain/text/storable-text.js';
+import type { Db, Tx } from '../connect.js';
+import type { ApprovalOffersTable, ApprovalsTable } from '../schema.js';
+
+export type ApprovalRow = Selectable<ApprovalsTable>;
+
+export interface ApprovalRequest {
+  readonly pipelineId: PipelineId;
+  readonly node: string;
+  readonly agentName: string;
+  readonly input: string;
+  readonly onTimeout: 'approve' | 'reject';
+  readonly requestedAt: Date;
+  readonly deadline: Date;
+}
+
+/** Asks once: a request that is there already stays as it is, and is returned. */
+export async function requestApproval(tx: Tx, request: ApprovalRequest): Promise<ApprovalRow> {
+  await tx
+    .insertInto('approvals')
+    .values({ ...request, input: toStorableText(request.input) })
+    .onConflict((conflict) => conflict.columns(['pipelineId', 'node']).doNothing())
+    .execute();
+  return tx
+    .selectFrom('approvals')
+    .selectAll()
+    .where('pipelineId', '=', request.pipelineId)
+    .where('node', '=', request.node)
+    .executeTakeFirstOrThrow();
+}
+
+export async function findApproval(
+  db: Db | Tx,
+  { pipelineId, node }: { pipelineId: PipelineId; node: string },
+): Promise<ApprovalRow | null> {
+  const approval = await db
+    .selectFrom('approvals')
+    .selectAll()
+    .where('pipelineId', '=', pipelineId)
+    .where('node', '=', node)
+    .executeTakeFirst();
+  return approval ?? null;
+}
+
+/** In the order in which they were asked for. */
+export async function listApprovals(
+  db: Db,
+  pipelineId: PipelineId,
+): Promise<readonly ApprovalRow[]> {
+  return db
+    .selectFrom('approvals')
+    .selectAll()
+    .where('pipelineId', '=', pipelineId)
+    .orderBy('requestedAt')
+    .orderBy('node')
+    .execute();
+}
+
+export interface ApprovalOffer {
+  readonly id: string;
+  readonly pipelineId: PipelineId;
+  readonly node: string;
+  readonly userId: UserId;
+  readonly decision: 'approve' | 'reject';
+  readonly input: string | null;
+  readonly comment: string | null;
+}
+
+/** Of one node; what a run is proved by shall not grow with each try. */
+const MAX_OFFERS = 10;
+
+/**
+ * Keeps what the owner says; its texts reach the run by this row's id alone. Of those that were
+ * not taken the oldest go: their owner has said something else since.
+ */
+export async function insertOffer(db: Db, offer: ApprovalOffer): Promise<void> {
+  const { pipelineId, node } = offer;
+  await db
+    .with('kept', (kept) =>
+      kept
+        .insertInto('approvalOffers')
+        .values({
+          ...offer,
+          input: offer.input === null ? null : toStorableText(offer.input),
+          comment: offer.comment === null ? null : toStorableText(offer.comment),
+        })
+        .returning('id'),
+    )
+    .deleteFrom('approvalOffers')
+    .where('id', 'in', (older) =>
+      older
+        .selectFrom('approvalOffers')
+        .select('id')
+        .where('pipelineId', '=', pipelineId)
+        .where('node', '=', node)
+        .orderBy('createdAt', 'desc')
+        .orderBy('id')
+        .offset(MAX_OFFERS - 1),
+    )
+    .where('id', 'not in', (taken) =>
+      taken
+        .selectFrom('approvals')
+        .select('offerId')
+        .where('pipelineId', '=', pipelineId)
+        .where('offerId', 'is not', null)
+        .$narrowType<{ offerId: string }>(),
+    )
+    .execute();
+}
+
+/**
+ * Decides by an offer, or without one as the deadline has it; the first decision stays.
+ *
+ * @returns the approval as it is decided; still `wanted` if there is no such offer; null if nobody
+ *   was asked
+ */
+export async function decideApproval(
+  tx: Tx,
+  {
+    offerId,
+    now,
+    ...key
+  }: { pipelineId: PipelineId; node: string; offerId: string | null; now: Date },
+): Promise<ApprovalRow | null> {
+  const { pipelineId, node } = key;
+  const asked = await tx
+    .selectFrom('approvals')
+    .selectAll()
+    .where('pipelineId', '=', pipelineId)
+    .where('node', '=', node)
+    .forUpdate()
+    .executeTakeFirst();
+  if (asked === undefined) {
+    return null;
+  }
+  const offer = offerId === null ? null : await findOffer(tx, { ...key, offerId });
+  const isOffered = offerId === null || offer !== null;
+  return asked.state === 'wanted' && isOffered ? settle(tx, asked, { offer, now }) : asked;
+}
+
+type Offer = Selectable<ApprovalOffersTable>;
+
+async function settle(
+  tx: Tx,
+  { pipelineId, node, onTimeout }: ApprovalRow,
+  { offer, now }: { offer: Offer | null; now: Date },
+): Promise<ApprovalRow> {
+  const { id, decision, input, comment, userId } = offer ?? { ...NOBODY, decision: onTimeout };
+  return tx
+    .updateTable('approvals')
+    .set({
+      state: decision === 'approve' ? 'approved' : 'rejected',
+      editedInput: input,
+      comment,
+      decidedBy: userId,
+      offerId: id,
+      decidedAt: now,
+    })
+    .where('pipelineId', '=', pipelineId)
+    .where('node', '=', node)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+}
+
+const NOBODY = { id: null, input: null, comment: null, userId: null } as const;
+
+async function findOffer(
+  tx: Tx,
+  { pipelineId, node, offerId }: { pipelineId: PipelineId; node: string; offerId: string },
+): Promise<Offer | null> {
+  const offer = await tx
+    .selectFrom('approvalOffers')
+    .selectAll()
+    .where('id', '=', offerId)
+    .where('pipelineId', '=', pipelineId)
+    .where('node', '=', node)
+    .executeTakeFirst();
+  return offer ?? null;
+}
+
+/** Nobody needs to decide any more. @returns the statement, to be part of another one */
+export function withdrawApprovals(tx: Tx, pipelineId: PipelineId, now: Date) {
+  return tx
+    .updateTable('approvals')
+    .set({ state: 'withdrawn', decidedAt: now })
+    .where('pipelineId', '=', pipelineId)
+    .where('state', '=', 'wanted');
+}

@@ -1,0 +1,23 @@
+import { whyStuck, type Standing } from '../../../domain/run/stuck.js';
+
+const WORKING: Standing = {
+  status: 'running',
+  waitingFor: null,
+  holdsSlot: true,
+  isSlotTaken: true,
+  workflow: 'running',
+};
+
+test.each<[Partial<Standing>, ReturnType<typeof whyStuck>]>([
+  [{}, null],
+  [{ status: 'pending' }, null],
+  [{ workflow: 'closed' }, 'no-workflow'],
+  [{ workflow: 'missing', waitingFor: 'approval' }, 'no-workflow'],
+  [{ waitingFor: 'approval', holdsSlot: false }, 'waiting'],
+  [{ waitingFor: 'budget', holdsSlot: false }, 'waiting'],
+  [{ waitingFor: 'pause', holdsSlot: false }, 'waiting'],
+  [{ waitingFor: 'slot', holdsSlot: false }, null],
+  [{ waitingFor: 'slot', holdsSlot: false, isSlotTaken: false }, 'slot-not-handed-on'],
+])('%j: %s', (standing, why) => {
+  expect(whyStuck({ ...WORKING, ...standing })).toBe(why);
+});

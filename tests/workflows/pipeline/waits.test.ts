@@ -1,0 +1,245 @@
+/** The real workflow of a run with records that take their time, where their order matters. */
+import { randomUUID } from 'node:crypto';
+import { ApplicationFailure } from '@temporalio/common';
+import { Worker } from '@temporalio/worker';
+import { DeterminismViolationError } from '@temporalio/workflow';
+import type { Activities } from '../../../activities/index.js';
+import type { NodeCall } from '../../../activities/node/context.js';
+import { nextUtcDay } from '../../../domain/account/days.js';
+import type { Design } from '../../../domain/design/designs.js';
+import type { FinalStatus } from '../../../domain/run/results.js';
+import type { PipelineView } from '../../../workflows/pipeline/pipeline.messages.js';
+import { agentOf, designOf, edgesOf } from '../../support/designs.js';
+import { bundleMutant } from '../../support/mutants.js';
+import { until } from '../../support/until.js';
+import { openPipelineStage, resultOf, untilShown } from '../../support/pipeline-stage.js';
+import { STAGE_CODE } from '../../support/workflow-stage.js';
+import { afterItsTimer, timerOf } from '../../support/told-histories.js';
+
+let stage: Awaited<ReturnType<typeof openPipelineStage>>;
+beforeAll(async () => {
+  stage = await openPipelineStage();
+});
+afterEach(() => stage.stopWorkers());
+afterAll(() => stage.close());
+const running: typeof stage.running = (...run) => stage.running(...run);
+
+const GATED = designOf([agentOf('gate', { approval: true }), agentOf('last')]);
+
+test('a decision that is recorded together with the wait that it ends replays', async () => {
+  const run = await running(GATED, ({ told, handle }) => ({
+    async parkRun() {
+      await handle().signal('approvalOffered', { node: 'gate', offerId: randomUUID() });
+      await until('the decision is taken', () => told.includes('takeDecision gate'));
+    },
+    async takeDecision() {
+      await untilShown(handle(), 'waiting-approval');
+      return { kind: 'approved' };
+    },
+  }));
+  expect(await run.ended()).toContain('runAgent last');
+  await run.replay();
+});
+
+const over = (type: string) => ApplicationFailure.nonRetryable('the day does not cover it', type);
+
+test('a budget that is raised between the refusal and its report lets the call be made', async () => {
+  let refusals = 0;
+  const run = await running(
+    designOf(['dear']),
+    ({ handle }) => ({
+      async runAgent(call) {
+        if (refusals === 0) {
+          refusals += 1;
+          await handle().signal('budgetChanged'); // before the run hears of the refusal
+          throw over('over-budget');
+        }
+        return Promise.resolve(resultOf(call));
+      },
+    }),
+    { onBudget: 'pause' },
+  );
+  await until('it is made', () => run.told.filter((it) => it === 'runAgent dear').length === 2);
+  expect(await run.ended()).not.toContain('parkRun');
+});
+
+test('a run that the day does not cover goes on a little after midnight (UTC), and no sooner', async () => {
+  const run = await running(
+    designOf(['dear']),
+    () => ({ runAgent: () => Promise.reject(over('over-budget')) }),
+    { onBudget: 'pause' },
+  );
+  await run.untilShown('waiting-budget');
+  const history = await run.handle.fetchHistory();
+  await run.handle.terminate();
+  const { startedMs, firesMs } = timerOf(history);
+  const midnightMs = nextUtcDay(new Date(startedMs)).getTime();
+  expect(firesMs).toBeGreaterThanOrEqual(midnightMs + 5_000);
+  expect(firesMs).toBeLessThanOrEqual(midnightMs + 40_000); // the task that starts it takes its time
+  const replayed = (atMs: number) =>
+    Worker.runReplayHistory(
+      STAGE_CODE,
+      afterItsTimer(history, { atMs, scheduled: 'unparkRun' }),
+      run.handle.workflowId,
+    );
+  await replayed(firesMs);
+  await expect(replayed(midnightMs)).rejects.toThrow(DeterminismViolationError);
+});
+
+test('what a run waits for a person is no part of its time', async () => {
+  const run = await running(GATED, () => ({}));
+  await run.untilShown('waiting-approval');
+  const [limit, deadline] = ['1', '2'];
+  const waiting = [`${limit} started`, `${deadline} started`, `${limit} canceled`];
+  expect(await run.timers()).toEqual(waiting);
+  await run.offer('gate');
+  expect(await run.ended()).toContain('runAgent last');
+  const rest = (await run.timers()).slice(waiting.length);
+  expect(rest.toSorted()).toEqual([`${deadline} canceled`, '3 canceled', '3 started']);
+});
+
+test('nobody is asked again about an answer that is taken over', async () => {
+  const reuse = { from: randomUUID(), nodes: ['gate'] };
+  const run = await running(GATED, () => ({}), { reuse });
+  expect(await run.ended()).toEqual(['openRun', 'runAgent gate', 'runAgent last', 'closeRun']);
+});
+
+test('a rejection that is recorded while another one ends the run is taken into account', async () => {
+  const outcomes: unknown[] = [];
+  const design = designOf(
+    ['first', 'left', 'right'].map((name) => agentOf(name, { approval: name !== 'first' })),
+    { edges: edgesOf('first>left', 'first>right') },
+  );
+  const run = await running(design, ({ told, handle }) => ({
+    async takeDecision({ node }) {
+      if (node === 'left') {
+        await until('both are taken', () => told.includes('takeDecision right'));
+      } else {
+        await until('the run knows of the other one', async () => {
+          const { nodes } = await handle().query<PipelineView>('state');
+          return nodes.some((it) => it.node === 'left' && it.state === 'failed');
+        });
+      }
+      return { kind: 'rejected', receipt: { ...resultOf({ node }), status: 'failed' } };
+    },
+    closeRun({ pipelineId, outcome }) {
+      outcomes.push(outcome);
+      return Promise.resolve({ pipelineId, status: 'partial', totalCostUsd: 0 });
+    },
+  }));
+  await Promise.all([run.offer('left'), run.offer('right')]);
+  expect((await run.ended()).at(-1)).toBe('closeRun');
+  expect(outcomes).toEqual([{ kind: 'ended' }]); // nothing was left that could have been started
+  await run.replay();
+});
+
+/** The outcomes with which a run has been closed. */
+async function outcomeOf(design: Design, meddle: Partial<Activities>, code?: string) {
+  const outcomes: unknown[] = [];
+  const more = code === undefined ? {} : { code };
+  const meddling = () => ({
+    ...meddle,
+    closeRun({ pipelineId, outcome }: Parameters<Activities['closeRun']>[0]) {
+      outcomes.push(outcome);
+      return Promise.resolve({ pipelineId, status: 'failed' as const, totalCostUsd: 0 });
+    },
+  });
+  const run = await running(design, meddling, more);
+  expect((await run.ended()).at(-1)).toBe('closeRun');
+  if (code === undefined) {
+    await run.replay();
+  }
+  return outcomes;
+}
+
+test.each([
+  ['of no node', { node: 'ghost' }],
+  ['of a node that has not begun', { node: 'last' }],
+])('an end %s ends the run as an error of ours, and the worker goes on', async (_, other) => {
+  const design = designOf(['first', 'last']);
+  const runAgent = (call: NodeCall) => Promise.resolve({ ...resultOf(call), ...other });
+  expect(await outcomeOf(design, { runAgent })).toEqual([{ kind: 'internal' }]);
+  expect(await outcomeOf(design, {})).toEqual([{ kind: 'ended' }]); // by the same process
+});
+
+test('a rejection of no node ends the run as an error of ours', async () => {
+  const receipt = { ...resultOf({ node: 'ghost' }), status: 'failed' } as const;
+  const outcomes = await outcomeOf(GATED, {
+    askForApproval: () => Promise.resolve({ deadlineMs: Date.now() }),
+    takeDecision: () => Promise.resolve({ kind: 'rejected', receipt }),
+  });
+  expect(outcomes).toEqual([{ kind: 'internal' }]);
+});
+
+test('an agent that throws what it should not ends its run as an error of ours', async () => {
+  const runAgent = () => Promise.reject(ApplicationFailure.nonRetryable('ours', 'internal'));
+  expect(await outcomeOf(designOf(['first']), { runAgent })).toEqual([{ kind: 'internal' }]);
+});
+
+test('a run that nothing can move on says so and ends, where it once held up all others', async () => {
+  const code = await bundleMutant({
+    title: 'an end of no node is passed over, as it was before',
+    file: 'run-work.ts',
+    from: 'if (state === progress.state && patched(UNFIT_ENDS))',
+    to: 'if (false)',
+  });
+  const runAgent = (call: NodeCall) => Promise.resolve({ ...resultOf(call), node: 'ghost' });
+  const outcomes = await outcomeOf(designOf(['first', 'last']), { runAgent }, code);
+  expect(outcomes).toEqual([{ kind: 'internal', why: 'no-progress' }]);
+});
+
+test.each([
+  ['as long as its calls may take', 60_000, (10_000 + 10_000) * 6 + 150_000],
+  ['as long as a run that may take longer', 3_600_000, 3_600_000],
+])('an attempt of an agent may take %s', async (_, timeoutMs, expectedMs) => {
+  const run = await running(designOf(['reader']), () => ({}), { timeoutMs });
+  await run.ended();
+  const { events } = await run.handle.fetchHistory();
+  const limits = (events ?? []).flatMap(
+    ({ activityTaskScheduledEventAttributes: it }) => it?.startToCloseTimeout ?? [],
+  );
+  expect(limits.map(({ seconds }) => Number(seconds) * 1_000)).toEqual([expectedMs]);
+});
+
+describe('a run that has ended is shown by Temporal as', () => {
+  /** Of a run whose only agent fails, and whose record ends so. */
+  async function ending(status: FinalStatus) {
+    const run = await running(designOf(['first']), () => ({
+      runAgent: (call) => {
+        const receipt = { ...resultOf(call), status: 'failed', errorCode: 'model-key-refused' };
+        return Promise.reject(
+          ApplicationFailure.nonRetryable('advice', 'model-key-refused', receipt),
+        );
+      },
+      closeRun: ({ pipelineId }) => Promise.resolve({ pipelineId, status, totalCostUsd: 0 }),
+    }));
+    await run.ended();
+    await run.replay();
+    return run.handle;
+  }
+
+  test.each([
+    ['failed', 'FAILED'],
+    ['timeout', 'FAILED'],
+    ['partial', 'COMPLETED'],
+    ['completed', 'COMPLETED'],
+  ] as const)('one whose record says %s: %s', async (status, shown) => {
+    const handle = await ending(status);
+    expect((await handle.describe()).status.name).toBe(shown);
+  });
+
+  test('with a failure that says why in words of ours, and holds how it ended', async () => {
+    const handle = await ending('failed');
+    const failure = await handle.result().catch((error: unknown) => error);
+    expect(failure).toMatchObject({
+      cause: {
+        type: 'run-failed',
+        nonRetryable: true,
+        message: expect.stringMatching(
+          /^failed \(model-key-refused\): Let the user replace the vendor key/,
+        ),
+        details: [{ status: 'failed', totalCostUsd: 0 }],
+      },
+    });
+  });
+});

@@ -1,5 +1,0 @@
-import { defineSignal } from '@temporalio/workflow';
-import type { FailedAttempt } from '../domain/failed-attempts.js';
-
-/** An activity of the workflow has failed and is tried again; for operators alone. */
-export const attemptFailedSignal = defineSignal<[FailedAttempt]>('attemptFailed');
