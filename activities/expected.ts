@@ -9,7 +9,7 @@ import {
   userDeletionWorkflowId,
 } from '../domain/ids.js';
 
-export interface ActivityOrder {
+export interface ScheduledActivity {
   readonly activityType: string;
   readonly workflowId: string;
   readonly isLocal: boolean;
@@ -62,12 +62,12 @@ const WORKFLOWS: Readonly<Record<string, IsItsWorkflow>> = {
     workflowId.startsWith(`validate-key-${textOf(argument, 'keyId')}-`),
 };
 
-export function isExpectedOrder({
+export function isExpectedActivity({
   activityType,
   workflowId,
   isLocal,
   argument,
-}: ActivityOrder): boolean {
+}: ScheduledActivity): boolean {
   if (LOCAL_ONLY.includes(activityType)) {
     return isLocal;
   }

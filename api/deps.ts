@@ -1,10 +1,10 @@
 /** What the HTTP API is built from; `main.ts` makes it, tests make it with fakes. */
 import type { Redis } from 'ioredis';
-import type { ArchiveBox } from '../audit/archive-box.js';
+import type { ArchiveCipher } from '../audit/archive-cipher.js';
 import type { PublicKey } from '../audit/signing.js';
 import type { Config } from '../config/config.js';
 import type { Db } from '../db/connect.js';
-import type { SecretBox } from '../db/users/secret-box.js';
+import type { SecretCipher } from '../db/users/secret-cipher.js';
 import type { Rerun } from '../db/runs/admission.js';
 import type { Design } from '../domain/design/designs.js';
 import type { DomainError } from '../domain/errors.js';
@@ -20,7 +20,7 @@ import type { Tracing } from '../telemetry/tracing.js';
 import type { CredentialWatch } from './auth/credential-watch.js';
 import type { RunControl } from './runs/control.js';
 import type { RateLimiter } from './http/rate-limiter.js';
-import type { Feeds } from './socket/feed.js';
+import type { EventSubscriptions } from './socket/event-subscription.js';
 import type { Leases } from './socket/leases.js';
 import type { Tokens } from './auth/tokens.js';
 
@@ -39,7 +39,7 @@ export interface KeyValidation {
 /** What the API has workflows do, as its routes see it. */
 export interface Workflows extends Omit<RunControl, 'tellSlotGranted'> {
   /** Admits and starts; resolves when the row is committed, whether or not Temporal has taken it yet. */
-  startPipeline(order: {
+  startPipeline(request: {
     userId: string;
     role: Role;
     design: Design;
@@ -49,7 +49,7 @@ export interface Workflows extends Omit<RunControl, 'tellSlotGranted'> {
     rerun?: Rerun;
   }): Promise<Admission>;
   /** Runs what the discussion has confirmed. */
-  runConfirmed(order: {
+  runConfirmed(request: {
     userId: string;
     role: Role;
     conversationId: string;
@@ -83,7 +83,7 @@ export interface Workflows extends Omit<RunControl, 'tellSlotGranted'> {
   /** Has ended runs archived now, where no worker has found the time yet. Never fails. */
   requestArchives(): Promise<void>;
   /** Checks a stored key with its vendor; the workflow itself records the outcome with the key. */
-  validateKey(order: { userId: string; keyId: string }): Promise<KeyValidation>;
+  validateKey(request: { userId: string; keyId: string }): Promise<KeyValidation>;
 }
 
 /** A part that the API cannot work without; each check rejects while its part is down. */
@@ -92,8 +92,8 @@ export type ReadinessChecks = Readonly<
 >;
 
 /** What the API needs of audit: it opens archives, and signs nothing. */
-export interface AuditParts {
-  readonly box: Pick<ArchiveBox, 'open'>;
+export interface AuditDeps {
+  readonly box: Pick<ArchiveCipher, 'open'>;
   /** The one that signs now comes first. */
   readonly keys: readonly PublicKey[];
 }
@@ -127,8 +127,8 @@ export interface AppDeps {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly tracing: Tracing;
-  readonly secretBox: SecretBox;
-  readonly audit: AuditParts;
+  readonly secretCipher: SecretCipher;
+  readonly audit: AuditDeps;
   readonly tokens: Tokens;
   readonly workflows: Workflows;
   readonly decodePayloads: DecodePayloads;
@@ -140,7 +140,7 @@ export interface AppDeps {
   readonly keyChanged: (userId: string) => Promise<void>;
   readonly checks: ReadinessChecks;
   readonly config: ApiConfig;
-  readonly feeds: Feeds;
+  readonly eventSubscriptions: EventSubscriptions;
   /** The places that a user's connections take, sockets and event streams together. */
   readonly leases: Leases;
   /** Aborts when the process is about to end. */

@@ -14,7 +14,7 @@ import { requireEncryptionKeys } from './encryption-keys.js';
 import { createHttpServer } from './http/server.js';
 import { securityHeadersOf } from './http/middleware/headers.js';
 import { serveMetrics } from './http/metrics-page.js';
-import { createParts, type ApiParts } from './parts.js';
+import { composeApi, type ComposedApi } from './composition-root.js';
 import { createSocketServer } from './socket/server.js';
 import { createTemporalUiServer } from './temporal-ui/server.js';
 
@@ -40,12 +40,12 @@ async function run(config: Config, log: Logger): Promise<void> {
   const stopAsked = nextStopSignal();
   const tracing = await startTracing({ ...config.traces, process: 'api', logger: log });
   try {
-    const parts = await createParts(config, log, tracing);
+    const composed = await composeApi(config, log, tracing);
     const serving = async (): Promise<void> => {
-      await requireEncryptionKeys({ ...parts.app, ...config, logger: log });
-      await serve(config, { parts, logger: log, stopAsked });
+      await requireEncryptionKeys({ ...composed.app, ...config, logger: log });
+      await serve(config, { parts: composed, logger: log, stopAsked });
     };
-    await serving().finally(() => parts.close());
+    await serving().finally(() => composed.close());
     log.info('api stopped');
   } finally {
     await tracing.close(); // last: a receiver that hangs keeps nothing from being released
@@ -53,33 +53,36 @@ async function run(config: Config, log: Logger): Promise<void> {
 }
 
 interface Service {
-  readonly parts: ApiParts;
+  readonly parts: ComposedApi;
   readonly logger: Logger;
   readonly stopAsked: Promise<NodeJS.Signals>;
 }
 
 /** Listens until a signal stops it, and lets requests under way end. */
-async function serve(config: Config, { parts, logger: log, stopAsked }: Service): Promise<void> {
-  const handle = createApp(parts.app).callback();
+async function serve(
+  config: Config,
+  { parts: composed, logger: log, stopAsked }: Service,
+): Promise<void> {
+  const handle = createApp(composed.app).callback();
   const api: RequestListener = (request, response) => void handle(request, response);
   const server = createHttpServer(api, securityHeadersOf(config));
-  const sockets = createSocketServer(parts.sockets);
+  const sockets = createSocketServer(composed.sockets);
   server.on('upgrade', sockets.handleUpgrade);
-  const temporalUi = await listenForTemporalUi(config, { parts, logger: log, api });
+  const temporalUi = await listenForTemporalUi(config, { parts: composed, logger: log, api });
   const port = await listen(server, config);
-  const metrics = await openMetrics(config, parts.app);
+  const metrics = await openMetrics(config, composed.app);
   const watchdog = startWatchdog({
     name: 'api',
     logLevel: config.logLevel,
     limits: config.watchdog,
     loops: ['main'],
-    registry: parts.app.metrics.registry,
+    registry: composed.app.metrics.registry,
     logger: log,
   });
   log.info('api ready', { host: config.host, port, metricsPort: metrics?.port });
   const signal = await stopAsked;
   log.info('api stopping', { signal });
-  parts.stopWaiting(); // blocking calls answer with what is known; their runs go on
+  composed.stopWaiting(); // blocking calls answer with what is known; their runs go on
   await Promise.all([sockets.close(), ...[server, ...temporalUi].map(closeServer)]);
   await metrics?.close();
   await watchdog.close();
@@ -88,7 +91,7 @@ async function serve(config: Config, { parts, logger: log, stopAsked }: Service)
 /** @returns its server, where it is to be shown */
 async function listenForTemporalUi(
   { temporalUi, temporalUiOrigins: origins, host }: Config,
-  how: { readonly parts: ApiParts; readonly logger: Logger; readonly api: RequestListener },
+  how: { readonly parts: ComposedApi; readonly logger: Logger; readonly api: RequestListener },
 ): Promise<readonly Server[]> {
   if (temporalUi === null) {
     return [];
@@ -103,7 +106,7 @@ async function listenForTemporalUi(
 /** @returns null where it is not asked for */
 async function openMetrics(
   { host, metricsPort, workerMetricsUrl }: Config,
-  { metrics, logger }: ApiParts['app'],
+  { metrics, logger }: ComposedApi['app'],
 ) {
   return metricsPort === null
     ? null

@@ -1,9 +1,9 @@
 /** What a start of the API or a worker asks before anything is opened or sealed. */
 import type { Db } from '../db/connect.js';
 import { lackingKeysText, useEncryptionKeys } from '../db/users/encryption-keys.js';
-import { createSecretBox } from '../db/users/secret-box.js';
+import { createSecretCipher } from '../db/users/secret-cipher.js';
 import { isNotMigrated } from '../domain/outages.js';
-import { createArchiveBox } from './archive-box.js';
+import { createArchiveCipher } from './archive-cipher.js';
 
 /**
  * Payloads that this process cannot open would be rejected for good, and discussions and runs end.
@@ -14,8 +14,8 @@ import { createArchiveBox } from './archive-box.js';
  */
 export async function findLackingKeys(db: Db, masters: readonly Buffer[]): Promise<string | null> {
   const ids = {
-    keys: createSecretBox(masters).seals,
-    archiveKeys: createArchiveBox(masters).seals,
+    keys: createSecretCipher(masters).seals,
+    archiveKeys: createArchiveCipher(masters).seals,
   };
   try {
     const lacking = await useEncryptionKeys(db, ids);

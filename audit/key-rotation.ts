@@ -1,7 +1,7 @@
 /** Seals stored archives with the newest encryption key, while the product runs. */
 import type { Db } from '../db/connect.js';
 import { findArchivesNotSealedBy, replaceSeal } from '../db/audit/run-archives.js';
-import type { ArchiveBox } from './archive-box.js';
+import type { ArchiveCipher } from './archive-cipher.js';
 
 export interface ArchiveRotation {
   readonly resealed: number;
@@ -13,8 +13,8 @@ export interface ArchiveRotation {
 const BATCH = 10;
 
 /** Goes through all archives once; a second call finds nothing left to do. */
-export async function resealArchives(db: Db, box: ArchiveBox): Promise<ArchiveRotation> {
-  const [newest = ''] = box.seals;
+export async function resealArchives(db: Db, cipher: ArchiveCipher): Promise<ArchiveRotation> {
+  const [newest = ''] = cipher.seals;
   const unreadable: string[] = [];
   let resealed = 0;
   let after: string | null = null;
@@ -22,11 +22,11 @@ export async function resealArchives(db: Db, box: ArchiveBox): Promise<ArchiveRo
     const archives = await findArchivesNotSealedBy(db, newest, { after, limit: BATCH });
     for (const archive of archives) {
       const { id } = archive;
-      const text = await box.open(archive, id).catch(() => null); // none of the keys opens it
+      const text = await cipher.open(archive, id).catch(() => null); // none of the keys opens it
       if (text === null) {
         unreadable.push(id);
       } else {
-        await replaceSeal(db, { id, ...(await box.seal(text, id)) });
+        await replaceSeal(db, { id, ...(await cipher.seal(text, id)) });
         resealed += 1;
       }
     }

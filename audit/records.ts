@@ -118,14 +118,14 @@ function approvalOf(
     decided_by: row.decidedBy,
     offers: offers
       .filter(({ node }) => node === row.node)
-      .map((offer) => ({
-        id: offer.id,
-        user_id: offer.userId,
-        decision: offer.decision,
-        input: offer.input,
-        comment: offer.comment,
-        created_at: offer.createdAt.toISOString(),
-        taken: offer.id === row.offerId,
+      .map((response) => ({
+        id: response.id,
+        user_id: response.userId,
+        decision: response.decision,
+        input: response.input,
+        comment: response.comment,
+        created_at: response.createdAt.toISOString(),
+        taken: response.id === row.offerId,
       })),
   };
 }

@@ -28,14 +28,14 @@ function headOf(contents: readonly ContentEntry[]): readonly string[] {
   const histories = contents.filter(isOf('history')).map(({ data }) => data);
   const talks = contents.filter(isOf('discussion')).map(({ data }) => data);
   return [
-    ...talks.map(talkLine),
+    ...talks.map(discussionLine),
     ...runs.flatMap((run) => runLines(run, calls)),
     ...codes.map(({ version, workflow_bundle }) => `Workflows of ${version} (${workflow_bundle})`),
     ...histories.map(({ state, events }) => `History ${state}, ${events} events`),
   ];
 }
 
-function talkLine({ conversation_id, user_id, run_id }: DataOf<'discussion'>): string {
+function discussionLine({ conversation_id, user_id, run_id }: DataOf<'discussion'>): string {
   return `Discussion ${conversation_id} of user ${user_id}, run ${run_id}`;
 }
 

@@ -8,7 +8,7 @@ import { auditMoney } from './budget/audit.js';
 import { watchDays } from './budget/high-water.js';
 import { orderRuns, type OrderPlan } from './budget/orders.js';
 import { brokenPromises, moneyTable } from './budget/report.js';
-import { startFunded } from './budget/stage.js';
+import { startFunded } from './budget/fixture.js';
 import { MAX_AGENTS } from '../domain/run/pipeline.js';
 import type { Place } from './place.js';
 import { runProgram } from './program.js';
@@ -33,17 +33,17 @@ const KILLS = 6;
 
 export async function benchBudget(place: Place, bench: BudgetBench): Promise<BudgetReport> {
   const readHighWater = await watchDays(place.db);
-  const stage = await startFunded(place);
+  const fixture = await startFunded(place);
   try {
-    const ordered = orderRuns(stage, bench);
+    const ordered = orderRuns(fixture, bench);
     const calls = (bench.users * bench.rounds * MAX_AGENTS) / 2; // the day covers about half
-    const killed = await stage.killWorkers({ kills: bench.kills, calls }, ordered);
+    const killed = await fixture.killWorkers({ kills: bench.kills, calls }, ordered);
     const events = { orders: await ordered, killed };
     const { budgetUsd } = bench;
-    const money = await auditMoney(stage, { budgetUsd, highWater: await readHighWater() });
+    const money = await auditMoney(fixture, { budgetUsd, highWater: await readHighWater() });
     return { table: moneyTable(money, events), broken: brokenPromises(money, events) };
   } finally {
-    await stage.stop();
+    await fixture.stop();
   }
 }
 

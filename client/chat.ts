@@ -133,9 +133,9 @@ class ResumingChat implements Chat {
       return;
     }
     this.lastSeq = event.seq ?? this.lastSeq;
-    const news = isOfGateway(event) ? event : this.atWork.take(event);
-    if (news !== null) {
-      this.options.onEvent(news);
+    const updates = isOfGateway(event) ? event : this.atWork.take(event);
+    if (updates !== null) {
+      this.options.onEvent(updates);
     }
   }
 

@@ -105,7 +105,7 @@ function createSession(options: ClientOptions): Session {
   };
 }
 
-interface Order {
+interface RunOptions {
   readonly options: ClientOptions;
   readonly session: Session;
   readonly method: Method;
@@ -113,12 +113,12 @@ interface Order {
   readonly input: LooseInput;
 }
 
-async function send(order: Order): Promise<Answer> {
-  return successOf(await answerOf(await askSignedIn(order)));
+async function send(runOptions: RunOptions): Promise<Answer> {
+  return successOf(await answerOf(await askSignedIn(runOptions)));
 }
 
 async function askForEvents(
-  who: Pick<Order, 'options' | 'session'>,
+  who: Pick<RunOptions, 'options' | 'session'>,
   pipelineId: string,
   { after, isExtended = false, signal }: RunEventsOptions,
 ): Promise<Response> {
@@ -140,12 +140,12 @@ async function askForEvents(
 }
 
 /** One more try after a 401, if there is a new token by then. */
-async function askSignedIn(order: Order): Promise<Response> {
-  const { session, options } = order;
+async function askSignedIn(runOptions: RunOptions): Promise<Response> {
+  const { session, options } = runOptions;
   const used = session.token();
-  const first = await ask(order);
+  const first = await ask(runOptions);
   const mayRefresh =
-    first.status === 401 && options.refresh !== undefined && !isSigningIn(order.path);
+    first.status === 401 && options.refresh !== undefined && !isSigningIn(runOptions.path);
   if (!mayRefresh) {
     return first;
   }
@@ -154,7 +154,7 @@ async function askSignedIn(order: Order): Promise<Response> {
     return first;
   }
   await first.body?.cancel();
-  return ask(order);
+  return ask(runOptions);
 }
 
 /** There a 401 means the wrong password, not an old token. */
@@ -162,7 +162,7 @@ function isSigningIn(path: string): boolean {
   return ['/api/v1/auth/login', '/api/v1/auth/register', '/api/v1/auth/refresh'].includes(path);
 }
 
-async function ask({ options, session, method, path, input }: Order): Promise<Response> {
+async function ask({ options, session, method, path, input }: RunOptions): Promise<Response> {
   const { baseUrl, apiKey, fetch: fetchIt = fetch } = options;
   const token = session.token();
   return fetchIt(`${baseUrl}${addressOf(path, input)}`, {

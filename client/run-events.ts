@@ -62,7 +62,7 @@ async function* tellAll(
 ): AsyncGenerator<ClientEvent, boolean> {
   for await (const event of readEventStream(body)) {
     backoff.reset();
-    yield* newsOf(progress, event);
+    yield* updatesOf(progress, event);
     if (event.type === 'pipeline_result') {
       return true;
     }
@@ -70,14 +70,14 @@ async function* tellAll(
   return false;
 }
 
-function* newsOf(progress: Progress, event: ClientEvent): Generator<ClientEvent> {
+function* updatesOf(progress: Progress, event: ClientEvent): Generator<ClientEvent> {
   if (event.seq !== undefined && event.seq <= progress.lastSeq) {
     return;
   }
   progress.lastSeq = event.seq ?? progress.lastSeq;
-  const news = progress.agents.take(event);
-  if (news !== null) {
-    yield news;
+  const updates = progress.agents.take(event);
+  if (updates !== null) {
+    yield updates;
   }
 }
 

@@ -107,8 +107,8 @@ export async function collect(
       deps.metrics.fetched(bytes);
       await deps.store.save({ ...held, status: 'processing', error: null });
     };
-    const order = { url: new URL(url), sourceType, delayMs, onFetched };
-    const { title, text, piiTypes } = await deps.crawl(order, signal);
+    const request = { url: new URL(url), sourceType, delayMs, onFetched };
+    const { title, text, piiTypes } = await deps.crawl(request, signal);
     deps.metrics.masked(piiTypes);
     const status = piiTypes.length > 0 ? 'warning' : 'allowed';
     const judged: Compliance = { ...compliance, status, piiTypes };

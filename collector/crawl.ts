@@ -11,7 +11,7 @@ import type { Reader } from './reader.js';
 import type { PageText } from './reading.js';
 import type { Robots } from './robots.js';
 
-export interface CrawlOrder {
+export interface CrawlRequest {
   readonly url: URL;
   readonly sourceType: SourceType;
   /** Between two requests to the page's domain. */
@@ -21,7 +21,7 @@ export interface CrawlOrder {
 }
 
 /** @throws CrawlFailed, DomainBusy, `unavailable` */
-export type Crawl = (order: CrawlOrder, signal: AbortSignal) => Promise<PageText>;
+export type Crawl = (request: CrawlRequest, signal: AbortSignal) => Promise<PageText>;
 
 export interface CrawlDeps {
   readonly fetchPage: FetchPage;
@@ -35,17 +35,17 @@ export interface CrawlDeps {
 }
 
 export function createCrawl(deps: CrawlDeps): Crawl {
-  return async (order, signal) => {
+  return async (request, signal) => {
     const timeout = new AbortController();
     const limited = AbortSignal.any([signal, timeout.signal]);
     let timer: NodeJS.Timeout | undefined;
     try {
-      const { url, delayMs } = order;
+      const { url, delayMs } = request;
       await deps.pacing.takeTurn({ domain: destinationOf(url).host, intervalMs: delayMs }, signal);
       timer = setTimeout(() => {
         timeout.abort();
       }, deps.timeoutMs);
-      return await crawlPage(order, deps, limited);
+      return await crawlPage(request, deps, limited);
     } catch (error) {
       throw meaningOf(error, { isOver: signal.aborted, isLate: timeout.signal.aborted, deps });
     } finally {
@@ -56,16 +56,20 @@ export function createCrawl(deps: CrawlDeps): Crawl {
 
 /** A page that only sends its reader on is followed, once. */
 async function crawlPage(
-  order: CrawlOrder,
+  request: CrawlRequest,
   deps: CrawlDeps,
   signal: AbortSignal,
 ): Promise<PageText> {
   const cookies = createCookieJar();
-  const { page, next } = await readAt(order.url, { order, deps, cookies, isFirst: true }, signal);
+  const { page, next } = await readAt(
+    request.url,
+    { order: request, deps, cookies, isFirst: true },
+    signal,
+  );
   const last =
     next === null
       ? page
-      : (await readAt(next, { order, deps, cookies, isFirst: false }, signal)).page;
+      : (await readAt(next, { order: request, deps, cookies, isFirst: false }, signal)).page;
   if (last.text === '') {
     throw new CrawlFailed('no-text', 'the page holds no text; scripts are not run');
   }
@@ -73,7 +77,7 @@ async function crawlPage(
 }
 
 interface Visit {
-  readonly order: CrawlOrder;
+  readonly order: CrawlRequest;
   readonly deps: CrawlDeps;
   readonly cookies: CookieJar;
   /** Before any `Refresh`. */
@@ -82,10 +86,10 @@ interface Visit {
 
 async function readAt(
   url: URL,
-  { order, deps, cookies, isFirst }: Visit,
+  { order: request, deps, cookies, isFirst }: Visit,
   signal: AbortSignal,
 ): Promise<{ readonly page: PageText; readonly next: URL | null }> {
-  const { sourceType, onFetched } = order;
+  const { sourceType, onFetched } = request;
   const fetched = await deps.fetchPage(url, {
     accept: ACCEPT[sourceType],
     maxBytes: deps.maxBytes,

@@ -10,7 +10,7 @@ import type { Guard } from './guard.js';
 /** As which robots.txt is read. Source: contract, pipeline §3.3. */
 export const USER_AGENT = 'AgentForgeBot/1.0';
 
-export interface FetchOrder extends BodyLimit {
+export interface FetchRequest extends BodyLimit {
   /** Of the request: what is read with pleasure. */
   readonly accept: string;
   /** Before each request; `hop` counts the redirects before it. */
@@ -32,7 +32,7 @@ export interface Fetched {
 }
 
 /** @throws CrawlFailed; anything else once `signal` has aborted */
-export type FetchPage = (url: URL, order: FetchOrder) => Promise<Fetched>;
+export type FetchPage = (url: URL, crawlRequest: FetchRequest) => Promise<Fetched>;
 
 export interface FetchDeps {
   readonly guard: Guard;
@@ -43,11 +43,11 @@ const MAX_REDIRECTS = 5;
 const REDIRECTS = [301, 302, 303, 307, 308];
 
 export function createFetchPage(deps: FetchDeps): FetchPage {
-  return async (first, order) => {
-    const cookies = order.cookies ?? createCookieJar();
+  return async (first, crawlRequest) => {
+    const cookies = crawlRequest.cookies ?? createCookieJar();
     let url = first;
     for (let hop = 0; hop <= MAX_REDIRECTS; hop += 1) {
-      const answer = await fetchOnce(url, hop, { ...deps, order, cookies });
+      const answer = await fetchOnce(url, hop, { ...deps, order: crawlRequest, cookies });
       if (!('location' in answer)) {
         return answer;
       }
@@ -58,26 +58,26 @@ export function createFetchPage(deps: FetchDeps): FetchPage {
 }
 
 interface Step extends FetchDeps {
-  readonly order: FetchOrder;
+  readonly order: FetchRequest;
   readonly cookies: CookieJar;
 }
 
 async function fetchOnce(
   url: URL,
   hop: number,
-  { guard, dial, order, cookies }: Step,
+  { guard, dial, order: crawlRequest, cookies }: Step,
 ): Promise<Fetched | { readonly location: URL }> {
-  const target = await guard.locate(url, order.signal);
-  await order.beforeRequest(url, hop);
-  const connection = await dial(target, order.signal);
+  const target = await guard.locate(url, crawlRequest.signal);
+  await crawlRequest.beforeRequest(url, hop);
+  const connection = await dial(target, crawlRequest.signal);
   try {
-    const response = await ask(connection, url, { ...order, cookies });
+    const response = await ask(connection, url, { ...crawlRequest, cookies });
     cookies.keep(url, response.headers['set-cookie'] ?? []);
     const status = response.statusCode ?? 0;
     if (REDIRECTS.includes(status) && response.headers.location !== undefined) {
       return { location: locationOf(response.headers.location, url) };
     }
-    const body = status === 200 ? await readBody(response, order) : new Uint8Array();
+    const body = status === 200 ? await readBody(response, crawlRequest) : new Uint8Array();
     const { 'content-type': types, refresh } = response.headersDistinct;
     return { url, status, contentType: types?.join(',') ?? '', refresh: refresh?.[0] ?? '', body };
   } finally {
@@ -88,7 +88,7 @@ async function fetchOnce(
 async function ask(
   connection: Duplex,
   url: URL,
-  { accept, signal, cookies }: FetchOrder & { readonly cookies: CookieJar },
+  { accept, signal, cookies }: FetchRequest & { readonly cookies: CookieJar },
 ): Promise<IncomingMessage> {
   const cookie = cookies.headerFor(url);
   const headers = {

@@ -12,7 +12,7 @@ import { endFailed } from '../telemetry/process-end.js';
 import { startWatchdog } from '../telemetry/watchdog.js';
 import { createApp } from './app.js';
 import { openToAnyoneText } from './open-to-anyone.js';
-import { createParts } from './parts.js';
+import { composeCollector } from './composition-root.js';
 
 requireNode();
 
@@ -36,8 +36,8 @@ async function run(config: CollectorConfig, log: Logger): Promise<void> {
   const asked = Promise.withResolvers<NodeJS.Signals>();
   process.once('SIGTERM', asked.resolve).once('SIGINT', asked.resolve);
   const stopping = new AbortController();
-  const parts = createParts(config, { logger: log, stopping: stopping.signal });
-  const handle = createApp(parts.app).callback();
+  const composed = composeCollector(config, { logger: log, stopping: stopping.signal });
+  const handle = createApp(composed.app).callback();
   const server = createServer(serverOptionsOf(HTTP_LIMITS), (request, response) => {
     void handle(request, response);
   });
@@ -49,7 +49,7 @@ async function run(config: CollectorConfig, log: Logger): Promise<void> {
       logLevel: config.logLevel,
       limits: config.watchdog,
       loops: ['main'],
-      registry: parts.app.registry,
+      registry: composed.app.registry,
       logger: log,
     });
     log.info('collector ready', { host: config.host, port });
@@ -61,7 +61,7 @@ async function run(config: CollectorConfig, log: Logger): Promise<void> {
     await drain(server, stopping);
     await watchdog.close();
   } finally {
-    parts.close(); // what stays open would keep the process from ending
+    composed.close(); // what stays open would keep the process from ending
   }
   log.info('collector stopped');
 }

@@ -16,7 +16,7 @@ import type {
   PipelineStatus,
   WaitReason,
 } from '../domain/run/results.js';
-import type { Talk } from '../domain/discussion/state.js';
+import type { DiscussionState } from '../domain/discussion/state.js';
 import type { UnreadSource } from '../domain/collector/unread-sources.js';
 import type {
   ArchivesTable,
@@ -391,7 +391,7 @@ export interface DiscussionsTable {
   userId: string;
   /** `version` of the talk: an older state never replaces a newer one. */
   version: number;
-  talk: Json<Talk>;
+  talk: Json<DiscussionState>;
   updatedAt: CreatedAt;
 }
 

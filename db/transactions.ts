@@ -3,7 +3,7 @@ import type { Db, Tx } from './connect.js';
 import { isOutdatedPlan } from './prepared.js';
 
 /** Source: PostgreSQL, appendix A: `serialization_failure`, `deadlock_detected`. */
-const VICTIM = /^40(?:001|P01)$/;
+const ROLLED_BACK = /^40(?:001|P01)$/;
 /** Source: PostgreSQL, appendix A: `unique_violation`. */
 const NOT_UNIQUE = '23505';
 /** What another attempt has stored meanwhile is found when the work is repeated. */
@@ -28,20 +28,20 @@ export async function retryTransaction<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      if (attempt === TRIES || !isVictim(error)) {
+      if (attempt === TRIES || !isRolledBack(error)) {
         throw error;
       }
     }
   }
 }
 
-function isVictim(error: unknown): boolean {
+function isRolledBack(error: unknown): boolean {
   if (!(error instanceof Error)) {
     return false;
   }
   const code: unknown = Reflect.get(error, 'code');
   return (
-    (typeof code === 'string' && VICTIM.test(code)) ||
+    (typeof code === 'string' && ROLLED_BACK.test(code)) ||
     (code === NOT_UNIQUE && Reflect.get(error, 'constraint') === STEP_KEYS) ||
     isOutdatedPlan(error)
   );

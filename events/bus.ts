@@ -8,21 +8,21 @@ import type { StreamId, UserId } from '../domain/ids.js';
 import type { Logger } from '../telemetry/logger.js';
 import {
   channelOf,
-  encodeHint,
+  encodeNotification,
   encodeUser,
   KEY_CHANGED_CHANNEL,
-  parseHint,
+  parseNotification,
   parseUser,
   USER_GONE_CHANNEL,
-  type Hint,
-} from './hints.js';
+  type Notification,
+} from './notifications.js';
 import { liveChannelOf, parseLiveMessage, type LiveMessage } from './live-messages.js';
 import type { Macs } from './macs.js';
 import { connectRedis } from './redis.js';
 import { createSubscriptions, type Subscriptions } from './subscriptions.js';
 import { createThrottle } from './throttle.js';
 
-export type { Hint } from './hints.js';
+export type { Notification as Hint } from './notifications.js';
 export type { LiveMessage } from './live-messages.js';
 
 export interface Bus {
@@ -35,7 +35,10 @@ export interface Bus {
    * Hears a stream until the returned function is called. After an outage of Redis each
    * subscribed stream gets a nudge, since hints may have been missed.
    */
-  subscribe(streamId: StreamId, listener: (hint: Hint) => void): Promise<() => void>;
+  subscribe(
+    streamId: StreamId,
+    listener: (notification: Notification) => void,
+  ): Promise<() => void>;
   /**
    * Hears of the agents at work in a stream (events/live-writer.ts) until the returned function is
    * called. @param listener told null where messages may have been missed
@@ -99,14 +102,14 @@ export function createBus({ redisUrl, logger, macs }: BusDeps): Bus {
   return {
     async publish(streamId, events) {
       if (events.length > 0) {
-        const nudge = encodeHint({ nudge: true });
-        await send(channelOf(streamId), encodeHint({ events }), nudge);
+        const reminder = encodeNotification({ nudge: true });
+        await send(channelOf(streamId), encodeNotification({ events }), reminder);
       }
     },
     subscribe: (streamId, listener) =>
       hear(channelOf(streamId), (text) => {
-        const hint = text === null ? null : parseHint(text);
-        listener(hint ?? { nudge: true }); // what cannot be read may still mean news
+        const notification = text === null ? null : parseNotification(text);
+        listener(notification ?? { nudge: true }); // what cannot be read may still mean news
       }),
     subscribeLive: (streamId, listener) =>
       hear(liveChannelOf(streamId), (text) => {

@@ -5,7 +5,7 @@ import { createRateLimiter } from '../api/http/rate-limiter.js';
 import { createRoutes } from '../api/routes/index.js';
 import { createTokens } from '../api/auth/tokens.js';
 import { connectDb } from '../db/connect.js';
-import { createSecretBox } from '../db/users/secret-box.js';
+import { createSecretCipher } from '../db/users/secret-cipher.js';
 import { VERSION } from '../domain/version.js';
 import { createMacs } from '../events/macs.js';
 import { connectRedis } from '../events/redis.js';
@@ -42,7 +42,7 @@ function depsOfNobody(): AppDeps {
     db: connectDb({ url: `postgresql://${NOWHERE}/none`, poolSize: 1, applicationName: 'none' }),
     metrics: createMetrics(),
     tracing: silentTracing,
-    secretBox: createSecretBox([Buffer.alloc(KEY_BYTES)]),
+    secretCipher: createSecretCipher([Buffer.alloc(KEY_BYTES)]),
     tokens: createTokens({
       secretKey: '',
       algorithm: 'HS256',
@@ -70,7 +70,7 @@ function depsOfNobody(): AppDeps {
     userChanged: NOBODY_ASKS,
     watch: { add: () => () => undefined, close: () => undefined },
     keyChanged: NOBODY_ASKS,
-    feeds: { open: nobodyListens, close: nobodyListens },
+    eventSubscriptions: { open: nobodyListens, close: nobodyListens },
     leases: { acquire: NOBODY_ASKS, close: NOBODY_ASKS },
     stopping: new AbortController().signal,
     checks: { postgres: NOBODY_ASKS, redis: NOBODY_ASKS, temporal: NOBODY_ASKS },

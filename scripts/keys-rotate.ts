@@ -3,14 +3,14 @@
  * names each key of `ENCRYPTION_KEY_PREVIOUS`. With `-- --drop <id>`: whether that one may go. With
  * `-- --lost <id>`: that one is gone for good, and the product may start without it.
  */
-import { createArchiveBox, type ArchiveBox } from '../audit/archive-box.js';
+import { createArchiveCipher, type ArchiveCipher } from '../audit/archive-cipher.js';
 import { resealArchives } from '../audit/key-rotation.js';
 import { loadConfig, type Config } from '../config/config.js';
 import type { Db } from '../db/connect.js';
 import { forgetEncryptionKey, noteEncryptionKeys } from '../db/users/encryption-keys.js';
 import { countSeals, resealLlmKeys } from '../db/users/key-rotation.js';
 import { countArchivesSealedBy } from '../db/audit/run-archives.js';
-import { createSecretBox, type SecretBox } from '../db/users/secret-box.js';
+import { createSecretCipher, type SecretCipher } from '../db/users/secret-cipher.js';
 import { CALL_TIMEOUT_MS } from '../temporal/client/timeouts.js';
 import { connectTemporal } from '../temporal/connection.js';
 import { createKeyRing } from '../temporal/key-ring.js';
@@ -20,17 +20,17 @@ import { operatorEnvironment, runCommand, withDatabase } from './operator/enviro
 async function rotate(words: readonly string[]): Promise<void> {
   const order = orderOf(words);
   const config = loadConfig(operatorEnvironment());
-  const box = createSecretBox(config.encryptionKeys);
+  const cipher = createSecretCipher(config.encryptionKeys);
   await withDatabase(config.databaseUrl, async (db) => {
-    const archiveBox = createArchiveBox(config.encryptionKeys);
+    const archiveCipher = createArchiveCipher(config.encryptionKeys);
     if (order === null) {
-      await resealAll(db, box);
-      await resealAllArchives(db, archiveBox);
+      await resealAll(db, cipher);
+      await resealAllArchives(db, archiveCipher);
     } else if (order.option === '--drop') {
-      await checkDrop(db, { config, box, archiveBox, id: order.id });
+      await checkDrop(db, { config, box: cipher, archiveCipher, id: order.id });
       await forgetEncryptionKey(db, order.id);
     } else {
-      await giveUp(db, box, order.id);
+      await giveUp(db, cipher, order.id);
     }
   });
 }
@@ -54,29 +54,29 @@ function orderOf(words: readonly string[]): Order | null {
 }
 
 /** For an installation whose key is lost: what it has sealed stays ciphertext. */
-async function giveUp(db: Db, box: SecretBox, id: string): Promise<void> {
-  if (box.seals.includes(id)) {
+async function giveUp(db: Db, cipher: SecretCipher, id: string): Promise<void> {
+  if (cipher.seals.includes(id)) {
     throw new Error(`Key ${id} is not lost: it is among the keys that are given.`);
   }
   await forgetEncryptionKey(db, id);
-  await noteEncryptionKeys(db, box.seals);
+  await noteEncryptionKeys(db, cipher.seals);
   console.log(
     `What key ${id} has sealed stays unreadable: users register their vendor keys again, and open discussions and runs end.`,
   );
 }
 
-async function resealAll(db: Db, box: SecretBox): Promise<void> {
-  const { resealed, overtaken, unreadable } = await resealLlmKeys(db, box);
+async function resealAll(db: Db, cipher: SecretCipher): Promise<void> {
+  const { resealed, overtaken, unreadable } = await resealLlmKeys(db, cipher);
   const counts = await countSeals(db);
-  console.log(`Sealed ${resealed} stored vendor keys anew, with key ${box.seals[0] ?? ''}.`);
+  console.log(`Sealed ${resealed} stored vendor keys anew, with key ${cipher.seals[0] ?? ''}.`);
   if (overtaken > 0) {
     console.log(`${overtaken} were replaced or deleted by their owners meanwhile.`);
   }
-  box.seals.forEach((id, at) => {
+  cipher.seals.forEach((id, at) => {
     const name = at === 0 ? 'ENCRYPTION_KEY' : `ENCRYPTION_KEY_PREVIOUS, number ${at}`;
     console.log(`  ${id}  ${name}: ${counts.get(id) ?? 0} vendor keys`);
   });
-  if (box.seals.length > 1) {
+  if (cipher.seals.length > 1) {
     console.log('Keep a previous key until npm run keys:rotate -- --drop <key id> lets it go.');
   }
   if (unreadable.length > 0) {
@@ -86,8 +86,8 @@ async function resealAll(db: Db, box: SecretBox): Promise<void> {
   }
 }
 
-async function resealAllArchives(db: Db, box: ArchiveBox): Promise<void> {
-  const { resealed, unreadable } = await resealArchives(db, box);
+async function resealAllArchives(db: Db, cipher: ArchiveCipher): Promise<void> {
+  const { resealed, unreadable } = await resealArchives(db, cipher);
   console.log(`Sealed ${resealed} archives anew.`);
   if (unreadable.length > 0) {
     throw new Error(
@@ -98,15 +98,15 @@ async function resealAllArchives(db: Db, box: ArchiveBox): Promise<void> {
 
 interface Drop {
   readonly config: Config;
-  readonly box: SecretBox;
-  readonly archiveBox: ArchiveBox;
+  readonly box: SecretCipher;
+  readonly archiveCipher: ArchiveCipher;
   readonly id: string;
 }
 
-async function checkDrop(db: Db, { config, box, archiveBox, id }: Drop): Promise<void> {
-  const at = box.seals.indexOf(id);
+async function checkDrop(db: Db, { config, box: cipher, archiveCipher, id }: Drop): Promise<void> {
+  const at = cipher.seals.indexOf(id);
   if (at <= 0) {
-    const known = box.seals.slice(1).join(', ') || 'none';
+    const known = cipher.seals.slice(1).join(', ') || 'none';
     throw new Error(`No key ${id} in ENCRYPTION_KEY_PREVIOUS; known there: ${known}.`);
   }
   const stored = (await countSeals(db)).get(id) ?? 0;
@@ -115,7 +115,7 @@ async function checkDrop(db: Db, { config, box, archiveBox, id }: Drop): Promise
       `Keep key ${id}: ${stored} stored vendor keys need it; run npm run keys:rotate first.`,
     );
   }
-  const archives = await countArchivesSealedBy(db, archiveBox.seals[at] ?? '');
+  const archives = await countArchivesSealedBy(db, archiveCipher.seals[at] ?? '');
   if (archives > 0) {
     throw new Error(`Keep key ${id}: ${archives} archives need it; run npm run keys:rotate first.`);
   }

@@ -15,7 +15,7 @@ export interface Board {
   /** The main loop is free. @param isDebugged a debugger may stop it at any time */
   beat(isDebugged: boolean): void;
   /** How often the main loop has been free. */
-  readBeats(): number;
+  readHeartbeats(): number;
   readDebugged(): boolean;
   noteBegun(work: Work): void;
   readBegun(): Work | null;
@@ -50,7 +50,7 @@ export function openBoard(buffer = new SharedArrayBuffer(CELL_BYTES + 2 * TEXT_B
       Atomics.store(cells, CELLS.debugged, isDebugged ? 1 : 0);
       Atomics.add(cells, CELLS.beats, 1);
     },
-    readBeats: () => Atomics.load(cells, CELLS.beats),
+    readHeartbeats: () => Atomics.load(cells, CELLS.beats),
     readDebugged: () => Atomics.load(cells, CELLS.debugged) === 1,
     noteBegun: begun.write,
     readBegun: begun.read,

@@ -64,7 +64,7 @@ export function createModelMetrics(registry: Registry) {
 function metersOf(registry: Registry) {
   const registers = [registry];
   return {
-    ...gateMetersOf(registry),
+    ...guardMetersOf(registry),
     requests: new Counter({
       name: 'llm_requests_total',
       help: 'Model calls that were answered',
@@ -122,7 +122,7 @@ function metersOf(registry: Registry) {
   };
 }
 
-function gateMetersOf(registry: Registry) {
+function guardMetersOf(registry: Registry) {
   const registers = [registry];
   return {
     moves: new Counter({

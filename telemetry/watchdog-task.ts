@@ -18,7 +18,7 @@ export interface WatchdogTask {
   readonly buffer: SharedArrayBuffer;
 }
 
-export interface WatchdogNews {
+export interface WatchdogReport {
   readonly loop: Loop;
   readonly heldMs: number;
   readonly isOver: boolean;

@@ -9,7 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { createLogger } from './logger.js';
 import { openBoard, parseWork, type Board, type Loop, type Work } from './loop-board.js';
-import { WORK_READER, type WatchdogNews, type WatchdogTask } from './watchdog-task.js';
+import { WORK_READER, type WatchdogReport, type WatchdogTask } from './watchdog-task.js';
 
 const STEP_MS = 250;
 /** A process that was stopped or slept (SIGSTOP, a laptop's lid) was not held meanwhile. */
@@ -92,8 +92,8 @@ function watch({ name, logLevel, limits, loops, buffer }: WatchdogTask): void {
   }, STEP_MS);
 }
 
-function tell(news: WatchdogNews): void {
-  parentPort?.postMessage(news);
+function tell(updates: WatchdogReport): void {
+  parentPort?.postMessage(updates);
 }
 
 function watchesOf(board: Board): readonly Watch[] {
@@ -103,7 +103,7 @@ function watchesOf(board: Board): readonly Watch[] {
     {
       loop: 'main',
       isVisible: () => true,
-      sign: board.readBeats,
+      sign: board.readHeartbeats,
       findHolder: () => findHolderOfMain(board),
       ...fresh,
     },

@@ -12,7 +12,7 @@ import { watchStrayErrors } from './stray-errors.js';
 import {
   WORK_READER,
   type WatchdogLimits,
-  type WatchdogNews,
+  type WatchdogReport,
   type WatchdogTask,
 } from './watchdog-task.js';
 import { board, currentWork } from './work-scope.js';
@@ -35,7 +35,7 @@ export interface Watchdog {
   close(): Promise<void>;
 }
 
-const BEAT_MS = 200;
+const HEARTBEAT_MS = 200;
 const LOG_MS = 1_000;
 const MAX_HEAP_MB = 16;
 const MS_PER_SECOND = 1_000;
@@ -91,11 +91,11 @@ function startThread({ name, logLevel, limits, loops }: WatchdogOptions): Worker
 function startBeating(): () => void {
   const key = Symbol.for(WORK_READER);
   Reflect.set(globalThis, key, () => JSON.stringify({ ...currentWork(), stack: readStack() }));
-  const beat = (): void => {
+  const heartbeat = (): void => {
     board.beat(inspector.url() !== undefined);
   };
-  beat();
-  const timer = setInterval(beat, BEAT_MS).unref();
+  heartbeat();
+  const timer = setInterval(heartbeat, HEARTBEAT_MS).unref();
   return () => {
     clearInterval(timer);
     Reflect.deleteProperty(globalThis, key);
@@ -136,7 +136,7 @@ function createLoopMetrics({ registry, loops }: WatchdogOptions) {
     seconds.zero({ loop });
   }
   return {
-    hear({ loop, heldMs, isOver }: WatchdogNews): void {
+    hear({ loop, heldMs, isOver }: WatchdogReport): void {
       if (isOver) {
         seconds.observe({ loop }, heldMs / MS_PER_SECOND);
       } else {

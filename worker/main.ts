@@ -18,7 +18,7 @@ import { startTracing } from '../telemetry/start-tracing.js';
 import type { Tracing } from '../telemetry/tracing.js';
 import { startWatchdog } from '../telemetry/watchdog.js';
 import { BUNDLE_PATH } from './bundle.js';
-import { createParts, type Parts } from './parts.js';
+import { composeWorker, type ComposedWorker } from './composition-root.js';
 import { tryUntilStopped, type RetryDeps } from './retry.js';
 import { serveStatus } from './status-server.js';
 import { connectWorker, createWorker } from './worker.js';
@@ -47,8 +47,10 @@ async function run(config: Config, log: Logger): Promise<void> {
   const stopping = stopSignal();
   const tracing = await startTracing({ ...config.traces, process: 'worker', logger: log });
   try {
-    const parts = await createParts(config, { logger: log, tracing, stopping });
-    await work(config, { parts, logger: log, tracing, stopping }).finally(() => parts.close());
+    const composed = await composeWorker(config, { logger: log, tracing, stopping });
+    await work(config, { parts: composed, logger: log, tracing, stopping }).finally(() =>
+      composed.close(),
+    );
     log.info('worker stopped');
   } finally {
     await tracing.close(); // last: a receiver that hangs keeps nothing from being released
@@ -56,7 +58,7 @@ async function run(config: Config, log: Logger): Promise<void> {
 }
 
 interface Work {
-  readonly parts: Parts;
+  readonly parts: ComposedWorker;
   readonly logger: Logger;
   readonly tracing: Tracing;
   readonly stopping: AbortSignal;
@@ -65,10 +67,10 @@ interface Work {
 /** Serves the status page and takes tasks, until the process is to stop. */
 async function work(
   config: Config,
-  { parts, logger: log, tracing, stopping }: Work,
+  { parts: composed, logger: log, tracing, stopping }: Work,
 ): Promise<void> {
   let worker: Worker | null = null;
-  const { registry } = parts;
+  const { registry } = composed;
   const watchdog = startWatchdog({
     name: 'worker',
     logLevel: config.logLevel,
@@ -82,7 +84,7 @@ async function work(
     { host: config.host, port: config.workerMetricsPort },
   );
   const attempt = async (): Promise<NativeConnection> => {
-    await parts.greetTemporal();
+    await composed.registerWithTemporal();
     return connectWorker(config.temporal);
   };
   const onReady = (ready: Worker): void => {
@@ -90,12 +92,12 @@ async function work(
     log.info('worker ready', { taskQueue: config.temporal.taskQueue, metricsPort: page.port });
   };
   try {
-    await requireEncryptionKeys(config, parts, { logger: log, stopping });
-    await requireOwnTemporal(parts, { logger: log, stopping });
+    await requireEncryptionKeys(config, composed, { logger: log, stopping });
+    await requireOwnTemporal(composed, { logger: log, stopping });
     const connection = await tryUntilStopped('temporal', attempt, { logger: log, stopping });
     if (connection !== null) {
       const running = runWorker(connection, {
-        ...{ config, parts, logger: log, tracing, stopping },
+        ...{ config, parts: composed, logger: log, tracing, stopping },
         onReady,
       });
       await running.finally(() => connection.close());
@@ -109,7 +111,7 @@ async function work(
 /** @throws ConfigError where stored data needs a key that this process lacks */
 async function requireEncryptionKeys(
   { encryptionKeys }: Config,
-  { db }: Parts,
+  { db }: ComposedWorker,
   waiting: RetryDeps,
 ): Promise<void> {
   const ask = () => findLackingKeys(db, encryptionKeys);
@@ -120,8 +122,8 @@ async function requireEncryptionKeys(
 }
 
 /** @throws ConfigError where the database's runs are in another Temporal: all would end as lost */
-async function requireOwnTemporal(parts: Parts, waiting: RetryDeps): Promise<void> {
-  const problem = await tryUntilStopped('temporal', () => parts.findForeignTemporal(), waiting);
+async function requireOwnTemporal(composed: ComposedWorker, waiting: RetryDeps): Promise<void> {
+  const problem = await tryUntilStopped('temporal', () => composed.findForeignTemporal(), waiting);
   if (problem !== null) {
     throw new ConfigError(problem);
   }
@@ -134,16 +136,16 @@ interface WorkerRun extends Work {
 
 async function runWorker(
   connection: NativeConnection,
-  { config, parts, logger, tracing, stopping, onReady }: WorkerRun,
+  { config, parts: composed, logger, tracing, stopping, onReady }: WorkerRun,
 ): Promise<void> {
   const worker = await createWorker({
     connection,
     temporal: config.temporal,
     encryptionKeys: config.encryptionKeys,
-    activities: parts.activities,
-    metrics: parts.metrics,
-    load: parts.load,
-    reportFailedAttempt: parts.reportFailedAttempt,
+    activities: composed.activities,
+    metrics: composed.metrics,
+    load: composed.load,
+    reportFailedAttempt: composed.reportFailedAttempt,
     logger,
     tracing,
     maxCachedWorkflows: config.maxCachedWorkflows,
@@ -151,7 +153,7 @@ async function runWorker(
     callStacks: config.callStacks,
     bundlePath: BUNDLE_PATH,
   });
-  parts.reconciler.start();
+  composed.reconciler.start();
   onReady(worker);
   await runUntil(stopping, worker);
 }

@@ -5,7 +5,7 @@ import { BUILT_IN_DEFAULT_MODEL, ConfigError, type Config } from '../config/conf
 import type { Db } from '../db/connect.js';
 import { createLedger } from '../db/billing/costs.js';
 import { markKeyUsed, openKeys, recordRefusal } from '../db/users/llm-keys.js';
-import type { SecretBox } from '../db/users/secret-box.js';
+import type { SecretCipher } from '../db/users/secret-cipher.js';
 import type { Ledger } from '../domain/account/costs.js';
 import type { UserId } from '../domain/ids.js';
 import { VENDORS, type ProviderName } from '../domain/agents/models.js';
@@ -27,19 +27,19 @@ import { traceProvider, type TracedOptions } from '../llm/providers/traced.js';
 import type { Logger } from '../telemetry/logger.js';
 import { createModelMetrics } from '../telemetry/model-metrics.js';
 
-export interface ModelParts {
+export interface ComposedModels {
   readonly models: Models;
   readonly ledger: Ledger;
   readonly providers: Readonly<Record<ProviderName, Provider>>;
   readonly keyCache: KeyCache;
 }
 
-export interface ModelPartsDeps {
+export interface ComposeModelsDeps {
   readonly config: Config['models'];
   readonly catalog: ModelCatalog;
   readonly db: Db;
   readonly redis: Redis;
-  readonly secretBox: SecretBox;
+  readonly secretCipher: SecretCipher;
   readonly registry: Registry;
   readonly logger: Logger;
   readonly traced: TracedOptions;
@@ -65,11 +65,11 @@ export function readModelCatalog({ modelsFile }: Config['models']): ModelCatalog
   }
 }
 
-export function createModelParts(deps: ModelPartsDeps): ModelParts {
+export function composeModels(deps: ComposeModelsDeps): ComposedModels {
   const { config, catalog, db, logger } = deps;
   const metrics = createModelMetrics(deps.registry);
   const { baseUrls } = config;
-  const providers: ModelParts['providers'] = {
+  const providers: ComposedModels['providers'] = {
     openai: traceProvider(createOpenAi({ baseUrl: baseUrls.openai }), deps.traced),
     anthropic: traceProvider(createAnthropic({ baseUrl: baseUrls.anthropic }), deps.traced),
     google: traceProvider(createGoogle({ baseUrl: baseUrls.google }), deps.traced),
@@ -100,7 +100,7 @@ export function createModelParts(deps: ModelPartsDeps): ModelParts {
 }
 
 /** Kept beside the call: a store that is away must not fail it. */
-function createKeyNotes({ db, logger, keyChanged }: ModelPartsDeps): KeyNotes {
+function createKeyNotes({ db, logger, keyChanged }: ComposeModelsDeps): KeyNotes {
   async function refuse({ keyId, nonce }: PayingKey, userId: UserId): Promise<void> {
     if (keyId !== null && nonce !== undefined && (await recordRefusal(db, { keyId, nonce }))) {
       logger.warn('llm key refused by its vendor', { userId, keyId });
@@ -124,8 +124,8 @@ function createKeyNotes({ db, logger, keyChanged }: ModelPartsDeps): KeyNotes {
 }
 
 /** The user's own keys, else the server's. Opened here, in the process that calls. */
-async function loadKeys(deps: ModelPartsDeps, userId: UserId): Promise<readonly PayingKey[]> {
-  const own = await openKeys(deps.db, deps.secretBox, userId);
+async function loadKeys(deps: ComposeModelsDeps, userId: UserId): Promise<readonly PayingKey[]> {
+  const own = await openKeys(deps.db, deps.secretCipher, userId);
   if (own.length > 0) {
     return own.map(({ id, provider, apiKey, nonce }) => ({ provider, apiKey, keyId: id, nonce }));
   }

@@ -52,29 +52,31 @@ const DOUBTFUL_MS = 10_000;
 /** No vendor call lasts so long. */
 const STALE_CALL_MS = 15 * 60_000;
 /** A run that does not begin is nudged ever more rarely, so that no history fills with notices. */
-const MAX_NUDGE_WAIT_MS = 60_000;
+const MAX_REMINDER_WAIT_MS = 60_000;
 /** A run may wait for weeks: whether its workflow is still there is asked this often. */
-const WAITING_LOOK_MS = 10 * 60_000;
+const WAITING_POLL_MS = 10 * 60_000;
 const BATCH = 100;
 const SWEEP_BATCH = 500;
 
-interface Nudge {
+interface Reminder {
   readonly againAt: number;
   readonly waitMs: number;
 }
 
 export function createReconciler(deps: ReconcilerDeps): Reconciler {
-  const nudges = new Map<PipelineId, Nudge>();
-  const deletions = new Map<UserId, Nudge>();
+  const reminders = new Map<PipelineId, Reminder>();
+  const deletions = new Map<UserId, Reminder>();
   const stopping = new AbortController();
   let loop = Promise.resolve();
   const runOnce = async (): Promise<void> => {
     const now = (deps.clock ?? (() => new Date()))();
-    await attempt(deps.logger, 'mending runs failed', () => mendRuns({ deps, nudges, now }));
+    await attempt(deps.logger, 'mending runs failed', () =>
+      reconcileRuns({ deps, nudges: reminders, now }),
+    );
     await attempt(deps.logger, 'sweeping calls failed', () => sweepCalls(deps, now));
     await attempt(deps.logger, 'ordering archives failed', () => deps.sweepArchives(now));
     const users = { deps, nudges: deletions, now };
-    await attempt(deps.logger, 'going on with deletions failed', () => mendDeletions(users));
+    await attempt(deps.logger, 'going on with deletions failed', () => reconcileDeletions(users));
   };
   return {
     runOnce,
@@ -110,7 +112,7 @@ async function attempt(logger: Logger, what: string, work: () => Promise<void>):
 interface Round {
   readonly deps: ReconcilerDeps;
   /** By the id of whom or what was nudged. */
-  readonly nudges: Map<string, Nudge>;
+  readonly nudges: Map<string, Reminder>;
   readonly now: Date;
 }
 
@@ -119,8 +121,8 @@ interface RunRound extends Round {
   listRunning(): Promise<ReadonlySet<PipelineId>>;
 }
 
-async function mendRuns(all: Round): Promise<void> {
-  const { deps, nudges, now } = all;
+async function reconcileRuns(all: Round): Promise<void> {
+  const { deps, nudges: reminders, now } = all;
   const round = { ...all, listRunning: once(() => listRunning(deps)) };
   const olderThan = new Date(now.getTime() - UNSTARTED_MS);
   const seen = new Set<PipelineId>();
@@ -132,10 +134,10 @@ async function mendRuns(all: Round): Promise<void> {
     for (const run of page) {
       seen.add(run.id);
       const logger = deps.logger.with({ pipelineId: run.id });
-      await attempt(logger, 'mending a run failed', () => mendRun(round, run));
+      await attempt(logger, 'mending a run failed', () => reconcileRun(round, run));
     }
   } while (page.length === BATCH);
-  keepOnly(nudges, seen);
+  keepOnly(reminders, seen);
 }
 
 /** Without the list each run is asked for. */
@@ -153,24 +155,24 @@ function once<T>(ask: () => Promise<T>): () => Promise<T> {
   return () => (answer ??= ask());
 }
 
-function keepOnly(nudges: Map<string, Nudge>, seen: ReadonlySet<string>): void {
-  for (const id of nudges.keys()) {
+function keepOnly(reminders: Map<string, Reminder>, seen: ReadonlySet<string>): void {
+  for (const id of reminders.keys()) {
     if (!seen.has(id)) {
-      nudges.delete(id);
+      reminders.delete(id);
     }
   }
 }
 
-async function mendRun(round: RunRound, run: UnendedRun): Promise<void> {
+async function reconcileRun(round: RunRound, run: UnendedRun): Promise<void> {
   const ageMs = round.now.getTime() - run.createdAt.getTime();
   if (run.isOwnerDisabled) {
     await endRun(round, run);
   } else if (run.waitingFor !== null) {
-    await mendWaiting(round, run);
+    await reconcileWaiting(round, run);
   } else if (ageMs >= DOUBTFUL_MS) {
-    await mendDoubtful(round, run);
+    await reconcileDoubtful(round, run);
   } else if (run.status === 'pending') {
-    await nudge(round, run);
+    await reminder(round, run);
   }
 }
 
@@ -186,22 +188,22 @@ async function endRun({ deps }: Round, { id: pipelineId }: UnendedRun): Promise<
 }
 
 /** A notice may be lost with whoever was to send it; a workflow may be terminated while it waits. */
-async function mendWaiting(round: RunRound, run: UnendedRun): Promise<void> {
-  const { deps, nudges, now } = round;
+async function reconcileWaiting(round: RunRound, run: UnendedRun): Promise<void> {
+  const { deps, nudges: reminders, now } = round;
   const isGranted = run.waitingFor === 'slot' && run.holdsSlot;
-  const last = nudges.get(run.id);
+  const last = reminders.get(run.id);
   if (last !== undefined && now.getTime() < last.againAt) {
     return;
   }
-  const waitMs = isGranted ? MAX_NUDGE_WAIT_MS : WAITING_LOOK_MS;
-  nudges.set(run.id, { againAt: now.getTime() + waitMs, waitMs });
-  await mendDoubtful(round, run);
+  const waitMs = isGranted ? MAX_REMINDER_WAIT_MS : WAITING_POLL_MS;
+  reminders.set(run.id, { againAt: now.getTime() + waitMs, waitMs });
+  await reconcileDoubtful(round, run);
   if (isGranted) {
     await deps.temporal.signalSlotGranted(run.id);
   }
 }
 
-async function mendDoubtful(round: RunRound, run: UnendedRun): Promise<void> {
+async function reconcileDoubtful(round: RunRound, run: UnendedRun): Promise<void> {
   const { db, temporal, closeRun, logger } = round.deps;
   if ((await round.listRunning()).has(run.id)) {
     return;
@@ -212,14 +214,14 @@ async function mendDoubtful(round: RunRound, run: UnendedRun): Promise<void> {
     return;
   }
   if (run.status === 'pending' && workflow === 'missing') {
-    await nudge(round, run);
+    await reminder(round, run);
   } else {
     await closeRun(run.id, 'terminated from outside');
     logger.warn('closed a run without a workflow', { pipelineId: run.id, workflow });
   }
 }
 
-async function nudge(round: Round, run: UnendedRun): Promise<void> {
+async function reminder(round: Round, run: UnendedRun): Promise<void> {
   const { temporal, logger } = round.deps;
   await everMoreRarely(round, run.id, async () => {
     await (run.conversationId === null
@@ -230,8 +232,8 @@ async function nudge(round: Round, run: UnendedRun): Promise<void> {
 }
 
 /** A deletion that was ordered goes on until its user is gone, whatever became of its workflow. */
-async function mendDeletions(round: Round): Promise<void> {
-  const { deps, nudges, now } = round;
+async function reconcileDeletions(round: Round): Promise<void> {
+  const { deps, nudges: reminders, now } = round;
   const olderThan = new Date(now.getTime() - UNSTARTED_MS);
   const userIds = await findUnfinishedDeletions(deps.db, { olderThan, limit: BATCH });
   for (const userId of userIds) {
@@ -239,22 +241,25 @@ async function mendDeletions(round: Round): Promise<void> {
       everMoreRarely(round, userId, () => deps.temporal.startUserDeletion(userId)),
     );
   }
-  keepOnly(nudges, new Set(userIds));
+  keepOnly(reminders, new Set(userIds));
 }
 
 /** Only what succeeded waits: a notice that failed is repeated in the next round. */
 async function everMoreRarely(
-  { nudges, now }: Round,
+  { nudges: reminders, now }: Round,
   id: string,
   tell: () => Promise<void>,
 ): Promise<void> {
-  const last = nudges.get(id);
+  const last = reminders.get(id);
   if (last !== undefined && now.getTime() < last.againAt) {
     return;
   }
   await tell();
-  const waitMs = Math.min(MAX_NUDGE_WAIT_MS, last === undefined ? UNSTARTED_MS : 2 * last.waitMs);
-  nudges.set(id, { againAt: now.getTime() + waitMs, waitMs });
+  const waitMs = Math.min(
+    MAX_REMINDER_WAIT_MS,
+    last === undefined ? UNSTARTED_MS : 2 * last.waitMs,
+  );
+  reminders.set(id, { againAt: now.getTime() + waitMs, waitMs });
 }
 
 async function sweepCalls({ db, logger }: ReconcilerDeps, now: Date): Promise<void> {

@@ -19,7 +19,7 @@ import type { Tracing } from '../telemetry/tracing.js';
 import type { ActivityLoad } from './archiving/activity-load.js';
 import { readCodeVersion } from './bundle.js';
 import { withoutCallStacks } from './call-stacks.js';
-import { createActivityInterceptor, type ReportFailedAttempt } from './interceptors/charge.js';
+import { createActivityInterceptor, type ReportFailedAttempt } from './interceptors/billing.js';
 import { decisionSinks } from './interceptors/decision-sinks.js';
 import { createRejectingInterceptor, rejectionSinks } from './interceptors/rejections.js';
 import { createTraceInterceptor } from './interceptors/trace.js';

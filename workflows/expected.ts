@@ -25,7 +25,7 @@ const isFailedAttempt: Check = ([failed]) =>
   Array.isArray(fieldOf(failed, 'asked'));
 const isNotice: Check = ([notice]) => areTexts(notice, ['pipelineId']);
 const isRequest: Check = ([request]) => areTexts(request, ['requestId']);
-const isOffer: Check = ([offer]) => areTexts(offer, ['node', 'offerId']);
+const isResponse: Check = ([response]) => areTexts(response, ['node', 'offerId']);
 
 const EXPECTED: Readonly<Record<string, Expected>> = {
   discussionWorkflow: {
@@ -50,9 +50,9 @@ const EXPECTED: Readonly<Record<string, Expected>> = {
       budgetChanged: isAnything,
       slotGranted: isAnything,
       attemptFailed: isFailedAttempt,
-      approvalOffered: isOffer,
+      approvalOffered: isResponse,
     },
-    updates: { pauseRun: isRequest, resumeRun: isRequest, decide: isOffer },
+    updates: { pauseRun: isRequest, resumeRun: isRequest, decide: isResponse },
   },
   closeRunWorkflow: {
     start: ([input]) =>

@@ -7,13 +7,13 @@ import type { Headers } from '@temporalio/common';
 import type { WorkflowInterceptors } from '@temporalio/workflow';
 import { followCall } from './discussion/failing-calls.js';
 import { rejectingInterceptor, screenActivation } from './rejections.js';
-import { causeHeaders, causeIds, inRun, keepCause } from './spans.js';
+import { traceContextHeaders, traceContextIds, inRun, keepTraceContext } from './spans.js';
 
 /** Called by the SDK once per workflow run. */
 export function interceptors(): WorkflowInterceptors {
-  const withCause = <T extends { readonly headers: Headers }>(input: T): T => ({
+  const withTraceContext = <T extends { readonly headers: Headers }>(input: T): T => ({
     ...input,
-    headers: { ...causeHeaders(), ...input.headers },
+    headers: { ...traceContextHeaders(), ...input.headers },
   });
   return {
     internals: [
@@ -34,7 +34,7 @@ export function interceptors(): WorkflowInterceptors {
           const [first] = input.args;
           const id = fieldOf(first, 'messageId') ?? fieldOf(first, 'pipelineId');
           if (typeof id === 'string') {
-            keepCause(id, input.headers);
+            keepTraceContext(id, input.headers);
           }
           return next(input);
         },
@@ -43,15 +43,15 @@ export function interceptors(): WorkflowInterceptors {
     outbound: [
       {
         scheduleActivity(input, next) {
-          const done = next(withCause(input));
+          const done = next(withTraceContext(input));
           followCall(input.activityType, done);
           return done;
         },
-        scheduleLocalActivity: (input, next) => next(withCause(input)),
-        startChildWorkflowExecution: (input, next) => next(withCause(input)),
-        signalWorkflow: (input, next) => next(withCause(input)),
-        continueAsNew: (input, next) => next(withCause(input)),
-        getLogAttributes: (input, next) => ({ ...next(input), ...causeIds() }),
+        scheduleLocalActivity: (input, next) => next(withTraceContext(input)),
+        startChildWorkflowExecution: (input, next) => next(withTraceContext(input)),
+        signalWorkflow: (input, next) => next(withTraceContext(input)),
+        continueAsNew: (input, next) => next(withTraceContext(input)),
+        getLogAttributes: (input, next) => ({ ...next(input), ...traceContextIds() }),
       },
     ],
   };

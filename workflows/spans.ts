@@ -18,7 +18,7 @@ import {
 
 const { traces } = proxySinks<TraceSinks>();
 /** Those of messages and notices that wait for their turn, by message or run. */
-const causes = new Map<string, Headers>();
+const traceContexts = new Map<string, Headers>();
 let current: Headers = {};
 /** Whom and what the run is about. */
 let ids: Ids = {};
@@ -26,12 +26,12 @@ let ids: Ids = {};
 type Ids = Readonly<Record<string, unknown>>;
 
 /** The headers of all that goes out: what is being done, and for whom. */
-export function causeHeaders(): Headers {
+export function traceContextHeaders(): Headers {
   return current;
 }
 
 /** The ids of what is being done, and for whom, for the log. */
-export function causeIds(): Ids {
+export function traceContextIds(): Ids {
   const traceId = placeIn(current)?.traceId;
   return traceId === undefined
     ? ids
@@ -39,14 +39,14 @@ export function causeIds(): Ids {
 }
 
 /** A message, or a notice of a run, waits for its turn. @param id of the message or the run */
-export function keepCause(id: string, headers: Headers): void {
-  causes.set(id, tracesOf(headers));
+export function keepTraceContext(id: string, headers: Headers): void {
+  traceContexts.set(id, tracesOf(headers));
 }
 
 /** What follows is caused by that message or notice. */
-export function followCause(id: string): void {
-  current = causes.get(id) ?? current;
-  causes.delete(id);
+export function followTraceContext(id: string): void {
+  current = traceContexts.get(id) ?? current;
+  traceContexts.delete(id);
 }
 
 /**
@@ -70,7 +70,7 @@ export function inRun<T>(
 
 /** A turn begins: what follows is caused by its message. */
 export function inTurn<T>(messageId: string, work: () => Promise<T>): Promise<T> {
-  followCause(messageId);
+  followTraceContext(messageId);
   const { workflowType, runId } = workflowInfo();
   const spanId = spanIdOf(runId, messageId);
   return asSpan({ name: `RunTurn:${workflowType}`, spanId }, work);
@@ -90,7 +90,7 @@ function asSpan<T>({ name, spanId }: Named, work: () => Promise<T>): Promise<T> 
   current = { ...current, [TRACE_HEADERS.trace]: defaultPayloadConverter.toPayload(traceparent) };
   const { workflowId, runId } = workflowInfo();
   const attributes = {
-    ...idAttributes(causeIds()),
+    ...idAttributes(traceContextIds()),
     temporalWorkflowID: workflowId,
     temporalRunID: runId,
   };

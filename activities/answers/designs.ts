@@ -42,7 +42,7 @@ const AskedDesigns = z.strictObject({
 
 export const DESIGNS_ANSWER = answerSchema('designs', AskedDesigns);
 
-interface DesignsOrder {
+interface DesignsOptions {
   readonly sourceHints: readonly string[];
   readonly language: Language;
 }
@@ -69,7 +69,7 @@ const AnsweredDesign = z.unknown().transform((value, context): Design => {
 export function designsAnswer({
   sourceHints,
   language,
-}: DesignsOrder): z.ZodType<readonly Design[]> {
+}: DesignsOptions): z.ZodType<readonly Design[]> {
   return z
     .object({ designs: z.array(AnsweredDesign).max(MAX_DESIGNS) })
     .transform(({ designs }) =>

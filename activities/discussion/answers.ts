@@ -132,8 +132,8 @@ async function generateDesigns(
     answer: DESIGNS_ANSWER,
     schema: designsAnswer({ sourceHints: intent.source_hints, language }),
   });
-  const wishes = [...texts, ...feedback].join('\n');
-  return { designs: answered ?? designsByRules(intent, language, wishes) };
+  const preferences = [...texts, ...feedback].join('\n');
+  return { designs: answered ?? designsByRules(intent, language, preferences) };
 }
 
 async function critiqueDesigns(

@@ -9,27 +9,32 @@ import { turnStepIds } from '../../domain/discussion/decide.js';
 import type { ConversationId, MessageId } from '../../domain/ids.js';
 import { languageOf, type Language } from '../../domain/text/languages.js';
 import { findInjection } from '../../domain/security/sanitizer.js';
-import { planTurn, withRuns, type Talk, type TurnPlan } from '../../domain/discussion/state.js';
+import {
+  planTurn,
+  withRuns,
+  type DiscussionState,
+  type TurnPlan,
+} from '../../domain/discussion/state.js';
 import type { UserMessage } from '../../temporal/client/discussions.js';
 import type { DiscussionDeps, TurnCall } from './records.js';
 
 export interface MessageCall extends TurnCall {
   readonly message: UserMessage;
-  readonly state: Talk;
+  readonly state: DiscussionState;
 }
 
 export type Begun =
   | {
       readonly kind: 'begun';
       /** What the turn begins from: the record's, where the call's has forked. */
-      readonly state: Talk;
+      readonly state: DiscussionState;
       readonly language: Language;
       readonly plan: TurnPlan;
       /** An earlier attempt has stored a reply of the turn. */
       readonly hasReplies: boolean;
     }
   /** An earlier attempt has answered it; `state` is the one since then. */
-  | { readonly kind: 'duplicate'; readonly state: Talk | null }
+  | { readonly kind: 'duplicate'; readonly state: DiscussionState | null }
   | { readonly kind: 'conversation-gone' };
 
 export async function begin(deps: DiscussionDeps, call: MessageCall): Promise<Begun> {
@@ -57,9 +62,9 @@ export async function begin(deps: DiscussionDeps, call: MessageCall): Promise<Be
 /** Known by the stored state, or, if that was long ago, by its stored answer. */
 export function isAnswered(
   messageId: MessageId,
-  { talk, isAnswered: isStored }: TurnContext,
+  { talk: discussionState, isAnswered: isStored }: TurnContext,
 ): boolean {
-  return isStored || talk?.recentIds.includes(messageId) === true;
+  return isStored || discussionState?.recentIds.includes(messageId) === true;
 }
 
 export function answerKey(messageId: MessageId, index: number): string {

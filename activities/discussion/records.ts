@@ -5,7 +5,7 @@ import type { ConversationId, MessageId, PipelineId, UserId } from '../../domain
 import type { Language } from '../../domain/text/languages.js';
 import { isKept, messageText } from '../../domain/discussion/message-texts.js';
 import type { Refusal } from '../../domain/run/refusals.js';
-import { remember, type Talk, type TurnPlan } from '../../domain/discussion/state.js';
+import { remember, type DiscussionState, type TurnPlan } from '../../domain/discussion/state.js';
 import type { Db, Tx } from '../../db/connect.js';
 import { admitRun, type KeySources } from '../../db/runs/admission.js';
 import {
@@ -34,7 +34,7 @@ export interface DiscussionActivities {
    */
   endTurn(call: EndTurnCall): Promise<Overtaken | null>;
   /** Stores a state that no turn has stored: of a run that the API has admitted. */
-  saveTalk(call: TurnCall & { readonly state: Talk }): Promise<void>;
+  saveTalk(call: TurnCall & { readonly state: DiscussionState }): Promise<void>;
   /** Admits a run and stores its `plan_generated` in one transaction, or says why not. */
   admitPlan(call: AdmitPlanCall): Promise<PlanAdmission>;
 }
@@ -46,7 +46,7 @@ export interface LoadDiscussionCall {
 }
 
 export interface LoadedDiscussion {
-  readonly talk: Talk | null;
+  readonly talk: DiscussionState | null;
   /** Of a stored state that cannot be read; `talk` is null then. */
   readonly lostVersion?: number;
 }
@@ -59,14 +59,14 @@ export interface TurnCall {
 export type TurnBeginning =
   | { readonly kind: 'begun'; readonly language: Language; readonly plan: TurnPlan }
   /** Answered by an attempt that history does not know of; `talk` is the state since then. */
-  | { readonly kind: 'taken-before'; readonly talk: Talk | null }
+  | { readonly kind: 'taken-before'; readonly talk: DiscussionState | null }
   | { readonly kind: 'conversation-gone' }
   | { readonly kind: 'refused'; readonly language: Language };
 
 export interface EndTurnCall extends TurnCall {
   readonly messageId: MessageId;
   readonly events: readonly StreamEvent[];
-  readonly state: Talk;
+  readonly state: DiscussionState;
   /** The error of ours that the events apologise for. */
   readonly mistake?: string;
 }
@@ -77,7 +77,7 @@ export interface AdmitPlanCall extends TurnCall {
   readonly design: Design;
   readonly language: Language;
   readonly event: PlanGeneratedEvent;
-  readonly state: Talk;
+  readonly state: DiscussionState;
 }
 
 export type PlanAdmission = { readonly kind: 'admitted' } | Refusal | Overtaken;
@@ -85,7 +85,7 @@ export type PlanAdmission = { readonly kind: 'admitted' } | Refusal | Overtaken;
 /** The turn has another end already; `talk` is the state since then. */
 export interface Overtaken {
   readonly kind: 'overtaken';
-  readonly talk: Talk | null;
+  readonly talk: DiscussionState | null;
 }
 
 export interface DiscussionDeps {
@@ -97,7 +97,7 @@ export interface DiscussionDeps {
   /** An error of ours was met. */
   countMistake(where: string): void;
   /** Keeps the session view that connecting and reading use. */
-  showSession(discussion: TurnCall, talk: Talk, lastSeq: number): void;
+  showSession(discussion: TurnCall, discussionState: DiscussionState, lastSeq: number): void;
 }
 
 export function createDiscussionActivities(deps: DiscussionDeps): DiscussionActivities {
@@ -116,8 +116,8 @@ export function createDiscussionActivities(deps: DiscussionDeps): DiscussionActi
     async saveTalk(call) {
       const { conversationId, userId, state } = withState(call);
       await inTransaction(deps.db, async (tx) => {
-        const talk = await withRunOf(tx, conversationId, state);
-        await saveDiscussion(tx, { conversationId, userId, talk });
+        const discussionState = await withRunOf(tx, conversationId, state);
+        await saveDiscussion(tx, { conversationId, userId, talk: discussionState });
       });
     },
     async admitPlan(given) {
@@ -135,11 +135,11 @@ export function createDiscussionActivities(deps: DiscussionDeps): DiscussionActi
 }
 
 /** Workflows of 0.6.0 and before name the state `talk`. */
-function withState<Call extends { readonly state: Talk }>(
-  call: Call & { readonly talk?: Talk },
+function withState<Call extends { readonly state: DiscussionState }>(
+  call: Call & { readonly talk?: DiscussionState },
 ): Call {
-  const { talk } = call;
-  return talk === undefined ? call : { ...call, state: talk };
+  const { talk: discussionState } = call;
+  return discussionState === undefined ? call : { ...call, state: discussionState };
 }
 
 async function load(
@@ -210,7 +210,11 @@ async function withoutFork(db: Db, call: EndTurnCall): Promise<EndTurnCall> {
 }
 
 /** Of a state that has forked only its run is news; the rest of the record stays. */
-async function withRunOf(tx: Tx, conversationId: ConversationId, state: Talk): Promise<Talk> {
+async function withRunOf(
+  tx: Tx,
+  conversationId: ConversationId,
+  state: DiscussionState,
+): Promise<DiscussionState> {
   const recorded = state.isForked ? (await readDiscussion(tx, conversationId))?.talk : null;
   return recorded == null
     ? { ...state, isForked: false }
@@ -261,8 +265,8 @@ async function admit(deps: DiscussionDeps, tx: Tx, call: AdmitPlanCall) {
   return { kind: 'admitted' as const, events };
 }
 
-function runIn(talk: Talk | null): PipelineId | null {
-  return talk?.run?.kind === 'admitted' ? talk.run.pipelineId : null;
+function runIn(discussionState: DiscussionState | null): PipelineId | null {
+  return discussionState?.run?.kind === 'admitted' ? discussionState.run.pipelineId : null;
 }
 
 /** Takes the admission back. */
@@ -297,7 +301,7 @@ async function findEarlierEnd(
 
 function announce(
   deps: DiscussionDeps,
-  call: TurnCall & { state: Talk },
+  call: TurnCall & { state: DiscussionState },
   events: readonly StoredEvent[],
 ) {
   deps.publish(call.conversationId, events);

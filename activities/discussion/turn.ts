@@ -14,7 +14,7 @@ import { hashDecision } from '../../domain/discussion/decision-hash.js';
 import { concernsRuns, type RunPlan } from '../../domain/discussion/run-plan.js';
 import { stepIdOf, type MessageId } from '../../domain/ids.js';
 import type { Language } from '../../domain/text/languages.js';
-import { remember, type Talk } from '../../domain/discussion/state.js';
+import { remember, type DiscussionState } from '../../domain/discussion/state.js';
 import { answerQuestion, type QuestionDeps } from './answers.js';
 import { begin, type Begun, type MessageCall } from './begin.js';
 import { end, type DiscussionDeps } from './records.js';
@@ -43,14 +43,14 @@ type TurnResult =
       /** Of the decision that is stored. */
       readonly decisionHash: string;
       /** Present where the record's state was gone on with, and not the call's. */
-      readonly state?: Talk;
+      readonly state?: DiscussionState;
     }
   | {
       readonly kind: 'planned';
       readonly language: Language;
       readonly plan: RunPlan;
       /** Commands follow from it, so that history has to know it in every case. */
-      readonly state: Talk;
+      readonly state: DiscussionState;
     }
   | Exclude<Begun, { readonly kind: 'begun' }>;
 

@@ -1,6 +1,6 @@
 import { log } from '@temporalio/activity';
 import type { ArchivingDeps } from '../../audit/archive.js';
-import type { ArchiveBox } from '../../audit/archive-box.js';
+import type { ArchiveCipher } from '../../audit/archive-cipher.js';
 import { discussionBundleOf, spanOf } from '../../audit/discussion-archive.js';
 import { readableHistory } from '../../audit/history.js';
 import type { Db } from '../../db/connect.js';
@@ -22,7 +22,7 @@ export interface DiscussionArchiveActivities {
 
 export interface DiscussionArchiveDeps extends ArchivingDeps {
   readonly db: Db;
-  readonly archiveBox: ArchiveBox;
+  readonly archiveCipher: ArchiveCipher;
   readonly now: () => Date;
   readClosedHistory(run: WorkflowRun): Promise<ClosedHistory>;
 }
@@ -53,7 +53,7 @@ export function createDiscussionArchiveActivities(
       const archivedAt = deps.now();
       const { text, head, otherPrompts } = discussionBundleOf(deps, records, archivedAt);
       reportPrompts(otherPrompts, { conversationId, runId });
-      const sealed = await deps.archiveBox.seal(text, runId);
+      const sealed = await deps.archiveCipher.seal(text, runId);
       const archive = { ...sealed, conversationId, runId, head, archivedAt };
       if (await saveDiscussionArchive(db, archive)) {
         log.info('discussion archived', { conversationId, runId, head });

@@ -1,6 +1,6 @@
 import { Context, log } from '@temporalio/activity';
 import { bundleOf, type ArchivingDeps } from '../../audit/archive.js';
-import type { ArchiveBox } from '../../audit/archive-box.js';
+import type { ArchiveCipher } from '../../audit/archive-cipher.js';
 import type { Db } from '../../db/connect.js';
 import { readRunById } from '../../db/runs/runs.js';
 import {
@@ -43,7 +43,7 @@ export interface Archiving {
 
 export interface RunArchiveDeps extends ArchivingDeps {
   readonly db: Db;
-  readonly archiveBox: ArchiveBox;
+  readonly archiveCipher: ArchiveCipher;
   readonly now: () => Date;
   readClosedHistory(run: WorkflowRun): Promise<ClosedHistory>;
   /** How long a slice may go on. Default: less than a worker that stops waits for its activities. */
@@ -59,16 +59,16 @@ const SLICE_MS = 4_000;
 const BATCH = 10;
 
 /** After its first failure; after each further one twice as long. */
-const FIRST_REST_MS = 30_000;
-const LONGEST_REST_MS = 10 * 60_000;
+const FIRST_BACKOFF_MS = 30_000;
+const LONGEST_BACKOFF_MS = 10 * 60_000;
 
-interface Rest {
+interface Backoff {
   readonly until: number;
   readonly ms: number;
 }
 
 export function createRunArchiveActivities(deps: RunArchiveDeps): RunArchiveActivities {
-  const resting = new Map<PipelineId, Rest>();
+  const resting = new Map<PipelineId, Backoff>();
   return {
     async archiveEnded({ from }) {
       const tally = { archived: 0, left: 0 };
@@ -112,11 +112,11 @@ async function* eachEndedRun(db: Db, from: Date): AsyncIterable<EndedRun> {
 async function attempt(
   deps: RunArchiveDeps,
   run: EndedRun,
-  resting: Map<PipelineId, Rest>,
+  resting: Map<PipelineId, Backoff>,
 ): Promise<Archiving['kind']> {
   const now = deps.now().getTime();
-  const rest = resting.get(run.id);
-  if (rest !== undefined && now < rest.until) {
+  const backoff = resting.get(run.id);
+  if (backoff !== undefined && now < backoff.until) {
     return 'open';
   }
   try {
@@ -126,16 +126,19 @@ async function attempt(
   } catch (error) {
     Context.current().cancellationSignal.throwIfAborted();
     log.warn('archiving a run failed', { pipelineId: run.id, error });
-    const ms = Math.min(rest === undefined ? FIRST_REST_MS : 2 * rest.ms, LONGEST_REST_MS);
+    const ms = Math.min(
+      backoff === undefined ? FIRST_BACKOFF_MS : 2 * backoff.ms,
+      LONGEST_BACKOFF_MS,
+    );
     resting.set(run.id, { until: now + ms, ms });
     return 'open';
   }
 }
 
 /** Those that have rested long ago are archived, by whomever, or gone. */
-function forgetRested(resting: Map<PipelineId, Rest>, now: number): void {
+function forgetRested(resting: Map<PipelineId, Backoff>, now: number): void {
   for (const [id, { until }] of resting) {
-    if (until + LONGEST_REST_MS < now) {
+    if (until + LONGEST_BACKOFF_MS < now) {
       resting.delete(id);
     }
   }
@@ -156,7 +159,7 @@ async function archive(deps: RunArchiveDeps, run: EndedRun): Promise<Archiving['
   const records = await readRunRecords(deps.db, run);
   const { text, head, otherPrompts } = await bundleOf(deps, records, { closed, now });
   reportPrompts(otherPrompts, { pipelineId });
-  const sealed = await deps.archiveBox.seal(text, pipelineId);
+  const sealed = await deps.archiveCipher.seal(text, pipelineId);
   if (await saveArchive(deps.db, { ...sealed, pipelineId, head, archivedAt: now })) {
     const history = closed.kind === 'closed' ? 'whole' : closed.kind;
     log.info('run archived', { pipelineId, head, history, bytes: sealed.bundle.length });

@@ -25,7 +25,7 @@ export interface UserDeletionActivities {
   /** Ends the account, where the order has not, and tells every process. */
   closeAccount(call: UserCall): Promise<void>;
   /** @returns how many of the user's runs have not ended */
-  stopRuns(call: UserCall & { readonly how: StopOrder }): Promise<{ readonly open: number }>;
+  stopRuns(call: UserCall & { readonly how: StopRequest }): Promise<{ readonly open: number }>;
   /** Ends the user's other workflows and deletes their histories, some at a time. */
   removeWorkflows(call: UserCall): Promise<{ readonly found: number; readonly refused: number }>;
   /** Removes the user's records, for a few seconds. */
@@ -37,7 +37,7 @@ interface UserCall {
 }
 
 /** `look`: those that were asked to end need time for it. `force`: they have had it. */
-export type StopOrder = 'cancel' | 'look' | 'force';
+export type StopRequest = 'cancel' | 'look' | 'force';
 
 export interface UserDeletionDeps {
   readonly db: Db;
@@ -116,7 +116,7 @@ function buryingOf({ signer, now }: UserDeletionDeps): (head: string) => Tombsto
 
 async function stopRuns(
   deps: UserDeletionDeps,
-  { userId, how }: UserCall & { readonly how: StopOrder },
+  { userId, how }: UserCall & { readonly how: StopRequest },
 ): Promise<{ readonly open: number }> {
   for (const pipelineId of how === 'look' ? [] : await findUnendedRuns(deps.db, userId)) {
     await (how === 'cancel' ? cancelRun(deps, pipelineId) : endRun(deps, pipelineId));

@@ -5,7 +5,7 @@ import { isRunOpen, listSteps, resultOfStep } from '../../db/runs/agent-steps.js
 import { decideApproval, requestApproval, type ApprovalRow } from '../../db/runs/approvals.js';
 import { appendEvents, findEvents, type EventStep } from '../../db/events.js';
 import { languageOfRun, readRunById, type RunRecord } from '../../db/runs/runs.js';
-import { lockOwner, parkRun, takeSlot } from '../../db/runs/slots.js';
+import { lockOwner, suspendRun, takeSlot } from '../../db/runs/active-run-lock.js';
 import { inTransaction } from '../../db/transactions.js';
 import { agentFailureText } from '../../domain/agents/failures.js';
 import { DomainError } from '../../domain/errors.js';
@@ -230,7 +230,7 @@ async function park(
     if (known.length > 0) {
       return { grantedTo: null, events: known, streamId };
     }
-    const parked = await parkRun(tx, { pipelineId, reason, now: deps.now() });
+    const parked = await suspendRun(tx, { pipelineId, reason, now: deps.now() });
     return parked.kind === 'ended'
       ? { grantedTo: null, events: [], streamId }
       : { grantedTo: parked.grantedTo, events: await append(tx, run, step), streamId };

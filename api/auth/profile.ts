@@ -98,9 +98,9 @@ export async function changeBudget(
   admin: SignedInUser,
   { userId, budgetUsd }: { userId: string; budgetUsd: number | null },
 ): Promise<UserRow> {
-  const order = { userId, budgetUsd: budgetUsd === null ? null : budgetUsd.toFixed(6) };
+  const request = { userId, budgetUsd: budgetUsd === null ? null : budgetUsd.toFixed(6) };
   const changed = await inTransaction(db, async (tx) => {
-    const set = await setUserBudget(tx, order);
+    const set = await setUserBudget(tx, request);
     if (set === undefined) {
       throw new DomainError('not-found', 'User not found');
     }
@@ -108,11 +108,11 @@ export async function changeBudget(
       actorId: admin.id,
       action: 'user:set-budget',
       subject: `user:${set.id}`,
-      details: { after: order.budgetUsd },
+      details: { after: request.budgetUsd },
     });
     return set;
   });
-  logger.info('budget changed', { adminId: admin.id, userId, after: order.budgetUsd });
+  logger.info('budget changed', { adminId: admin.id, userId, after: request.budgetUsd });
   return changed;
 }
 

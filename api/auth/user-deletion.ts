@@ -10,7 +10,7 @@ import { startUserDeletion } from '../../temporal/client/users.js';
 import type { Logger } from '../../telemetry/logger.js';
 import type { Workflows } from '../deps.js';
 
-export async function orderUserDeletion(
+export async function requestUserDeletion(
   deps: { temporal: Temporal; bus: Bus; logger: Logger },
   userId: UserId,
 ): Promise<void> {

@@ -45,8 +45,8 @@ export function mountRoutes(router: ApiRouter, routes: readonly Route[], deps: M
 }
 
 function bodyReaderOf(spec: RouteSpec, { limiter, config }: MountDeps): ApiMiddleware[] {
-  const charge = spec.auth === 'user' ? chargeBytes(limiter, roleLimitOf(spec, config)) : null;
-  return spec.body === undefined ? [] : [readBody(spec, charge)];
+  const billing = spec.auth === 'user' ? chargeBytes(limiter, roleLimitOf(spec, config)) : null;
+  return spec.body === undefined ? [] : [readBody(spec, billing)];
 }
 
 const READ_WEIGHT = 0.1;
@@ -90,7 +90,7 @@ function maxBodyBytesOf({ maxBodyBytes, tag }: RouteSpec): number {
 }
 
 /** Only JSON is a body; without one, Pydantic calls the whole of it missing. */
-function readBody(spec: RouteSpec, charge: ChargeBytes | null): ApiMiddleware {
+function readBody(spec: RouteSpec, billing: ChargeBytes | null): ApiMiddleware {
   const maxBytes = maxBodyBytesOf(spec);
   return async (ctx, next) => {
     if (!isJson(ctx)) {
@@ -98,7 +98,7 @@ function readBody(spec: RouteSpec, charge: ChargeBytes | null): ApiMiddleware {
       throw new InvalidInput([{ field: 'unknown', msg }]);
     }
     const text = await readText(ctx, maxBytes);
-    await charge?.(ctx, Buffer.byteLength(text));
+    await billing?.(ctx, Buffer.byteLength(text));
     ctx.request.body = text === '' ? undefined : parseBody(text, spec);
     await next();
   };

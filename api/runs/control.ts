@@ -4,14 +4,14 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import {
   findApproval,
-  insertOffer,
+  insertResponse,
   listApprovals,
-  type ApprovalOffer,
+  type ApprovalResponse,
   type ApprovalRow,
 } from '../../db/runs/approvals.js';
 import type { Db } from '../../db/connect.js';
 import { readRun } from '../../db/runs/runs.js';
-import { findRunsOnBudget } from '../../db/runs/slots.js';
+import { findRunsOnBudget } from '../../db/runs/active-run-lock.js';
 import { DomainError } from '../../domain/errors.js';
 import type { PipelineId, UserId } from '../../domain/ids.js';
 import { previewOf } from '../../domain/text/previews.js';
@@ -38,7 +38,7 @@ export interface RunControlDeps {
   readonly logger: Logger;
 }
 
-export type DecisionRequest = Omit<ApprovalOffer, 'id'>;
+export type DecisionRequest = Omit<ApprovalResponse, 'id'>;
 
 export interface RunControl {
   /**
@@ -127,7 +127,7 @@ async function decide(deps: RunControlDeps, request: DecisionRequest): Promise<A
   }
   const { node } = asked;
   const offerId = randomUUID();
-  await insertOffer(deps.db, { ...request, pipelineId, node, id: offerId });
+  await insertResponse(deps.db, { ...request, pipelineId, node, id: offerId });
   const answer = await reach(deps, { userId, pipelineId }, () =>
     sendDecision(deps.temporal, pipelineId, { node, offerId }),
   );
@@ -144,7 +144,7 @@ async function decide(deps: RunControlDeps, request: DecisionRequest): Promise<A
   return approval;
 }
 
-type NodeKey = Pick<ApprovalOffer, 'pipelineId' | 'node'>;
+type NodeKey = Pick<ApprovalResponse, 'pipelineId' | 'node'>;
 
 /** The node of exactly that name, else of one that is spelled with the same letters in another way. */
 async function findAsked(db: Db, key: NodeKey): Promise<ApprovalRow | null> {

@@ -1,6 +1,6 @@
 /** Ending runs: asked of their workflows where these live, of one that closes them where they do not. */
 import { readRunById } from '../../db/runs/runs.js';
-import { handLostSlotOn } from '../../db/runs/slots.js';
+import { passLostLockOn } from '../../db/runs/active-run-lock.js';
 import { inTransaction } from '../../db/transactions.js';
 import { DomainError } from '../../domain/errors.js';
 import type { PipelineId } from '../../domain/ids.js';
@@ -56,7 +56,7 @@ export async function releaseRun(
       return closing === 'ended' ? 'closed' : 'asked-to-end';
     } // else its workflow has begun meanwhile
   }
-  const granted = await inTransaction(db, (tx) => handLostSlotOn(tx, pipelineId));
+  const granted = await inTransaction(db, (tx) => passLostLockOn(tx, pipelineId));
   if (granted !== null) {
     await createRunControl(deps).tellSlotGranted(granted);
     return 'slot-handed-on';

@@ -2,11 +2,11 @@
 import { Readable } from 'node:stream';
 import { isExtended, type ClientEvent, type StoredEvent } from '../../domain/events.js';
 import type { PipelineId, StreamId } from '../../domain/ids.js';
-import type { Feeds } from '../socket/feed.js';
+import type { EventSubscriptions } from '../socket/event-subscription.js';
 import { viewEvent } from '../socket/protocol.js';
 
 export interface EventStreamDeps {
-  readonly feeds: Feeds;
+  readonly eventSubscriptions: EventSubscriptions;
   /** Ends all streams: their clients come back to another process. */
   readonly stopping: AbortSignal;
   /** How often a silent stream shows that it lives. */
@@ -18,7 +18,7 @@ export interface EventStreamDeps {
   readonly longestMs: number;
 }
 
-export interface EventStreamWish {
+export interface EventStreamOptions {
   readonly streamId: StreamId;
   readonly pipelineId: PipelineId;
   /** Events after this `seq` are wanted. */
@@ -38,29 +38,29 @@ const RETRY_MS = 1_000;
  * stored, up to `pipeline_result`, which ends the stream. A client that does not read is waited
  * for, not buffered for.
  */
-export function openEventStream(deps: EventStreamDeps, wish: EventStreamWish): Readable {
-  const { feeds, stopping, heartbeatMs, longestMs } = deps;
+export function openEventStream(deps: EventStreamDeps, options: EventStreamOptions): Readable {
+  const { eventSubscriptions, stopping, heartbeatMs, longestMs } = deps;
   const outlet = createOutlet({
     onRoom: () => {
-      feed.wake();
+      eventSubscription.wake();
     },
     onClose: () => {
-      feed.close();
+      eventSubscription.close();
       clearInterval(heartbeat);
       clearTimeout(limit);
       stopping.removeEventListener('abort', outlet.end);
-      wish.onEnd();
+      options.onEnd();
     },
   });
   const isOfRun = (event: ClientEvent): boolean =>
-    'pipeline_id' in event && event.pipeline_id === wish.pipelineId;
+    'pipeline_id' in event && event.pipeline_id === options.pipelineId;
 
   outlet.push(`retry: ${RETRY_MS}\n\n`); // at once, so that the client knows that it is connected
-  const feed = feeds.open({
-    streamId: wish.streamId,
-    after: wish.after,
+  const eventSubscription = eventSubscriptions.open({
+    streamId: options.streamId,
+    after: options.after,
     onEvent: (event) => {
-      if (!isOfRun(event) || (isExtended(event) && !wish.isExtended)) {
+      if (!isOfRun(event) || (isExtended(event) && !options.isExtended)) {
         return true; // seen, though not shown
       }
       const hasRoom = outlet.push(frameOf(event, event.seq));
@@ -69,7 +69,7 @@ export function openEventStream(deps: EventStreamDeps, wish: EventStreamWish): R
       }
       return hasRoom;
     },
-    onLive: wish.isExtended
+    onLive: options.isExtended
       ? (event) => !isOfRun(event) || outlet.push(frameOf(event, null))
       : undefined,
   });

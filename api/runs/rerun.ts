@@ -13,7 +13,7 @@ import {
   reusableNodes,
   type ComparedRun,
   type NodeComparison,
-  type RerunOrder,
+  type RerunRequest,
 } from '../../domain/run/rerun.js';
 import { isFinal } from '../../domain/run/results.js';
 import type { Rerun } from '../../db/runs/admission.js';
@@ -29,24 +29,24 @@ export interface RerunPlan {
 export async function planRerun(
   db: Db,
   { userId, pipelineId }: { userId: UserId; pipelineId: string },
-  wanted: RerunOrder,
+  wanted: RerunRequest,
 ): Promise<RerunPlan> {
   const run = await readOwnRun(db, userId, pipelineId);
   if (!isFinal(run.status)) {
     throw new DomainError('run-not-ended', 'The run has not ended; cancel it or wait for its end');
   }
   const graph = graphOf(run);
-  const order = graph === null ? wanted : inSpellingOf(graph, wanted);
-  requireNodes(graph, order);
+  const request = graph === null ? wanted : inSpellingOf(graph, wanted);
+  requireNodes(graph, request);
   const steps = await listSteps(db, run.id);
   const answered = new Map(steps.map(({ node, status }) => [node, status]));
   return {
-    design: graph === null ? run.design : changedDesign(run.design, graph, order),
+    design: graph === null ? run.design : changedDesign(run.design, graph, request),
     language: languageOfRun(run),
     rerun: {
       of: run.id,
       simulated: run.simulated,
-      reusedNodes: graph === null ? [] : reusableNodes(graph, answered, order),
+      reusedNodes: graph === null ? [] : reusableNodes(graph, answered, request),
     },
   };
 }
@@ -88,7 +88,7 @@ function graphOf({ design }: RunRecord): Graph | null {
   return checked.kind === 'graph' ? checked.graph : null;
 }
 
-function requireNodes(graph: Graph | null, { from, changes }: RerunOrder): void {
+function requireNodes(graph: Graph | null, { from, changes }: RerunRequest): void {
   const known = new Set(graph?.nodes.map(({ node }) => node));
   const named = [
     ...(from === null ? [] : [{ field: 'from', node: from }]),

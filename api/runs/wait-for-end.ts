@@ -25,10 +25,10 @@ export async function waitForEnd(
   if (run === null) {
     throw new DomainError('not-found', 'Pipeline run not found');
   }
-  const hints = createHints(signal);
-  const unsubscribe = await bus.subscribe(run.conversationId ?? pipelineId, (hint) => {
-    if (endsWait(hint)) {
-      hints.give();
+  const notifications = createNotifications(signal);
+  const unsubscribe = await bus.subscribe(run.conversationId ?? pipelineId, (notification) => {
+    if (endsWait(notification)) {
+      notifications.give();
     }
   });
   try {
@@ -38,19 +38,21 @@ export async function waitForEnd(
       if (isFinal(view.status) || view.waiting_for !== null || leftMs <= 0 || signal.aborted) {
         return view;
       }
-      await hints.next(Math.min(leftMs, POLL_MS));
+      await notifications.next(Math.min(leftMs, POLL_MS));
     }
   } finally {
     unsubscribe();
-    hints.close();
+    notifications.close();
   }
 }
 
 /** Whether the record may say something else now; a run tells of much more than that. */
-function endsWait(hint: Hint): boolean {
+function endsWait(notification: Hint): boolean {
   return (
-    'nudge' in hint ||
-    hint.events.some(({ type }) => type === 'pipeline_result' || type === 'pipeline_waiting')
+    'nudge' in notification ||
+    notification.events.some(
+      ({ type }) => type === 'pipeline_result' || type === 'pipeline_waiting',
+    )
   );
 }
 
@@ -63,7 +65,7 @@ async function readView(db: Db, { id, userId }: RunRecord): Promise<PipelineStat
 }
 
 /** Wakes a waiter at a hint, at an abort or after a time, whichever comes first. */
-function createHints(signal: AbortSignal) {
+function createNotifications(signal: AbortSignal) {
   let wake: (() => void) | null = null;
   let isGiven = false;
   const give = (): void => {

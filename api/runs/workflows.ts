@@ -13,7 +13,7 @@ import { DomainError } from '../../domain/errors.js';
 import type { ConversationId, PipelineId } from '../../domain/ids.js';
 import { isFinal, type BudgetRule, type PipelineStatusView } from '../../domain/run/results.js';
 import type { Bus } from '../../events/bus.js';
-import { orderArchives } from '../../temporal/client/archives.js';
+import { requestArchivesOfRuns } from '../../temporal/client/archives.js';
 import {
   notifyRunAdmitted,
   sendMessage,
@@ -29,7 +29,7 @@ import { validateKey } from '../routes/llm-keys/key-check.js';
 import { admit } from './admission.js';
 import { createRunControl } from './control.js';
 import { endRun, releaseRun } from './end.js';
-import { orderUserDeletion } from '../auth/user-deletion.js';
+import { requestUserDeletion } from '../auth/user-deletion.js';
 import { waitForEnd } from './wait-for-end.js';
 
 export interface WorkflowsDeps {
@@ -52,15 +52,15 @@ export function createWorkflows(deps: WorkflowsDeps): Workflows & Chat {
   return {
     ...createRunControl(deps),
     sendMessage: (message, timeoutMs) => sendMessage(deps.temporal, message, timeoutMs),
-    async startPipeline(order) {
+    async startPipeline(request) {
       const pipelineId = randomUUID();
-      const admission = await admit(deps, { ...order, pipelineId, conversationId: null });
+      const admission = await admit(deps, { ...request, pipelineId, conversationId: null });
       if (admission.kind === 'admitted') {
-        await startNow(deps, { ...order, pipelineId, designName: order.design.name });
+        await startNow(deps, { ...request, pipelineId, designName: request.design.name });
       }
       return admission;
     },
-    runConfirmed: (order) => runConfirmed(deps, order),
+    runConfirmed: (request) => runConfirmed(deps, request),
     waitForEnd: (pipelineId, { waitMs, signal }) =>
       waitForEnd(deps, pipelineId, {
         waitMs,
@@ -71,8 +71,8 @@ export function createWorkflows(deps: WorkflowsDeps): Workflows & Chat {
     readLiveness: (pipelineId) => readRunLiveness(deps.temporal, pipelineId),
     releaseRun: (pipelineId) => releaseRun(deps, pipelineId),
     requestArchives: () => requestArchives(deps),
-    validateKey: (order) => validateKey(deps, order),
-    startUserDeletion: (userId) => orderUserDeletion(deps, userId),
+    validateKey: (request) => validateKey(deps, request),
+    startUserDeletion: (userId) => requestUserDeletion(deps, userId),
   };
 }
 
@@ -91,23 +91,23 @@ async function startNow(
 
 async function runConfirmed(
   deps: WorkflowsDeps,
-  order: Starter & { conversationId: ConversationId; onBudget?: BudgetRule },
+  request: Starter & { conversationId: ConversationId; onBudget?: BudgetRule },
 ): Promise<Admission> {
-  const { conversationId, userId } = order;
+  const { conversationId, userId } = request;
   const access = await findChatAccess(deps.db, conversationId, userId);
   if (access === null) {
     throw new DomainError('not-found', 'Conversation not found');
   }
   const discussion = await readDiscussion(deps.db, conversationId);
-  const talk = discussion?.talk ?? null;
-  if (talk?.machine.state !== 'plan' || talk.selected === null) {
+  const state = discussion?.talk ?? null;
+  if (state?.machine.state !== 'plan' || state.selected === null) {
     throw new DomainError('nothing-confirmed', 'No design has been confirmed in this conversation');
   }
   const pipelineId = randomUUID();
-  const { selected: design, language } = talk;
-  const admission = await admit(deps, { ...order, pipelineId, design, language });
+  const { selected: design, language } = state;
+  const admission = await admit(deps, { ...request, pipelineId, design, language });
   if (admission.kind === 'admitted') {
-    await notifyAdmitted(deps, { ...order, pipelineId });
+    await notifyAdmitted(deps, { ...request, pipelineId });
   }
   return admission;
 }
@@ -125,7 +125,7 @@ async function notifyAdmitted(deps: WorkflowsDeps, run: RunOfDiscussion): Promis
 /** A request that fails is not lost: a worker archives what has ended within a minute. */
 async function requestArchives({ temporal, logger }: WorkflowsDeps): Promise<void> {
   try {
-    await orderArchives(temporal);
+    await requestArchivesOfRuns(temporal);
   } catch (error) {
     logger.warn('archives wait for a quiet time', { error });
   }

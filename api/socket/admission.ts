@@ -54,19 +54,19 @@ const ACCESS_TIMEOUT_MS = 5_000;
 
 /** The checks of the contract (websocket §1.1), in its order. */
 export async function admit(deps: AdmissionDeps, path: ChatPath): Promise<Admitted | Refused> {
-  const wish = parseChatPath(path);
-  if (wish === null) {
+  const options = parseChatPath(path);
+  if (options === null) {
     return refused('malformed', 'validation error');
   }
-  if (wish.token === '') {
+  if (options.token === '') {
     return refused('no-token', 'missing authentication token');
   }
-  const credential = await readCredential(deps, wish.token);
+  const credential = await readCredential(deps, options.token);
   if ('kind' in credential) {
     return credential;
   }
   const { userId } = credential;
-  const access = await readChatAccess(deps, wish.conversationId, credential);
+  const access = await readChatAccess(deps, options.conversationId, credential);
   if ('kind' in access) {
     return access;
   }
@@ -83,9 +83,9 @@ export async function admit(deps: AdmissionDeps, path: ChatPath): Promise<Admitt
     credential,
     role: access.role,
     isApproved: access.isApproved,
-    conversationId: wish.conversationId,
-    after: Math.min(wish.after ?? access.lastSeq, access.lastSeq),
-    isExtended: wish.isExtended,
+    conversationId: options.conversationId,
+    after: Math.min(options.after ?? access.lastSeq, access.lastSeq),
+    isExtended: options.isExtended,
     lease,
   };
 }

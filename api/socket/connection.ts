@@ -11,7 +11,7 @@ import type { Tracing } from '../../telemetry/tracing.js';
 import type { CredentialWatch } from '../auth/credential-watch.js';
 import type { Admitted } from './admission.js';
 import { TOO_BIG, type ChatSocket } from './chat-socket.js';
-import type { Feeds } from './feed.js';
+import type { EventSubscriptions } from './event-subscription.js';
 import { createInbox, type Inbox, type Incoming } from './inbox.js';
 import { createOutbox, type Outbox } from './outbox.js';
 import {
@@ -30,7 +30,7 @@ export type TakeToken = (
 ) => Promise<{ readonly allowed: boolean; readonly retryAfterSeconds: number }>;
 
 export interface ConnectionDeps {
-  readonly feeds: Feeds;
+  readonly eventSubscriptions: EventSubscriptions;
   readonly sendMessage: SendMessage;
   /** The role limiter: one token per message. Without it, or if it fails, all may speak. */
   readonly takeToken?: TakeToken;
@@ -69,11 +69,11 @@ export function openConnection(
   const outbox = createOutbox(socket, {
     maxBytes: deps.limits.maxBufferedBytes,
     onRoom: () => {
-      feed.wake();
+      eventSubscription.wake();
     },
   });
   const send = (event: ClientEvent): boolean => outbox.send(viewEvent(event));
-  const feed = deps.feeds.open({
+  const eventSubscription = deps.eventSubscriptions.open({
     streamId: admitted.conversationId,
     after: admitted.after,
     // what is not for this client still counts as seen
@@ -95,7 +95,7 @@ export function openConnection(
     },
   });
   const ended = Promise.withResolvers<undefined>();
-  const pulse = createPulse(socket);
+  const heartbeat = createHeartbeat(socket);
 
   const stopReceiving = receiveFrames(socket, now, inbox);
   answerTooBig(socket, now, outbox);
@@ -109,14 +109,14 @@ export function openConnection(
   });
   socket.on('close', () => {
     stopWatching();
-    feed.close();
+    eventSubscription.close();
     void Promise.all([admitted.lease.release(), inbox.whenEmpty()]).then(() => {
       ended.resolve(undefined);
     });
   });
 
   return {
-    beat: pulse.beat,
+    beat: heartbeat.beat,
     close: close.bind(null, socket),
     terminate: () => {
       socket.terminate();
@@ -257,7 +257,7 @@ function createTurnTaker(
     const { role } = now;
     const draft = { messageId, conversationId, userId, role, content, receivedAt };
     await inLogScope({ ...traceOfUuid(messageId), userId, conversationId }, async () => {
-      const isAccepted = await offer(deps, draft);
+      const isAccepted = await response(deps, draft);
       if (!isAccepted) {
         await refuse(textOfProblem('not-accepted', language));
       }
@@ -270,7 +270,7 @@ function languageOfFrame(text: string, before: Language): Language {
   return languageOf(text, before) === 'ko' ? 'ko' : before;
 }
 
-async function offer(
+async function response(
   { sendMessage, limits, logger, tracing }: ConnectionDeps,
   draft: Parameters<typeof sendUntilAccepted>[1],
 ): Promise<boolean> {
@@ -286,7 +286,7 @@ async function offer(
   }
 }
 
-function createPulse(socket: WebSocket) {
+function createHeartbeat(socket: WebSocket) {
   let isAwaitingPong = false;
   socket.on('pong', () => {
     isAwaitingPong = false;

@@ -90,7 +90,7 @@ export function grow(agent: LiveAgent, { piece }: LiveMessage): boolean {
   if (piece.offset > text.length) {
     return false;
   }
-  const news = piece.text.slice(text.length - piece.offset);
-  agent.known = { ...known, reply: { id: piece.reply, text: text + news } };
+  const updates = piece.text.slice(text.length - piece.offset);
+  agent.known = { ...known, reply: { id: piece.reply, text: text + updates } };
   return true;
 }

@@ -1,4 +1,4 @@
-import { readStandings, type RunStanding } from '../../db/runs/agent-steps.js';
+import { readRunSnapshots, type RunSnapshot } from '../../db/runs/agent-steps.js';
 import type { Db } from '../../db/connect.js';
 import type { StreamId } from '../../domain/ids.js';
 import { listLive, readLive, type LiveStore, type NodeRef } from '../../events/live-store.js';
@@ -107,14 +107,14 @@ export async function findAgents(
     return known === null ? [] : [{ pipelineId, node, known }];
   });
   const runs = [...new Set(found.map(({ pipelineId }) => pipelineId))];
-  const standings = await readStandings(db, runs);
+  const snapshots = await readRunSnapshots(db, runs);
   return found.map((agent) => ({
     ...agent,
-    endSeq: endSeqOf(standings.get(agent.pipelineId), agent.node),
+    endSeq: endSeqOf(snapshots.get(agent.pipelineId), agent.node),
   }));
 }
 
 /** An agent that ended unannounced, or whose run has ended, is over for everybody. */
-function endSeqOf(standing: RunStanding | undefined, node: string): number {
-  return standing?.ended.get(node) ?? (standing?.isOpen === true ? Infinity : 0);
+function endSeqOf(snapshot: RunSnapshot | undefined, node: string): number {
+  return snapshot?.ended.get(node) ?? (snapshot?.isOpen === true ? Infinity : 0);
 }

@@ -35,7 +35,7 @@ import { viewGatewayError } from './protocol.js';
 export interface SocketServerDeps
   extends
     AdmissionDeps,
-    Pick<ConnectionDeps, 'feeds' | 'sendMessage' | 'takeToken' | 'watch' | 'tracing'> {
+    Pick<ConnectionDeps, 'eventSubscriptions' | 'sendMessage' | 'takeToken' | 'watch' | 'tracing'> {
   readonly limits?: Partial<SocketLimits>;
   /** Under which names it is reached, and from pages of which origins. */
   readonly config: OriginConfig & HostConfig;

@@ -1,5 +1,5 @@
 import type { Db } from '../../db/connect.js';
-import { readDiscussion, readTalkVersion } from '../../db/discussions/discussions.js';
+import { readDiscussion, readStateVersion } from '../../db/discussions/discussions.js';
 import { lastSeq } from '../../db/events.js';
 import type { ConversationId } from '../../domain/ids.js';
 import {
@@ -22,7 +22,7 @@ export async function readSession(
 ): Promise<SessionView | null> {
   const [view, version] = await Promise.all([
     readSessionView(store, conversationId),
-    readTalkVersion(db, conversationId),
+    readStateVersion(db, conversationId),
   ]);
   if (view !== null && view.version === version) {
     return view;
@@ -32,9 +32,9 @@ export async function readSession(
   if (discussion?.talk == null) {
     return null; // or unreadable: its next turn says so
   }
-  const { userId, talk } = discussion;
-  const { state, round } = talk.machine;
-  const { designs, version: rebuiltVersion } = talk;
+  const { userId, talk: discussionState } = discussion;
+  const { state, round } = discussionState.machine;
+  const { designs, version: rebuiltVersion } = discussionState;
   const rebuilt = { userId, state, round, version: rebuiltVersion, designs, lastSeq: seq };
   await writeSessionView(store, conversationId, rebuilt);
   return rebuilt;

@@ -2,11 +2,11 @@
 import { sql } from 'kysely';
 import type { Db } from '../../db/connect.js';
 import { billOf } from '../../tests/support/vendor-product.js';
-import { callerOf } from '../../tests/support/run-stage.js';
+import { callerOf } from '../../tests/support/run-fixture.js';
 import type { VendorCall } from '../../tests/support/vendors/server.js';
 import { picoOf } from './decimals.js';
 import type { HighWater } from './high-water.js';
-import type { FundedStage } from './stage.js';
+import type { FundedFixture } from './fixture.js';
 
 export interface Money {
   /** Calls that asked for money: those that got it, and those that were refused. */
@@ -55,7 +55,7 @@ export interface AuditOrder {
 }
 
 export async function auditMoney(
-  { place: { db }, vendors }: FundedStage,
+  { place: { db }, vendors }: FundedFixture,
   { budgetUsd, highWater }: AuditOrder,
 ): Promise<Money> {
   const steps = await stepsOf(db, vendors.calls);

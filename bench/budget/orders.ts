@@ -6,7 +6,7 @@ import { MAX_AGENTS } from '../../domain/run/pipeline.js';
 import { FINAL_STATUSES } from '../../domain/run/results.js';
 import { until } from '../../tests/support/until.js';
 import { createUsers, type BenchUser } from '../users.js';
-import type { FundedStage } from './stage.js';
+import type { FundedFixture } from './fixture.js';
 
 export interface Order {
   readonly userId: string;
@@ -24,15 +24,18 @@ export interface OrderPlan {
 }
 
 /** All users at once. */
-export async function orderRuns(stage: FundedStage, plan: OrderPlan): Promise<readonly Order[]> {
+export async function orderRuns(
+  fixture: FundedFixture,
+  plan: OrderPlan,
+): Promise<readonly Order[]> {
   const { users, rounds, budgetUsd } = plan;
-  const people = await createUsers(stage.place, users);
-  await stage.place.db.updateTable('users').set({ dailyBudgetUsd: budgetUsd }).execute();
+  const people = await createUsers(fixture.place, users);
+  await fixture.place.db.updateTable('users').set({ dailyBudgetUsd: budgetUsd }).execute();
   const orders = await Promise.all(
     people.map(async (user) => {
       const own: Order[] = [];
       for (let round = 0; round < rounds; round += 1) {
-        own.push(await orderRun(stage, user));
+        own.push(await orderRun(fixture, user));
       }
       return own;
     }),
@@ -61,8 +64,8 @@ function designOf(orderId: string) {
 const REFUSED = 429;
 const Accepted = z.object({ pipeline_id: z.string() });
 
-async function orderRun(stage: FundedStage, { id: userId, token }: BenchUser): Promise<Order> {
-  const response = await fetch(`${stage.apiUrl}/api/v1/pipelines/execute`, {
+async function orderRun(fixture: FundedFixture, { id: userId, token }: BenchUser): Promise<Order> {
+  const response = await fetch(`${fixture.apiUrl}/api/v1/pipelines/execute`, {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
@@ -79,12 +82,12 @@ async function orderRun(stage: FundedStage, { id: userId, token }: BenchUser): P
     throw new Error(`a run was not taken: ${response.status} ${JSON.stringify(answer)}`);
   }
   const { pipeline_id: pipelineId } = Accepted.parse(answer);
-  return { userId, pipelineId, hasEnded: await comesToAnEnd(stage, pipelineId) };
+  return { userId, pipelineId, hasEnded: await comesToAnEnd(fixture, pipelineId) };
 }
 
 const LONGEST_RUN_MS = 120_000;
 
-async function comesToAnEnd({ place }: FundedStage, pipelineId: string): Promise<boolean> {
+async function comesToAnEnd({ place }: FundedFixture, pipelineId: string): Promise<boolean> {
   const find = () =>
     place.db
       .selectFrom('pipelineExecutions')

@@ -26,7 +26,7 @@ export interface ArchivesTable {
   conversationId: string | null;
   /** The bundle's last hash, which stands for all of it. */
   head: string;
-  /** gzip, then AES-256-GCM with its 16-byte tag appended (audit/archive-box.ts). */
+  /** gzip, then AES-256-GCM with its 16-byte tag appended (audit/archive-cipher.ts). */
   bundle: Buffer;
   nonce: Buffer;
   sealedBy: string;

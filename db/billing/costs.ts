@@ -9,7 +9,7 @@ import { randomUUID } from 'node:crypto';
 import { sql, type RawBuilder } from 'kysely';
 import type {
   CallEstimate,
-  Charge,
+  BillingContext,
   Ledger,
   OverBudget,
   Reservation,
@@ -46,15 +46,16 @@ export function createLedger(
 ): Ledger {
   return {
     findReply: (stepId) => findReply(db, stepId),
-    reserve: (charge, estimate) =>
-      reserve(db, { charge, estimate, serverKeyDailyUsd, now: clock() }),
-    settle: (charge, call) => retryTransaction(() => settle(db, charge, { ...call, now: clock() })),
+    reserve: (billing, estimate) =>
+      reserve(db, { charge: billing, estimate, serverKeyDailyUsd, now: clock() }),
+    settle: (billing, call) =>
+      retryTransaction(() => settle(db, billing, { ...call, now: clock() })),
     release: (callId, outcome) =>
       retryTransaction(() => release(db, callId, { ...outcome, now: clock() })),
     settleFailure: (callId, outcome) =>
       retryTransaction(() => settleFailure(db, callId, { ...outcome, now: clock() })),
     leaveUnknown: (callId, outcome) => leaveUnknown(db, callId, { ...outcome, now: clock() }),
-    failPass: (callId) => failPass(db, callId),
+    failPass: (callId) => countFailedAttempt(db, callId),
     readFailures: (stepId) => readFailures(db, stepId),
   };
 }
@@ -62,8 +63,8 @@ export function createLedger(
 /** States in which a call may still end; both are charged. */
 const OPEN_STATES = ['reserved', 'unknown'] as const;
 
-interface CallOrder {
-  readonly charge: Charge;
+interface CallRequest {
+  readonly charge: BillingContext;
   readonly estimate: CallEstimate;
   readonly serverKeyDailyUsd: string | null;
   readonly now: Date;
@@ -82,22 +83,25 @@ interface Outcome {
   readonly now: Date;
 }
 
-async function reserve(db: Db, order: CallOrder): Promise<Reservation | OverBudget> {
-  const first = await chargeCall(db, order);
+async function reserve(db: Db, request: CallRequest): Promise<Reservation | OverBudget> {
+  const first = await chargeCall(db, request);
   if (!first.isDay) {
-    await makeDay(db, order);
-    await makeServerDay(db, order.estimate, order.now);
+    await makeDay(db, request);
+    await makeServerDay(db, request.estimate, request.now);
   }
-  const charged = first.isDay ? first : await chargeCall(db, order);
+  const charged = first.isDay ? first : await chargeCall(db, request);
   const { callId, maxTokens } = charged;
   if (charged.isRunOver) {
     throw new DomainError('cancelled', 'the run has ended');
   }
   if (!charged.isDay) {
-    throw new DomainError('not-found', `user ${order.charge.userId} is being deleted, or disabled`);
+    throw new DomainError(
+      'not-found',
+      `user ${request.charge.userId} is being deleted, or disabled`,
+    );
   }
   return callId === null || maxTokens === null
-    ? ((await findReservation(db, order)) ?? {
+    ? ((await findReservation(db, request)) ?? {
         kind: 'over-budget',
         limit: charged.isServerBound ? 'server-key' : 'user',
       })
@@ -105,7 +109,7 @@ async function reserve(db: Db, order: CallOrder): Promise<Reservation | OverBudg
 }
 
 /** Not of a user who is being deleted, or whose account is shut. */
-async function makeDay(db: Db, { charge, now }: CallOrder): Promise<void> {
+async function makeDay(db: Db, { charge: billing, now }: CallRequest): Promise<void> {
   await db
     .insertInto('userDailyCosts')
     .columns(['userId', 'date', 'updatedAt'])
@@ -113,7 +117,7 @@ async function makeDay(db: Db, { charge, now }: CallOrder): Promise<void> {
       query
         .selectFrom('users')
         .select(['id', sql.val(utcDay(now)).as('date'), sql<Date>`${now}::timestamptz`.as('now')])
-        .where('id', '=', charge.userId)
+        .where('id', '=', billing.userId)
         .where('deletedAt', 'is', null)
         .where('disabledAt', 'is', null),
     )
@@ -138,8 +142,8 @@ interface ChargedCall {
  * One statement is one transaction, so the lock, which all calls of a user queue for, is held no
  * longer than it takes.
  */
-async function chargeCall(db: Db, order: CallOrder): Promise<ChargedCall> {
-  const { charge, estimate, now, serverKeyDailyUsd } = order;
+async function chargeCall(db: Db, request: CallRequest): Promise<ChargedCall> {
+  const { charge: billing, estimate, now, serverKeyDailyUsd } = request;
   const date = utcDay(now);
   const isServerKey = estimate.isServerKey === true;
   const { rows } = await retryTransaction(() =>
@@ -148,22 +152,22 @@ async function chargeCall(db: Db, order: CallOrder): Promise<ChargedCall> {
       select day.id, day.total_cost,
         coalesce(daily_budget_usd, (${LIMITS_USD}::jsonb ->> role)::numeric) as limit_usd
       from user_daily_costs as day join users on users.id = day.user_id
-      where day.user_id = ${charge.userId}::uuid and day.date = ${date} and deleted_at is null
+      where day.user_id = ${billing.userId}::uuid and day.date = ${date} and deleted_at is null
         and disabled_at is null
       for no key update of day
     ),
     ${lockingServerDay(estimate, { date, dailyUsd: serverKeyDailyUsd })},
-    ${givingUpEarlierAttempts(order)},
-    ${lockingRun(charge)},
+    ${givingUpEarlierAttempts(request)},
+    ${lockingRun(billing)},
     ${affordableTokens(estimate)},
     call as (
       insert into cost_ledger (
         id, step_id, run_id, attempt, call_number, user_id, pipeline_id, conversation_id, date,
         provider, model, state, cost, reserved, input_usd_per_million, output_usd_per_million,
         max_tokens, is_server_key, created_at)
-      select ${randomUUID()}::uuid, ${charge.stepId}, ${charge.runId}, ${charge.attempt}::integer,
-        ${estimate.callNumber}::integer, ${charge.userId}::uuid, ${charge.pipelineId}::uuid,
-        ${charge.conversationId}::uuid, ${date}, ${estimate.provider}, ${estimate.model},
+      select ${randomUUID()}::uuid, ${billing.stepId}, ${billing.runId}, ${billing.attempt}::integer,
+        ${estimate.callNumber}::integer, ${billing.userId}::uuid, ${billing.pipelineId}::uuid,
+        ${billing.conversationId}::uuid, ${date}, ${estimate.provider}, ${estimate.model},
         'reserved', prompt_cost + tokens * token_cost, prompt_cost + tokens * token_cost,
         ${estimate.inputUsdPerMillion}::numeric, ${estimate.outputUsdPerMillion}::numeric,
         tokens, ${isServerKey}, ${now}::timestamptz
@@ -234,7 +238,7 @@ const LIMITS_USD = JSON.stringify(
  * Waits for an end of the run that is being written. Once the run has ended, nothing is reserved for
  * it: it gave its count of the day back where it had made no call.
  */
-function lockingRun({ pipelineId }: Charge) {
+function lockingRun({ pipelineId }: BillingContext) {
   return sql`
     run as (
       select status from pipeline_executions where id = ${pipelineId}::uuid for key share
@@ -243,16 +247,16 @@ function lockingRun({ pipelineId }: Charge) {
 }
 
 /** Nobody will ever learn what became of calls that a lost worker had open: they stay charged. */
-function givingUpEarlierAttempts({ charge, now }: CallOrder) {
+function givingUpEarlierAttempts({ charge: billing, now }: CallRequest) {
   return sql`
     given_up as (
       update cost_ledger set state = 'unknown', closed_at = ${now}::timestamptz
       where id in (
         select id from cost_ledger
-        where step_id = ${charge.stepId} and exists (select from day) -- which is locked first
+        where step_id = ${billing.stepId} and exists (select from day) -- which is locked first
         order by id for update
       )
-      and state = 'reserved' and (run_id <> ${charge.runId} or attempt < ${charge.attempt}::integer)
+      and state = 'reserved' and (run_id <> ${billing.runId} or attempt < ${billing.attempt}::integer)
     )`;
 }
 
@@ -261,25 +265,25 @@ function givingUpEarlierAttempts({ charge, now }: CallOrder) {
  *
  * @throws `internal` if that call is over: another one under its name would not be charged.
  */
-async function findReservation(db: Db, { charge, estimate }: CallOrder) {
+async function findReservation(db: Db, { charge: billing, estimate }: CallRequest) {
   const call = await db
     .selectFrom('costLedger')
     .select(['id', 'state', 'maxTokens'])
-    .where('stepId', '=', charge.stepId)
-    .where('runId', '=', charge.runId)
-    .where('attempt', '=', charge.attempt)
+    .where('stepId', '=', billing.stepId)
+    .where('runId', '=', billing.runId)
+    .where('attempt', '=', billing.attempt)
     .where('callNumber', '=', estimate.callNumber)
     .executeTakeFirst();
   if (call === undefined) {
     return null;
   }
   if (!OPEN_STATES.some((state) => state === call.state)) {
-    throw new DomainError('internal', `call ${call.id} of step ${charge.stepId} is over`);
+    throw new DomainError('internal', `call ${call.id} of step ${billing.stepId} is over`);
   }
   return { callId: call.id, maxTokens: call.maxTokens };
 }
 
-async function settle(db: Db, charge: Charge, call: SettledCall): Promise<ChargedReply> {
+async function settle(db: Db, billing: BillingContext, call: SettledCall): Promise<ChargedReply> {
   const { callId, reply, now } = call;
   const { promptTokens, completionTokens } = reply.usage;
   const { rows } = await sql<ReplyRow>`
@@ -291,7 +295,7 @@ async function settle(db: Db, charge: Charge, call: SettledCall): Promise<Charge
     })}
     insert into model_replies (step_id, user_id, content, provider, model, finish, request_id,
       prompt_tokens, completion_tokens, cost, fallback_from, calls, created_at)
-    select ${charge.stepId}, user_id, ${toStorableText(reply.content)}, ${reply.provider},
+    select ${billing.stepId}, user_id, ${toStorableText(reply.content)}, ${reply.provider},
       ${reply.model}, ${reply.finish}, ${reply.requestId}, ${promptTokens}::integer,
       ${completionTokens}::integer, cost, ${call.fallbackFrom},
       ${call.calls}::integer, ${now}::timestamptz
@@ -299,9 +303,9 @@ async function settle(db: Db, charge: Charge, call: SettledCall): Promise<Charge
     on conflict (step_id) do nothing
     returning *`.execute(db);
   // nothing to store: it was settled before, or the step has another reply
-  const stored = rows[0] === undefined ? await findReply(db, charge.stepId) : replyOf(rows[0]);
+  const stored = rows[0] === undefined ? await findReply(db, billing.stepId) : replyOf(rows[0]);
   if (stored === null) {
-    const why = `call ${callId} of step ${charge.stepId} was not reserved, or its user is deleted`;
+    const why = `call ${callId} of step ${billing.stepId} was not reserved, or its user is deleted`;
     throw new DomainError('internal', why);
   }
   return stored;
@@ -386,7 +390,7 @@ async function leaveUnknown(db: Db, callId: string, outcome: Outcome): Promise<v
 }
 
 /** Counts the attempt that ended with this call as a failed one of its step. */
-async function failPass(db: Db, callId: string): Promise<void> {
+async function countFailedAttempt(db: Db, callId: string): Promise<void> {
   await db.updateTable('costLedger').set({ passFailed: true }).where('id', '=', callId).execute();
 }
 

@@ -1,13 +1,13 @@
 import { sql } from 'kysely';
 import type { ConversationId, StepId, UserId } from '../../domain/ids.js';
-import { readTalk } from '../../domain/discussion/stored-state.js';
-import type { Talk, UnendedRun } from '../../domain/discussion/state.js';
+import { readDiscussionState } from '../../domain/discussion/stored-state.js';
+import type { DiscussionState, UnendedRun } from '../../domain/discussion/state.js';
 import type { Db, Tx } from '../connect.js';
 
 export interface StoredDiscussion {
   readonly conversationId: ConversationId;
   readonly userId: UserId;
-  readonly talk: Talk;
+  readonly talk: DiscussionState;
 }
 
 /**
@@ -22,10 +22,10 @@ export async function saveDiscussion(tx: Tx, discussion: StoredDiscussion): Prom
 }
 
 /** The statement of `saveDiscussion`, to be part of another one. */
-export function savingDiscussion({ conversationId, userId, talk }: StoredDiscussion) {
+export function savingDiscussion({ conversationId, userId, talk: state }: StoredDiscussion) {
   return sql`
     insert into discussions as stored (conversation_id, user_id, version, talk)
-    values (${conversationId}::uuid, ${userId}::uuid, ${talk.version}, ${JSON.stringify(talk)})
+    values (${conversationId}::uuid, ${userId}::uuid, ${state.version}, ${JSON.stringify(state)})
     on conflict (conversation_id) do update
       set version = excluded.version, talk = excluded.talk, updated_at = now()
       where stored.version < excluded.version
@@ -34,7 +34,7 @@ export function savingDiscussion({ conversationId, userId, talk }: StoredDiscuss
 
 export interface KeptDiscussion extends Omit<StoredDiscussion, 'talk'> {
   /** null: what is stored cannot be read. */
-  readonly talk: Talk | null;
+  readonly talk: DiscussionState | null;
   /** Why it cannot be read. */
   readonly problem: string | null;
   readonly version: number;
@@ -52,14 +52,14 @@ export async function readDiscussion(
   if (row === undefined) {
     return undefined;
   }
-  const stored = readTalk(row.talk);
+  const stored = readDiscussionState(row.talk);
   return stored.kind === 'talk'
     ? { ...row, talk: stored.talk, problem: null }
     : { ...row, talk: null, problem: stored.problem };
 }
 
 /** Of the state after the last turn; null before the first one. */
-export async function readTalkVersion(
+export async function readStateVersion(
   db: Db,
   conversationId: ConversationId,
 ): Promise<number | null> {
@@ -74,7 +74,7 @@ export async function readTalkVersion(
 /** What the record says of a conversation when one of its turns begins. */
 export interface TurnContext {
   /** The state after the last turn; null also where it cannot be read. */
-  readonly talk: Talk | null;
+  readonly talk: DiscussionState | null;
   /** Whether the turn's answer is stored. */
   readonly isAnswered: boolean;
   /** Whether the conversation counts against a day's discussions. */
@@ -115,10 +115,10 @@ export async function readTurnContext(
   if (context === undefined) {
     return null;
   }
-  const { talk, countedOn, seq, ...rest } = context;
+  const { talk: state, countedOn, seq, ...rest } = context;
   return {
     ...rest,
-    talk: talk === null ? null : talkIn(talk),
+    talk: state === null ? null : stateIn(state),
     isAnswered: seq !== null,
     isCounted: countedOn !== null,
   };
@@ -145,7 +145,7 @@ function hasReplies(stepIds: readonly StepId[]) {
   )`;
 }
 
-function talkIn(stored: unknown): Talk | null {
-  const read = readTalk(stored);
+function stateIn(stored: unknown): DiscussionState | null {
+  const read = readDiscussionState(stored);
   return read.kind === 'talk' ? read.talk : null;
 }

@@ -17,9 +17,9 @@ import type { BudgetRule, WaitReason } from '../../domain/run/results.js';
 import { toStorableText } from '../../domain/text/storable-text.js';
 import type { Db, Tx } from '../connect.js';
 import { UNENDED_STATUSES } from '../index-conditions.js';
-import type { SecretBox } from '../users/secret-box.js';
+import type { SecretCipher } from '../users/secret-cipher.js';
 import { isEveryServerKeySpent } from '../billing/server-key-days.js';
-import { slotHolder } from './slots.js';
+import { activeRunLockHolder } from './active-run-lock.js';
 import { inTransaction } from '../transactions.js';
 import { lockUser, refuseAdmission } from '../users/users.js';
 
@@ -48,18 +48,18 @@ export function keySourcesOf(
     readonly serverKeyDailyUsd: string | null;
     readonly simulated: boolean;
   },
-  secretBox: SecretBox,
+  secretCipher: SecretCipher,
 ): KeySources {
   const { serverKeyVendors: vendors, serverKeyDailyUsd: dailyUsd } = models;
   return {
     serverKeys: models.hasServerKeys,
     simulated: models.simulated,
-    readableSeals: secretBox.seals,
+    readableSeals: secretCipher.seals,
     ...(dailyUsd === null ? {} : { serverKeyLimit: { vendors, dailyUsd } }),
   };
 }
 
-export interface RunOrder {
+export interface RunRequest {
   readonly pipelineId: PipelineId;
   readonly userId: UserId;
   readonly conversationId: ConversationId | null;
@@ -105,31 +105,31 @@ export type RunAdmission =
  *
  * @throws `not-permitted` of an account that is shut or awaits its approval; `not-found` without the user or the run to be run again; `conflict` if the id is another user's run.
  */
-export async function admitRun(db: Db | Tx, order: RunOrder, now: Date): Promise<RunAdmission> {
+export async function admitRun(db: Db | Tx, request: RunRequest, now: Date): Promise<RunAdmission> {
   return inTransaction(db, async (tx) => {
-    const user = await lockUser(tx, order.userId);
+    const user = await lockUser(tx, request.userId);
     refuseAdmission(user);
     const { role, dailyBudgetUsd } = user;
     const limitUsd = dailyLimitUsd(role, dailyBudgetUsd);
-    const standing = await readStanding(tx, order, { day: utcDay(now), limitUsd });
-    if (standing.known !== null) {
-      return standing.known;
+    const snapshot = await readAdmissionSnapshot(tx, request, { day: utcDay(now), limitUsd });
+    if (snapshot.known !== null) {
+      return snapshot.known;
     }
-    const payer = await findPayer(tx, order);
-    const { waitingRun, overBudget, otherRun } = standing;
-    const serverSpent = paysServer(payer) ? standing.serverSpent : null;
-    const ofRecord = [waitingRun, overBudget ?? serverSpent, otherRun, checkQuota(standing, role)];
+    const payer = await findPayer(tx, request);
+    const { waitingRun, overBudget, otherRun } = snapshot;
+    const serverSpent = paysServer(payer) ? snapshot.serverSpent : null;
+    const ofRecord = [waitingRun, overBudget ?? serverSpent, otherRun, checkQuota(snapshot, role)];
     const ofKeys = 'code' in payer ? payer : null;
     const inOrder =
-      order.order === 'http'
-        ? [...ofRecord, ofKeys, checkMix(order, payer)]
+      request.order === 'http'
+        ? [...ofRecord, ofKeys, checkMix(request, payer)]
         : [ofKeys, ...ofRecord];
     const refusal = inOrder.find((it) => it !== null);
     if (refusal !== undefined) {
       return { kind: 'refused', ...refusal };
     }
     const simulated = !('code' in payer) && payer.simulated;
-    await insertRun(tx, order, { simulated, now });
+    await insertRun(tx, request, { simulated, now });
     return { kind: 'admitted', simulated };
   });
 }
@@ -140,7 +140,7 @@ function paysServer(payer: Payer): boolean {
   return !('code' in payer) && payer.isServer;
 }
 
-function checkMix({ rerun }: RunOrder, payer: Payer): RunRefusal | null {
+function checkMix({ rerun }: RunRequest, payer: Payer): RunRefusal | null {
   const isMixed =
     rerun !== undefined &&
     rerun.reusedNodes.length > 0 &&
@@ -150,7 +150,7 @@ function checkMix({ rerun }: RunOrder, payer: Payer): RunRefusal | null {
 }
 
 /** What the record says of whoever orders a run, while they are locked. */
-interface Standing {
+interface AdmissionSnapshot {
   /** This very run, where an earlier try has admitted it. */
   readonly known: RunAdmission | null;
   /** The conversation's own run, where it waits without the slot. */
@@ -165,11 +165,11 @@ interface Standing {
 }
 
 /** @throws `conflict` if the id is another user's run */
-async function readStanding(
+async function readAdmissionSnapshot(
   tx: Tx,
-  { pipelineId, userId, conversationId, keys }: RunOrder,
+  { pipelineId, userId, conversationId, keys }: RunRequest,
   { day, limitUsd }: { day: string; limitUsd: string | null },
-): Promise<Standing> {
+): Promise<AdmissionSnapshot> {
   const found = await tx
     .selectFrom('users')
     .leftJoin('pipelineExecutions as known', (join) => join.on('known.id', '=', pipelineId))
@@ -188,7 +188,7 @@ async function readStanding(
     .select(['known.userId as owner', 'known.simulated', 'overspent.totalCost as spentUsd'])
     .select(['waiting.id as waitingId', 'waiting.designName', 'waiting.waitingFor'])
     .select((eb) => [
-      eb.exists(slotHolder(tx, userId)).as('isSlotTaken'),
+      eb.exists(activeRunLockHolder(tx, userId)).as('isSlotTaken'),
       isEveryServerKeySpent(keys.serverKeyLimit, day).as('isServerSpent'),
       eb
         .selectFrom('pipelineExecutions')
@@ -205,8 +205,15 @@ async function readStanding(
     ])
     .where('users.id', '=', userId)
     .executeTakeFirstOrThrow();
-  const { owner, simulated, spentUsd, isSlotTaken, countedToday, startedToday, isServerSpent } =
-    found;
+  const {
+    owner,
+    simulated,
+    spentUsd,
+    isSlotTaken: isActiveRunLocked,
+    countedToday,
+    startedToday,
+    isServerSpent,
+  } = found;
   if (owner !== null && owner !== userId) {
     throw new DomainError('conflict', `pipeline ${pipelineId} exists already`);
   }
@@ -218,7 +225,7 @@ async function readStanding(
         ? null
         : { code: 'over-budget', spentUsd: Number(spentUsd), limitUsd: Number(limitUsd) },
     serverSpent: isServerSpent ? { code: 'over-budget', isServerKeySpent: true } : null,
-    otherRun: isSlotTaken ? { code: 'pipeline-running' } : null,
+    otherRun: isActiveRunLocked ? { code: 'pipeline-running' } : null,
     countedToday: countedToday ?? 0,
     startedToday: startedToday ?? 0,
   };
@@ -239,7 +246,10 @@ function waitingIn(found: {
 }
 
 /** A run that made no call gives its count back, but not its start. */
-function checkQuota({ countedToday, startedToday }: Standing, role: Role): RunRefusal | null {
+function checkQuota(
+  { countedToday, startedToday }: AdmissionSnapshot,
+  role: Role,
+): RunRefusal | null {
   const { maxPipelinesPerDay } = LIMITS[role];
   const { maxStartsPerDay } = BOUNDS[role];
   const isWithin =
@@ -250,7 +260,7 @@ function checkQuota({ countedToday, startedToday }: Standing, role: Role): RunRe
 /** Which keys pay: the user's own, else the server's, else nobody for the simulated provider. */
 export async function findPayer(
   db: Db | Tx,
-  { userId, keys }: Pick<RunOrder, 'userId' | 'keys'>,
+  { userId, keys }: Pick<RunRequest, 'userId' | 'keys'>,
 ): Promise<{ readonly simulated: boolean; readonly isServer: boolean } | RunRefusal> {
   const own = await db
     .selectFrom('userLlmKeys')
@@ -274,26 +284,26 @@ const DESIGN_NAME_LENGTH = 255;
 
 async function insertRun(
   tx: Tx,
-  order: RunOrder,
+  request: RunRequest,
   { simulated, now }: { simulated: boolean; now: Date },
 ): Promise<void> {
-  const { design, rerun } = order;
+  const { design, rerun } = request;
   if (rerun !== undefined) {
     await keepSource(tx, rerun.of);
   }
   await tx
     .insertInto('pipelineExecutions')
     .values({
-      id: order.pipelineId,
-      userId: order.userId,
-      conversationId: order.conversationId,
+      id: request.pipelineId,
+      userId: request.userId,
+      conversationId: request.conversationId,
       designName: Array.from(toStorableText(design.name)).slice(0, DESIGN_NAME_LENGTH).join(''),
       design: JSON.stringify(design),
-      language: order.language,
+      language: request.language,
       simulated,
       holdsSlot: true,
-      holdsConversation: order.conversationId !== null,
-      onBudget: order.onBudget ?? 'stop',
+      holdsConversation: request.conversationId !== null,
+      onBudget: request.onBudget ?? 'stop',
       rerunOf: rerun?.of ?? null,
       reusedNodes: JSON.stringify(rerun?.reusedNodes ?? []),
       countedOn: utcDay(now),

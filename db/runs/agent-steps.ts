@@ -32,7 +32,7 @@ export async function listSteps(db: Db | Tx, pipelineId: PipelineId): Promise<Ag
     .selectFrom('agentSteps')
     .selectAll()
     .where('pipelineId', '=', pipelineId)
-    .orderBy('seq', (order) => order.asc().nullsLast())
+    .orderBy('seq', (request) => request.asc().nullsLast())
     .orderBy('endedAt')
     .orderBy('id')
     .execute();
@@ -57,17 +57,17 @@ export async function isRunOpen(tx: Tx, pipelineId: PipelineId): Promise<boolean
 }
 
 /** How far a run has come. */
-export interface RunStanding {
+export interface RunSnapshot {
   readonly isOpen: boolean;
   /** Nodes that have ended, with the `seq` of their `agent_completed`; null: after the run. */
   readonly ended: ReadonlyMap<string, number | null>;
 }
 
 /** Of those runs that there are. */
-export async function readStandings(
+export async function readRunSnapshots(
   db: Db,
   pipelineIds: readonly PipelineId[],
-): Promise<ReadonlyMap<PipelineId, RunStanding>> {
+): Promise<ReadonlyMap<PipelineId, RunSnapshot>> {
   if (pipelineIds.length === 0) {
     return new Map();
   }
@@ -78,15 +78,15 @@ export async function readStandings(
     .select(['agentSteps.node', 'agentSteps.seq'])
     .where(sql<boolean>`pipeline_executions.id = any(${pipelineIds}::uuid[])`)
     .execute();
-  const standings = new Map<PipelineId, RunStanding & { ended: Map<string, number | null> }>();
+  const snapshots = new Map<PipelineId, RunSnapshot & { ended: Map<string, number | null> }>();
   for (const { id, status, node, seq } of rows) {
-    const standing = standings.get(id) ?? { isOpen: !isFinal(status), ended: new Map() };
-    standings.set(id, standing);
+    const snapshot = snapshots.get(id) ?? { isOpen: !isFinal(status), ended: new Map() };
+    snapshots.set(id, snapshot);
     if (node !== null) {
-      standing.ended.set(node, seq);
+      snapshot.ended.set(node, seq);
     }
   }
-  return standings;
+  return snapshots;
 }
 
 /** To be called before the collector is: the run's count of the day then stays. */

@@ -59,7 +59,7 @@ export async function listApprovals(
     .execute();
 }
 
-export interface ApprovalOffer {
+export interface ApprovalResponse {
   readonly id: string;
   readonly pipelineId: PipelineId;
   readonly node: string;
@@ -70,22 +70,22 @@ export interface ApprovalOffer {
 }
 
 /** Of one node; what a run is proved by shall not grow with each try. */
-const MAX_OFFERS = 10;
+const MAX_RESPONSES = 10;
 
 /**
  * Keeps what the owner says; its texts reach the run by this row's id alone. Of those that were
  * not taken the oldest go: their owner has said something else since.
  */
-export async function insertOffer(db: Db, offer: ApprovalOffer): Promise<void> {
-  const { pipelineId, node } = offer;
+export async function insertResponse(db: Db, response: ApprovalResponse): Promise<void> {
+  const { pipelineId, node } = response;
   await db
     .with('kept', (kept) =>
       kept
         .insertInto('approvalOffers')
         .values({
-          ...offer,
-          input: offer.input === null ? null : toStorableText(offer.input),
-          comment: offer.comment === null ? null : toStorableText(offer.comment),
+          ...response,
+          input: response.input === null ? null : toStorableText(response.input),
+          comment: response.comment === null ? null : toStorableText(response.comment),
         })
         .returning('id'),
     )
@@ -98,7 +98,7 @@ export async function insertOffer(db: Db, offer: ApprovalOffer): Promise<void> {
         .where('node', '=', node)
         .orderBy('createdAt', 'desc')
         .orderBy('id')
-        .offset(MAX_OFFERS - 1),
+        .offset(MAX_RESPONSES - 1),
     )
     .where('id', 'not in', (taken) =>
       taken
@@ -136,19 +136,21 @@ export async function decideApproval(
   if (asked === undefined) {
     return null;
   }
-  const offer = offerId === null ? null : await findOffer(tx, { ...key, offerId });
-  const isOffered = offerId === null || offer !== null;
-  return asked.state === 'wanted' && isOffered ? settle(tx, asked, { offer, now }) : asked;
+  const response = offerId === null ? null : await findResponse(tx, { ...key, offerId });
+  const isOffered = offerId === null || response !== null;
+  return asked.state === 'wanted' && isOffered
+    ? settle(tx, asked, { offer: response, now })
+    : asked;
 }
 
-type Offer = Selectable<ApprovalOffersTable>;
+type Response = Selectable<ApprovalOffersTable>;
 
 async function settle(
   tx: Tx,
   { pipelineId, node, onTimeout }: ApprovalRow,
-  { offer, now }: { offer: Offer | null; now: Date },
+  { offer: response, now }: { offer: Response | null; now: Date },
 ): Promise<ApprovalRow> {
-  const { id, decision, input, comment, userId } = offer ?? { ...NOBODY, decision: onTimeout };
+  const { id, decision, input, comment, userId } = response ?? { ...NOBODY, decision: onTimeout };
   return tx
     .updateTable('approvals')
     .set({
@@ -167,18 +169,18 @@ async function settle(
 
 const NOBODY = { id: null, input: null, comment: null, userId: null } as const;
 
-async function findOffer(
+async function findResponse(
   tx: Tx,
   { pipelineId, node, offerId }: { pipelineId: PipelineId; node: string; offerId: string },
-): Promise<Offer | null> {
-  const offer = await tx
+): Promise<Response | null> {
+  const response = await tx
     .selectFrom('approvalOffers')
     .selectAll()
     .where('id', '=', offerId)
     .where('pipelineId', '=', pipelineId)
     .where('node', '=', node)
     .executeTakeFirst();
-  return offer ?? null;
+  return response ?? null;
 }
 
 /** Nobody needs to decide any more. @returns the statement, to be part of another one */

@@ -13,7 +13,7 @@ import type { Tx } from '../connect.js';
 import { appending, findEvents, storedEventsOf, type EventRow, type EventStep } from '../events.js';
 import { addingMessages, AFTER_MESSAGES, type NewMessage } from '../discussions/messages.js';
 import type { PipelineExecutionsTable } from '../schema.js';
-import { handingSlotOn } from './slots.js';
+import { passingLockOn } from './active-run-lock.js';
 
 type EndingRun = Pick<
   Selectable<PipelineExecutionsTable>,
@@ -66,7 +66,7 @@ export async function storeRunEnd(
   const { id, userId, conversationId, holdsSlot } = run;
   const { event, steps } = lastWordsOf(run, ending);
   const entry = { streamId: conversationId ?? id, conversationId, steps };
-  const granting = handingSlotOn(tx, userId)
+  const granting = passingLockOn(tx, userId)
     .where(sql<boolean>`exists (select from ended)`) // which has given it back first
     .where(sql<boolean>`${holdsSlot}::boolean`);
   const telling =

@@ -24,7 +24,7 @@ import { UNENDED_STATUSES } from '../index-conditions.js';
 import { appending, storedEventsOf, type EventRow, type EventStep } from '../events.js';
 import { findLastEvents, storeRunEnd } from './run-end.js';
 import type { PipelineExecutionsTable } from '../schema.js';
-import { ownerOf } from './slots.js';
+import { ownerOf } from './active-run-lock.js';
 
 export type RunRecord = Selectable<PipelineExecutionsTable>;
 

@@ -2,7 +2,7 @@
 import { DomainError } from '../../domain/errors.js';
 import type { Db } from '../connect.js';
 import type { LlmKeyRow } from './llm-keys.js';
-import type { SecretBox } from './secret-box.js';
+import type { SecretCipher } from './secret-cipher.js';
 
 export interface Rotation {
   readonly resealed: number;
@@ -17,16 +17,16 @@ const BATCH = 100;
 /** Goes through all rows once, in batches; a second call finds nothing left to do. */
 export async function resealLlmKeys(
   db: Db,
-  box: SecretBox,
+  cipher: SecretCipher,
   { batch = BATCH }: { batch?: number } = {},
 ): Promise<Rotation> {
   let rotation: Rotation = { resealed: 0, overtaken: 0, unreadable: [] };
-  let rows = await findOldSeals(db, box, { after: null, batch });
+  let rows = await findOldSeals(db, cipher, { after: null, batch });
   while (rows.length > 0) {
     for (const row of rows) {
-      rotation = await resealRow(db, box, { row, rotation });
+      rotation = await resealRow(db, cipher, { row, rotation });
     }
-    rows = await findOldSeals(db, box, { after: rows.at(-1)?.id ?? null, batch });
+    rows = await findOldSeals(db, cipher, { after: rows.at(-1)?.id ?? null, batch });
   }
   return rotation;
 }
@@ -43,13 +43,13 @@ export async function countSeals(db: Db): Promise<ReadonlyMap<string, number>> {
 
 async function findOldSeals(
   db: Db,
-  box: SecretBox,
+  cipher: SecretCipher,
   { after, batch }: { after: string | null; batch: number },
 ): Promise<readonly LlmKeyRow[]> {
   return db
     .selectFrom('userLlmKeys')
     .selectAll()
-    .where('sealedBy', '<>', box.seals[0] ?? '')
+    .where('sealedBy', '<>', cipher.seals[0] ?? '')
     .$if(after !== null, (query) => query.where('id', '>', after ?? ''))
     .orderBy('id')
     .limit(batch)
@@ -58,11 +58,11 @@ async function findOldSeals(
 
 async function resealRow(
   db: Db,
-  box: SecretBox,
+  cipher: SecretCipher,
   { row, rotation }: { row: LlmKeyRow; rotation: Rotation },
 ): Promise<Rotation> {
   try {
-    const hasWon = await replaceSeal(db, row, box.reseal(row, row));
+    const hasWon = await replaceSeal(db, row, cipher.reseal(row, row));
     return hasWon
       ? { ...rotation, resealed: rotation.resealed + 1 }
       : { ...rotation, overtaken: rotation.overtaken + 1 };

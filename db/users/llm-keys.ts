@@ -4,7 +4,7 @@ import { DomainError } from '../../domain/errors.js';
 import type { Vendor } from '../../domain/agents/models.js';
 import type { Db } from '../connect.js';
 import type { UserLlmKeysTable } from '../schema.js';
-import type { SecretBox } from './secret-box.js';
+import type { SecretCipher } from './secret-cipher.js';
 
 export type LlmKeyRow = Selectable<UserLlmKeysTable>;
 
@@ -27,11 +27,11 @@ export function prefixOf(apiKey: string): string {
 /** Stores a key, or replaces the user's key of that provider (same id); it counts as unchecked. */
 export async function storeLlmKey(
   db: Db,
-  box: SecretBox,
+  cipher: SecretCipher,
   key: { id: string; userId: string; provider: Vendor; apiKey: string },
 ): Promise<LlmKeyRow> {
   const fresh = {
-    ...box.seal(key.apiKey, key),
+    ...cipher.seal(key.apiKey, key),
     keyPrefix: prefixOf(key.apiKey),
     isActive: true,
     isValid: false,
@@ -102,11 +102,11 @@ export async function findUsableKeys(db: Db, userId: string): Promise<readonly L
  */
 export async function openKeys(
   db: Db,
-  box: SecretBox,
+  cipher: SecretCipher,
   userId: string,
 ): Promise<readonly OpenedKey[]> {
   const rows = await findUsableKeys(db, userId);
-  const attempts = rows.map((row) => attempt(() => openRow(box, row)));
+  const attempts = rows.map((row) => attempt(() => openRow(cipher, row)));
   const opened = attempts.flatMap((result) => (result.kind === 'opened' ? [result.key] : []));
   const [first] = attempts;
   if (opened.length === 0 && first?.kind === 'failed') {
@@ -131,22 +131,22 @@ function attempt(open: () => OpenedKey): Attempt {
 /** @throws `not-found`, `llm-key-unreadable` */
 export async function openKey(
   db: Db,
-  box: SecretBox,
+  cipher: SecretCipher,
   key: { userId: string; keyId: string },
 ): Promise<OpenedKey> {
   const row = await findLlmKey(db, key);
   if (row === undefined) {
     throw new DomainError('not-found', 'LLM key not found');
   }
-  return openRow(box, row);
+  return openRow(cipher, row);
 }
 
 /** @throws `llm-key-unreadable` */
-export function openRow(box: SecretBox, row: LlmKeyRow): OpenedKey {
+export function openRow(cipher: SecretCipher, row: LlmKeyRow): OpenedKey {
   return {
     id: row.id,
     provider: row.provider,
-    apiKey: box.open(row, row),
+    apiKey: cipher.open(row, row),
     nonce: row.nonce,
   };
 }

@@ -35,14 +35,14 @@ export type Rotation =
  */
 export async function rotateRefreshToken(
   db: Db,
-  order: { id: string; userId: string; successor: { id: string; expiresAt: Date } },
+  request: { id: string; userId: string; successor: { id: string; expiresAt: Date } },
 ): Promise<Rotation> {
   return inTransaction(db, async (tx): Promise<Rotation> => {
     // The row lock lets one refresh of a user run at a time, so that no successor slips past a revocation.
     const user = await tx
       .selectFrom('users')
       .selectAll()
-      .where('id', '=', order.userId)
+      .where('id', '=', request.userId)
       .where('deletedAt', 'is', null)
       .where('disabledAt', 'is', null)
       .forNoKeyUpdate()
@@ -53,8 +53,8 @@ export async function rotateRefreshToken(
     const token = await tx
       .selectFrom('refreshTokens')
       .selectAll()
-      .where('id', '=', order.id)
-      .where('userId', '=', order.userId)
+      .where('id', '=', request.id)
+      .where('userId', '=', request.userId)
       .executeTakeFirst();
     if (token === undefined || token.revokedAt !== null) {
       return { kind: 'refused' };
@@ -66,11 +66,11 @@ export async function rotateRefreshToken(
     await tx
       .updateTable('refreshTokens')
       .set({ usedAt: new Date() })
-      .where('id', '=', order.id)
+      .where('id', '=', request.id)
       .execute();
-    const { userId } = order;
+    const { userId } = request;
     const { familyId } = token;
-    await insertRefreshToken(tx, { ...order.successor, userId, familyId });
+    await insertRefreshToken(tx, { ...request.successor, userId, familyId });
     return { kind: 'rotated', user, familyId };
   });
 }

@@ -160,7 +160,7 @@ interface Removal {
   readonly tombstoneOf: (head: string) => object;
 }
 
-async function bury(
+async function storeTombstones(
   tx: Tx,
   heads: readonly string[],
   tombstoneOf: Removal['tombstoneOf'],
@@ -186,7 +186,7 @@ export async function removeRunsOf(
       .forUpdate()
       .execute();
     const ids = runs.map(({ id }) => id);
-    await bury(tx, await listHeads(tx, 'pipelineId', ids), tombstoneOf);
+    await storeTombstones(tx, await listHeads(tx, 'pipelineId', ids), tombstoneOf);
     await removeRuns(tx, ids);
     return ids.length;
   });
@@ -207,7 +207,7 @@ export async function removeConversationsOf(
       .forUpdate()
       .execute();
     const ids = conversations.map(({ id }) => id);
-    await bury(tx, await listHeads(tx, 'conversationId', ids), tombstoneOf);
+    await storeTombstones(tx, await listHeads(tx, 'conversationId', ids), tombstoneOf);
     await removeConversations(tx, ids);
     return ids;
   });

@@ -6,7 +6,7 @@ import type { ChargedReply, ModelReply, ProviderName, Usage } from '../agents/mo
  * Who pays for the current step, opened by the worker's inbound interceptor and read by the
  * metered models; a new kind of node writes none of it.
  */
-export interface Charge {
+export interface BillingContext {
   readonly userId: UserId;
   readonly stepId: StepId;
   /** Temporal run id and attempt: with the step and a call number they name one vendor call. */
@@ -57,13 +57,13 @@ export interface Ledger {
    * Reserves the call's upper bound against the user's UTC day, or says that it does not fit.
    * Also marks this step's calls of earlier attempts that are still open as `unknown`.
    */
-  reserve(charge: Charge, estimate: CallEstimate): Promise<Reservation | OverBudget>;
+  reserve(billing: BillingContext, estimate: CallEstimate): Promise<Reservation | OverBudget>;
   /**
    * Replaces the reservation by the reply's usage and stores the reply, in one transaction. A reply
    * whose vendor stated no usage is `estimated`, never `settled`.
    */
   settle(
-    charge: Charge,
+    billing: BillingContext,
     call: { callId: string; reply: ModelReply; fallbackFrom: ProviderName | null; calls: number },
   ): Promise<ChargedReply>;
   /** Gives the reservation back: the vendor answered with an error and bills nothing. */

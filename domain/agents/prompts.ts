@@ -201,7 +201,10 @@ function outputsFor({ kind, upstream, edited = null }: AgentWork): readonly Outp
     ? []
     : upstream
         .filter(({ status }) => status === 'success')
-        .map((prior) => ({ label: labelOf(prior), text: safeTextOf(prior.content) }));
+        .map((upstreamOutput) => ({
+          label: labelOf(upstreamOutput),
+          text: safeTextOf(upstreamOutput.content),
+        }));
 }
 
 const MISSING =
@@ -229,9 +232,10 @@ function block({ label, text }: Output, language: Language): string {
   return isolate(text, { tag: 'agent_output', language, context: `${label}:` });
 }
 
-function labelOf(prior: AgentResult): string {
-  const truncated = prior.truncated === true ? ', incomplete: it was cut at its token limit' : '';
-  return `Output of ${oneLine(prior.agent_name)} (${oneLine(prior.role)}${truncated})`;
+function labelOf(upstreamOutput: AgentResult): string {
+  const truncated =
+    upstreamOutput.truncated === true ? ', incomplete: it was cut at its token limit' : '';
+  return `Output of ${oneLine(upstreamOutput.agent_name)} (${oneLine(upstreamOutput.role)}${truncated})`;
 }
 
 /** A label cannot close a tag or begin a line of its own. */

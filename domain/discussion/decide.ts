@@ -25,14 +25,14 @@ import {
   remarkText,
   withFeedback,
   withRequest,
-  type Talk,
+  type DiscussionState,
   type TurnPlan,
 } from './state.js';
 
 export interface Turn<P extends TurnPlan = TurnPlan> {
   readonly plan: P;
   /** With the message taken. */
-  readonly state: Talk;
+  readonly state: DiscussionState;
   readonly message: { readonly messageId: MessageId; readonly content: string };
   /** ISO 8601, UTC; one time for all that the turn notes. */
   readonly now: string;
@@ -127,7 +127,7 @@ export function describeQuestion(question: TurnQuestion): string {
 }
 
 export interface Decision {
-  readonly state: Talk;
+  readonly state: DiscussionState;
   readonly events: readonly StreamEvent[];
 }
 
@@ -173,7 +173,7 @@ const FIRST_DESIGNS: readonly DiscussionMove[] = [
 const REVISED_DESIGNS: readonly DiscussionMove[] = ['refined_designs_ready', 'designs_presented'];
 
 /** The state that the turn's questions are about. */
-function prepare({ plan, state, message, now }: Turn, { intent }: TurnAnswers): Talk {
+function prepare({ plan, state, message, now }: Turn, { intent }: TurnAnswers): DiscussionState {
   const { messageId, content } = message;
   switch (plan.kind) {
     case 'understand':
@@ -191,22 +191,22 @@ function prepare({ plan, state, message, now }: Turn, { intent }: TurnAnswers): 
   }
 }
 
-function withIntent(state: Talk, intent: Intent | undefined): Talk {
+function withIntent(state: DiscussionState, intent: Intent | undefined): DiscussionState {
   return intent === undefined ? state : { ...state, intent };
 }
 
-function intentOf({ intent, language }: Talk): Intent {
+function intentOf({ intent, language }: DiscussionState): Intent {
   return intent ?? unparsableIntent(language);
 }
 
 /** Which patterns were hit is never said. */
-function decideWarning(state: Talk): Decision {
+function decideWarning(state: DiscussionState): Decision {
   const content = discussionTexts(state.language).securityWarning;
   return { state, events: [{ type: 'security_warning', content, safe: false }] };
 }
 
 export function decideError(
-  state: Talk,
+  state: DiscussionState,
   content: string,
   validEvents?: readonly string[],
 ): Decision {
@@ -214,12 +214,15 @@ export function decideError(
   return { state, events: [{ type: 'error', content, state: state.machine.state, ...valid }] };
 }
 
-export function decideInvalidMove(state: Talk, validEvents: readonly string[]): Decision {
+export function decideInvalidMove(
+  state: DiscussionState,
+  validEvents: readonly string[],
+): Decision {
   const { invalidTransition } = discussionTexts(state.language).errors;
   return decideError(state, invalidTransition, validEvents);
 }
 
-function decideClarification(state: Talk, intent: Intent): Decision {
+function decideClarification(state: DiscussionState, intent: Intent): Decision {
   const event: ClarificationEvent = {
     type: 'clarification',
     content: discussionTexts(state.language).clarification,
@@ -268,7 +271,7 @@ function decideCritique({ state, message, now }: Turn, answers: TurnAnswers): De
 }
 
 /** A question back: nothing is run, and nothing of the discussion changes. */
-function decideWhich(state: Talk, asked: number | null): Decision {
+function decideWhich(state: DiscussionState, asked: number | null): Decision {
   const { content, question, openQuestion } = discussionTexts(state.language).whichDesign;
   const name = asked === null ? undefined : state.designs[asked]?.name;
   const { task, confidence } = intentOf(state);
@@ -282,7 +285,7 @@ function decideWhich(state: Talk, asked: number | null): Decision {
   return { state: { ...state, asked }, events: [event] };
 }
 
-function decideRestart(state: Talk): Decision {
+function decideRestart(state: DiscussionState): Decision {
   const { content, question } = discussionTexts(state.language).restarted;
   const event: ClarificationEvent = {
     type: 'clarification',
@@ -295,7 +298,7 @@ function decideRestart(state: Talk): Decision {
 }
 
 /** After the last round the same designs are shown until the user chooses; no round is added. */
-function presented(state: Talk, isForced: boolean): DesignsPresentedEvent {
+function presented(state: DiscussionState, isForced: boolean): DesignsPresentedEvent {
   const texts = discussionTexts(state.language);
   const lead = texts.designsPresented(state.designs.length);
   return {

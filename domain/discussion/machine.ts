@@ -7,7 +7,7 @@ export const DISCUSSION_STATES = [
   'confirm',
   'plan',
 ] as const;
-export type DiscussionState = (typeof DISCUSSION_STATES)[number];
+export type DiscussionStateName = (typeof DISCUSSION_STATES)[number];
 
 export const DISCUSSION_MOVES = [
   'requirements_analyzed',
@@ -23,8 +23,8 @@ export type DiscussionMove = (typeof DISCUSSION_MOVES)[number];
 
 /** One recorded move. Source: contract, discussion §2. */
 export interface Transition {
-  readonly from_state: DiscussionState;
-  readonly to_state: DiscussionState;
+  readonly from_state: DiscussionStateName;
+  readonly to_state: DiscussionStateName;
   readonly event: DiscussionMove;
   /** ISO 8601, UTC */
   readonly timestamp: string;
@@ -34,7 +34,7 @@ export interface Transition {
 
 /** The state of a discussion: plain data, so that storing and restoring it needs no code. */
 export interface Machine {
-  readonly state: DiscussionState;
+  readonly state: DiscussionStateName;
   /** Presentations so far: 0 before the first. */
   readonly round: number;
   readonly max_rounds: number;
@@ -48,7 +48,9 @@ export const MAX_ROUNDS = 5;
 export const MAX_TRANSITIONS = 50;
 
 /** Source: contract, discussion §2; `restart` is possible everywhere and not listed. */
-const TABLE: Readonly<Record<DiscussionState, Partial<Record<DiscussionMove, DiscussionState>>>> = {
+const TABLE: Readonly<
+  Record<DiscussionStateName, Partial<Record<DiscussionMove, DiscussionStateName>>>
+> = {
   understand: { requirements_analyzed: 'design' },
   design: { designs_generated: 'present' },
   present: { designs_presented: 'debate', user_satisfied: 'confirm' },
@@ -66,7 +68,7 @@ export type Moved =
   | { readonly kind: 'moved'; readonly machine: Machine }
   | {
       readonly kind: 'invalid-transition';
-      readonly state: DiscussionState;
+      readonly state: DiscussionStateName;
       readonly event: DiscussionMove;
       readonly validEvents: readonly DiscussionMove[];
     };
@@ -105,12 +107,12 @@ export function move(
 }
 
 /** In the order of the contract's table, `restart` last. */
-export function validMoves(state: DiscussionState): readonly DiscussionMove[] {
+export function validMoves(state: DiscussionStateName): readonly DiscussionMove[] {
   return DISCUSSION_MOVES.filter((event) => targetOf(state, event) !== undefined);
 }
 
 /** Whether one move leads from `from` to `to`. */
-export function canReach(from: DiscussionState, to: DiscussionState): boolean {
+export function canReach(from: DiscussionStateName, to: DiscussionStateName): boolean {
   return DISCUSSION_MOVES.some((event) => targetOf(from, event) === to);
 }
 
@@ -133,7 +135,10 @@ export function mustChoose(machine: Machine): boolean {
   return machine.state === 'debate' && isDecisionForced(machine);
 }
 
-function targetOf(state: DiscussionState, event: DiscussionMove): DiscussionState | undefined {
+function targetOf(
+  state: DiscussionStateName,
+  event: DiscussionMove,
+): DiscussionStateName | undefined {
   return event === 'restart' ? 'understand' : TABLE[state][event];
 }
 

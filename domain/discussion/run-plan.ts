@@ -6,7 +6,7 @@ import type { PlanGeneratedEvent } from '../events.js';
 import type { PipelineId } from '../ids.js';
 import { agree } from './memory.js';
 import { refusalText, type Refusal } from '../run/refusals.js';
-import { advance, type Talk, type TurnPlan } from './state.js';
+import { advance, type DiscussionState, type TurnPlan } from './state.js';
 import { decideError, decideInvalidMove, type Decision, type Turn } from './decide.js';
 
 export type ChoicePlan = Extract<TurnPlan, { readonly kind: 'choose' | 'run-again' }>;
@@ -19,7 +19,11 @@ export function concernsRuns(plan: TurnPlan): plan is RunPlan {
 }
 
 export type PlannedRun =
-  | { readonly kind: 'planned'; readonly state: Talk; readonly event: PlanGeneratedEvent }
+  | {
+      readonly kind: 'planned';
+      readonly state: DiscussionState;
+      readonly event: PlanGeneratedEvent;
+    }
   | ({ readonly kind: 'not-now' } & Decision);
 
 /**
@@ -37,17 +41,21 @@ export function planRun(turn: Turn<ChoicePlan>, newId: () => PipelineId): Planne
   }
   const pipelineId = newId();
   const run = { kind: 'admitted', pipelineId, ended: false } as const;
-  const state: Talk = { ...moved.talk, selected: design, run };
+  const state: DiscussionState = { ...moved.talk, selected: design, run };
   return { kind: 'planned', state, event: planEvent(state, design, pipelineId) };
 }
 
 /** The design is kept for another try. */
-export function decideRefusal(planned: Talk, refusal: Refusal): Decision {
-  const state: Talk = { ...planned, run: { kind: 'refused', refusal } };
+export function decideRefusal(planned: DiscussionState, refusal: Refusal): Decision {
+  const state: DiscussionState = { ...planned, run: { kind: 'refused', refusal } };
   return decideError(state, refusalText(refusal, state.language));
 }
 
-function planEvent(state: Talk, design: Design, pipelineId: PipelineId): PlanGeneratedEvent {
+function planEvent(
+  state: DiscussionState,
+  design: Design,
+  pipelineId: PipelineId,
+): PlanGeneratedEvent {
   return {
     type: 'plan_generated',
     content: discussionTexts(state.language).planReady,
@@ -62,12 +70,12 @@ function planEvent(state: Talk, design: Design, pipelineId: PipelineId): PlanGen
   };
 }
 
-function withAgreement(state: Talk, text: string, design: Design): Talk {
+function withAgreement(state: DiscussionState, text: string, design: Design): DiscussionState {
   return { ...state, memory: agree(agree(state.memory, text), design.name) };
 }
 
 /** An approval in `refine` accepts the designs as they are, so they count as ready. */
-function movesTo({ machine }: Talk): readonly DiscussionMove[] {
+function movesTo({ machine }: DiscussionState): readonly DiscussionMove[] {
   switch (machine.state) {
     case 'plan':
       return [];

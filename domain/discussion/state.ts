@@ -7,7 +7,7 @@ import {
   move,
   startMachine,
   type DiscussionMove,
-  type DiscussionState,
+  type DiscussionStateName,
   type Machine,
 } from './machine.js';
 import { discussionTexts, type Remark } from './texts.js';
@@ -20,7 +20,7 @@ import { refusalText, type Refusal, type WaitingRun } from '../run/refusals.js';
  * Everything a discussion knows between two messages. It is carried through continue-as-new and
  * stored after each turn, so it stays small: texts of messages are named by id, never held.
  */
-export interface Talk {
+export interface DiscussionState {
   /** Which form the state has; what is read has the present one (domain/discussion/stored-state.ts). */
   readonly form: number;
   /** Grows with each stored state, so that an older one never replaces a newer one. */
@@ -37,7 +37,7 @@ export interface Talk {
   readonly selected: Design | null;
   /** The design that the last answer has asked about, "Option 1?"; its index. */
   readonly asked: number | null;
-  readonly run: TalkRun | null;
+  readonly run: StateRun | null;
   readonly memory: Memory;
   /** The last messages taken, so that a repeated signal is recognised. */
   readonly recentIds: readonly MessageId[];
@@ -48,9 +48,9 @@ export interface Talk {
 }
 
 /** Raised where a field changes its meaning; what only is added needs a default. */
-export const TALK_FORM = 1;
+export const STATE_FORM = 1;
 
-export type TalkRun =
+export type StateRun =
   | { readonly kind: 'admitted'; readonly pipelineId: PipelineId; readonly ended: boolean }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
@@ -59,9 +59,9 @@ const MAX_RECENT_IDS = 200;
 /** More than a request needs; a model's context is bounded by characters besides. */
 const MAX_TEXT_IDS = 10;
 
-export function startTalk(language: Language): Talk {
+export function startDiscussionState(language: Language): DiscussionState {
   return {
-    form: TALK_FORM,
+    form: STATE_FORM,
     version: 0,
     machine: startMachine(),
     language,
@@ -81,55 +81,59 @@ export function startTalk(language: Language): Talk {
 }
 
 /** A fresh discussion in the place of one whose state cannot be read; `version` is of that one. */
-export function startAfterLoss(version: number): Talk {
-  return { ...startTalk('en'), version, isLost: true };
+export function startAfterLoss(version: number): DiscussionState {
+  return { ...startDiscussionState('en'), version, isLost: true };
 }
 
 /** A fresh discussion that keeps the old agreements and the memory of messages taken. */
-export function beginAnew(talk: Talk, now: string): Talk {
-  const restarted = move(talk.machine, 'restart', { now });
+export function beginAnew(state: DiscussionState, now: string): DiscussionState {
+  const restarted = move(state.machine, 'restart', { now });
   return {
-    ...startTalk(talk.language),
-    version: talk.version,
+    ...startDiscussionState(state.language),
+    version: state.version,
     machine: restarted.kind === 'moved' ? restarted.machine : startMachine(),
-    memory: { ...emptyMemory(), agreements: talk.memory.agreements },
-    recentIds: talk.recentIds,
+    memory: { ...emptyMemory(), agreements: state.memory.agreements },
+    recentIds: state.recentIds,
   };
 }
 
 /** Notes that a run has ended; a notice of another run changes nothing. */
-export function withRunEnded(talk: Talk, pipelineId: PipelineId): Talk {
-  return talk.run?.kind === 'admitted' && talk.run.pipelineId === pipelineId
-    ? { ...talk, run: { ...talk.run, ended: true } }
-    : talk;
+export function withRunEnded(state: DiscussionState, pipelineId: PipelineId): DiscussionState {
+  return state.run?.kind === 'admitted' && state.run.pipelineId === pipelineId
+    ? { ...state, run: { ...state.run, ended: true } }
+    : state;
 }
 
 /** The state in which a message is taken: it is known from now on, and a question is answered by it. */
-export function remember(talk: Talk, messageId: MessageId): Talk {
-  const recentIds = [...talk.recentIds, messageId].slice(-MAX_RECENT_IDS);
-  return { ...talk, asked: null, recentIds, version: talk.version + 1 };
+export function remember(state: DiscussionState, messageId: MessageId): DiscussionState {
+  const recentIds = [...state.recentIds, messageId].slice(-MAX_RECENT_IDS);
+  return { ...state, asked: null, recentIds, version: state.version + 1 };
 }
 
-export function withRequest(talk: Talk, messageId: MessageId): Talk {
-  return { ...talk, requestIds: [...talk.requestIds, messageId].slice(-MAX_TEXT_IDS) };
+export function withRequest(state: DiscussionState, messageId: MessageId): DiscussionState {
+  return { ...state, requestIds: [...state.requestIds, messageId].slice(-MAX_TEXT_IDS) };
 }
 
-export function withFeedback(talk: Talk, messageId: MessageId): Talk {
-  return { ...talk, feedbackIds: [...talk.feedbackIds, messageId].slice(-MAX_TEXT_IDS) };
+export function withFeedback(state: DiscussionState, messageId: MessageId): DiscussionState {
+  return { ...state, feedbackIds: [...state.feedbackIds, messageId].slice(-MAX_TEXT_IDS) };
 }
 
 export type Advance =
-  | { readonly kind: 'moved'; readonly talk: Talk }
+  | { readonly kind: 'moved'; readonly talk: DiscussionState }
   | {
       readonly kind: 'invalid-transition';
-      readonly state: DiscussionState;
+      readonly state: DiscussionStateName;
       readonly event: DiscussionMove;
       readonly validEvents: readonly DiscussionMove[];
     };
 
 /** Makes several moves in a row, or none if one of them is invalid. */
-export function advance(talk: Talk, moves: readonly DiscussionMove[], now: string): Advance {
-  let { machine } = talk;
+export function advance(
+  state: DiscussionState,
+  moves: readonly DiscussionMove[],
+  now: string,
+): Advance {
+  let { machine } = state;
   for (const event of moves) {
     const made = move(machine, event, { now });
     if (made.kind === 'invalid-transition') {
@@ -137,7 +141,7 @@ export function advance(talk: Talk, moves: readonly DiscussionMove[], now: strin
     }
     machine = made.machine;
   }
-  return { kind: 'moved', talk: { ...talk, machine } };
+  return { kind: 'moved', talk: { ...state, machine } };
 }
 
 /** What one message leads to. Source: contract, discussion §3 and its decisions 7 and 8. */
@@ -201,17 +205,21 @@ export function remarkText({ what, refusal, waiting }: Saying, language: Languag
     : refusalText(refusal, language);
 }
 
-export function planTurn(talk: Talk, text: string, isRunActive: boolean): TurnPlan {
-  if (talk.isLost) {
+export function planTurn(state: DiscussionState, text: string, isRunActive: boolean): TurnPlan {
+  if (state.isLost) {
     return { kind: 'say', what: 'state-lost' };
   }
   return (
-    planControlWord(talk, text, isRunActive) ??
-    (isRunActive ? { kind: 'say', what: 'pipeline-running' } : planByState(talk, text))
+    planControlWord(state, text, isRunActive) ??
+    (isRunActive ? { kind: 'say', what: 'pipeline-running' } : planByState(state, text))
   );
 }
 
-function planControlWord(talk: Talk, text: string, isRunActive: boolean): TurnPlan | null {
+function planControlWord(
+  state: DiscussionState,
+  text: string,
+  isRunActive: boolean,
+): TurnPlan | null {
   switch (controlWordOf(text)) {
     case 'cancel':
       return isRunActive ? { kind: 'cancel' } : { kind: 'say', what: 'nothing-running' };
@@ -221,27 +229,27 @@ function planControlWord(talk: Talk, text: string, isRunActive: boolean): TurnPl
       if (isRunActive) {
         return { kind: 'say', what: 'pipeline-running' };
       }
-      return talk.machine.state === 'plan' && talk.selected !== null
-        ? { kind: 'run-again', design: talk.selected }
+      return state.machine.state === 'plan' && state.selected !== null
+        ? { kind: 'run-again', design: state.selected }
         : { kind: 'say', what: 'nothing-to-run' };
     case null:
       return null;
   }
 }
 
-function planByState(talk: Talk, text: string): TurnPlan {
-  switch (talk.machine.state) {
+function planByState(state: DiscussionState, text: string): TurnPlan {
+  switch (state.machine.state) {
     case 'understand':
       return { kind: 'understand' };
     case 'debate':
       return (
-        planChoice(talk, text) ??
-        planYes(talk, text) ?? { kind: mustChoose(talk.machine) ? 'ask-to-choose' : 'critique' }
+        planChoice(state, text) ??
+        planYes(state, text) ?? { kind: mustChoose(state.machine) ? 'ask-to-choose' : 'critique' }
       );
     case 'refine':
-      return planChoice(talk, text) ?? { kind: 'refine' };
+      return planChoice(state, text) ?? { kind: 'refine' };
     case 'plan':
-      return planAfterPlan(talk, text);
+      return planAfterPlan(state, text);
     case 'design':
     case 'present':
     case 'confirm':
@@ -249,9 +257,9 @@ function planByState(talk: Talk, text: string): TurnPlan {
   }
 }
 
-function planChoice(talk: Talk, text: string): TurnPlan | null {
-  const { designs } = talk;
-  const answered = planAnswer(talk, text);
+function planChoice(state: DiscussionState, text: string): TurnPlan | null {
+  const { designs } = state;
+  const answered = planAnswer(state, text);
   if (answered !== null) {
     return answered;
   }
@@ -265,7 +273,7 @@ function planChoice(talk: Talk, text: string): TurnPlan | null {
 }
 
 /** Only a yes to our question runs the design that it has named; a no to it is no feedback. */
-function planAnswer({ asked, designs }: Talk, text: string): TurnPlan | null {
+function planAnswer({ asked, designs }: DiscussionState, text: string): TurnPlan | null {
   const design = asked === null ? undefined : designs[asked];
   if (design === undefined) {
     return null;
@@ -281,13 +289,13 @@ function planAnswer({ asked, designs }: Talk, text: string): TurnPlan | null {
 }
 
 /** After a critique, in `refine`, a yes agrees to go on with the revision. */
-function planYes({ designs }: Talk, text: string): TurnPlan | null {
+function planYes({ designs }: DiscussionState, text: string): TurnPlan | null {
   const design = meantByYes(text, designs);
   return design === null ? null : { kind: 'ask-which', asked: designs.indexOf(design) };
 }
 
 /** A refused run waits for another try; after a finished one, talk begins anew. */
-function planAfterPlan({ run, selected, designs }: Talk, text: string): TurnPlan {
+function planAfterPlan({ run, selected, designs }: DiscussionState, text: string): TurnPlan {
   if (run?.kind !== 'refused') {
     return { kind: 'begin-anew' };
   }

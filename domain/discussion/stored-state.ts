@@ -24,14 +24,14 @@ import {
   UnreadableJson,
   type Reader,
 } from '../text/stored-json.js';
-import { TALK_FORM, type Talk, type TalkRun } from './state.js';
+import { STATE_FORM, type DiscussionState, type StateRun } from './state.js';
 
-export type StoredTalk =
-  | { readonly kind: 'talk'; readonly talk: Talk }
+export type StoredDiscussionState =
+  | { readonly kind: 'talk'; readonly talk: DiscussionState }
   /** What it says must not be guessed. `version` is the state's own, where it has one. */
   | { readonly kind: 'unreadable'; readonly problem: string; readonly version: number | null };
 
-export function readTalk(stored: unknown): StoredTalk {
+export function readDiscussionState(stored: unknown): StoredDiscussionState {
   try {
     return { kind: 'talk', talk: aTalk(stored, 'talk') };
   } catch (error) {
@@ -53,10 +53,10 @@ function versionIn(stored: unknown): number | null {
 const someTexts = listOf(aText);
 
 /** Forms of before `form` was kept are like form 1, but for fields that came later. */
-const aTalk: Reader<Talk> = (value, path) => {
+const aTalk: Reader<DiscussionState> = (value, path) => {
   const fields = new Fields(value, path);
   return {
-    form: TALK_FORM,
+    form: STATE_FORM,
     version: fields.get('version', aNumber),
     machine: fields.get('machine', aMachine),
     language: fields.find('language', oneOf(['en', 'ko']), 'en'),
@@ -99,7 +99,7 @@ const aTransition: Reader<Transition> = (value, path) => {
 const anObject: Reader<Readonly<Record<string, unknown>>> = (value, path) =>
   new Fields(value, path).toRecord();
 
-const aRun: Reader<TalkRun> = (value, path) => {
+const aRun: Reader<StateRun> = (value, path) => {
   const fields = new Fields(value, path);
   return fields.get('kind', oneOf(['admitted', 'refused'])) === 'admitted'
     ? {

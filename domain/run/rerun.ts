@@ -5,7 +5,7 @@ import type { Graph } from './pipeline.js';
 import type { AgentResult, AgentStatus } from './results.js';
 import { comparable } from '../text/storable-text.js';
 
-export interface RerunOrder {
+export interface RerunRequest {
   /** Begin anew at this node; null: at whatever was changed, or with everything. */
   readonly from: string | null;
   /** By node. */
@@ -13,7 +13,7 @@ export interface RerunOrder {
 }
 
 /** The order with nodes spelled as the graph spells them; those that it does not have stay. */
-export function inSpellingOf(graph: Graph, { from, changes }: RerunOrder): RerunOrder {
+export function inSpellingOf(graph: Graph, { from, changes }: RerunRequest): RerunRequest {
   const spelled = new Map(graph.nodes.map(({ node }) => [comparable(node), node]));
   const nodeOf = (name: string): string => spelled.get(comparable(name)) ?? name;
   return {
@@ -23,7 +23,7 @@ export function inSpellingOf(graph: Graph, { from, changes }: RerunOrder): Rerun
 }
 
 /** The design with the changed agents; nodes that are none are left to the caller to refuse. */
-export function changedDesign(design: Design, graph: Graph, { changes }: RerunOrder): Design {
+export function changedDesign(design: Design, graph: Graph, { changes }: RerunRequest): Design {
   const agents = design.agents.map((agent, position) => {
     const node = graph.nodes[position]?.node ?? agent.name;
     return { ...agent, ...changes.get(node) };
@@ -40,7 +40,7 @@ export function changedDesign(design: Design, graph: Graph, { changes }: RerunOr
 export function reusableNodes(
   graph: Graph,
   answered: ReadonlyMap<string, AgentStatus>,
-  { from, changes }: RerunOrder,
+  { from, changes }: RerunRequest,
 ): readonly string[] {
   if (from === null && changes.size === 0) {
     return [];

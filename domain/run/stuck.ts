@@ -7,7 +7,7 @@ import type { PipelineStatus, WaitReason } from './results.js';
 export const STUCK_REASONS = ['no-workflow', 'slot-not-handed-on', 'waiting'] as const;
 export type StuckReason = (typeof STUCK_REASONS)[number];
 
-export interface Standing {
+export interface RunSnapshot {
   readonly status: PipelineStatus;
   readonly waitingFor: WaitReason | null;
   readonly holdsSlot: boolean;
@@ -17,12 +17,12 @@ export interface Standing {
 }
 
 /** @returns null for a run that works, or queues for a slot that another run holds */
-export function whyStuck(standing: Standing): StuckReason | null {
-  if (standing.workflow !== 'running') {
+export function whyStuck(snapshot: RunSnapshot): StuckReason | null {
+  if (snapshot.workflow !== 'running') {
     return 'no-workflow';
   }
-  if (standing.waitingFor === 'slot') {
-    return standing.isSlotTaken ? null : 'slot-not-handed-on';
+  if (snapshot.waitingFor === 'slot') {
+    return snapshot.isSlotTaken ? null : 'slot-not-handed-on';
   }
-  return standing.waitingFor === null ? null : 'waiting';
+  return snapshot.waitingFor === null ? null : 'waiting';
 }

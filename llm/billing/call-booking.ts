@@ -2,7 +2,7 @@
  * The ledger row of one provider call: reserved before the call, then settled by the reply or closed by the
  * failure. A ledger that is away before the call fails the attempt; after it, the outcome is written when it is back.
  */
-import type { Charge, Ledger, Reservation } from '../../domain/account/costs.js';
+import type { BillingContext, Ledger, Reservation } from '../../domain/account/costs.js';
 import { DomainError, ServerKeySpent } from '../../domain/errors.js';
 import type { ChargedReply, ModelReply } from '../../domain/agents/models.js';
 import type { ModelMetrics } from '../metrics.js';
@@ -28,13 +28,18 @@ interface Reserved extends Reservation {
 
 export class CallBooking {
   readonly #deps: BookingDeps;
-  readonly #billing: Charge;
+  readonly #billing: BillingContext;
   readonly #candidate: Candidate;
   readonly #callNumber: number;
   #reserved: Reserved | null = null;
 
   /** @param callNumber 1, 2 … within the attempt */
-  constructor(deps: BookingDeps, billing: Charge, candidate: Candidate, callNumber: number) {
+  constructor(
+    deps: BookingDeps,
+    billing: BillingContext,
+    candidate: Candidate,
+    callNumber: number,
+  ) {
     this.#deps = deps;
     this.#billing = billing;
     this.#candidate = candidate;

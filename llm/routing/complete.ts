@@ -2,7 +2,7 @@
  * One call of a model, from candidates to the settled reply: candidates → guard (circuit and permit) →
  * ledger → provider. The loop alone decides what counts as a failed attempt.
  */
-import type { Charge } from '../../domain/account/costs.js';
+import type { BillingContext } from '../../domain/account/costs.js';
 import { DomainError } from '../../domain/errors.js';
 import type { StepId } from '../../domain/ids.js';
 import type { ChargedReply } from '../../domain/agents/models.js';
@@ -44,7 +44,7 @@ export interface ModelsDeps extends BookingDeps, CandidateDeps {
   readonly guard: Guard;
   /** The keys that may pay, opened; only the simulated one where `simulated` is true. */
   readonly findKeys: (
-    billing: Charge,
+    billing: BillingContext,
     options: { simulated: boolean },
   ) => Promise<readonly PayingKey[]>;
   readonly keyNotes: KeyNotes;
@@ -53,7 +53,7 @@ export interface ModelsDeps extends BookingDeps, CandidateDeps {
 /** Learns of each call that is made with a key, and of a provider's refusal of the key itself. */
 export interface KeyNotes {
   used(key: PayingKey): void;
-  refused(key: PayingKey, billing: Charge): void;
+  refused(key: PayingKey, billing: BillingContext): void;
 }
 
 export function createModels(deps: ModelsDeps): Models {
@@ -129,7 +129,7 @@ function reportFailover(
 function reportFailure(
   { metrics, logger, keyNotes }: ModelsDeps,
   { provider: { name: provider }, key, call: { model } }: Candidate,
-  billing: Charge,
+  billing: BillingContext,
   error: unknown,
 ): void {
   const code = error instanceof DomainError ? error.code : 'internal';

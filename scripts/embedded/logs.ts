@@ -34,7 +34,7 @@ export function rotateLog(file: string, maxBytes = MAX_LOG_BYTES): void {
   }
 }
 
-const LOOK_EVERY_MS = 5_000;
+const POLL_MS = 5_000;
 
 /**
  * Keeps the logs of servers small while they run.
@@ -43,7 +43,7 @@ const LOOK_EVERY_MS = 5_000;
  */
 export function boundLogs(
   files: readonly string[],
-  { maxBytes = MAX_LOG_BYTES, everyMs = LOOK_EVERY_MS } = {},
+  { maxBytes = MAX_LOG_BYTES, everyMs = POLL_MS } = {},
 ): () => void {
   const look = (): void => {
     files.forEach((file) => {

@@ -49,7 +49,7 @@ function firstConversation(api: string): readonly string[] {
     password: `Try-it-${randomBytes(6).toString('hex')}A1!`,
     display_name: 'You',
   });
-  const talk = [
+  const state = [
     'const s = new WebSocket(process.argv[1])',
     's.onopen = () => s.send(JSON.stringify({ content: "Compare three podcast apps by price" }))',
     's.onmessage = (e) => console.log(e.data)',
@@ -59,6 +59,6 @@ function firstConversation(api: string): readonly string[] {
   return [
     `  TOKEN=$(curl -s ${api}/api/v1/auth/register ${json} -d '${account}' | ${pick('access_token')})`,
     `  CHAT=$(curl -s ${api}/api/v1/conversations ${json} -H "authorization: Bearer $TOKEN" -d '{"title":"Hello"}' | ${pick('id')})`,
-    `  '${process.execPath}' -e '${talk}' "${socket}"`,
+    `  '${process.execPath}' -e '${state}' "${socket}"`,
   ];
 }

@@ -11,7 +11,7 @@ import { archivesStart, discussionArchiveStart } from './start-options.js';
 import { LONG_CALL_TIMEOUT_MS, withTimeout, type Temporal } from './timeouts.js';
 
 /** Has all runs archived that have ended and are not. */
-export async function orderArchives(temporal: Temporal, timeoutMs?: number): Promise<void> {
+export async function requestArchivesOfRuns(temporal: Temporal, timeoutMs?: number): Promise<void> {
   const { client, taskQueue } = temporal;
   await withTimeout(
     temporal,

@@ -156,10 +156,10 @@ export function resumeRun(temporal: Temporal, pipelineId: PipelineId): Promise<A
 export function sendDecision(
   temporal: Temporal,
   pipelineId: PipelineId,
-  offer: ApprovalOffered,
+  response: ApprovalOffered,
 ): Promise<Answer> {
   const messages = { update: decideUpdate, signal: approvalOfferedSignal };
-  return ask(temporal, pipelineId, { ...messages, id: offer.offerId, argument: offer });
+  return ask(temporal, pipelineId, { ...messages, id: response.offerId, argument: response });
 }
 
 interface Request<T> {

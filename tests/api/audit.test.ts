@@ -1,6 +1,6 @@
 /** Who may read which archive, byte for byte, and what of that is written down. */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { createArchiveBox } from '../../audit/archive-box.js';
+import { createArchiveCipher } from '../../audit/archive-cipher.js';
 import { makeBundle } from '../../audit/bundle.js';
 import { checkIntegrity } from '../../audit/integrity.js';
 import { createSigner, publicKeyOf } from '../../audit/signing.js';
@@ -12,7 +12,7 @@ import { setUserRole } from '../../db/users/users.js';
 import { startApiServer, type ApiServer, type Person } from '../support/api-server.js';
 import { admittedRun, createTestConversation } from '../support/runs.js';
 
-const box = createArchiveBox([randomBytes(32)]);
+const cipher = createArchiveCipher([randomBytes(32)]);
 const signer = createSigner(randomBytes(32));
 const former = publicKeyOf(randomBytes(32));
 /** Names that JavaScript would put into another order than the file has. */
@@ -23,7 +23,7 @@ let owner: Person;
 let requests = 0;
 let admin: Person;
 beforeAll(async () => {
-  api = await startApiServer({ deps: { audit: { box, keys: [signer, former] } } });
+  api = await startApiServer({ deps: { audit: { box: cipher, keys: [signer, former] } } });
   api.workflows.requestArchives = () => {
     requests += 1;
     return Promise.resolve();
@@ -38,7 +38,7 @@ async function aRun({ isEnded, isArchived }: { isEnded: boolean; isArchived: boo
   const pipelineId = await admittedRun(api.db, { userId: owner.id }, new Date());
   const end = { pipelineId, outcome: { kind: 'cancelled' }, now: new Date() } as const;
   await (isEnded ? api.db.transaction().execute((tx) => closeRun(tx, end)) : undefined);
-  const sealed = { ...(await box.seal(text, pipelineId)), pipelineId, head };
+  const sealed = { ...(await cipher.seal(text, pipelineId)), pipelineId, head };
   await (isArchived ? saveArchive(api.db, { ...sealed, archivedAt: new Date() }) : undefined);
   return pipelineId;
 }
@@ -132,7 +132,7 @@ describe('a discussion', () => {
     const conversationId = await createTestConversation(api.db, owner.id);
     const runIds = [randomUUID(), randomUUID()];
     for (const [at, runId] of runIds.entries()) {
-      const sealed = { ...(await box.seal(text, runId)), head, archivedAt: new Date(at) };
+      const sealed = { ...(await cipher.seal(text, runId)), head, archivedAt: new Date(at) };
       await saveDiscussionArchive(api.db, { ...sealed, conversationId, runId });
     }
     return { conversationId, runIds };

@@ -4,7 +4,7 @@ import { readSession } from '../../api/socket/sessions.js';
 import { saveDiscussion } from '../../db/discussions/discussions.js';
 import { appendEvents } from '../../db/events.js';
 import { startMachine } from '../../domain/discussion/machine.js';
-import { startTalk } from '../../domain/discussion/state.js';
+import { startDiscussionState } from '../../domain/discussion/state.js';
 import { addMessage } from '../support/messages.js';
 import { TEST_MACS } from '../support/redis.js';
 import { startApiServer, type ApiServer, type Person } from '../support/api-server.js';
@@ -157,14 +157,16 @@ test('without signing in there is nothing to see', async () => {
 });
 
 describe('how its discussion stands', () => {
-  const talk = {
-    ...startTalk('en'),
+  const discussionState = {
+    ...startDiscussionState('en'),
     machine: { ...startMachine(), state: 'plan', round: 2 },
   } as const;
   const store = (conversationId: string) =>
     api.db
       .transaction()
-      .execute((tx) => saveDiscussion(tx, { conversationId, userId: person.id, talk }));
+      .execute((tx) =>
+        saveDiscussion(tx, { conversationId, userId: person.id, talk: discussionState }),
+      );
 
   test('is null before the first answer', async () => {
     const { body } = await begin('A talk');
@@ -176,7 +178,10 @@ describe('how its discussion stands', () => {
     await store(body.id);
     const expected = { state: 'plan', round: 2, designs: [] };
     expect((await read(body.id)).body.discussion).toEqual(expected);
-    const other = JSON.stringify({ ...talk, machine: { ...talk.machine, round: 9 } });
+    const other = JSON.stringify({
+      ...discussionState,
+      machine: { ...discussionState.machine, round: 9 },
+    });
     await api.db.updateTable('discussions').set({ talk: other }).execute();
     expect((await read(body.id)).body.discussion).toEqual(expected);
   });
@@ -205,7 +210,11 @@ describe('how its discussion stands', () => {
     await api.db.transaction().execute((tx) =>
       saveDiscussion(tx, {
         ...{ conversationId: body.id, userId: person.id },
-        talk: { ...talk, version: talk.version + 1, machine: { ...talk.machine, round: 3 } },
+        talk: {
+          ...discussionState,
+          version: discussionState.version + 1,
+          machine: { ...discussionState.machine, round: 3 },
+        },
       }),
     );
     await api.redis.hset(key, earlier);
@@ -222,7 +231,11 @@ describe('how its discussion stands', () => {
       api.db.transaction().execute(async (tx) => {
         const conversationId: string = body.id;
         version += 1;
-        const changed = { ...talk, version, machine: { ...talk.machine, state } };
+        const changed = {
+          ...discussionState,
+          version,
+          machine: { ...discussionState.machine, state },
+        };
         await saveDiscussion(tx, { conversationId, userId: person.id, talk: changed });
         const steps = [{ stepKey: state, event: warned }];
         await appendEvents(tx, { streamId: conversationId, conversationId, steps });

@@ -1,6 +1,6 @@
 /** An id has one spelling behind the API's edge, however it was asked for. */
 import { randomUUID } from 'node:crypto';
-import { decideApproval, insertOffer, requestApproval } from '../../db/runs/approvals.js';
+import { decideApproval, insertResponse, requestApproval } from '../../db/runs/approvals.js';
 import { inTransaction } from '../../db/transactions.js';
 import { runView, startApiServer, type ApiServer, type Person } from '../support/api-server.js';
 import { admittedRun } from '../support/runs.js';
@@ -90,17 +90,17 @@ test('decisions that were not taken are kept ten at a time, and the one that was
   await inTransaction(db, (tx) =>
     requestApproval(tx, { ...wanted, pipelineId, node, deadline: now }),
   );
-  const offer = async (): Promise<string> => {
+  const response = async (): Promise<string> => {
     const id = randomUUID();
     const texts = { decision: 'approve', input: null, comment: null } as const;
-    await insertOffer(db, { ...texts, id, pipelineId, node, userId: owner.id });
+    await insertResponse(db, { ...texts, id, pipelineId, node, userId: owner.id });
     return id;
   };
-  const offerId = await offer();
+  const offerId = await response();
   await inTransaction(db, (tx) => decideApproval(tx, { pipelineId, node, offerId, now }));
   const later: string[] = [];
   for (let count = 0; count < 25; count += 1) {
-    later.push(await offer());
+    later.push(await response());
   }
   const kept = await db
     .selectFrom('approvalOffers')

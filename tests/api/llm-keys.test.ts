@@ -1,13 +1,13 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { openKey, recordValidation } from '../../db/users/llm-keys.js';
-import { createSecretBox } from '../../db/users/secret-box.js';
+import { createSecretCipher } from '../../db/users/secret-cipher.js';
 import { startApiServer, type ApiServer, type Person } from '../support/api-server.js';
 
 let api: ApiServer;
 let person: Person;
-const box = createSecretBox([randomBytes(32)]);
+const cipher = createSecretCipher([randomBytes(32)]);
 beforeAll(async () => {
-  api = await startApiServer({ deps: { secretBox: box } });
+  api = await startApiServer({ deps: { secretCipher: cipher } });
 });
 beforeEach(async () => {
   person = await api.register();
@@ -18,7 +18,7 @@ afterAll(() => api.close());
 /** As the real one behaves: it records what the vendor said. */
 function vendorSays(outcome: 'valid' | 'invalid' | 'unchecked', models: string[] = []): void {
   api.workflows.validateKey = async (order) => {
-    const key = await openKey(api.db, box, order);
+    const key = await openKey(api.db, cipher, order);
     if (outcome !== 'unchecked') {
       const isValid = outcome === 'valid';
       await recordValidation(api.db, { keyId: key.id, nonce: key.nonce, isValid });
@@ -125,7 +125,7 @@ test('a new key replaces the provider’s present one under the same id, active 
     is_valid: false,
     last_validated_at: null,
   });
-  const opened = await openKey(api.db, box, { userId: person.id, keyId: first.body.id });
+  const opened = await openKey(api.db, cipher, { userId: person.id, keyId: first.body.id });
   expect(opened.apiKey).toBe('sk-another-key-0123456789');
 });
 
@@ -135,7 +135,7 @@ test('a check that ends after the key was replaced does not touch the new key', 
     finishCheck = resolve;
   });
   const { body } = await store();
-  const old = await openKey(api.db, box, { userId: person.id, keyId: body.id });
+  const old = await openKey(api.db, cipher, { userId: person.id, keyId: body.id });
   vendorSays('unchecked');
   const replaced = store('openai', 'sk-another-key-0123456789');
   void replaced.then(() => {
@@ -223,7 +223,7 @@ test('a failure to open a key that nobody foresaw is a server error, and judges 
   const open = () => {
     throw new Error('inner');
   };
-  const odd = await startApiServer({ deps: { secretBox: { ...box, open } } });
+  const odd = await startApiServer({ deps: { secretCipher: { ...cipher, open } } });
   const { token } = await odd.register();
   const body = { provider: 'openai', api_key: SECRET };
   const stored = await odd.send('POST', '/llm-keys', { token, body });

@@ -376,10 +376,10 @@ describe('the public template of somebody else', () => {
 
 describe('the socket', () => {
   async function knock(id: string) {
-    const talk = { id, userId: stranger.id, token: stranger.token };
-    const refused = await connectChat(gateway.url(talk)).refused();
+    const state = { id, userId: stranger.id, token: stranger.token };
+    const refused = await connectChat(gateway.url(state)).refused();
     statements.length = 0;
-    const chat = connectChat(gateway.url(talk, '&events=basic'));
+    const chat = connectChat(gateway.url(state, '&events=basic'));
     const closed = await chat.closed();
     const frames = chat.frames.map(({ timestamp: _, ...frame }) => frame);
     return { refused, ...closed, statements: [...statements], frames };

@@ -139,14 +139,14 @@ describe('a client that comes back', () => {
 
 test('a run of a conversation tells its own events, under their seq in the conversation', async () => {
   const conversationId = await createTestConversation(api.db, person.id);
-  const talk = { id: conversationId, userId: person.id, token: '' };
-  await storeEvents(api.db, talk, ['before', 'before']);
+  const state = { id: conversationId, userId: person.id, token: '' };
+  await storeEvents(api.db, state, ['before', 'before']);
   const earlier = await startRun(conversationId);
   await earlier.end();
   const run = await startRun(conversationId);
   const source = await listen(run.pipelineId);
   await source.received(1);
-  await storeEvents(api.db, talk, ['meanwhile']);
+  await storeEvents(api.db, state, ['meanwhile']);
   await run.endAgent('a');
   await run.end();
   await until('it has ended', source.ended);
@@ -310,7 +310,7 @@ test('a stream that nobody reads any more ends all the same', async () => {
   let closed = 0;
   let ended = 0;
   const deps = {
-    feeds: {
+    eventSubscriptions: {
       open: () => ({ wake: () => undefined, close: () => void (closed += 1) }),
       close: () => undefined,
     },

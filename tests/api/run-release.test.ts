@@ -5,7 +5,7 @@ import { createWorkflows } from '../../api/runs/workflows.js';
 import type { Workflows } from '../../api/deps.js';
 import type { Db } from '../../db/connect.js';
 import { openRun, readRunById } from '../../db/runs/runs.js';
-import { parkRun, takeSlot } from '../../db/runs/slots.js';
+import { suspendRun, takeSlot } from '../../db/runs/active-run-lock.js';
 import { inTransaction } from '../../db/transactions.js';
 import { closeRunWorkflowId, pipelineWorkflowId } from '../../domain/ids.js';
 import { createBus, type Bus } from '../../events/bus.js';
@@ -17,13 +17,13 @@ import { closingWorker } from '../support/closing-worker.js';
 import { admittedRun } from '../support/runs.js';
 import { TEST_MACS } from '../support/redis.js';
 import { createTestDb, createTestUser, testServers, type TestDb } from '../support/servers.js';
-import { openWorkflowStage, type WorkflowStage } from '../support/workflow-stage.js';
+import { openWorkflowFixture, type WorkflowFixture } from '../support/workflow-fixture.js';
 
 const TASK_QUEUE = `nobody-${randomUUID()}`;
 
 let server: TestDb;
 let db: Db;
-let stage: WorkflowStage;
+let fixture: WorkflowFixture;
 let temporal: TemporalClient;
 let redis: Redis;
 let bus: Bus;
@@ -32,14 +32,14 @@ beforeAll(async () => {
   server = await createTestDb();
   db = server.db;
   const { redisUrl } = testServers();
-  stage = await openWorkflowStage();
-  ({ temporal } = stage);
+  fixture = await openWorkflowFixture();
+  ({ temporal } = fixture);
   redis = connectRedis({ url: redisUrl, name: 'test', logger: silentLogger });
   bus = createBus({ redisUrl, logger: silentLogger, macs: TEST_MACS });
   workflows = workflowsOn(TASK_QUEUE);
 });
 afterAll(async () => {
-  await stage.close();
+  await fixture.close();
   await bus.close();
   redis.disconnect();
   await server.drop();
@@ -61,7 +61,7 @@ function workflowsOn(taskQueue: string): Workflows {
 /** Where a worker is there that can end runs. */
 async function release(pipelineId: string): Promise<unknown> {
   const taskQueue = `closing-${randomUUID()}`;
-  const { worker } = await closingWorker(stage, { db, taskQueue });
+  const { worker } = await closingWorker(fixture, { db, taskQueue });
   return worker.runUntil(workflowsOn(taskQueue).releaseRun(pipelineId));
 }
 
@@ -129,7 +129,7 @@ test('without a worker the end is ordered, and comes when one is there', async (
   const taskQueue = `closing-${randomUUID()}`;
   expect(await workflowsOn(taskQueue).releaseRun(pipelineId)).toBe('asked-to-end');
   expect(await readRunById(db, pipelineId)).toMatchObject({ status: 'running' });
-  const { worker, counted } = await closingWorker(stage, { db, taskQueue });
+  const { worker, counted } = await closingWorker(fixture, { db, taskQueue });
   const closing = temporal.client.workflow.getHandle(closeRunWorkflowId(pipelineId));
   expect(await worker.runUntil(closing.result())).toEqual({ isActive: false });
   expect(await readRunById(db, pipelineId)).toMatchObject({ status: 'failed', holdsSlot: false });
@@ -158,7 +158,7 @@ describe('a run that queues for its slot', () => {
     const made = await run({ opened: true, workflow: 'running' });
     const { pipelineId } = made;
     const now = new Date();
-    await inTransaction(db, (tx) => parkRun(tx, { pipelineId, reason: 'slot', now }));
+    await inTransaction(db, (tx) => suspendRun(tx, { pipelineId, reason: 'slot', now }));
     await db
       .updateTable('pipelineExecutions')
       .set({ holdsSlot: false })

@@ -3,7 +3,12 @@ import { createLeases } from '../../api/socket/leases.js';
 import { connectDb } from '../../db/connect.js';
 import { connectRedis } from '../../events/redis.js';
 import { silentLogger, type Logger } from '../../telemetry/logger.js';
-import { createTalk, startGateway, type Gateway, type Talk } from '../support/chat-server.js';
+import {
+  createTalk,
+  startGateway,
+  type Gateway,
+  type DiscussionState,
+} from '../support/chat-server.js';
 import { openPageChat } from '../support/browser.js';
 import { connectChat, opened, type ChatClient } from '../support/chat-client.js';
 import { createTestDb, testServers, type TestDb } from '../support/servers.js';
@@ -39,15 +44,18 @@ function recordingLogger() {
   return { lines, logger: { ...silentLogger, info } };
 }
 
-function connect(talk: Talk, options: { query?: string; at?: Gateway } = {}): ChatClient {
-  const client = connectChat((options.at ?? gateway).url(talk, options.query ?? ASKS_FOR_EVENTS));
+function connect(
+  state: DiscussionState,
+  options: { query?: string; at?: Gateway } = {},
+): ChatClient {
+  const client = connectChat((options.at ?? gateway).url(state, options.query ?? ASKS_FOR_EVENTS));
   clients.push(client);
   return client;
 }
 
 /** Tries for one more connection. @returns whether there are `count` now */
-async function isTaken(talk: Talk, at: Gateway, count: number): Promise<boolean> {
-  const { socket } = connect(talk, { at });
+async function isTaken(state: DiscussionState, at: Gateway, count: number): Promise<boolean> {
+  const { socket } = connect(state, { at });
   let isRefused = false;
   socket.once('close', () => (isRefused = true));
   await until('it is decided', () => isRefused || at.connected() === count);
@@ -56,7 +64,7 @@ async function isTaken(talk: Talk, at: Gateway, count: number): Promise<boolean>
 
 interface Refusal {
   readonly what: string;
-  readonly change?: (talk: Talk) => Partial<Talk>;
+  readonly change?: (state: DiscussionState) => Partial<DiscussionState>;
   readonly query?: string;
   readonly reason: string;
   /** In the log and the metric. */
@@ -104,8 +112,8 @@ const refusals: readonly Refusal[] = [
 
 describe.each(refusals)('$what', ({ change, query = '', reason, label }) => {
   const changed = async () => {
-    const talk = await createTalk(testDb.db);
-    return { ...talk, ...change?.(talk) };
+    const state = await createTalk(testDb.db);
+    return { ...state, ...change?.(state) };
   };
 
   test('gets one `error` event and is closed with 1008 where `events` are asked for', async () => {
@@ -158,11 +166,11 @@ test('an ownership check that fails closes with 1008 and says so', async () => {
   const url = new URL(testDb.url);
   url.port = String(proxy.port);
   const db = connectDb({ url: url.href, poolSize: 2, applicationName: 'test' });
-  const talk = await createTalk(testDb.db);
+  const state = await createTalk(testDb.db);
   const at = await startGateway(db);
   more.push(at);
   await proxy.cut();
-  expect(await connect(talk, { at }).closed()).toEqual({
+  expect(await connect(state, { at }).closed()).toEqual({
     code: 1008,
     reason: 'access verification failed',
   });
@@ -170,36 +178,36 @@ test('an ownership check that fails closes with 1008 and says so', async () => {
 });
 
 test('a free user has two connections over all conversations and gateways; a third gets 1013', async () => {
-  const talk = await createTalk(testDb.db, 'free');
-  const other = await createTalk(testDb.db, 'free', talk.userId);
+  const state = await createTalk(testDb.db, 'free');
+  const other = await createTalk(testDb.db, 'free', state.userId);
   const second = await startGateway(testDb.db);
   more.push(second);
-  const kept = [await opened(connect(talk)), await opened(connect(other, { at: second }))];
-  expect(await connect(talk).closed()).toEqual({
+  const kept = [await opened(connect(state)), await opened(connect(other, { at: second }))];
+  expect(await connect(state).closed()).toEqual({
     code: 1013,
     reason: 'too many concurrent connections',
   });
-  expect((await connect(talk, { at: second }).closed()).code).toBe(1013);
+  expect((await connect(state, { at: second }).closed()).code).toBe(1013);
   kept[0]?.socket.close();
   await kept[0]?.closed();
-  await until('the place is free again', () => isTaken(talk, second, 2));
+  await until('the place is free again', () => isTaken(state, second, 2));
 });
 
 test('a client without `events` that has no place left gets 403, and 1013 is counted as such', async () => {
-  const talk = await createTalk(testDb.db, 'free');
-  await Promise.all([connect(talk), connect(talk)].map(opened));
-  const { status, body } = await connect(talk, { query: '' }).refused();
+  const state = await createTalk(testDb.db, 'free');
+  await Promise.all([connect(state), connect(state)].map(opened));
+  const { status, body } = await connect(state, { query: '' }).refused();
   expect([status, body]).toEqual([403, '{"detail":"too many concurrent connections"}']);
   expect(gateway.refusals.at(-1)).toBe('too-many-connections');
 });
 
 test('the existing front end tries five times again, then stops', async () => {
   const stranger = await createTalk(testDb.db);
-  const talk = await createTalk(testDb.db);
+  const state = await createTalk(testDb.db);
   const { logger, lines } = recordingLogger();
   const at = await startGateway(testDb.db, { logger });
   more.push(at);
-  const chat = openPageChat(() => at.url({ ...talk, token: stranger.token }), talk.id, 10);
+  const chat = openPageChat(() => at.url({ ...state, token: stranger.token }), state.id, 10);
   await until('it has given up', () => chat.hasGivenUp());
   expect(chat.events).toEqual([]);
   expect(chat.refusals).toEqual([403, 403, 403, 403, 403, 403]);
@@ -208,42 +216,42 @@ test('the existing front end tries five times again, then stops', async () => {
 });
 
 test('an administrator has as many connections as wanted', async () => {
-  const talk = await createTalk(testDb.db, 'admin');
-  const many = Array.from({ length: 12 }, () => connect(talk));
+  const state = await createTalk(testDb.db, 'admin');
+  const many = Array.from({ length: 12 }, () => connect(state));
   await Promise.all(many.map(opened));
   await until('all are counted', () => gateway.connected() >= 12);
 });
 
 test('the role of the database counts, not the one of the token', async () => {
-  const talk = await createTalk(testDb.db, 'pro'); // the tokens of these tests all say `free`
-  await Promise.all([connect(talk), connect(talk), connect(talk)].map(opened));
+  const state = await createTalk(testDb.db, 'pro'); // the tokens of these tests all say `free`
+  await Promise.all([connect(state), connect(state), connect(state)].map(opened));
 });
 
 test('what a killed gateway held is free as soon as it starts again under its name', async () => {
-  const talk = await createTalk(testDb.db, 'free');
+  const state = await createTalk(testDb.db, 'free');
   const name = `gateway-${randomUUID()}`;
   const killed = await startGateway(testDb.db, { name });
-  await Promise.all([connect(talk, { at: killed }), connect(talk, { at: killed })].map(opened));
+  await Promise.all([connect(state, { at: killed }), connect(state, { at: killed })].map(opened));
   await killed.abandon();
-  expect((await connect(talk).closed()).code).toBe(1013); // others wait for the leases to run out
+  expect((await connect(state).closed()).code).toBe(1013); // others wait for the leases to run out
   const restarted = await startGateway(testDb.db, { name });
   more.push(restarted);
   await Promise.all(
-    [connect(talk, { at: restarted }), connect(talk, { at: restarted })].map(opened),
+    [connect(state, { at: restarted }), connect(state, { at: restarted })].map(opened),
   );
   await until('both are counted', () => restarted.connected() === 2);
 });
 
 test('leases of a gateway that never comes back run out, renewed ones do not', async () => {
-  const talk = await createTalk(testDb.db, 'free');
+  const state = await createTalk(testDb.db, 'free');
   const killed = await startGateway(testDb.db, { leaseSeconds: 1 });
   const living = await startGateway(testDb.db, { leaseSeconds: 1 });
   more.push(living);
-  await opened(connect(talk, { at: living }));
-  await opened(connect(talk, { at: killed }));
+  await opened(connect(state, { at: living }));
+  await opened(connect(state, { at: killed }));
   await killed.abandon();
-  await until('one place is free', () => isTaken(talk, living, 2));
-  expect((await connect(talk, { at: living }).closed()).code).toBe(1013);
+  await until('one place is free', () => isTaken(state, living, 2));
+  expect((await connect(state, { at: living }).closed()).code).toBe(1013);
 });
 
 test('while redis is away connections are allowed and counted per process', async () => {
@@ -252,9 +260,9 @@ test('while redis is away connections are allowed and counted per process', asyn
   const at = await startGateway(testDb.db, { redisUrl });
   more.push(at);
   await proxy.cut();
-  const talk = await createTalk(testDb.db, 'free');
-  await Promise.all([connect(talk, { at }), connect(talk, { at })].map(opened));
-  expect((await connect(talk, { at }).closed()).code).toBe(1013);
+  const state = await createTalk(testDb.db, 'free');
+  await Promise.all([connect(state, { at }), connect(state, { at })].map(opened));
+  expect((await connect(state, { at }).closed()).code).toBe(1013);
 });
 
 test('while redis is away, twenty at the very same time are counted one after the other', async () => {

@@ -10,7 +10,7 @@ import {
   gatewaysOfTests,
   type Gateway,
   type GatewayOptions,
-  type Talk,
+  type DiscussionState,
 } from '../support/chat-server.js';
 import { createTestDb, type TestDb } from '../support/servers.js';
 import { until } from '../support/until.js';
@@ -35,11 +35,11 @@ const HANDSHAKE = {
 /** A client that sends its handshake and nothing more. */
 async function knock(
   gateway: Gateway,
-  talk: Talk,
+  state: DiscussionState,
   handshake: Readonly<Record<string, string>> = HANDSHAKE,
   { allowHalfOpen = false } = {},
 ): Promise<{ socket: Socket; heard: () => string }> {
-  const { pathname, search } = new URL(gateway.url(talk));
+  const { pathname, search } = new URL(gateway.url(state));
   const headers = Object.entries(handshake).map(([name, value]) => `${name}: ${value}\r\n`);
   const socket = connect({ port: gateway.port, host: '127.0.0.1', allowHalfOpen });
   let heard = '';
@@ -51,12 +51,12 @@ async function knock(
 }
 
 /** The user, who has two places, gets them both as soon as who came before has left. */
-async function bothPlacesAreFree(gateway: Gateway, talk: Talk): Promise<void> {
+async function bothPlacesAreFree(gateway: Gateway, state: DiscussionState): Promise<void> {
   const clients: ChatClient[] = [];
   const present = () => clients.filter(({ socket }) => socket.readyState <= socket.OPEN);
   await until('both places are taken', () => {
     if (present().length < 2) {
-      clients.push(connectChat(gateway.url(talk))); // refused while a place is taken
+      clients.push(connectChat(gateway.url(state))); // refused while a place is taken
     }
     const open = present().filter(({ socket }) => socket.readyState === socket.OPEN);
     return open.length === 2 && gateway.connected() === 2;
@@ -71,15 +71,15 @@ test.each([
   ['a version of its own', { 'Sec-WebSocket-Version': '7' }],
 ])('a handshake with %s is refused and takes no place', async (_what, wrong) => {
   const gateway = await start();
-  const talk = await createTalk(testDb.db, 'free');
+  const state = await createTalk(testDb.db, 'free');
   for (let attempt = 0; attempt < 3; attempt += 1) {
-    const { socket, heard } = await knock(gateway, talk, { ...HANDSHAKE, ...wrong });
+    const { socket, heard } = await knock(gateway, state, { ...HANDSHAKE, ...wrong });
     await once(socket, 'close');
     expect(heard()).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
     expect(heard()).toContain('Sec-WebSocket-Version: 13\r\n');
     expectAnError(heard());
   }
-  await bothPlacesAreFree(gateway, talk);
+  await bothPlacesAreFree(gateway, state);
 });
 
 /** In the form of every error, with every header. */
@@ -93,8 +93,8 @@ function expectAnError(answer: string): void {
 
 test('an upgrade of another address is 404, told like every error', async () => {
   const gateway = await start();
-  const talk = await createTalk(testDb.db, 'free');
-  const { socket, heard } = await knock(gateway, { ...talk, id: `${talk.id}/more` });
+  const state = await createTalk(testDb.db, 'free');
+  const { socket, heard } = await knock(gateway, { ...state, id: `${state.id}/more` });
   await once(socket, 'close');
   expect(heard()).toMatch(/^HTTP\/1\.1 404 Not Found\r\n/);
   expectAnError(heard());
@@ -102,8 +102,8 @@ test('an upgrade of another address is 404, told like every error', async () => 
 
 test('a refused client that does not close its side is left after a second', async () => {
   const gateway = await start();
-  const talk = await createTalk(testDb.db, 'free');
-  const { socket } = await knock(gateway, { ...talk, id: `${talk.id}/more` }, HANDSHAKE, {
+  const state = await createTalk(testDb.db, 'free');
+  const { socket } = await knock(gateway, { ...state, id: `${state.id}/more` }, HANDSHAKE, {
     allowHalfOpen: true,
   });
   const isLost = new Promise((resolve) => socket.once('close', resolve));
@@ -114,12 +114,12 @@ test('a refused client that does not close its side is left after a second', asy
 
 test('clients that vanish while they are admitted take no place', async () => {
   const gateway = await start();
-  const talk = await createTalk(testDb.db, 'free');
+  const state = await createTalk(testDb.db, 'free');
   for (let attempt = 0; attempt < 5; attempt += 1) {
-    (await knock(gateway, talk)).socket.destroy();
+    (await knock(gateway, state)).socket.destroy();
   }
   await until('their places are free', () => gateway.connected() === 0);
-  await bothPlacesAreFree(gateway, talk);
+  await bothPlacesAreFree(gateway, state);
 });
 
 test('a client that resets its connection while it is admitted harms nobody', async () => {
@@ -160,8 +160,8 @@ test('an upgrade that fails for a reason of ours ends the connection and is logg
 
 test('a client that never answers the close is ended with the server', async () => {
   const gateway = await start();
-  const talk = await createTalk(testDb.db, 'free');
-  const { socket } = await knock(gateway, talk);
+  const state = await createTalk(testDb.db, 'free');
+  const { socket } = await knock(gateway, state);
   await until('it is open', () => gateway.connected() === 1);
   const closed = once(socket, 'close');
   await gateway.close();
@@ -171,8 +171,8 @@ test('a client that never answers the close is ended with the server', async () 
 
 test('a refused client that never answers the close is ended, too', async () => {
   const gateway = await start();
-  const talk = await createTalk(testDb.db, 'free');
-  const { socket, heard } = await knock(gateway, { ...talk, token: 'nonsense&events=extended' });
+  const state = await createTalk(testDb.db, 'free');
+  const { socket, heard } = await knock(gateway, { ...state, token: 'nonsense&events=extended' });
   await once(socket, 'close');
   expect(heard()).toMatch(/^HTTP\/1\.1 101 /);
   expect(heard()).toContain('Invalid token');
@@ -180,11 +180,11 @@ test('a refused client that never answers the close is ended, too', async () => 
 
 test('while the server ends, nobody gets in', async () => {
   const gateway = await start();
-  const talk = await createTalk(testDb.db, 'free');
-  const { socket: lingering } = await knock(gateway, talk);
+  const state = await createTalk(testDb.db, 'free');
+  const { socket: lingering } = await knock(gateway, state);
   await until('it is open', () => gateway.connected() === 1);
   const ending = gateway.close();
-  const { socket, heard } = await knock(gateway, talk);
+  const { socket, heard } = await knock(gateway, state);
   await Promise.all([once(socket, 'close'), once(lingering, 'close'), ending]);
   expect(heard()).toMatch(/^HTTP\/1\.1 503 /);
   expectAnError(heard());
@@ -196,8 +196,8 @@ test('one that answers no pings is closed, also while it is not read because its
     limits: { closeTimeoutMs: 50, maxQueuedMessages: 1, heartbeatMs: 50 },
     sendMessage: () => held,
   });
-  const talk = await createTalk(testDb.db);
-  const socket = new WebSocket(gateway.url(talk), { autoPong: false });
+  const state = await createTalk(testDb.db);
+  const socket = new WebSocket(gateway.url(state), { autoPong: false });
   await once(socket, 'open');
   socket.on('error', () => undefined);
   for (const content of ['one', 'two', 'three', 'four']) {
@@ -210,8 +210,8 @@ test('one that answers no pings is closed, also while it is not read because its
 
 test('one that answers pings and is read stays', async () => {
   const gateway = await start({ limits: { closeTimeoutMs: 50, heartbeatMs: 50 } });
-  const talk = await createTalk(testDb.db);
-  const socket = new WebSocket(gateway.url(talk));
+  const state = await createTalk(testDb.db);
+  const socket = new WebSocket(gateway.url(state));
   let pings = 0;
   socket.on('ping', () => (pings += 1));
   await until('it was asked often', () => pings >= 5);

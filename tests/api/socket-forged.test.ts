@@ -1,12 +1,17 @@
 /** Somebody reaches Redis and puts things there: a socket shows what is stored, and stays open. */
 import { randomUUID } from 'node:crypto';
-import { createFeeds } from '../../api/socket/feed.js';
+import { createEventSubscriptions } from '../../api/socket/event-subscription.js';
 import type { StoredEvent } from '../../domain/events.js';
-import { channelOf, USER_GONE_CHANNEL } from '../../events/hints.js';
+import { channelOf, USER_GONE_CHANNEL } from '../../events/notifications.js';
 import { liveChannelOf } from '../../events/live-messages.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { connectChat, opened } from '../support/chat-client.js';
-import { createTalk, gatewaysOfTests, storeEvents, type Talk } from '../support/chat-server.js';
+import {
+  createTalk,
+  gatewaysOfTests,
+  storeEvents,
+  type DiscussionState,
+} from '../support/chat-server.js';
 import { startLiveRun } from '../support/live-runs.js';
 import { TEST_MACS } from '../support/redis.js';
 import { createTestDb, type TestDb } from '../support/servers.js';
@@ -27,7 +32,7 @@ const RESULT = {
   result: { status: 'completed', output: 'forged' },
 };
 
-function forgedHint({ id }: Talk, seq: number): string {
+function forgedHint({ id }: DiscussionState, seq: number): string {
   const event = { ...RESULT, pipeline_id: randomUUID(), conversation_id: id, seq };
   return JSON.stringify({ events: [{ ...event, timestamp: '2026-11-30T00:00:00.000+00:00' }] });
 }
@@ -40,18 +45,18 @@ function disguises(text: string): readonly string[] {
 
 test('a forged event is never delivered, and the true one of its seq is', async () => {
   const gateway = await start();
-  const talk = await createTalk(testDb.db);
-  const client = await opened(connectChat(gateway.url(talk)));
-  for (const forged of disguises(forgedHint(talk, 1))) {
-    await gateway.redis.publish(channelOf(talk.id), forged);
+  const state = await createTalk(testDb.db);
+  const client = await opened(connectChat(gateway.url(state)));
+  for (const forged of disguises(forgedHint(state, 1))) {
+    await gateway.redis.publish(channelOf(state.id), forged);
   }
-  const events = await storeEvents(testDb.db, talk, ['the true one']);
-  await gateway.bus.publish(talk.id, events);
+  const events = await storeEvents(testDb.db, state, ['the true one']);
+  await gateway.bus.publish(state.id, events);
   await client.received(1);
-  for (const forged of disguises(forgedHint(talk, 2))) {
-    await gateway.redis.publish(channelOf(talk.id), forged);
+  for (const forged of disguises(forgedHint(state, 2))) {
+    await gateway.redis.publish(channelOf(state.id), forged);
   }
-  await gateway.bus.publish(talk.id, await storeEvents(testDb.db, talk, ['the next one']));
+  await gateway.bus.publish(state.id, await storeEvents(testDb.db, state, ['the next one']));
   await client.received(2);
   expect(client.frames.map(({ seq, content }) => [seq, content])).toEqual([
     [1, 'the true one'],
@@ -61,47 +66,47 @@ test('a forged event is never delivered, and the true one of its seq is', async 
 
 test('a signed hint does nothing on another stream', async () => {
   const gateway = await start();
-  const [talk, other] = [await createTalk(testDb.db), await createTalk(testDb.db)];
-  const client = await opened(connectChat(gateway.url(talk)));
+  const [state, other] = [await createTalk(testDb.db), await createTalk(testDb.db)];
+  const client = await opened(connectChat(gateway.url(state)));
   const foreign = await storeEvents(testDb.db, other, ['of somebody else']);
   const signed = TEST_MACS.sign(channelOf(other.id), JSON.stringify({ events: foreign }));
-  await gateway.redis.publish(channelOf(talk.id), signed);
-  await gateway.bus.publish(talk.id, await storeEvents(testDb.db, talk, ['own']));
+  await gateway.redis.publish(channelOf(state.id), signed);
+  await gateway.bus.publish(state.id, await storeEvents(testDb.db, state, ['own']));
   await client.received(1);
   expect(client.frames.map(({ content }) => content)).toEqual(['own']);
 });
 
 test('hints of an older release still bring what is stored, at once', async () => {
   const gateway = await start();
-  const talk = await createTalk(testDb.db);
-  const client = await opened(connectChat(gateway.url(talk)));
-  const events = await storeEvents(testDb.db, talk, ['by a worker of 0.5.0']);
-  await gateway.redis.publish(channelOf(talk.id), JSON.stringify({ events }));
+  const state = await createTalk(testDb.db);
+  const client = await opened(connectChat(gateway.url(state)));
+  const events = await storeEvents(testDb.db, state, ['by a worker of 0.5.0']);
+  await gateway.redis.publish(channelOf(state.id), JSON.stringify({ events }));
   await client.received(1);
   expect(client.frames[0]?.content).toBe('by a worker of 0.5.0');
 });
 
 test('a forged word that a user is gone closes nothing', async () => {
   const gateway = await start();
-  const talk = await createTalk(testDb.db);
-  const client = await opened(connectChat(gateway.url(talk)));
-  const text = JSON.stringify({ userId: talk.userId });
+  const state = await createTalk(testDb.db);
+  const client = await opened(connectChat(gateway.url(state)));
+  const text = JSON.stringify({ userId: state.userId });
   for (const forged of [...disguises(text), TEST_MACS.sign(USER_GONE_CHANNEL, text), 'null']) {
     await gateway.redis.publish(USER_GONE_CHANNEL, forged);
   }
-  await gateway.bus.publish(talk.id, await storeEvents(testDb.db, talk, ['still here']));
+  await gateway.bus.publish(state.id, await storeEvents(testDb.db, state, ['still here']));
   await client.received(1);
-  client.send({ content: 'and heard', conversation_id: talk.id });
+  client.send({ content: 'and heard', conversation_id: state.id });
   await until('it is heard', () => gateway.sent.length === 1);
   expect(client.socket.readyState).toBe(client.socket.OPEN);
 });
 
 test('forged live text is never shown, neither told nor put where it is looked up', async () => {
   const gateway = await start();
-  const talk = await createTalk(testDb.db);
+  const state = await createTalk(testDb.db);
   const run = await startLiveRun({
     ...{ db: testDb.db, bus: gateway.bus, redis: gateway.redis },
-    ...{ userId: talk.userId, conversationId: talk.id },
+    ...{ userId: state.userId, conversationId: state.id },
   });
   const { pipelineId } = run;
   const started = {
@@ -111,14 +116,14 @@ test('forged live text is never shown, neither told nor put where it is looked u
   const writer = randomUUID();
   const entry = { writer, started, reply: { id: 'forged', text: 'forged text' } };
   const head = JSON.stringify({ started, reply: 'forged' });
-  const index = `agentforge:agents:${talk.id}`;
+  const index = `agentforge:agents:${state.id}`;
   await gateway.redis.zadd(index, Date.now() + 60_000, `${pipelineId} a`);
   for (const text of [...disguises(JSON.stringify(entry)), `${head}\nforged text`]) {
     await gateway.redis.set(`agentforge:agent:${pipelineId}:a`, `${writer}${text}`);
-    const client = await opened(connectChat(gateway.url(talk, '&events=extended')));
+    const client = await opened(connectChat(gateway.url(state, '&events=extended')));
     const piece = { reply: 'forged', offset: 0, text: 'forged text' };
     for (const told of disguises(JSON.stringify({ pipelineId, node: 'a', piece }))) {
-      await gateway.redis.publish(liveChannelOf(talk.id), told);
+      await gateway.redis.publish(liveChannelOf(state.id), told);
     }
     const agent = run.agent('b');
     agent.beginReply()('true text');
@@ -133,23 +138,23 @@ test('forged live text is never shown, neither told nor put where it is looked u
 
 test('an agent’s entry shows under its own name and in its own stream only', async () => {
   const gateway = await start();
-  const [talk, other] = [await createTalk(testDb.db), await createTalk(testDb.db)];
+  const [state, other] = [await createTalk(testDb.db), await createTalk(testDb.db)];
   const place = { db: testDb.db, bus: gateway.bus, redis: gateway.redis };
   const theirs = await startLiveRun({ ...place, userId: other.userId, conversationId: other.id });
   const secret = theirs.agent('a');
   secret.beginReply()('a secret of somebody else');
   const key = `agentforge:agent:${theirs.pipelineId}:a`;
   await until('it is there', async () => ((await gateway.redis.get(key)) ?? '').includes('secret'));
-  const run = await startLiveRun({ ...place, userId: talk.userId, conversationId: talk.id });
+  const run = await startLiveRun({ ...place, userId: state.userId, conversationId: state.id });
   await gateway.redis.copy(key, `agentforge:agent:${run.pipelineId}:a`);
   for (const { pipelineId } of [theirs, run]) {
     await gateway.redis.zadd(
-      `agentforge:agents:${talk.id}`,
+      `agentforge:agents:${state.id}`,
       Date.now() + 60_000,
       `${pipelineId} a`,
     );
   }
-  const client = await opened(connectChat(gateway.url(talk, '&events=extended')));
+  const client = await opened(connectChat(gateway.url(state, '&events=extended')));
   const agent = run.agent('b');
   agent.beginReply()('own text');
   await until('the own one is shown', () => client.frames.some(({ text }) => text === 'own text'));
@@ -159,7 +164,7 @@ test('an agent’s entry shows under its own name and in its own stream only', a
 
 test('a flood of forged hints costs PostgreSQL a few reads, and no event is late for long', async () => {
   const gateway = await start();
-  const talk = await createTalk(testDb.db);
+  const state = await createTalk(testDb.db);
   let reads = 0;
   const counted = testDb.db.withPlugin({
     transformQuery: ({ node }) => {
@@ -168,29 +173,29 @@ test('a flood of forged hints costs PostgreSQL a few reads, and no event is late
     },
     transformResult: ({ result }) => Promise.resolve(result),
   });
-  const feeds = createFeeds({
+  const eventSubscriptions = createEventSubscriptions({
     ...{ db: counted, bus: gateway.bus, redis: gateway.redis, macs: TEST_MACS },
     logger: silentLogger,
   });
   const seen: StoredEvent[] = [];
   const onEvent = (event: StoredEvent): boolean => seen.push(event) > 0;
-  feeds.open({ streamId: talk.id, after: 0, onEvent, onLive: () => true });
-  await storeEvents(testDb.db, talk, ['found by the first read, or by the flood']);
-  await gateway.redis.publish(channelOf(talk.id), '{"nudge":true}');
+  eventSubscriptions.open({ streamId: state.id, after: 0, onEvent, onLive: () => true });
+  await storeEvents(testDb.db, state, ['found by the first read, or by the flood']);
+  await gateway.redis.publish(channelOf(state.id), '{"nudge":true}');
   await until('it is seen', () => seen.length === 1);
   const before = reads;
   const startedAt = performance.now();
   for (let sent = 0; sent < 50; sent += 1) {
-    const forged = [channelOf(talk.id), liveChannelOf(talk.id)].map((channel) =>
+    const forged = [channelOf(state.id), liveChannelOf(state.id)].map((channel) =>
       Promise.all(Array.from({ length: 100 }, () => gateway.redis.publish(channel, 'forged'))),
     );
     await Promise.all(forged);
   }
-  await storeEvents(testDb.db, talk, ['stored in the flood, not published']);
-  await gateway.redis.publish(channelOf(talk.id), '{"nudge":true}');
+  await storeEvents(testDb.db, state, ['stored in the flood, not published']);
+  await gateway.redis.publish(channelOf(state.id), '{"nudge":true}');
   await until('it is seen, too', () => seen.length === 2);
   const seconds = (performance.now() - startedAt) / 1_000;
   // two channels, twice a second each, a read of one or two queries; and the sweep
   expect(reads - before).toBeLessThan(20 + 15 * seconds);
-  feeds.close();
+  eventSubscriptions.close();
 });

@@ -23,17 +23,17 @@ const GONE = { code: 1008, reason: 'user not found' };
 
 test('are closed on every process as soon as it is told, those of others are not', async () => {
   const [one, two] = [await start(), await start()];
-  const talk = await createTalk(testDb.db);
-  const second = await createTalk(testDb.db, 'pro', talk.userId);
+  const state = await createTalk(testDb.db);
+  const second = await createTalk(testDb.db, 'pro', state.userId);
   const others = await createTalk(testDb.db);
   const theirs = [
-    await opened(connectChat(one.url(talk))),
+    await opened(connectChat(one.url(state))),
     await opened(connectChat(one.url(second))),
-    await opened(connectChat(two.url(talk))),
+    await opened(connectChat(two.url(state))),
   ];
   const other = await opened(connectChat(one.url(others)));
-  await closeAccount(testDb.db, talk.userId, new Date());
-  await one.bus.publishUserGone(talk.userId);
+  await closeAccount(testDb.db, state.userId, new Date());
+  await one.bus.publishUserGone(state.userId);
   expect(await Promise.all(theirs.map((client) => client.closed()))).toMatchObject([
     GONE,
     GONE,
@@ -47,11 +47,11 @@ test('are closed on every process as soon as it is told, those of others are not
 test('are closed while Redis is away, by looking', async () => {
   const { proxy, url: redisUrl } = await startRedisProxy();
   const gateway = await start({ redisUrl, watchMs: 50 });
-  const talk = await createTalk(testDb.db);
-  const client = await opened(connectChat(gateway.url(talk)));
+  const state = await createTalk(testDb.db);
+  const client = await opened(connectChat(gateway.url(state)));
   await proxy.cut();
   await until('redis is away', () => !gateway.bus.isAvailable());
-  await closeAccount(testDb.db, talk.userId, new Date());
+  await closeAccount(testDb.db, state.userId, new Date());
   expect(await client.closed()).toMatchObject(GONE);
   await proxy.close();
 });
@@ -88,11 +88,11 @@ test('are closed when PostgreSQL is back, if it was away meanwhile', async () =>
 
 test('are ended where the client never answers the close', async () => {
   const gateway = await start({ limits: { closeTimeoutMs: 50 } });
-  const talk = await createTalk(testDb.db);
-  const client = await opened(connectChat(gateway.url(talk)));
+  const state = await createTalk(testDb.db);
+  const client = await opened(connectChat(gateway.url(state)));
   client.socket.pause();
-  await closeAccount(testDb.db, talk.userId, new Date());
-  await gateway.bus.publishUserGone(talk.userId);
+  await closeAccount(testDb.db, state.userId, new Date());
+  await gateway.bus.publishUserGone(state.userId);
   await until('nobody is connected', () => gateway.connected() === 0);
   client.socket.terminate();
 });
@@ -106,14 +106,14 @@ test('forget what they have taken and not sent on', async () => {
       await held;
     },
   });
-  const talk = await createTalk(testDb.db);
-  const client = await opened(connectChat(gateway.url(talk)));
+  const state = await createTalk(testDb.db);
+  const client = await opened(connectChat(gateway.url(state)));
   for (const content of ['first', 'second', 'third']) {
-    client.send({ content, conversation_id: talk.id });
+    client.send({ content, conversation_id: state.id });
   }
   await until('the first one is on its way', () => offered.length === 1);
-  await closeAccount(testDb.db, talk.userId, new Date());
-  await gateway.bus.publishUserGone(talk.userId);
+  await closeAccount(testDb.db, state.userId, new Date());
+  await gateway.bus.publishUserGone(state.userId);
   await client.closed();
   letGo(undefined);
   await until('nobody is connected', () => gateway.connected() === 0);
@@ -122,9 +122,9 @@ test('forget what they have taken and not sent on', async () => {
 
 test('are not opened any more', async () => {
   const gateway = await start();
-  const talk = await createTalk(testDb.db);
-  await closeAccount(testDb.db, talk.userId, new Date());
-  expect(await connectChat(gateway.url(talk, '&events=basic')).closed()).toMatchObject({
+  const state = await createTalk(testDb.db);
+  await closeAccount(testDb.db, state.userId, new Date());
+  expect(await connectChat(gateway.url(state, '&events=basic')).closed()).toMatchObject({
     code: 1008,
     reason: 'conversation not found or access denied',
   });

@@ -1,5 +1,5 @@
 /** What agents at work tell, as it reaches those who asked for extended events, and nobody else. */
-import { createFeeds } from '../../api/socket/feed.js';
+import { createEventSubscriptions } from '../../api/socket/event-subscription.js';
 import type { ClientEvent } from '../../domain/events.js';
 import { liveChannelOf } from '../../events/live-messages.js';
 import { silentLogger } from '../../telemetry/logger.js';
@@ -10,7 +10,7 @@ import {
   storeEvents,
   type Gateway,
   type GatewayOptions,
-  type Talk,
+  type DiscussionState,
 } from '../support/chat-server.js';
 import { startLiveRun, type LiveRun } from '../support/live-runs.js';
 import { createTestDb, type TestDb } from '../support/servers.js';
@@ -37,20 +37,20 @@ async function start(options: GatewayOptions = {}): Promise<Gateway> {
 
 interface Scene {
   readonly gateway: Gateway;
-  readonly talk: Talk;
+  readonly talk: DiscussionState;
   readonly run: LiveRun;
 }
 
 async function setScene(): Promise<Scene> {
   const gateway = await start();
-  const talk = await createTalk(testDb.db);
-  const run = await startLiveRun({ db: testDb.db, ...gateway, ...ownerOf(talk) });
-  return { gateway, talk, run };
+  const state = await createTalk(testDb.db);
+  const run = await startLiveRun({ db: testDb.db, ...gateway, ...ownerOf(state) });
+  return { gateway, talk: state, run };
 }
 
-const ownerOf = ({ userId, id }: Talk) => ({ userId, conversationId: id });
-const join = ({ gateway, talk }: Omit<Scene, 'run'>, query = '&events=extended') =>
-  opened(connectChat(gateway.url(talk, query)));
+const ownerOf = ({ userId, id }: DiscussionState) => ({ userId, conversationId: id });
+const join = ({ gateway, talk: state }: Omit<Scene, 'run'>, query = '&events=extended') =>
+  opened(connectChat(gateway.url(state, query)));
 
 const ofType = (client: ChatClient, type: string): readonly ClientFrame[] =>
   client.frames.filter((frame) => frame.type === type);
@@ -204,7 +204,7 @@ test('a retry begins anew: another start, another reply from 0', async () => {
 
 test('after its end nothing of an agent is shown, whoever still tells of it', async () => {
   const scene = await setScene();
-  const { run, talk, gateway } = scene;
+  const { run, talk: state, gateway } = scene;
   const client = await join(scene);
   const zombie = run.agent('a');
   const tell = zombie.beginReply();
@@ -225,7 +225,7 @@ test('after its end nothing of an agent is shown, whoever still tells of it', as
   ]);
   await run.end(); // `b` is cut
   other.beginReply()('too late');
-  await gateway.bus.publish(talk.id, await storeEvents(testDb.db, talk, ['the talk goes on']));
+  await gateway.bus.publish(state.id, await storeEvents(testDb.db, state, ['the talk goes on']));
   const last = await join(scene, '&after=0&events=extended');
   for (const one of [client, late, last]) {
     await until('the talk', () => one.frames.at(-1)?.type === 'security_warning');
@@ -254,9 +254,9 @@ test('while redis is away nothing is told, and when it is back the reply goes on
   open.push(proxy);
   const gateway = await start({ redisUrl });
   const worker = await start();
-  const talk = await createTalk(testDb.db);
-  const run = await startLiveRun({ db: testDb.db, ...worker, ...ownerOf(talk) });
-  const client = await join({ gateway, talk });
+  const state = await createTalk(testDb.db);
+  const run = await startLiveRun({ db: testDb.db, ...worker, ...ownerOf(state) });
+  const client = await join({ gateway, talk: state });
   const agent = run.agent('a');
   const tell = agent.beginReply();
   tell('before, ');
@@ -264,9 +264,9 @@ test('while redis is away nothing is told, and when it is back the reply goes on
   await proxy.cut();
   await until('the outage is noticed', () => !gateway.bus.isAvailable());
   tell('during, ');
-  await storeEvents(testDb.db, talk, ['stored events go on']);
+  await storeEvents(testDb.db, state, ['stored events go on']);
   await until('the stored one', () => ofType(client, 'security_warning').length === 1);
-  const late = await join({ gateway, talk });
+  const late = await join({ gateway, talk: state });
   await proxy.restore();
   await shows(client, 'before, during, ');
   await shows(late, 'before, during, ');
@@ -276,33 +276,38 @@ test('while redis is away nothing is told, and when it is back the reply goes on
 });
 
 test('a reader without room gets what is stored first, and then the pieces as one', async () => {
-  const { gateway, talk, run } = await setScene();
-  const feeds = createFeeds({
+  const { gateway, talk: state, run } = await setScene();
+  const eventSubscriptions = createEventSubscriptions({
     ...{ db: testDb.db, macs: TEST_MACS },
     ...gateway,
     logger: silentLogger,
   });
-  open.push(feeds);
+  open.push(eventSubscriptions);
   const seen: ClientEvent[] = [];
   let hasRoom = false;
   const take = (event: ClientEvent): boolean => {
     seen.push(event);
     return hasRoom;
   };
-  const feed = feeds.open({ streamId: talk.id, after: 0, onEvent: take, onLive: take });
+  const eventSubscription = eventSubscriptions.open({
+    streamId: state.id,
+    after: 0,
+    onEvent: take,
+    onLive: take,
+  });
   await until('it is full', () => seen.length === 1);
   const agent = run.agent('a');
   const tell = agent.beginReply();
   const heard: unknown[] = [];
-  await gateway.bus.subscribeLive(talk.id, (message) => heard.push(message));
+  await gateway.bus.subscribeLive(state.id, (message) => heard.push(message));
   tell('one ');
   await until('one is told', () => heard.length > 0);
   tell('two');
   await until('two is told', () => heard.length > 1);
-  await storeEvents(testDb.db, talk, ['stored']);
+  await storeEvents(testDb.db, state, ['stored']);
   expect(seen).toHaveLength(1);
   hasRoom = true;
-  feed.wake();
+  eventSubscription.wake();
   await until('all is seen', () => seen.some(({ type }) => type === 'agent_delta'));
   expect(seen.map(({ type }) => type)).toEqual([
     'pipeline_started',
@@ -327,7 +332,7 @@ test('who has much to catch up with gets all that is stored before anything live
 });
 
 test("an agent's end waits for what was told before it and is still being looked up", async () => {
-  const { gateway, talk, run } = await setScene();
+  const { gateway, talk: state, run } = await setScene();
   const answer = Promise.withResolvers<undefined>();
   const asked: unknown[] = [];
   const slow = Object.assign(Object.create(gateway.redis) as typeof gateway.redis, {
@@ -337,23 +342,23 @@ test("an agent's end waits for what was told before it and is still being looked
       return gateway.redis.getrange(key, start, end);
     },
   });
-  const feeds = createFeeds({
+  const eventSubscriptions = createEventSubscriptions({
     ...{ db: testDb.db, macs: TEST_MACS },
     ...gateway,
     redis: slow,
     logger: silentLogger,
   });
-  open.push(feeds);
+  open.push(eventSubscriptions);
   const seen: ClientEvent[] = [];
   const take = (event: ClientEvent): boolean => seen.push(event) > 0;
-  feeds.open({ streamId: talk.id, after: 0, onEvent: take, onLive: take });
+  eventSubscriptions.open({ streamId: state.id, after: 0, onEvent: take, onLive: take });
   await until('what is stored is seen', () => seen.length === 1);
   const agent = run.agent('a');
   agent.beginReply()('all');
   await until('it is looked up', () => asked.length > 0);
   await agent.end();
   const hints: unknown[] = [];
-  await gateway.bus.subscribe(talk.id, (hint) => hints.push(hint));
+  await gateway.bus.subscribe(state.id, (hint) => hints.push(hint));
   await run.endAgent('a');
   await until('the end is told', () => hints.length > 0);
   answer.resolve(undefined);
@@ -367,9 +372,9 @@ test("an agent's end waits for what was told before it and is still being looked
 
 test('a client that does not read gets no more than fits; then it goes on where it was', async () => {
   const gateway = await start({ limits: { maxBufferedBytes: 1_000 } });
-  const talk = await createTalk(testDb.db);
-  const run = await startLiveRun({ db: testDb.db, ...gateway, ...ownerOf(talk) });
-  const client = await join({ gateway, talk });
+  const state = await createTalk(testDb.db);
+  const run = await startLiveRun({ db: testDb.db, ...gateway, ...ownerOf(state) });
+  const client = await join({ gateway, talk: state });
   const agent = run.agent('a');
   await until('its start', () => client.frames.length === 1);
   client.socket.pause();

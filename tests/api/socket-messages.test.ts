@@ -21,9 +21,9 @@ afterAll(() => testDb.drop());
 
 async function connected(options: GatewayOptions = {}, role: 'free' | 'pro' | 'admin' = 'pro') {
   const gateway = await startGatewayOfTest(testDb.db, options);
-  const talk = await createTalk(testDb.db, role);
-  const client = await opened(connectChat(gateway.url(talk)));
-  return { gateway, talk, client, sent: gateway.sent };
+  const state = await createTalk(testDb.db, role);
+  const client = await opened(connectChat(gateway.url(state)));
+  return { gateway, talk: state, client, sent: gateway.sent };
 }
 
 test('nothing is sent before the client sends something', async () => {
@@ -34,13 +34,13 @@ test('nothing is sent before the client sends something', async () => {
 });
 
 test('a message goes on with an id of ours, exactly as received; other fields are ignored', async () => {
-  const { client, sent, talk } = await connected();
+  const { client, sent, talk: state } = await connected();
   const content = ' two\nlines, 한국어, \u0000 and \ud83d\ude00 ';
   client.send({ content, conversation_id: 'other', type: 'cancel', messageId: 'mine' });
   await until('it is sent on', () => sent.length === 1);
   expect(sent[0]).toMatchObject({
-    conversationId: talk.id,
-    userId: talk.userId,
+    conversationId: state.id,
+    userId: state.userId,
     role: 'pro',
     content,
   });
@@ -113,7 +113,7 @@ test.each([
 ] as const)(
   '%s: a frame of exactly %i bytes is taken, one more closes with 1009',
   async (role, bytes) => {
-    const { client, sent, gateway, talk } = await connected({}, role);
+    const { client, sent, gateway, talk: state } = await connected({}, role);
     client.socket.send(frameOf(bytes));
     await until('it is sent on', () => sent.length === 1);
     client.socket.send(frameOf(bytes + 1));
@@ -124,7 +124,7 @@ test.each([
     expect(client.frames).toEqual([
       { type: 'error', content, code: 1009, timestamp: expect.any(String) },
     ]);
-    const again = await opened(connectChat(gateway.url(talk)));
+    const again = await opened(connectChat(gateway.url(state)));
     again.send({ content: 'last' });
     await until('the next one is sent on', () => sent.length === 2);
     expect(sent[1]?.content).toBe('last');
@@ -257,12 +257,12 @@ test('a rate limiter that fails lets everybody speak', async () => {
 
 test('a client that answers no ping is dropped, one that does is kept', async () => {
   const gateway = await startGatewayOfTest(testDb.db, { limits: { heartbeatMs: 50 } });
-  const talk = await createTalk(testDb.db);
-  const alive = await opened(connectChat(gateway.url(talk)));
+  const state = await createTalk(testDb.db);
+  const alive = await opened(connectChat(gateway.url(state)));
   let pings = 0;
   alive.socket.on('ping', () => (pings += 1));
   const mute = connectTcp({ port: gateway.port, host: '127.0.0.1' });
-  const { pathname, search } = new URL(gateway.url(talk));
+  const { pathname, search } = new URL(gateway.url(state));
   mute.write(
     `GET ${pathname}${search} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
       'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
@@ -278,13 +278,13 @@ test('a client that answers no ping is dropped, one that does is kept', async ()
 
 test('a client that does not read gets no more than fits, and all of it when it reads again', async () => {
   const gateway = await startGatewayOfTest(testDb.db, { limits: { maxBufferedBytes: 10_000 } });
-  const talk = await createTalk(testDb.db);
-  const slow = await opened(connectChat(gateway.url(talk)));
+  const state = await createTalk(testDb.db);
+  const slow = await opened(connectChat(gateway.url(state)));
   slow.socket.pause();
   const content = 'x'.repeat(100_000);
   for (let batch = 0; batch < 15; batch += 1) {
-    const events = await storeEvents(testDb.db, talk, Array<string>(10).fill(content));
-    await gateway.bus.publish(talk.id, events);
+    const events = await storeEvents(testDb.db, state, Array<string>(10).fill(content));
+    await gateway.bus.publish(state.id, events);
   }
   slow.socket.resume();
   await slow.received(150);
@@ -293,8 +293,8 @@ test('a client that does not read gets no more than fits, and all of it when it 
 
 test('a server that ends takes what a client sends before it can know of that', async () => {
   const gateway = await startGateway(testDb.db);
-  const talk = await createTalk(testDb.db);
-  const client = await opened(connectChat(gateway.url(talk)));
+  const state = await createTalk(testDb.db);
+  const client = await opened(connectChat(gateway.url(state)));
   client.socket.pause(); // it does not read the close yet
   const closing = gateway.close();
   client.send({ content: 'just in time' });
@@ -305,8 +305,8 @@ test('a server that ends takes what a client sends before it can know of that', 
 
 test('a server that ends closes with 1001 and gives the places back', async () => {
   const first = await startGateway(testDb.db);
-  const talk = await createTalk(testDb.db, 'free');
-  const clients = [connectChat(first.url(talk)), connectChat(first.url(talk))];
+  const state = await createTalk(testDb.db, 'free');
+  const clients = [connectChat(first.url(state)), connectChat(first.url(state))];
   await Promise.all(clients.map(opened));
   await until('both are counted', () => first.connected() === 2);
   await first.close();
@@ -315,6 +315,6 @@ test('a server that ends closes with 1001 and gives the places back', async () =
   ]);
   expect(first.connected()).toBe(0);
   const second = await startGatewayOfTest(testDb.db);
-  await Promise.all([connectChat(second.url(talk)), connectChat(second.url(talk))].map(opened));
+  await Promise.all([connectChat(second.url(state)), connectChat(second.url(state))].map(opened));
   await until('both have a place again', () => second.connected() === 2);
 });

@@ -20,7 +20,7 @@ async function spend(userId: string, days: number, totalCost: string): Promise<v
   await api.db.insertInto('userDailyCosts').values(row).execute();
 }
 
-async function talk(
+async function discussionState(
   userId: string,
   messages: readonly { role: 'user' | 'assistant' | 'system'; at: Date }[],
 ) {
@@ -64,7 +64,7 @@ test('usage is by day, ascending, with cost, messages or both', async () => {
   await spend(person.id, 2, '0.25');
   await spend(person.id, 31, '9');
   await spend(stranger.id, 1, '7');
-  await talk(person.id, [
+  await discussionState(person.id, [
     { role: 'user', at: daysAgo(2) },
     { role: 'user', at: daysAgo(2) },
     { role: 'assistant', at: daysAgo(2) },
@@ -146,12 +146,12 @@ test('usage reaches back 30 days unless asked, and 90 at most', async () => {
 
 test('the summary counts own rows only', async () => {
   const stranger = await api.register();
-  await talk(person.id, [
+  await discussionState(person.id, [
     { role: 'user', at: daysAgo(0) },
     { role: 'assistant', at: daysAgo(0) },
     { role: 'system', at: daysAgo(0) },
   ]);
-  await talk(stranger.id, [{ role: 'user', at: daysAgo(0) }]);
+  await discussionState(stranger.id, [{ role: 'user', at: daysAgo(0) }]);
   await run(person.id, { status: 'partial', createdAt: daysAgo(0) });
   const template = { name: 'T', graph_data: {}, design_data: {} };
   await api.send('POST', '/templates', { token: person.token, body: template });

@@ -12,7 +12,7 @@ import {
 } from '../../db/runs/templates.js';
 import { BOUNDS } from '../../domain/account/permissions.js';
 import { startApiServer, type ApiServer } from '../support/api-server.js';
-import { createTestConversation, runOrderOf } from '../support/runs.js';
+import { createTestConversation, runRequestOf } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
 
 let testDb: TestDb;
@@ -27,7 +27,7 @@ test('starting and cancelling ends at ten times the quota, until the next UTC da
   const { db } = testDb;
   const { id: userId } = await createTestUser(db);
   const startAndCancel = async (now: Date) => {
-    const order = runOrderOf(userId);
+    const order = runRequestOf(userId);
     const admission = await admitRun(db, order, now);
     await db
       .updateTable('pipelineExecutions')

@@ -5,7 +5,7 @@ import {
   startGateway,
   storeEvents,
   type Gateway,
-  type Talk,
+  type DiscussionState,
 } from '../support/chat-server.js';
 import { startLiveRun } from '../support/live-runs.js';
 import { createTestDb, type TestDb } from '../support/servers.js';
@@ -32,12 +32,12 @@ afterAll(async () => {
   await testDb.drop();
 });
 
-function open(talk: Talk, options: Partial<ChatOptions> = {}) {
+function open(discussionState: DiscussionState, options: Partial<ChatOptions> = {}) {
   const events: ChatEvent[] = [];
   const chat = openChat({
     baseUrl: `http://127.0.0.1:${network.port}`,
-    conversationId: talk.id,
-    token: () => talk.token,
+    conversationId: discussionState.id,
+    token: () => discussionState.token,
     onEvent: (event) => events.push(event),
     waitsMs: { first: 10, longest: 50 },
     ...options,
@@ -46,34 +46,37 @@ function open(talk: Talk, options: Partial<ChatOptions> = {}) {
   return { chat, events, seqs: () => events.map(({ seq }) => seq) };
 }
 
-async function say(talk: Talk, ...contents: string[]): Promise<void> {
-  await gateway.bus.publish(talk.id, await storeEvents(testDb.db, talk, contents));
+async function say(discussionState: DiscussionState, ...contents: string[]): Promise<void> {
+  await gateway.bus.publish(
+    discussionState.id,
+    await storeEvents(testDb.db, discussionState, contents),
+  );
 }
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
 
 test('events come once and in order, whatever happens to the connection', async () => {
-  const talk = await createTalk(testDb.db);
-  await say(talk, 'before the first connection');
-  const { chat, seqs } = open(talk);
+  const discussionState = await createTalk(testDb.db);
+  await say(discussionState, 'before the first connection');
+  const { chat, seqs } = open(discussionState);
   await until('the first event', () => seqs().length === 1);
   for (let round = 0; round < 5; round += 1) {
     await network.cut();
-    await say(talk, `unseen ${round}`, `unseen too ${round}`);
+    await say(discussionState, `unseen ${round}`, `unseen too ${round}`);
     await network.restore();
     await until('all events', () => chat.lastSeq === 3 + 3 * round);
-    await say(talk, `live ${round}`);
+    await say(discussionState, `live ${round}`);
     await until('the live one', () => chat.lastSeq === 4 + 3 * round);
   }
   expect(seqs()).toEqual(upTo(16));
 });
 
 test('a server that ends in between is found again', async () => {
-  const talk = await createTalk(testDb.db);
+  const discussionState = await createTalk(testDb.db);
   const states: string[] = [];
   const other = await startGateway(testDb.db);
   const path = await startTcpProxy({ host: '127.0.0.1', port: other.port });
-  const { chat } = open(talk, {
+  const { chat } = open(discussionState, {
     baseUrl: `http://127.0.0.1:${path.port}`,
     onState: (state) => states.push(state),
   });
@@ -89,21 +92,22 @@ test('a server that ends in between is found again', async () => {
 });
 
 test('an event that comes again is not told again', async () => {
-  const talk = await createTalk(testDb.db);
-  await say(talk, 'one', 'two', 'three');
-  const { seqs } = open(talk, { after: 1 });
+  const discussionState = await createTalk(testDb.db);
+  await say(discussionState, 'one', 'two', 'three');
+  const { seqs } = open(discussionState, { after: 1 });
   await until('both events', () => seqs().length === 2);
   expect(seqs()).toEqual([2, 3]);
 });
 
 test('what is said while there is no connection is sent when there is one', async () => {
-  const talk = await createTalk(testDb.db);
+  const discussionState = await createTalk(testDb.db);
   await network.cut();
-  const { chat } = open(talk);
+  const { chat } = open(discussionState);
   chat.send('first');
   chat.send('second');
   await network.restore();
-  const sent = () => gateway.sent.filter(({ conversationId }) => conversationId === talk.id);
+  const sent = () =>
+    gateway.sent.filter(({ conversationId }) => conversationId === discussionState.id);
   await until('both are sent', () => sent().length === 2);
   chat.send('third');
   await until('the third is sent', () => sent().length === 3);
@@ -112,8 +116,8 @@ test('what is said while there is no connection is sent when there is one', asyn
 
 describe('a refused socket (1008)', () => {
   test('ends the chat with the reason', async () => {
-    const talk = await createTalk(testDb.db);
-    const { chat, events } = open({ ...talk, token: 'nonsense' });
+    const discussionState = await createTalk(testDb.db);
+    const { chat, events } = open({ ...discussionState, token: 'nonsense' });
     expect(await chat.closed).toBe('Invalid token');
     expect(events).toEqual([]); // no `error` beside the reason
     expect(() => {
@@ -122,13 +126,13 @@ describe('a refused socket (1008)', () => {
   });
 
   test('comes back with a fresh token, if there is one', async () => {
-    const talk = await createTalk(testDb.db);
-    await say(talk, 'one');
+    const discussionState = await createTalk(testDb.db);
+    await say(discussionState, 'one');
     let token = 'old';
-    const { seqs } = open(talk, {
+    const { seqs } = open(discussionState, {
       token: () => token,
       refresh: () => {
-        token = talk.token;
+        token = discussionState.token;
         return Promise.resolve(token);
       },
     });
@@ -137,9 +141,9 @@ describe('a refused socket (1008)', () => {
 
   test('is not refreshed for ever', async () => {
     let refreshes = 0;
-    const talk = await createTalk(testDb.db);
+    const discussionState = await createTalk(testDb.db);
     const stranger = await createTalk(testDb.db);
-    const { chat } = open(talk, {
+    const { chat } = open(discussionState, {
       token: () => stranger.token,
       refresh: () => Promise.resolve(String((refreshes += 1))),
     });
@@ -149,12 +153,12 @@ describe('a refused socket (1008)', () => {
 });
 
 test('the replies of agents come in pieces that fit, whatever happens to the connection', async () => {
-  const talk = await createTalk(testDb.db);
+  const discussionState = await createTalk(testDb.db);
   const run = await startLiveRun({
     ...{ db: testDb.db, bus: gateway.bus, redis: gateway.redis },
-    ...{ userId: talk.userId, conversationId: talk.id },
+    ...{ userId: discussionState.userId, conversationId: discussionState.id },
   });
-  const { chat, events } = open(talk, { isExtended: true });
+  const { chat, events } = open(discussionState, { isExtended: true });
   const texts = () => chat.agents.map(({ text }) => text);
   const agent = run.agent('a');
   const tell = agent.beginReply();
@@ -190,11 +194,11 @@ test('the replies of agents come in pieces that fit, whatever happens to the con
 });
 
 test('a place that is taken (1013) is waited for', async () => {
-  const talk = await createTalk(testDb.db, 'free');
-  const first = [open(talk), open(talk)];
+  const discussionState = await createTalk(testDb.db, 'free');
+  const first = [open(discussionState), open(discussionState)];
   await until('both are open', () => first.every(({ chat }) => chat.state === 'open'));
-  const { seqs } = open(talk);
-  await say(talk, 'hello');
+  const { seqs } = open(discussionState);
+  await say(discussionState, 'hello');
   await until('the others have it', () => first.every((one) => one.seqs().length === 1));
   expect(seqs()).toEqual([]);
   first[0]?.chat.close();

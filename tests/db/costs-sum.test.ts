@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Db } from '../../db/connect.js';
 import { createLedger, sweepStaleReservations } from '../../db/billing/costs.js';
-import type { Charge } from '../../domain/account/costs.js';
+import type { BillingContext } from '../../domain/account/costs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
 
 let server: TestDb;
@@ -41,7 +41,7 @@ async function perform(op: Operation, userIds: readonly string[]): Promise<void>
   const ledger = createLedger(db, () => DAYS[op.tomorrow ? 1 : 0]);
   const stepId = `${userId}:node:${op.step}`;
   const owner = { pipelineId: null, conversationId: null };
-  const charge = { userId, stepId, runId: `run-${op.run}`, attempt: op.attempt, ...owner };
+  const billing = { userId, stepId, runId: `run-${op.run}`, attempt: op.attempt, ...owner };
   if (op.kind === 'sweep') {
     await sweepStaleReservations(db, DAYS[1], 3);
   } else if (op.kind === 'reserve') {
@@ -55,20 +55,20 @@ async function perform(op: Operation, userIds: readonly string[]): Promise<void>
       outputUsdPerMillion: op.price,
       callNumber: op.callNumber,
     } as const;
-    await ledger.reserve(charge, estimate).catch((error: unknown) => {
+    await ledger.reserve(billing, estimate).catch((error: unknown) => {
       expect(error).toMatchObject({ code: 'internal' });
     });
   } else {
-    await end(op, charge);
+    await end(op, billing);
   }
 }
 
-async function end(op: Operation, charge: Charge): Promise<void> {
+async function end(op: Operation, billing: BillingContext): Promise<void> {
   const ledger = createLedger(db, () => DAYS[op.tomorrow ? 1 : 0]);
   const call = await db
     .selectFrom('costLedger')
     .select('id')
-    .where('stepId', '=', charge.stepId)
+    .where('stepId', '=', billing.stepId)
     .where('callNumber', '=', op.callNumber)
     .orderBy('createdAt')
     .executeTakeFirst();
@@ -80,7 +80,7 @@ async function end(op: Operation, charge: Charge): Promise<void> {
     const usage = { promptTokens: op.tokens, completionTokens: op.tokens % 977 };
     const base = { content: randomUUID(), provider: 'openai', model: 'gpt-4o' } as const;
     const reply = { ...base, usage, finish: 'stop', requestId: null } as const;
-    await ledger.settle(charge, { callId: call.id, reply, fallbackFrom: null, calls: 1 });
+    await ledger.settle(billing, { callId: call.id, reply, fallbackFrom: null, calls: 1 });
   } else if (op.kind === 'release') {
     await ledger.release(call.id, outcome);
   } else {
@@ -137,8 +137,8 @@ async function reserveAndSettle(
   const ledger = createLedger(db, () => DAYS[0]);
   const stepId = `${userId}:node:${call.index}`;
   const owner = { pipelineId: null, conversationId: null };
-  const charge = { userId, stepId, runId: 'run', attempt: 1, ...owner };
-  const granted = await ledger.reserve(charge, {
+  const billing = { userId, stepId, runId: 'run', attempt: 1, ...owner };
+  const granted = await ledger.reserve(billing, {
     provider: 'anthropic',
     model: 'claude-opus-4-6',
     promptTokens: call.prompt,
@@ -154,5 +154,5 @@ async function reserveAndSettle(
   const usage = { promptTokens: call.prompt, completionTokens: granted.maxTokens };
   const base = { content: 'x', provider: 'anthropic', model: 'claude-opus-4-6' } as const;
   const reply = { ...base, usage, finish: 'stop', requestId: null } as const;
-  await ledger.settle(charge, { callId: granted.callId, reply, fallbackFrom: null, calls: 1 });
+  await ledger.settle(billing, { callId: granted.callId, reply, fallbackFrom: null, calls: 1 });
 }

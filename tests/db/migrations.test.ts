@@ -47,15 +47,15 @@ test('a migration that comes after a later one had been applied is applied, too'
 
 test('2026-11-24T08: streams get the owner that their id names; those of nobody go', async () => {
   await migrateTo('2026-11-23T02-agent-outcomes');
-  const [user, talk, run, nobody] = Array.from({ length: 4 }, () => randomUUID());
+  const [user, state, run, nobody] = Array.from({ length: 4 }, () => randomUUID());
   await sql`insert into users (id, email, hashed_password, display_name)
     values (${user}, 'a@example.com', 'x', 'A')`.execute(db);
-  await sql`insert into conversations (id, user_id, title) values (${talk}, ${user}, 't')`.execute(
+  await sql`insert into conversations (id, user_id, title) values (${state}, ${user}, 't')`.execute(
     db,
   );
   await sql`insert into pipeline_executions (id, user_id, design_name, design, holds_slot)
     values (${run}, ${user}, 'd', '{}', false)`.execute(db);
-  for (const id of [talk, run, nobody]) {
+  for (const id of [state, run, nobody]) {
     await sql`insert into streams (id, last_seq) values (${id}, 1)`.execute(db);
     await sql`insert into stream_events (stream_id, seq, step_key, event)
       values (${id}, 1, 'one', '{}')`.execute(db);
@@ -65,7 +65,7 @@ test('2026-11-24T08: streams get the owner that their id names; those of nobody 
   expect(streams).toHaveLength(2);
   expect(streams).toEqual(
     expect.arrayContaining([
-      { id: talk, lastSeq: 1, conversationId: talk, pipelineId: null },
+      { id: state, lastSeq: 1, conversationId: state, pipelineId: null },
       { id: run, lastSeq: 1, conversationId: null, pipelineId: run },
     ]),
   );
@@ -74,17 +74,17 @@ test('2026-11-24T08: streams get the owner that their id names; those of nobody 
 
 test('2026-12-02T02: a conversation with two unended runs keeps both, and gets no third', async () => {
   await migrateTo('2026-12-01T61-server-key-days');
-  const [user, talk, old, latest] = Array.from({ length: 4 }, () => randomUUID());
+  const [user, state, old, latest] = Array.from({ length: 4 }, () => randomUUID());
   await sql`insert into users (id, email, hashed_password, display_name)
     values (${user}, 'a@example.com', 'x', 'A')`.execute(db);
-  await sql`insert into conversations (id, user_id, title) values (${talk}, ${user}, 't')`.execute(
+  await sql`insert into conversations (id, user_id, title) values (${state}, ${user}, 't')`.execute(
     db,
   );
   const add = (id: string | undefined, createdAt: string, more = '') =>
     sql`insert into pipeline_executions
       (id, user_id, conversation_id, design_name, design, status, holds_slot, created_at
         ${sql.raw(more === '' ? '' : ', holds_conversation')})
-      values (${id}, ${user}, ${talk}, 'd', '{}', 'running', false, ${createdAt}
+      values (${id}, ${user}, ${state}, 'd', '{}', 'running', false, ${createdAt}
         ${sql.raw(more === '' ? '' : `, ${more}`)})`.execute(db);
   await add(old, '2026-11-29T00:00:00Z');
   await add(latest, '2026-11-30T00:00:00Z');

@@ -7,7 +7,7 @@ import { connectDb, type Db } from '../../db/connect.js';
 import { countOpenRuns } from '../../db/runs/runs.js';
 import { findUnarchivedRuns } from '../../db/audit/run-archives.js';
 import { listSharedTemplates } from '../../db/runs/templates.js';
-import { admittedRun, runOrderOf } from '../support/runs.js';
+import { admittedRun, runRequestOf } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
 
 const ENDED_RUNS = 5_000;
@@ -66,7 +66,7 @@ test.each<[string, RegExp, () => Promise<unknown>]>([
   [
     'whether a user’s slot is taken',
     /^uq_one_run_per_user$/,
-    () => admitRun(db, runOrderOf(userId, { pipelineId: randomUUID() }), NOW),
+    () => admitRun(db, runRequestOf(userId, { pipelineId: randomUUID() }), NOW),
   ],
   ['how many runs are open', OF_UNENDED_RUNS, () => countOpenRuns(db)],
   [

@@ -16,7 +16,7 @@ import {
   eventsOf,
   NOW,
   runOf,
-  talkOf,
+  stateOf,
   wrongDays,
 } from '../support/old-records.js';
 import { admittedRun } from '../support/runs.js';
@@ -45,7 +45,7 @@ const idsOf = async (table: 'conversations' | 'pipelineExecutions') =>
 
 describe('events', () => {
   test('old ones go, in batches, and the stream goes on counting', async () => {
-    const id = await talkOf(db, { userId, days: 100 });
+    const id = await stateOf(db, { userId, days: 100 });
     await eventsOf(db, { streamId: id, conversationId: id, days: [95, 91, 89, 1] });
     expect([await prune('events', 90, 2), await prune('events', 90, 2)]).toEqual([2, 1]);
     expect(await seqsOf(id)).toEqual([4, 5]);
@@ -56,14 +56,14 @@ describe('events', () => {
   });
 
   test('a clock that went back leaves no gap', async () => {
-    const id = await talkOf(db, { userId, days: 100 });
+    const id = await stateOf(db, { userId, days: 100 });
     await eventsOf(db, { streamId: id, conversationId: id, days: [80, 100, 80] });
     await prune('events', 90);
     expect(await seqsOf(id)).toEqual([2, 3, 4]);
   });
 
   test('the streams of runs that have not ended stay whole', async () => {
-    const conversationId = await talkOf(db, { userId, days: 100 });
+    const conversationId = await stateOf(db, { userId, days: 100 });
     await runOf(db, { userId, days: 100, conversationId, isOpen: true });
     const alone = await runOf(db, { userId, days: 100, isOpen: true });
     const ended = await runOf(db, { userId, days: 100 });
@@ -114,14 +114,14 @@ describe('runs', () => {
 
 describe('conversations', () => {
   test('quiet ones go with messages, runs and events, busy ones stay', async () => {
-    const quiet = await talkOf(db, { userId, days: 100 });
+    const quiet = await stateOf(db, { userId, days: 100 });
     await runOf(db, { userId, days: 100, conversationId: quiet });
     await db
       .updateTable('conversations')
       .set({ updatedAt: daysAgo(100) })
       .execute();
-    const young = await talkOf(db, { userId, days: 80 });
-    const busy = await talkOf(db, { userId, days: 100 });
+    const young = await stateOf(db, { userId, days: 80 });
+    const busy = await stateOf(db, { userId, days: 100 });
     await runOf(db, { userId, days: 100, conversationId: busy, isOpen: true });
     expect(await prune('conversations', 90)).toBe(1);
     expect((await idsOf('conversations')).sort()).toEqual([young, busy].sort());
@@ -131,7 +131,7 @@ describe('conversations', () => {
   });
 
   test('one whose run is being run again stays', async () => {
-    const conversationId = await talkOf(db, { userId, days: 100 });
+    const conversationId = await stateOf(db, { userId, days: 100 });
     const source = await runOf(db, { userId, days: 100, conversationId });
     await db
       .updateTable('conversations')
@@ -142,7 +142,7 @@ describe('conversations', () => {
   });
 
   test('a message that comes while it is looked at keeps it', async () => {
-    const id = await talkOf(db, { userId, days: 100 });
+    const id = await stateOf(db, { userId, days: 100 });
     await db.transaction().execute(async (tx) => {
       const steps = [{ stepKey: 'x', event: { type: 'pipeline_failed' } as never }];
       await appendEvents(tx, { streamId: id, conversationId: id, steps });
@@ -200,7 +200,7 @@ describe('the activity', () => {
   };
 
   test('removes by the ages that are set, and 0 means for ever', async () => {
-    const conversationId = await talkOf(db, { userId, days: 100 });
+    const conversationId = await stateOf(db, { userId, days: 100 });
     await runOf(db, { userId, days: 100, conversationId });
     await db
       .updateTable('conversations')

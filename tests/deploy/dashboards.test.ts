@@ -45,21 +45,21 @@ function metricsIn(expr: string): readonly string[] {
 }
 
 describeWith(PROMETHEUS, 'the dashboards', (program) => {
-  let stage: ObservedProduct;
+  let fixture: ObservedProduct;
   let prometheus: RunningPrometheus | undefined;
   let pages: Pages;
   beforeAll(async () => {
     pages = await startPages();
     pages.set('/reviews', { body: '<title>Reviews</title><p>The app is fast.' });
-    stage = await startObservedProduct({
+    fixture = await startObservedProduct({
       SIMULATED_MODELS: 'false',
       COLLECTOR_ALLOW_ADDRESSES: `127.0.0.1:${pages.port}`,
     });
-    prometheus = await startPrometheus(program, configFor(stage.pages));
+    prometheus = await startPrometheus(program, configFor(fixture.pages));
   });
   afterAll(async () => {
     await prometheus?.stop();
-    await stage.close();
+    await fixture.close();
     await pages.close();
   });
 
@@ -71,7 +71,7 @@ describeWith(PROMETHEUS, 'the dashboards', (program) => {
   }
 
   async function newcomer(): Promise<Person> {
-    const person = await register(stage.product.url);
+    const person = await register(fixture.product.url);
     await registerKeys(person, ['openai', 'anthropic']);
     return person;
   }
@@ -80,7 +80,7 @@ describeWith(PROMETHEUS, 'the dashboards', (program) => {
   async function playScene(): Promise<void> {
     const [runner, talker] = await Promise.all([newcomer(), newcomer()]);
     let calls = 0;
-    stage.vendors.setBehaviour(({ key }) => {
+    fixture.vendors.setBehaviour(({ key }) => {
       calls += key.includes(runner.userId) ? 1 : 0;
       const fails = key.includes(talker.userId) || calls <= 2;
       return fails ? { kind: 'status', status: 500 } : undefined;
@@ -135,7 +135,7 @@ describeWith(PROMETHEUS, 'the dashboards', (program) => {
   test('every page is read, and what two pages tell is counted once', async () => {
     const up = await running().query('up');
     expect(up.map(({ metric, value }) => [metric['job'], value]).sort()).toEqual(
-      Object.keys(stage.pages)
+      Object.keys(fixture.pages)
         .map((job) => [job, 1])
         .sort(),
     );

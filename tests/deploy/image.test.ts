@@ -14,12 +14,12 @@ test('one release is named everywhere', () => {
 });
 
 const dockerfile = readFileSync('Dockerfile', 'utf8');
-const lastStage = dockerfile.slice(dockerfile.lastIndexOf('\nFROM'));
+const lastFixture = dockerfile.slice(dockerfile.lastIndexOf('\nFROM'));
 
 test('is run by a user without rights, and carries only what is built', () => {
-  expect(lastStage).toMatch(/^USER node$/m);
-  expect(lastStage).not.toMatch(/^(?:RUN|ADD|ARG)/m);
-  const copied = [...lastStage.matchAll(/^COPY (.*)$/gm)].map(([, what]) => what);
+  expect(lastFixture).toMatch(/^USER node$/m);
+  expect(lastFixture).not.toMatch(/^(?:RUN|ADD|ARG)/m);
+  const copied = [...lastFixture.matchAll(/^COPY (.*)$/gm)].map(([, what]) => what);
   expect(copied).toEqual([
     '--from=packages /app/node_modules ./node_modules',
     '--from=build /app/dist ./dist',

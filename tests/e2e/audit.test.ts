@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path';
 import { checkIntegrity } from '../../audit/integrity.js';
 import { isOf, type ContentEntry, type DataOf } from '../../audit/contents.js';
 import { checkPrompts } from '../../audit/prompts.js';
-import { createArchiveBox } from '../../audit/archive-box.js';
+import { createArchiveCipher } from '../../audit/archive-cipher.js';
 import { createSigner } from '../../audit/signing.js';
-import { createArchiveOrders } from '../../worker/archiving/orders.js';
+import { createArchiveRequests } from '../../worker/archiving/requests.js';
 import { closeRun } from '../../db/runs/runs.js';
 import { pipelineWorkflowId } from '../../domain/ids.js';
 import { hashOfBundle } from '../../temporal/code-version.js';
@@ -43,8 +43,8 @@ async function archived(pipelineId: string): Promise<readonly ContentEntry[]> {
       .where('pipelineId', '=', pipelineId)
       .executeTakeFirst(),
   );
-  const box = createArchiveBox([Buffer.from(product.env['ENCRYPTION_KEY'] ?? '', 'base64')]);
-  const checked = checkIntegrity(Buffer.from(await box.open(row, pipelineId), 'utf8'));
+  const cipher = createArchiveCipher([Buffer.from(product.env['ENCRYPTION_KEY'] ?? '', 'base64')]);
+  const checked = checkIntegrity(Buffer.from(await cipher.open(row, pipelineId), 'utf8'));
   if (checked.kind === 'broken') {
     throw new Error(checked.problem);
   }
@@ -157,7 +157,7 @@ test('a run that is terminated from outside is archived as it was', async () => 
   const closed = { id, outcome: { kind: 'internal' }, now: new Date() } as const;
   await db.transaction().execute((tx) => closeRun(tx, { ...closed, pipelineId: id }));
   const taskQueue = env['TEMPORAL_TASK_QUEUE'] ?? '';
-  const orders = createArchiveOrders({
+  const orders = createArchiveRequests({
     ...{ temporal: { client: temporal.client, taskQueue }, logger: silentLogger },
     quietForMs: () => 0,
   });

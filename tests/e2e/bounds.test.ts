@@ -112,12 +112,12 @@ describe('a discussion of many turns', () => {
 });
 
 async function talkBytes({ db }: Product, conversationId: string): Promise<number> {
-  const { talk } = await db
+  const { talk: state } = await db
     .selectFrom('discussions')
     .select('talk')
     .where('conversationId', '=', conversationId)
     .executeTakeFirstOrThrow();
-  return Buffer.byteLength(JSON.stringify(talk));
+  return Buffer.byteLength(JSON.stringify(state));
 }
 
 describe('a discussion that is idle', () => {

@@ -43,7 +43,7 @@ const SECRETS: Record<string, string> = {
   ...Object.fromEntries(VENDORS.map((vendor) => [`server key of ${vendor}`, canary()])),
 };
 
-let stage: VendorProduct;
+let fixture: VendorProduct;
 let receiver: OtlpReceiver;
 let temporal: TemporalClient;
 /** Everything that was told to users when something had failed. */
@@ -52,7 +52,7 @@ let person: Person;
 
 beforeAll(async () => {
   receiver = await startOtlpReceiver();
-  stage = await startVendorProduct({
+  fixture = await startVendorProduct({
     env: {
       SECRET_KEY: secret('secretKey'),
       ENCRYPTION_KEY: secret('encryptionKey'),
@@ -68,12 +68,12 @@ beforeAll(async () => {
     },
   });
   temporal = await connectTestTemporal([randomBytes(32)]); // opens nothing
-  SECRETS['databasePasswordInUse'] = new URL(stage.product.env['DATABASE_URL'] ?? '').password;
+  SECRETS['databasePasswordInUse'] = new URL(fixture.product.env['DATABASE_URL'] ?? '').password;
   await tellStory();
 });
 afterAll(async () => {
   await temporal.close();
-  await stage.close();
+  await fixture.close();
   await receiver.close();
 });
 
@@ -89,7 +89,7 @@ interface CallOptions {
 }
 
 async function call(path: string, init: CallOptions = {}): Promise<any> {
-  const response = await fetch(`${init.at ?? stage.product.url}/api/v1${path}`, {
+  const response = await fetch(`${init.at ?? fixture.product.url}/api/v1${path}`, {
     method: init.body === undefined ? 'GET' : 'POST',
     ...init,
     headers: { 'content-type': 'application/json', ...init.headers },
@@ -108,7 +108,7 @@ async function tellStory(): Promise<void> {
   await signInAndFail();
   await useKeys();
   await Promise.all([runWithFailures(), meetOutages()]);
-  await talk();
+  await state();
 }
 
 async function signInAndFail(): Promise<void> {
@@ -140,7 +140,7 @@ async function signInAndFail(): Promise<void> {
 }
 
 async function useKeys(): Promise<void> {
-  person = await register(stage.product.url);
+  person = await register(fixture.product.url);
   SECRETS['tokenOfChats'] = person.token;
   const mine = { headers: { authorization: `Bearer ${person.token}` } };
   const made = await post('/api-keys', { name: 'for scripts' }, mine);
@@ -163,34 +163,34 @@ function run(who: Person, more: object = {}) {
 
 /** The stand-in quotes key and prompt in each of its errors. */
 async function runWithFailures(): Promise<void> {
-  const guest = await register(stage.product.url); // the server's keys pay
-  await stage.product.db.updateTable('users').set({ role: 'admin' }).execute(); // no quotas
+  const guest = await register(fixture.product.url); // the server's keys pay
+  await fixture.product.db.updateTable('users').set({ role: 'admin' }).execute(); // no quotas
   for (const who of [person, guest]) {
     for (const status of [400, 401, 429, 500]) {
-      stage.vendors.setBehaviour({ kind: 'status', status });
+      fixture.vendors.setBehaviour({ kind: 'status', status });
       told.push(JSON.stringify((await run(who)).body));
-      stage.vendors.setBehaviour();
+      fixture.vendors.setBehaviour();
       await validateKeys(who);
     }
     for (const kind of ['garbage', 'cut'] as const) {
-      stage.vendors.setBehaviour({ kind });
+      fixture.vendors.setBehaviour({ kind });
       told.push(JSON.stringify((await run(who)).body));
     }
-    stage.vendors.setBehaviour();
+    fixture.vendors.setBehaviour();
     told.push(JSON.stringify((await run(who)).body));
   }
 }
 
-async function talk(): Promise<void> {
+async function state(): Promise<void> {
   const chat = await person.chat(await person.startConversation());
-  stage.vendors.setBehaviour({ kind: 'status', status: 401 }); // the rules answer
+  fixture.vendors.setBehaviour({ kind: 'status', status: 401 }); // the rules answer
   await chat.say('help me');
-  stage.vendors.setBehaviour();
+  fixture.vendors.setBehaviour();
   await validateKeys(person);
   await chat.say('Compare three podcast apps and write a report');
-  stage.vendors.setBehaviour({ kind: 'status', status: 500 });
+  fixture.vendors.setBehaviour({ kind: 'status', status: 500 });
   await chat.say('ok, take option 1');
-  stage.vendors.setBehaviour();
+  fixture.vendors.setBehaviour();
   await chat.say('run it again');
   told.push(JSON.stringify(chat.events));
   await chat.close();
@@ -201,7 +201,7 @@ async function talk(): Promise<void> {
 
 /** Processes whose stores are away or refuse them; then with a table that is gone. */
 async function meetOutages(): Promise<void> {
-  const { product } = stage;
+  const { product } = fixture;
   const right = new URL(product.env['DATABASE_URL'] ?? '');
   const wrong = new URL(right);
   wrong.password = secret('databasePassword');
@@ -217,7 +217,7 @@ async function meetOutages(): Promise<void> {
 }
 
 async function meetOutage(databaseUrl: string): Promise<void> {
-  const { product } = stage;
+  const { product } = fixture;
   const env = {
     DATABASE_URL: databaseUrl,
     REDIS_URL: `redis://somebody:${secret('redisPassword')}@127.0.0.1:9`,
@@ -258,8 +258,8 @@ test('the story was full of failures', () => {
   for (const words of ['Invalid email or password', 'Invalid API key', 'refused the API key']) {
     expect(all).toContain(words);
   }
-  expect(stage.vendors.calls.filter(({ status }) => status !== 200).length).toBeGreaterThan(20);
-  const keys = stage.vendors.calls.map(({ key }) => key);
+  expect(fixture.vendors.calls.filter(({ status }) => status !== 200).length).toBeGreaterThan(20);
+  const keys = fixture.vendors.calls.map(({ key }) => key);
   for (const vendor of VENDORS) {
     expect(keys).toContain(secret(`own key of ${vendor}`));
   }
@@ -271,7 +271,7 @@ test('no secret is in what users are told', () => {
 });
 
 test('no secret is in the log, not even at its lowest level', () => {
-  const { apis, workers } = stage.product;
+  const { apis, workers } = fixture.product;
   const lines = [...apis, ...workers].flatMap((part) => part.lines).join('\n');
   expect(lines).toContain(person.userId);
   expect(lines).toContain('"stack"');
@@ -279,7 +279,7 @@ test('no secret is in the log, not even at its lowest level', () => {
 });
 
 test('no secret is in any table', async () => {
-  const text = await dumpDatabase(stage.product.db);
+  const text = await dumpDatabase(fixture.product.db);
   expect(text).toContain('somebody@example.com');
   expect(text).toMatch(/user_llm_keys .*\\\\x[0-9a-f]{40}/);
   expect(secretsIn(text)).toEqual([]);
@@ -292,7 +292,7 @@ test('no secret is in Redis', async () => {
 });
 
 test('no secret is in Temporal: histories, results, failures, headers, attributes', async () => {
-  const { env, db } = stage.product;
+  const { env, db } = fixture.product;
   const runs = await db.selectFrom('pipelineExecutions').select('id').execute();
   let stored: StoredWorkflows = { ids: [], text: '' };
   await until('all runs are listed', async () => {
@@ -308,7 +308,7 @@ test('no secret is in Temporal: histories, results, failures, headers, attribute
 });
 
 test('no secret is in the metrics', async () => {
-  const { apis, workers } = stage.product;
+  const { apis, workers } = fixture.product;
   const ports = await Promise.all(workers.map((worker) => worker.sees('worker ready')));
   const addresses = [
     ...apis.map(({ url }) => url),

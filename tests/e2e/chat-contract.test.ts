@@ -7,24 +7,24 @@ import { register, type Chat, type Person, type WireEvent } from '../support/per
 import { until } from '../support/until.js';
 import { registerKeys, startVendorProduct, type VendorProduct } from '../support/vendor-product.js';
 
-let stage: VendorProduct;
+let fixture: VendorProduct;
 let person: Person;
 let conversationId: string;
 let chat: Chat;
 beforeAll(async () => {
-  stage = await startVendorProduct({
+  fixture = await startVendorProduct({
     env: { SIMULATED_MODELS: 'false', PIPELINE_TIMEOUT_SECONDS: '6' },
   });
 });
 beforeEach(async () => {
-  stage.vendors.setBehaviour({ kind: 'answer' });
-  person = await register(stage.product.url);
+  fixture.vendors.setBehaviour({ kind: 'answer' });
+  person = await register(fixture.product.url);
   await registerKeys(person, ['openai']);
   conversationId = await person.startConversation();
   chat = await person.chat(conversationId);
 });
 afterEach(() => chat.close());
-afterAll(() => stage.close());
+afterAll(() => fixture.close());
 
 const CLEAR = 'Compare three podcast apps by price and write a report about them';
 const UNCLEAR = 'help me';
@@ -196,7 +196,7 @@ describe('an approval', () => {
   });
 
   test('… → pipeline_failed (timeout) → pipeline_result (timeout), when the time is over', async () => {
-    stage.vendors.setBehaviour({ kind: 'hang' });
+    fixture.vendors.setBehaviour({ kind: 'hang' });
     const events = await turn('ok, option 1');
     expect(events).toEqual([
       echoOf('ok, option 1'),
@@ -218,16 +218,16 @@ describe('an approval', () => {
 
   test('… → pipeline_failed (internal_error) → pipeline_result (failed), when a run crashes', async () => {
     const held = Promise.withResolvers<undefined>();
-    stage.vendors.setBehaviour(() => ({ kind: 'answer', hold: held.promise }));
+    fixture.vendors.setBehaviour(() => ({ kind: 'answer', hold: held.promise }));
     const running = turn('ok, option 1');
     const { pipeline_id: id } = await chat.next('pipeline_started');
-    const { design } = await stage.product.db
+    const { design } = await fixture.product.db
       .selectFrom('pipelineExecutions')
       .select('design')
       .where('id', '=', id)
       .executeTakeFirstOrThrow();
     const broken = { ...design, agents: design.agents.slice(0, 1) }; // the next agent is not there
-    await stage.product.db
+    await fixture.product.db
       .updateTable('pipelineExecutions')
       .set({ design: JSON.stringify(broken) })
       .where('id', '=', id)
@@ -271,7 +271,7 @@ describe('an approval', () => {
     {
       why: 'the day is spent',
       arrange: () =>
-        stage.product.db
+        fixture.product.db
           .insertInto('userDailyCosts')
           .values({ userId: person.userId, date: utcDay(new Date()), totalCost: '1.02' })
           .onConflict((conflict) =>
@@ -283,7 +283,7 @@ describe('an approval', () => {
     {
       why: 'another run is under way',
       arrange: async () => {
-        stage.vendors.setBehaviour({ kind: 'hang' });
+        fixture.vendors.setBehaviour({ kind: 'hang' });
         const order = { design: design('hanging') };
         const { status } = await person.ask('POST', '/pipelines/execute', order, {
           Prefer: 'respond-async',
@@ -319,7 +319,7 @@ describe('an approval', () => {
   });
 
   test('while its run is under way, a message is answered at once; after it, talk goes on', async () => {
-    stage.vendors.setBehaviour({ kind: 'hang' });
+    fixture.vendors.setBehaviour({ kind: 'hang' });
     chat.send('ok, option 1');
     await chat.next('pipeline_started');
     const meanwhile = await turn('how is it going?');
@@ -338,14 +338,14 @@ describe('an approval', () => {
       type: 'pipeline_result',
       result: { status: 'cancelled' },
     });
-    stage.vendors.setBehaviour({ kind: 'answer' });
+    fixture.vendors.setBehaviour({ kind: 'answer' });
     expect(typesOf(await turn(UNCLEAR))).toEqual(['user_message_received', 'clarification']);
   });
 });
 
 test('restart while a run is under way cancels it, and talk begins anew', async () => {
   await turn(CLEAR);
-  stage.vendors.setBehaviour({ kind: 'hang' });
+  fixture.vendors.setBehaviour({ kind: 'hang' });
   chat.send('ok, option 1');
   await chat.next('pipeline_started');
   const [echo, answer] = await turn('restart');
@@ -355,7 +355,7 @@ test('restart while a run is under way cancels it, and talk begins anew', async 
   ]);
   const result = await chat.next('pipeline_result');
   expect(result).toMatchObject({ result: { status: 'cancelled' } });
-  stage.vendors.setBehaviour({ kind: 'answer' });
+  fixture.vendors.setBehaviour({ kind: 'answer' });
   expect(typesOf(await turn(CLEAR))).toEqual(['user_message_received', 'designs_presented']);
 });
 

@@ -151,12 +151,12 @@ describe('§4 approval, design not buildable', () => {
       { source: one, target: two, condition: null },
       { source: two, target: one, condition: null },
     ];
-    const { talk } = await db
+    const { talk: state } = await db
       .selectFrom('discussions')
       .select('talk')
       .where('conversationId', '=', conversationId)
       .executeTakeFirstOrThrow();
-    const changed = { ...talk, designs: [{ ...first, edges }, ...others] };
+    const changed = { ...state, designs: [{ ...first, edges }, ...others] };
     await db
       .updateTable('discussions')
       .set({ talk: JSON.stringify(changed) })

@@ -7,10 +7,10 @@ import { temporalOf } from '../support/temporal.js';
 import { until } from '../support/until.js';
 import { completions, startVendorProduct, type VendorProduct } from '../support/vendor-product.js';
 
-let stage: VendorProduct;
+let fixture: VendorProduct;
 let temporal: TemporalClient;
 beforeAll(async () => {
-  stage = await startVendorProduct({
+  fixture = await startVendorProduct({
     env: {
       SIMULATED_MODELS: 'false',
       DEFAULT_LLM_PROVIDER: 'openai',
@@ -18,18 +18,19 @@ beforeAll(async () => {
       WORKER_MAX_ACTIVITIES: '1',
     },
   });
-  temporal = await temporalOf(stage.product);
+  temporal = await temporalOf(fixture.product);
 });
 afterAll(async () => {
   await temporal.close();
-  await stage.close();
+  await fixture.close();
 });
 
-const called = () => completions(stage.vendors).map(({ prompt }) => /does (\w+)/.exec(prompt)?.[1]);
+const called = () =>
+  completions(fixture.vendors).map(({ prompt }) => /does (\w+)/.exec(prompt)?.[1]);
 
 /** A run of someone new: an agent, and then as many of the same name at once. */
 async function order(role: Role, name: string, width: number): Promise<void> {
-  const person = await enter(stage.product, role);
+  const person = await enter(fixture.product, role);
   const agent = { role: 'analyzer', llm_model: 'gpt-4o-mini', description: `does ${name}` };
   const names = Array.from({ length: width }, (_, index) => `${name} ${index}`);
   const design = {
@@ -49,7 +50,7 @@ async function untilWaiting(agents: number): Promise<void> {
   await until(`${agents} agents wait`, async () => {
     const { stats } = await workflowService.describeTaskQueue({
       namespace: options.namespace,
-      taskQueue: { name: stage.product.env['TEMPORAL_TASK_QUEUE'] ?? '' },
+      taskQueue: { name: fixture.product.env['TEMPORAL_TASK_QUEUE'] ?? '' },
       taskQueueType: protocol.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
       reportStats: true,
     });
@@ -59,7 +60,7 @@ async function untilWaiting(agents: number): Promise<void> {
 
 test('a higher tier goes first, and within a tier nobody queues behind another one’s crowd', async () => {
   const hold = Promise.withResolvers<null>();
-  stage.vendors.setBehaviour(() =>
+  fixture.vendors.setBehaviour(() =>
     called().filter((name) => name === 'crowd').length === 2
       ? { kind: 'answer', hold: hold.promise }
       : undefined,

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { appendEvents } from '../../db/events.js';
 import { createBus } from '../../events/bus.js';
-import { channelOf, USER_GONE_CHANNEL } from '../../events/hints.js';
+import { channelOf, USER_GONE_CHANNEL } from '../../events/notifications.js';
 import { createMacs } from '../../events/macs.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { register } from '../support/person.js';

@@ -11,28 +11,28 @@ const DESIGN = {
 };
 
 describe('two APIs, each with a worker of its own', () => {
-  let stage: VendorProduct;
+  let fixture: VendorProduct;
   /** Each API gives its runs to one worker alone. */
   const apis: ApiProcess[] = [];
   let person: Person;
 
   beforeAll(async () => {
-    stage = await startVendorProduct({ apis: 0, workers: 0, env: { SIMULATED_MODELS: 'false' } });
+    fixture = await startVendorProduct({ apis: 0, workers: 0, env: { SIMULATED_MODELS: 'false' } });
     for (const TEMPORAL_TASK_QUEUE of [`one-${randomUUID()}`, `two-${randomUUID()}`]) {
-      await stage.product.startWorker({ TEMPORAL_TASK_QUEUE });
-      apis.push(await stage.product.startApi({ TEMPORAL_TASK_QUEUE }));
+      await fixture.product.startWorker({ TEMPORAL_TASK_QUEUE });
+      apis.push(await fixture.product.startApi({ TEMPORAL_TASK_QUEUE }));
     }
   });
   beforeEach(async () => {
-    stage.vendors.setBehaviour();
-    person = await register(stage.product.url);
-    await stage.product.db // more than a free user's runs
+    fixture.vendors.setBehaviour();
+    person = await register(fixture.product.url);
+    await fixture.product.db // more than a free user's runs
       .updateTable('users')
       .set({ role: 'pro' })
       .where('id', '=', person.userId)
       .execute();
   });
-  afterAll(() => stage.close());
+  afterAll(() => fixture.close());
 
   const keyOf = (name: string) => `sk-${name}-${person.userId}`;
   const at = (index: number) => person.at(apis[index]?.url ?? '');
@@ -43,9 +43,9 @@ describe('two APIs, each with a worker of its own', () => {
   async function keysUsed(): Promise<readonly string[][]> {
     const used: string[][] = [];
     for (const index of apis.keys()) {
-      stage.vendors.clear();
+      fixture.vendors.clear();
       const answer = await at(index).ask('POST', '/pipelines/execute', { design: DESIGN });
-      used.push(completions(stage.vendors).map(({ key }) => key));
+      used.push(completions(fixture.vendors).map(({ key }) => key));
       expect([answer.status, answer.body.status]).toEqual([200, 'completed']);
     }
     return used;
@@ -62,12 +62,12 @@ describe('two APIs, each with a worker of its own', () => {
     const { body } = await store(0, 'only');
     expect(await keysUsed()).toEqual([[keyOf('only')], [keyOf('only')]]);
     expect((await at(1).ask('DELETE', `/llm-keys/${body.id}`)).status).toBe(204);
-    stage.vendors.clear();
+    fixture.vendors.clear();
     for (const index of apis.keys()) {
       const { status } = await at(index).ask('POST', '/pipelines/execute', { design: DESIGN });
       expect(status).toBe(400);
     }
-    expect(completions(stage.vendors)).toEqual([]);
+    expect(completions(fixture.vendors)).toEqual([]);
   });
 
   test('of two keys the deleted one is not used even where a run is under way', async () => {
@@ -78,18 +78,18 @@ describe('two APIs, each with a worker of its own', () => {
     });
     await keysUsed(); // both workers have opened both keys
     const { promise: hold, resolve: release } = Promise.withResolvers<undefined>();
-    stage.vendors.setBehaviour(({ kind, prompt }) =>
+    fixture.vendors.setBehaviour(({ kind, prompt }) =>
       kind === 'complete' && prompt.includes('begins') ? { kind: 'answer', hold } : undefined,
     );
-    stage.vendors.clear();
+    fixture.vendors.clear();
     const [agent] = DESIGN.agents;
     const agents = ['begins', 'ends'].map((name) => ({ ...agent, name, description: name }));
     const run = at(0).ask('POST', '/pipelines/execute', { design: { ...DESIGN, agents } });
-    await stage.vendors.until((calls) => calls.some(({ prompt }) => prompt.includes('begins')));
+    await fixture.vendors.until((calls) => calls.some(({ prompt }) => prompt.includes('begins')));
     expect((await at(1).ask('DELETE', `/llm-keys/${body.id}`)).status).toBe(204);
     release(undefined);
     expect((await run).body).toMatchObject({ status: 'completed' });
-    expect(completions(stage.vendors).map(({ key }) => key)).toEqual([
+    expect(completions(fixture.vendors).map(({ key }) => key)).toEqual([
       keyOf('soon-gone'),
       keyOf('ant'),
     ]);
@@ -108,7 +108,7 @@ describe('two APIs, each with a worker of its own', () => {
       status: 200,
       body: { status: 'completed', design_name: 'One step' },
     });
-    const stranger = await register(stage.product.url);
+    const stranger = await register(fixture.product.url);
     const refused = await stranger.ask('POST', '/pipelines/execute-direct', { template_id });
     expect(refused).toMatchObject({ status: 404, body: { detail: 'Template not found' } });
   });

@@ -2,7 +2,7 @@
 import { findFreePort } from '../../scripts/embedded/ports.js';
 import { register, type Answer, type Chat, type Person } from '../support/person.js';
 import { startProduct, type Product } from '../support/product.js';
-import { createStage, isOf, withoutTimesAndIds, type Story } from '../support/stories.js';
+import { createFixture, isOf, withoutTimesAndIds, type Story } from '../support/stories.js';
 import { startProxyOf } from '../support/server-proxies.js';
 import type { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
@@ -75,16 +75,16 @@ describe('an API that is killed', () => {
   let elsewhere: { person: Person; conversationId: string };
 
   beforeAll(async () => {
-    const stage = createStage(vendors);
-    undisturbed = await stage.enter(product.url);
+    const fixture = createFixture(vendors);
+    undisturbed = await fixture.enter(product.url);
     await undisturbed.finish();
 
-    inTurn = await stage.enter(product.url);
+    inTurn = await fixture.enter(product.url);
     const designs = inTurn.hold('designs');
     inTurn.request();
     await inTurn.arrived('designs');
 
-    const waiter = await stage.enter(product.url);
+    const waiter = await fixture.enter(product.url);
     const only = waiter.hold('only');
     waiting = { person: waiter.person, answer: execute(waiter.person) };
     await waiter.arrived('only');

@@ -12,10 +12,10 @@ import { readRecords, type RunRecords } from '../support/run-records.js';
 import {
   callerOf,
   LONGEST_RUN_MS,
-  openRunStage,
-  type RunStage,
-  type StagedRun,
-} from '../support/run-stage.js';
+  openRunFixture,
+  type RunFixture,
+  type FixtureRun,
+} from '../support/run-fixture.js';
 import { withoutTimesAndIds } from '../support/stories.js';
 import { startProxyOf } from '../support/server-proxies.js';
 import type { TcpProxy } from '../support/tcp-proxy.js';
@@ -36,11 +36,11 @@ const POLL_MS = 30;
 const MOST_ROUNDS = 8;
 
 let temporal: TcpProxy;
-let stage: RunStage;
+let fixture: RunFixture;
 
 /** A run, and which of its answers are held back. */
 interface Actor {
-  readonly run: StagedRun;
+  readonly run: FixtureRun;
   readonly gates: ReadonlyMap<string, PromiseWithResolvers<undefined>>;
   /** Agents whose call was under way, or whose answer was not stored, at a kill; once for each. */
   readonly lost: string[];
@@ -54,8 +54,8 @@ const covered = new Set<number>();
 
 beforeAll(async () => {
   temporal = await startProxyOf('temporal');
-  stage = await openRunStage({ workers: 0 });
-  stage.vendors.setBehaviour((call) => {
+  fixture = await openRunFixture({ workers: 0 });
+  fixture.vendors.setBehaviour((call) => {
     const { runId, agent } = callerOf(call);
     const hold = Promise.all([actors.get(runId)?.gates.get(agent)?.promise, turnOf(runId, agent)]);
     return { kind: 'answer', text: `answer of ${agent}`, hold };
@@ -63,22 +63,22 @@ beforeAll(async () => {
   await startWorker();
   undisturbed = await enter();
   await walkTo(undisturbed, null);
-  reference = await historyOf(stage, undisturbed.run);
+  reference = await historyOf(fixture, undisturbed.run);
   for (let round = 0; round < MOST_ROUNDS && missing().length > 0; round += 1) {
     for (const kill of [killInFlight, killBeforeTheTask, killInTheTask]) {
       await kill();
     }
   }
-  await Promise.all([...actors.values()].map(({ run }) => stage.ended(run)));
+  await Promise.all([...actors.values()].map(({ run }) => fixture.ended(run)));
 });
 afterAll(async () => {
-  await stage.close();
+  await fixture.close();
   await temporal.close();
 });
 
 async function startWorker(): Promise<void> {
   await temporal.restore();
-  await stage.product.startWorker({ TEMPORAL_ADDRESS: `127.0.0.1:${temporal.port}` });
+  await fixture.product.startWorker({ TEMPORAL_ADDRESS: `127.0.0.1:${temporal.port}` });
 }
 
 const missing = () => momentsOf(reference).filter((length) => !covered.has(length));
@@ -87,11 +87,11 @@ const missing = () => momentsOf(reference).filter((length) => !covered.has(lengt
 async function enter(): Promise<Actor> {
   const id = randomUUID();
   const gates = new Map(AGENTS.map((agent) => [agent, Promise.withResolvers<undefined>()]));
-  const userId = await stage.createUser();
+  const userId = await fixture.createUser();
   const run = { id, userId, design: DESIGN };
   const actor: Actor = { run, gates, lost: [] };
   actors.set(id, actor);
-  await stage.start(userId, DESIGN, { pipelineId: id });
+  await fixture.start(userId, DESIGN, { pipelineId: id });
   return actor;
 }
 
@@ -99,7 +99,7 @@ const open = ({ gates }: Actor, agent: string) => gates.get(agent)?.resolve(unde
 
 async function hasEnded(runId: string, agent: string): Promise<boolean> {
   await pause(POLL_MS);
-  const step = await stage.product.db
+  const step = await fixture.product.db
     .selectFrom('agentSteps')
     .select('id')
     .where('pipelineId', '=', runId)
@@ -116,7 +116,7 @@ async function turnOf(runId: string, agent: string): Promise<void> {
 }
 
 const callsOf = ({ run }: Actor, agent: string) =>
-  stage.vendors.calls.filter((call) => {
+  fixture.vendors.calls.filter((call) => {
     const caller = callerOf(call);
     return caller.runId === run.id && caller.agent === agent;
   });
@@ -128,7 +128,7 @@ const LONGEST_MOMENT_MS = 2_500;
 async function untilLast(actor: Actor, isIt: (type: string) => boolean): Promise<void> {
   const isThere = async () => {
     await pause(POLL_MS);
-    return isIt((await historyOf(stage, actor.run)).at(-1) ?? '');
+    return isIt((await historyOf(fixture, actor.run)).at(-1) ?? '');
   };
   await until('the moment', isThere, LONGEST_MOMENT_MS).catch(() => undefined);
 }
@@ -138,7 +138,7 @@ const OPEN_TASK = ['WORKFLOW_TASK_SCHEDULED', 'WORKFLOW_TASK_STARTED', 'ACTIVITY
 /** An agent has ended, and the workflow has gone on from there. */
 async function isTaken({ run }: Actor, agent: string): Promise<boolean> {
   await pause(POLL_MS);
-  const history = await historyOf(stage, run);
+  const history = await historyOf(fixture, run);
   const ended = history.filter((type) => type === 'ACTIVITY_TASK_COMPLETED').length;
   return ended > AGENTS.indexOf(agent) && !OPEN_TASK.includes(history.at(-1) ?? '');
 }
@@ -174,7 +174,7 @@ async function enterAll(): Promise<readonly [string, Actor][]> {
 /** After a kill: notes where each run stands and what is lost, then lets all go on. */
 async function goOn(met: readonly Actor[]): Promise<void> {
   for (const actor of actors.values()) {
-    const replies = await stage.product.db
+    const replies = await fixture.product.db
       .selectFrom('modelReplies')
       .select('stepId')
       .where('stepId', 'like', `${actor.run.id}:%`)
@@ -187,7 +187,7 @@ async function goOn(met: readonly Actor[]): Promise<void> {
     actor.lost.push(...lost);
   }
   for (const actor of met) {
-    const history = await historyOf(stage, actor.run);
+    const history = await historyOf(fixture, actor.run);
     if (history.join() === reference.slice(0, history.length).join()) {
       covered.add(history.length);
     }
@@ -197,7 +197,7 @@ async function goOn(met: readonly Actor[]): Promise<void> {
 }
 
 async function killWorker(): Promise<void> {
-  await stage.product.workers.at(-1)?.kill();
+  await fixture.product.workers.at(-1)?.kill();
 }
 
 /** Each agent's call is under way; one run has ended. */
@@ -212,7 +212,7 @@ const DRAINING = '"state":"DRAINING"';
 /** An agent has ended, and nobody has taken the task that follows: the worker is about to stop. */
 async function killBeforeTheTask(): Promise<void> {
   const met = await enterAll();
-  const worker = stage.product.workers.at(-1);
+  const worker = fixture.product.workers.at(-1);
   worker?.child.kill('SIGTERM');
   await until('it takes no more tasks', () => worker?.lines.some((it) => it.includes(DRAINING)));
   met.forEach(([agent, actor]) => open(actor, agent));
@@ -245,12 +245,12 @@ test('a worker was killed at every event', () => {
 
 async function eachActor(look: (records: RunRecords, actor: Actor) => unknown) {
   for (const actor of actors.values()) {
-    await look(await readRecords(stage.product.db, actor.run), actor);
+    await look(await readRecords(fixture.product.db, actor.run), actor);
   }
 }
 
 test('no kill changes an event or the result', async () => {
-  const expected = await readRecords(stage.product.db, undisturbed.run);
+  const expected = await readRecords(fixture.product.db, undisturbed.run);
   await eachActor(({ record, events }) => {
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, at) => at + 1));
     expect(withoutTimesAndIds(events)).toEqual(withoutTimesAndIds(expected.events));
@@ -270,14 +270,14 @@ test('every agent calls once, and again only if its call was lost at a kill', as
 test('the ledger is the vendor’s bill, but for what was lost, which is listed apart', async () => {
   await eachActor(async ({ ledger }, actor) => {
     const { run, lost } = actor;
-    expect(await readMoney(stage.product.db, run.userId)).toEqual({
+    expect(await readMoney(fixture.product.db, run.userId)).toEqual({
       settled: AGENTS.toSorted(),
       unknown: lost.toSorted(),
       wrong: [],
       dayIsSum: true,
     });
     for (const { requestId, cost } of ledger.filter(({ state }) => state === 'settled')) {
-      const call = stage.vendors.calls[Number(requestId?.replace('req-', '')) - 1];
+      const call = fixture.vendors.calls[Number(requestId?.replace('req-', '')) - 1];
       expect(call === undefined ? null : picoOf(billOf([call]))).toBe(picoOf(cost));
     }
   });

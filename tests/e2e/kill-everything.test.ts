@@ -3,7 +3,7 @@ import { connectDb, type Db } from '../../db/connect.js';
 import { readMoney } from '../support/money.js';
 import { createStartHome, type StartHome } from '../support/start-command.js';
 import {
-  createStage,
+  createFixture,
   isEndOf,
   isOf,
   replay,
@@ -27,12 +27,12 @@ beforeAll(async () => {
   vendors = await startStandInVendors();
   home = await createStartHome({ OPENAI_BASE_URL: vendors.openAiUrl, RATE_LIMIT_FREE: '1000' });
   const first = await home.startAndWait();
-  const stage = createStage(vendors);
-  undisturbed = await stage.enter(home.url);
+  const fixture = createFixture(vendors);
+  undisturbed = await fixture.enter(home.url);
   await undisturbed.finish();
   const held = await Promise.all(
     LOST.map(async (step) => {
-      const story = await stage.enter(home.url);
+      const story = await fixture.enter(home.url);
       stories.set(step, story);
       return reach(story, step);
     }),

@@ -2,11 +2,11 @@
 import { readMoney } from '../support/money.js';
 import { startProduct, type Product } from '../support/product.js';
 import {
-  createStage,
+  createFixture,
   isOf,
   STEPS,
   withoutTimesAndIds,
-  type Stage,
+  type Fixture,
   type Step,
   type Story,
 } from '../support/stories.js';
@@ -16,7 +16,7 @@ import { startStandInVendors, type StandInVendors } from '../support/vendors/ser
 const KILLS = 2;
 
 let vendors: StandInVendors;
-let stage: Stage;
+let fixture: Fixture;
 let product: Product;
 let undisturbed: Story;
 const stories = new Map<Step, Story>();
@@ -25,12 +25,12 @@ const answered = new Map<Story, readonly (readonly [Step, number])[]>();
 
 beforeAll(async () => {
   vendors = await startStandInVendors();
-  stage = createStage(vendors);
+  fixture = createFixture(vendors);
   product = await startProduct({ env: { OPENAI_BASE_URL: vendors.openAiUrl } });
-  undisturbed = await stage.enter(product.url);
+  undisturbed = await fixture.enter(product.url);
   await undisturbed.finish();
   for (const step of STEPS) {
-    stories.set(step, await stage.enter(product.url));
+    stories.set(step, await fixture.enter(product.url));
   }
   const opened = await Promise.all([...stories].map(holdAt));
   opened.forEach(({ open }) => {

@@ -4,13 +4,13 @@ import { readMoney } from '../support/money.js';
 import { startProduct, type Product } from '../support/product.js';
 import { lockRow, type RowLock } from '../support/row-lock.js';
 import {
-  createStage,
+  createFixture,
   isEndOf,
   isOf,
   replay,
   STEPS,
   withoutTimesAndIds,
-  type Stage,
+  type Fixture,
   type Step,
   type Story,
 } from '../support/stories.js';
@@ -19,7 +19,7 @@ import type { TcpProxy } from '../support/tcp-proxy.js';
 import { startStandInVendors, type StandInVendors } from '../support/vendors/server.js';
 
 let vendors: StandInVendors;
-let stage: Stage;
+let fixture: Fixture;
 let temporal: TcpProxy;
 let product: Product;
 let undisturbed: Story;
@@ -27,10 +27,10 @@ let undisturbed: Story;
 beforeAll(async () => {
   temporal = await startProxyOf('temporal');
   vendors = await startStandInVendors();
-  stage = createStage(vendors);
+  fixture = createFixture(vendors);
   product = await startProduct({ workers: 0, env: { OPENAI_BASE_URL: vendors.openAiUrl } });
   await startWorker();
-  undisturbed = await stage.enter(product.url);
+  undisturbed = await fixture.enter(product.url);
   await undisturbed.finish();
 });
 afterAll(async () => {
@@ -251,7 +251,7 @@ describe('a worker that is killed', () => {
 
   beforeAll(async () => {
     for (const moment of MOMENTS) {
-      stories.set(moment, await stage.enter(product.url));
+      stories.set(moment, await fixture.enter(product.url));
     }
     const moments = await Promise.all(MOMENTS.map((moment) => moment.arrange(storyOf(moment))));
     temporal.freeze();

@@ -9,18 +9,18 @@ import {
   type VendorProduct,
 } from '../support/vendor-product.js';
 
-let stage: VendorProduct;
+let fixture: VendorProduct;
 let person: Person;
 beforeAll(async () => {
-  stage = await startVendorProduct({ workers: 2, env: { SIMULATED_MODELS: 'false' } });
-  person = await register(stage.product.url);
+  fixture = await startVendorProduct({ workers: 2, env: { SIMULATED_MODELS: 'false' } });
+  person = await register(fixture.product.url);
   await registerKeys(person, ['openai', 'anthropic']);
 });
-afterAll(() => stage.close());
+afterAll(() => fixture.close());
 
 /** Of all workers together. */
 async function sumOf(name: string, labels: Readonly<Record<string, string>> = {}) {
-  const { workers } = stage.product;
+  const { workers } = fixture.product;
   const values = await Promise.all(workers.map((worker) => metricOf(worker, name, labels)));
   return values.reduce((sum, value) => sum + value, 0);
 }
@@ -33,12 +33,12 @@ function run(name: string, more: object = {}) {
 
 test('errors, fall-backs and retries of models are counted by vendor', async () => {
   let calls = 0;
-  stage.vendors.setBehaviour(() => {
+  fixture.vendors.setBehaviour(() => {
     calls += 1;
     return calls <= 2 ? { kind: 'status', status: 500 } : undefined;
   });
   const { body } = await run('again', { retry_count: 2 });
-  stage.vendors.setBehaviour();
+  fixture.vendors.setBehaviour();
   expect(body.status).toBe('completed');
   const code = 'model-unavailable';
   expect(await sumOf('llm_errors_total', { provider: 'openai', code })).toBe(1);
@@ -54,30 +54,30 @@ test('errors, fall-backs and retries of models are counted by vendor', async () 
 
 test('a call that the budget refuses is counted', async () => {
   const dear = { promptTokens: 10, completionTokens: 2_000_000 }; // $1.20: more than a day has
-  stage.vendors.setBehaviour({ kind: 'answer', usage: dear });
+  fixture.vendors.setBehaviour({ kind: 'answer', usage: dear });
   const chain = [1, 2].map((number) => ({
     name: `n${number}`,
     role: 'analyzer',
     llm_model: 'gpt-4o-mini',
     description: 'dear',
   }));
-  const spender = await register(stage.product.url);
+  const spender = await register(fixture.product.url);
   await registerKeys(spender, ['openai']);
   const design = { name: 'dear', description: 'dear', agents: chain };
   await spender.ask('POST', '/pipelines/execute', { design });
-  stage.vendors.setBehaviour();
+  fixture.vendors.setBehaviour();
   expect(await sumOf('llm_budget_refusals_total')).toBe(1);
   expect(await sumOf('llm_errors_total', { code: 'over-budget' })).toBe(0);
 });
 
 test('every worker tells how many runs and discussions are active in the whole product', async () => {
   const pages = (name: string, labels = {}) =>
-    Promise.all(stage.product.workers.map((worker) => metricOf(worker, name, labels)));
+    Promise.all(fixture.product.workers.map((worker) => metricOf(worker, name, labels)));
   const before = await pages('discussions_active');
   const hold = Promise.withResolvers<null>();
-  stage.vendors.setBehaviour({ kind: 'answer', hold: hold.promise });
+  fixture.vendors.setBehaviour({ kind: 'answer', hold: hold.promise });
   const running = run('slow');
-  await until('a call is held', () => stage.vendors.calls.some(({ status }) => status === null));
+  await until('a call is held', () => fixture.vendors.calls.some(({ status }) => status === null));
   expect(await pages('pipelines_active', { status: 'running' })).toEqual([1, 1]);
   expect(await sumOf('activities_running', { activity: 'runAgent' })).toBe(1);
   hold.resolve(null);
@@ -87,7 +87,7 @@ test('every worker tells how many runs and discussions are active in the whole p
   );
   // its archive is made after it has ended
   await until('all activities have ended', async () => (await sumOf('activities_running')) === 0);
-  stage.vendors.setBehaviour();
+  fixture.vendors.setBehaviour();
   const chat = await person.chat(await person.startConversation());
   await chat.say('help me');
   await until('both workers see the discussion', async () => {
@@ -110,9 +110,9 @@ const CONTRACT = {
 };
 
 test('every metric of the contract is on the API’s page, which includes a worker’s', async () => {
-  const [ready] = await Promise.all(stage.product.workers.map((one) => one.sees('worker ready')));
+  const [ready] = await Promise.all(fixture.product.workers.map((one) => one.sees('worker ready')));
   const WORKER_METRICS_URL = `http://127.0.0.1:${String(ready?.['metricsPort'])}/metrics`;
-  const { url } = await stage.product.startApi({ WORKER_METRICS_URL });
+  const { url } = await fixture.product.startApi({ WORKER_METRICS_URL });
   await person.at(url).ask('GET', '/auth/me');
   const page = await (await fetch(`${url}/metrics`)).text();
   for (const [name, kind] of Object.entries(CONTRACT)) {
@@ -121,7 +121,7 @@ test('every metric of the contract is on the API’s page, which includes a work
 });
 
 test('the API shows them to other machines on a port of its own', async () => {
-  const api = await stage.product.startApi({ METRICS_PORT: '0' });
+  const api = await fixture.product.startApi({ METRICS_PORT: '0' });
   const { metricsPort } = await api.sees('api ready');
   const page = await (await fetch(`http://127.0.0.1:${String(metricsPort)}/metrics`)).text();
   expect(page).toContain('# TYPE http_requests_total counter');
@@ -133,7 +133,7 @@ test('the API shows them to other machines on a port of its own', async () => {
 });
 
 test('open sockets are counted, up and down', async () => {
-  const { url } = stage.product;
+  const { url } = fixture.product;
   const open = async () =>
     /^websocket_connections_active (\d+)$/m.exec(await (await fetch(`${url}/metrics`)).text())?.[1];
   expect(await open()).toBe('0');
@@ -152,9 +152,12 @@ test('queue latency is measured by kind of activity', async () => {
 
 test('labels are bounded: names of our own, no id, no text of a user’s', async () => {
   const ports = await Promise.all(
-    stage.product.workers.map(async (one) => (await one.sees('worker ready'))['metricsPort']),
+    fixture.product.workers.map(async (one) => (await one.sees('worker ready'))['metricsPort']),
   );
-  const addresses = [...ports.map((port) => `http://127.0.0.1:${String(port)}`), stage.product.url];
+  const addresses = [
+    ...ports.map((port) => `http://127.0.0.1:${String(port)}`),
+    fixture.product.url,
+  ];
   const pages = await Promise.all(
     addresses.map(async (address) => (await fetch(`${address}/metrics`)).text()),
   );

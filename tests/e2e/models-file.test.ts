@@ -33,14 +33,14 @@ function write(name: string, inputUsdPerMillion: string): string {
 }
 
 describe('a file that can be used', () => {
-  let stage: VendorProduct;
+  let fixture: VendorProduct;
   beforeAll(async () => {
-    stage = await startVendorProduct({ env: { MODELS_FILE: write('good.json', '1000') } });
+    fixture = await startVendorProduct({ env: { MODELS_FILE: write('good.json', '1000') } });
   });
-  afterAll(() => stage.close());
+  afterAll(() => fixture.close());
 
   test('decides what a call costs', async () => {
-    const person = await register(stage.product.url);
+    const person = await register(fixture.product.url);
     await registerKeys(person, ['openai']);
     const agents = [{ name: 'a', role: 'analyzer', llm_model: 'gpt-4o-mini', description: 'b' }];
     const design = {
@@ -50,7 +50,7 @@ describe('a file that can be used', () => {
     };
     const { body } = await person.ask('POST', '/pipelines/execute', { design });
     expect(body.status).toBe('completed');
-    const [call] = completions(stage.vendors, person.userId);
+    const [call] = completions(fixture.vendors, person.userId);
     const { promptTokens = 0, completionTokens = 0 } = call?.usage ?? {};
     const cost = (promptTokens * 1_000 + completionTokens * 0.6) / 1_000_000;
     expect(body.result.total_cost).toBeCloseTo(cost, 6);

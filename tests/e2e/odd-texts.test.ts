@@ -13,19 +13,19 @@ import { STAND_IN_DESIGNS } from '../support/vendors/answers.js';
 
 const REQUEST = 'Compare three podcast apps by price and write a report';
 
-let stage: VendorProduct;
+let fixture: VendorProduct;
 let person: Person;
 beforeAll(async () => {
-  stage = await startVendorProduct();
+  fixture = await startVendorProduct();
 });
 beforeEach(async () => {
-  stage.vendors.setBehaviour();
-  person = await register(stage.product.url);
+  fixture.vendors.setBehaviour();
+  person = await register(fixture.product.url);
   await registerKeys(person, ['anthropic']);
 });
-afterAll(() => stage.close());
+afterAll(() => fixture.close());
 
-const worker = () => stage.product.workers[0];
+const worker = () => fixture.product.workers[0];
 const [HIGH, LOW, NUL] = ['\ud83d', '\ude00', '\0'];
 const agent = (name: string, role = 'analyzer') => ({
   ...{ name, role, llm_model: 'claude-haiku-4-5' },
@@ -37,7 +37,7 @@ const edge = (source: string, target: string) => ({ source, target, condition: n
 function designing(agents: readonly object[], edges: readonly object[] | null): void {
   const [first, ...others] = STAND_IN_DESIGNS;
   const designs = [{ ...first, agents, edges, pros: [`fast ${LOW}`] }, ...others];
-  stage.vendors.setBehaviour(({ schema }) => {
+  fixture.vendors.setBehaviour(({ schema }) => {
     const asked = Object.keys(schema?.['properties'] ?? {});
     return asked.includes('designs')
       ? { kind: 'answer', json: { designs } }
@@ -73,8 +73,8 @@ test('a state that no release has written is answered, logged and counted', asyn
   const conversationId = await person.startConversation();
   const chat = await person.chat(conversationId);
   await chat.say(REQUEST);
-  const { db } = stage.product;
-  const temporal = await temporalOf(stage.product);
+  const { db } = fixture.product;
+  const temporal = await temporalOf(fixture.product);
   await temporal.client.workflow.getHandle(discussionWorkflowId(conversationId)).terminate();
   await temporal.close();
   await db

@@ -11,23 +11,23 @@ import { registerKeys, startVendorProduct, type VendorProduct } from '../support
 
 const UI = 'http://127.0.0.1:8233';
 
-let stage: VendorProduct;
+let fixture: VendorProduct;
 let temporal: TemporalClient;
 /** Without the key: sees what the server sees. */
 let blind: TemporalClient;
 let admin: Person;
 beforeAll(async () => {
-  stage = await startVendorProduct({
+  fixture = await startVendorProduct({
     env: {
       SIMULATED_MODELS: 'false',
       TEMPORAL_UI_ORIGINS: UI,
       DISCUSSION_MAX_HISTORY_EVENTS: '10',
     },
   });
-  temporal = await temporalOf(stage.product);
+  temporal = await temporalOf(fixture.product);
   blind = await connectTestTemporal([Buffer.alloc(32)]);
-  admin = await register(stage.product.url);
-  await stage.product.db
+  admin = await register(fixture.product.url);
+  await fixture.product.db
     .updateTable('users')
     .set({ role: 'admin' })
     .where('id', '=', admin.userId)
@@ -36,12 +36,12 @@ beforeAll(async () => {
 afterAll(async () => {
   await temporal.close();
   await blind.close();
-  await stage.close();
+  await fixture.close();
 });
 
 async function newPerson(): Promise<Person> {
-  stage.vendors.setBehaviour();
-  const person = await register(stage.product.url);
+  fixture.vendors.setBehaviour();
+  const person = await register(fixture.product.url);
   await registerKeys(person, ['openai']);
   return person;
 }
@@ -73,7 +73,7 @@ async function decoded(
   details: { readonly payloads?: readonly Payload[] | null } | null | undefined,
 ): Promise<string> {
   const { payloadCodecs = [] } = createDataConverter([
-    Buffer.from(stage.product.env['ENCRYPTION_KEY'] ?? '', 'base64'),
+    Buffer.from(fixture.product.env['ENCRYPTION_KEY'] ?? '', 'base64'),
   ]);
   const [payload] = (await payloadCodecs[0]?.decode([...(details?.payloads ?? [])])) ?? [];
   return Buffer.from(payload?.data ?? []).toString();
@@ -122,7 +122,7 @@ describe('a run in the Web UI', () => {
 
   test('that has failed says first what to do, and so does each failed activity', async () => {
     const person = await newPerson();
-    stage.vendors.setBehaviour({ kind: 'status', status: 401, code: 'invalid_api_key' });
+    fixture.vendors.setBehaviour({ kind: 'status', status: 401, code: 'invalid_api_key' });
     const id = await start(person, [agent('reader')]);
     await until('the run has ended', async () => (await statusOf(person, id)).result !== null);
     const handle = temporal.client.workflow.getHandle(pipelineWorkflowId(id));
@@ -149,7 +149,7 @@ describe('a run in the Web UI', () => {
   test('says first what goes wrong while an agent is tried again, and whom it asks', async () => {
     const person = await newPerson();
     let isUp = false;
-    stage.vendors.setBehaviour(() =>
+    fixture.vendors.setBehaviour(() =>
       isUp ? { kind: 'hang' } : { kind: 'status', status: 503, code: 'words of a vendor' },
     );
     const id = await start(person, [agent('reader', { retry_count: 3 })]);
@@ -162,8 +162,10 @@ describe('a run in the Web UI', () => {
     const pending = await until('a heartbeat says whom it asks', async () => {
       const { raw } = await handle.describe();
       const [activity] = raw.pendingActivities ?? [];
-      const beat = await decoded(activity?.heartbeatDetails);
-      return beat.includes('openai') ? { beat, failure: activity?.lastFailure?.message } : null;
+      const heartbeat = await decoded(activity?.heartbeatDetails);
+      return heartbeat.includes('openai')
+        ? { beat: heartbeat, failure: activity?.lastFailure?.message }
+        : null;
     });
     expect(JSON.parse(pending.beat)).toMatchObject({
       ...{ attempt: 2, vendor: 'openai', model: 'gpt-4o-mini', since: expect.any(String) },
@@ -264,21 +266,26 @@ test('an administrator has the API decode what the Temporal server only stores',
   expect(JSON.parse(text)).toMatchObject({ pipelineId: id, userId: person.userId });
   const session = await admin.ask('POST', '/codec/session');
   const Cookie = session.headers.get('set-cookie')?.split(';')[0] ?? '';
-  const fromUi = await fetch(`${stage.product.url}/api/v1/codec/decode?preserveStorageRefs=true`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json', 'X-Namespace': 'default', Origin: UI, Cookie },
-    body: JSON.stringify(body),
-  });
+  const fromUi = await fetch(
+    `${fixture.product.url}/api/v1/codec/decode?preserveStorageRefs=true`,
+    {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', 'X-Namespace': 'default', Origin: UI, Cookie },
+      body: JSON.stringify(body),
+    },
+  );
   expect(await fromUi.json()).toEqual(decoded.body);
 });
 
 test('an account that is disabled ends its run at once, and pays for nothing more', async () => {
   const person = await newPerson();
-  stage.vendors.setBehaviour({ kind: 'hang' });
+  fixture.vendors.setBehaviour({ kind: 'hang' });
   const conversationId = await person.startConversation();
   const chat = await person.chat(conversationId);
   const id = await start(person, [agent('reader'), agent('writer')]);
-  await stage.vendors.until((calls) => calls.some(({ prompt }) => prompt.includes('does reader')));
+  await fixture.vendors.until((calls) =>
+    calls.some(({ prompt }) => prompt.includes('does reader')),
+  );
   const path = `/admin/users/${person.userId}/disable`;
   expect(await admin.ask('POST', path, { reason: 'spends too much' })).toMatchObject({
     status: 200,
@@ -290,10 +297,10 @@ test('an account that is disabled ends its run at once, and pays for nothing mor
     return body[0].id === id && body[0].status === 'cancelled';
   });
   expect((await person.ask('GET', '/auth/me')).status).toBe(401);
-  expect(stage.vendors.calls.filter(({ prompt }) => prompt.includes('does writer'))).toEqual([]);
+  expect(fixture.vendors.calls.filter(({ prompt }) => prompt.includes('does writer'))).toEqual([]);
   const { rows } = await sql<{ action: string }>`
     select action from admin_actions where subject = ${`user:${person.userId}`}`.execute(
-    stage.product.db,
+    fixture.product.db,
   );
   expect(rows).toEqual([{ action: 'user:disable' }]);
 });

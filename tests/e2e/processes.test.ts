@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
-import { createSecretBox } from '../../db/users/secret-box.js';
+import { createSecretCipher } from '../../db/users/secret-cipher.js';
 import { askRoot } from '../support/outage.js';
 import { startProxyOf } from '../support/server-proxies.js';
 import { register } from '../support/person.js';
@@ -142,7 +142,9 @@ describe('a process that stops', () => {
       expect(await refused.ended()).toBe(1);
       const said = refused.lines.filter((line) => line.includes('"level":"error"'));
       expect(said).toHaveLength(1);
-      expect(said[0]).toContain(createSecretBox([Buffer.from(ENCRYPTION_KEY, 'base64')]).seals[0]);
+      expect(said[0]).toContain(
+        createSecretCipher([Buffer.from(ENCRYPTION_KEY, 'base64')]).seals[0],
+      );
       expect(said[0]).toContain('ENCRYPTION_KEY_PREVIOUS');
       expect(said[0]).not.toMatch(/stack|\bat .*:\d+/);
       expect(refused.lines.join('\n')).not.toContain(' ready"');

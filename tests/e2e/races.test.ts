@@ -329,17 +329,17 @@ async function executeInTurn(person: Person): Promise<Answer> {
 }
 
 describe('a hundred talks on the last five cents of a day', () => {
-  let stage: VendorProduct;
+  let fixture: VendorProduct;
   beforeAll(async () => {
-    stage = await startVendorProduct({
+    fixture = await startVendorProduct({
       apis: 2,
       env: { SIMULATED_MODELS: 'false', OPENAI_API_KEY: 'sk-test-of-the-server' },
     });
   });
-  afterAll(() => stage.close());
+  afterAll(() => fixture.close());
 
   test('spend them to what the vendor bills and no further; the rest is answered by rules', async () => {
-    const { product, vendors } = stage;
+    const { product, vendors } = fixture;
     const { person, chats } = await demoted(product, 'pro');
     const before = '49.95';
     const day = { userId: person.userId, date: utcDay(new Date()), totalCost: before };

@@ -15,7 +15,7 @@ import {
   judgeResult,
 } from '../support/run-judge.js';
 import { readRecords, type RunRecords } from '../support/run-records.js';
-import { callsOf, openRunStage, type RunStage } from '../support/run-stage.js';
+import { callsOf, openRunFixture, type RunFixture } from '../support/run-fixture.js';
 import {
   drawStories,
   openTheatre,
@@ -33,23 +33,23 @@ interface Judged extends PlayedStory {
   readonly records: RunRecords;
 }
 
-let stage: RunStage;
+let fixture: RunFixture;
 let theatre: Theatre;
 const judged: Judged[] = [];
 
 beforeAll(async () => {
-  stage = await openRunStage();
-  theatre = openTheatre(stage);
+  fixture = await openRunFixture();
+  theatre = openTheatre(fixture);
   const played = await inTurns(drawStories(STORIES, SEED), theatre.play).catch((cause: unknown) => {
     throw new Error(`the stories of seed ${SEED} could not be played`, { cause });
   });
   for (const story of played.flat()) {
-    judged.push({ ...story, records: await readRecords(stage.product.db, story.run) });
+    judged.push({ ...story, records: await readRecords(fixture.product.db, story.run) });
   }
 });
 afterAll(async () => {
   await theatre.close();
-  await stage.close();
+  await fixture.close();
 });
 
 async function inTurns<T, R>(all: readonly T[], act: (one: T) => Promise<R>): Promise<R[]> {
@@ -104,7 +104,7 @@ test('every agent calls its vendor once, and none does without the slot', () => 
     theatre.callsWithoutSlot
       .filter(({ runId }) => runId === run.id)
       .map(({ agent }) => `without the slot: ${agent}`);
-  expect(complaints(({ records, run }) => judgeCalls(records, callsOf(stage, run)))).toEqual([]);
+  expect(complaints(({ records, run }) => judgeCalls(records, callsOf(fixture, run)))).toEqual([]);
   expect(complaints(unslotted)).toEqual([]);
 });
 
@@ -116,7 +116,7 @@ test('every answer is paid once, and no budget is overshot', async () => {
       select 1 from user_daily_costs as day
       where user_id = ${run.userId}::uuid and (total_cost > ${limitUsd}::numeric
         or total_cost <> (select sum(cost) from cost_ledger where user_id = day.user_id))
-    `.execute(stage.product.db);
+    `.execute(fixture.product.db);
     rows.forEach(() => overspent.add(run.userId));
   }
   const said = ({ run }: Judged) => (overspent.has(run.userId) ? ["its user's day is wrong"] : []);

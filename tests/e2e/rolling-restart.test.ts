@@ -1,7 +1,7 @@
 /** Every API and worker is replaced, one after the other, while people talk and order runs. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { openChat, type ChatEvent } from '../../client/index.js';
-import { openFrontDoor, type FrontDoor } from '../support/front-door.js';
+import { openLoadBalancer, type LoadBalancer } from '../support/load-balancer.js';
 import { register, type Person } from '../support/person.js';
 import { startProduct, type Product } from '../support/product.js';
 import { until } from '../support/until.js';
@@ -24,7 +24,7 @@ interface Talked {
 
 let vendors: StandInVendors;
 let product: Product;
-let door: FrontDoor;
+let loadBalancer: LoadBalancer;
 const exitCodes: (number | null)[] = [];
 let talks: readonly Talked[] = [];
 let orders: readonly { readonly person: Person; readonly pipelineId: string }[] = [];
@@ -32,7 +32,7 @@ let orders: readonly { readonly person: Person; readonly pipelineId: string }[] 
 beforeAll(async () => {
   vendors = await startStandInVendors();
   vendors.setBehaviour({ kind: 'answer', delayMs: VENDOR_TAKES_MS });
-  door = await openFrontDoor();
+  loadBalancer = await openLoadBalancer();
   product = await startProduct({
     apis: 2,
     workers: 2,
@@ -46,15 +46,15 @@ beforeAll(async () => {
     },
   });
   product.apis.forEach(({ url }) => {
-    door.add(url);
+    loadBalancer.add(url);
   });
   const people = await Promise.all(
-    Array.from({ length: TALKERS + BUYERS }, () => register(door.url)),
+    Array.from({ length: TALKERS + BUYERS }, () => register(loadBalancer.url)),
   );
   await product.db.updateTable('users').set({ role: 'pro' }).execute();
   const rolling = new AbortController();
   const load = Promise.all([
-    Promise.all(people.slice(0, TALKERS).map((person) => talk(person, rolling.signal))),
+    Promise.all(people.slice(0, TALKERS).map((person) => discussionState(person, rolling.signal))),
     Promise.all(people.slice(TALKERS).map((person) => buy(person, rolling.signal))),
   ]);
   await replaceAll();
@@ -65,7 +65,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await product.stop();
-  await door.close();
+  await loadBalancer.close();
   await vendors.close();
 });
 
@@ -74,21 +74,21 @@ async function replaceAll(): Promise<void> {
   const old = [0, 1].map((at) => ({ api: product.apis[at], worker: product.workers[at] }));
   for (const { api, worker } of old) {
     const [{ url }] = await Promise.all([product.startApi(), product.startWorker()]);
-    door.add(url);
-    await door.remove(api?.url ?? '');
+    loadBalancer.add(url);
+    await loadBalancer.remove(api?.url ?? '');
     exitCodes.push(...(await Promise.all([api?.stop() ?? null, worker?.stop() ?? null])));
   }
 }
 
 /** Designs something and has it run, again and again, over one socket that comes back. */
-async function talk(person: Person, rolling: AbortSignal): Promise<Talked> {
+async function discussionState(person: Person, rolling: AbortSignal): Promise<Talked> {
   const conversationId = await person.startConversation();
   const events: ChatEvent[] = [];
   const said: string[] = [];
   let connections = 0;
   let runs = 0;
   const chat = openChat({
-    baseUrl: door.url,
+    baseUrl: loadBalancer.url,
     conversationId,
     token: () => person.token,
     onEvent: (event) => events.push(event),

@@ -3,13 +3,13 @@ import { judgeApi } from '../../scripts/schemathesis.js';
 import { register } from '../support/person.js';
 import { startVendorProduct, type VendorProduct } from '../support/vendor-product.js';
 
-let stage: VendorProduct;
+let fixture: VendorProduct;
 beforeAll(async () => {
-  stage = await startVendorProduct({
+  fixture = await startVendorProduct({
     env: { PIPELINE_TIMEOUT_SECONDS: '10', EVENT_STREAM_SECONDS: '2' },
   });
 });
-afterAll(() => stage.close());
+afterAll(() => fixture.close());
 
 /** Enough for every operation, and for chains, on a machine that does other things, too. */
 const MAX_SECONDS = { 'coverage,fuzzing': 15, stateful: 30 };
@@ -20,7 +20,7 @@ const LIMIT_MS = 3 * MAX_SECONDS.stateful * 1_000 + INSTALL_MS;
 
 /** @returns what it reports. @throws the report, where anything is wrong */
 async function judge(phases: keyof typeof MAX_SECONDS): Promise<string> {
-  const { product } = stage;
+  const { product } = fixture;
   const person = await register(product.url);
   await product.db
     .updateTable('users')

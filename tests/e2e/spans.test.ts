@@ -21,23 +21,23 @@ const CLIENT_SPAN = '00f067aa0ba902b7';
 const REQUEST = 'Compare three podcast apps from https://example.com/reviews and write a report';
 
 let receiver: OtlpReceiver;
-let stage: VendorProduct;
+let fixture: VendorProduct;
 let person: Person;
 let chat: Chat;
 let conversationId: string;
 beforeAll(async () => {
   receiver = await startOtlpReceiver();
-  stage = await startVendorProduct({
+  fixture = await startVendorProduct({
     env: { ...tracesTo(receiver), SIMULATED_MODELS: 'false' },
   });
-  person = await register(stage.product.url);
+  person = await register(fixture.product.url);
   await registerKeys(person, ['openai']);
   conversationId = await person.startConversation();
   chat = await person.chat(conversationId);
 });
 afterAll(async () => {
   await chat.close();
-  await stage.close();
+  await fixture.close();
   await receiver.close();
 });
 
@@ -134,7 +134,7 @@ test('a vendor call: model, tokens and reasons under the names of the GenAI conv
   const traceId = await say(`${REQUEST}, please`);
   const spans = await spansOf(traceId, 'RunTurn:discussionWorkflow');
   const call = named(spans, 'chat gpt-4o');
-  const vendorCall = completions(stage.vendors, person.userId).findLast(
+  const vendorCall = completions(fixture.vendors, person.userId).findLast(
     ({ model }) => model === 'gpt-4o',
   );
   expect(call).toMatchObject({ kind: 'client', service: 'agentforge-worker' });
@@ -160,7 +160,7 @@ test('a vendor call: model, tokens and reasons under the names of the GenAI conv
 
 test('a run: request, start, workflow, activities; a try that failed is a span of its own', async () => {
   let isFirst = true;
-  stage.vendors.setBehaviour(({ prompt }) => {
+  fixture.vendors.setBehaviour(({ prompt }) => {
     const fails = isFirst && prompt.includes('fails once');
     isFirst &&= !fails;
     return fails ? { kind: 'status', status: 500 } : undefined;
@@ -244,7 +244,7 @@ test('a run of a discussion that was asked for over HTTP belongs to that request
 
 test('what its client does not keep, nobody keeps', async () => {
   const [dropped, kept] = [randomBytes(16).toString('hex'), randomBytes(16).toString('hex')];
-  const other = await register(stage.product.url);
+  const other = await register(fixture.product.url);
   await registerKeys(other, ['openai']);
   await run(other, 'do not keep this', `00-${dropped}-${CLIENT_SPAN}-00`);
   await run(other, 'keep this', `00-${kept}-${CLIENT_SPAN}-01`);
@@ -314,13 +314,13 @@ test('where it is asked for, prompts and answers are, without what looks like a 
 });
 
 test('a receiver that hangs holds up no run, and no end of a process', async () => {
-  const other = await register(stage.product.url);
+  const other = await register(fixture.product.url);
   await registerKeys(other, ['openai']);
   receiver.hang();
   const { body } = await run(other, 'go on', `00-${'a'.repeat(32)}-${CLIENT_SPAN}-01`);
   expect(body.status).toBe('completed');
   const startedAt = performance.now();
-  const { apis, workers } = stage.product;
+  const { apis, workers } = fixture.product;
   const codes = await Promise.all([...apis, ...workers].map((part) => part.stop()));
   expect(codes).toEqual([0, 0]);
   expect(performance.now() - startedAt).toBeLessThan(STOPPING.worker.stopTimeoutMs);

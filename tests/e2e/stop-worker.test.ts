@@ -11,14 +11,14 @@ import {
 /** A call may last twice as long, and so would a worker that waited for it. */
 const CALL_MS = 60_000;
 
-let stage: VendorProduct;
+let fixture: VendorProduct;
 beforeAll(async () => {
-  stage = await startVendorProduct();
+  fixture = await startVendorProduct();
 });
-afterAll(() => stage.close());
+afterAll(() => fixture.close());
 
 test('a call in flight is cut and its money recorded, and another worker makes it again', async () => {
-  const { product, vendors } = stage;
+  const { product, vendors } = fixture;
   const person = await register(product.url);
   await registerKeys(person, ['openai']);
   vendors.setBehaviour({ kind: 'hang' });

@@ -21,7 +21,7 @@ import {
 import type { Behaviour, VendorCall } from '../support/vendors/server.js';
 import type { Vendor } from '../../domain/agents/models.js';
 
-let stage: VendorProduct;
+let fixture: VendorProduct;
 let redis: TcpProxy;
 let temporal: TemporalClient;
 let port: string;
@@ -32,12 +32,12 @@ const chats: Chat[] = [];
 beforeAll(async () => {
   redis = await startProxyOf('redis');
   port = String(await findFreePort());
-  stage = await startVendorProduct({ apis: 0, ports: { redis: redis.port } });
-  await stage.product.startApi({ PORT: port });
-  stage.vendors.setBehaviour((call) =>
+  fixture = await startVendorProduct({ apis: 0, ports: { redis: redis.port } });
+  await fixture.product.startApi({ PORT: port });
+  fixture.vendors.setBehaviour((call) =>
     [...behaviours].find(([userId]) => call.key.includes(userId))?.[1](call),
   );
-  temporal = await temporalOf(stage.product);
+  temporal = await temporalOf(fixture.product);
 });
 afterEach(() => {
   chats.splice(0).forEach((chat) => {
@@ -46,7 +46,7 @@ afterEach(() => {
 });
 afterAll(async () => {
   await temporal.close();
-  await stage.close();
+  await fixture.close();
   await redis.close();
 });
 
@@ -73,7 +73,7 @@ async function personWith(
   vendors: readonly Vendor[],
   behave: (call: VendorCall) => Behaviour | undefined,
 ): Promise<Person> {
-  const person = await register(stage.product.url);
+  const person = await register(fixture.product.url);
   await registerKeys(person, vendors);
   behaviours.set(person.userId, behave);
   return person;
@@ -86,7 +86,7 @@ async function startRun(person: Person, agents: readonly object[]): Promise<Scen
   const { body } = await person.ask('POST', '/pipelines/execute', { design }, headers);
   const pipelineId: string = body.pipeline_id;
   const events: ClientEvent[] = [];
-  const client = createClient({ baseUrl: stage.product.url, token: person.token });
+  const client = createClient({ baseUrl: fixture.product.url, token: person.token });
   const done = (async () => {
     for await (const event of client.events(pipelineId, { isExtended: true, waitsMs: WAITS })) {
       events.push(event);
@@ -146,7 +146,7 @@ async function resultOf({ person, pipelineId }: Scene): Promise<any> {
 }
 
 const ledgerOf = ({ pipelineId }: Scene) =>
-  stage.product.db
+  fixture.product.db
     .selectFrom('costLedger')
     .select(['provider', 'state'])
     .where('pipelineId', '=', pipelineId)
@@ -169,7 +169,7 @@ test('agents of all vendors are read along in the chat, and plain clients see no
   const conversationId = await person.startConversation();
   const plain = await person.chat(conversationId);
   const chat = openChat({
-    baseUrl: stage.product.url,
+    baseUrl: fixture.product.url,
     conversationId,
     token: () => person.token,
     isExtended: true,
@@ -196,16 +196,16 @@ test('agents of all vendors are read along in the chat, and plain clients see no
   const pipelineId: string = plain.events.at(-1)?.['pipeline_id'];
   await plain.close();
   const told = [];
-  const client = createClient({ baseUrl: stage.product.url, token: person.token });
+  const client = createClient({ baseUrl: fixture.product.url, token: person.token });
   for await (const event of client.events(pipelineId)) {
     told.push(event);
   }
   expect(told).toEqual(plain.events.filter((event) => event['pipeline_id'] === pipelineId));
-  const calls = completions(stage.vendors, person.userId);
+  const calls = completions(fixture.vendors, person.userId);
   expect(calls.map(({ schema, isStreamed }) => isStreamed === (schema === null))).not.toContain(
     false,
   );
-  expect(Number(await chargedTo(stage.product, person))).toBe(Number(billOf(calls)));
+  expect(Number(await chargedTo(fixture.product, person))).toBe(Number(billOf(calls)));
 });
 
 test('a client sees what the vendor has sent so far, and a late one the same', async () => {
@@ -213,7 +213,7 @@ test('a client sees what the vendor has sent so far, and a late one the same', a
   const person = await personWith(['openai'], () => vendor.behaviour);
   const scene = await startRun(person, [agentOf('writer', 'gpt-4o-mini')]);
   await until('half of it', () => scene.text('writer') === vendor.half);
-  const client = createClient({ baseUrl: stage.product.url, token: person.token });
+  const client = createClient({ baseUrl: fixture.product.url, token: person.token });
   for await (const event of client.events(scene.pipelineId, { isExtended: true })) {
     if (event.type === 'agent_delta') {
       expect(event).toMatchObject({ offset: 0, text: vendor.half });
@@ -249,7 +249,7 @@ test('a cancel reaches a stream, and nothing is told after the result', async ()
   const scene = await startRun(person, [agentOf('writer', 'gpt-4o-mini')]);
   await until('half of it', () => scene.text('writer') === vendor.half);
   await person.ask('POST', `/pipelines/${scene.pipelineId}/cancel`);
-  const call = () => completions(stage.vendors, person.userId)[0];
+  const call = () => completions(fixture.vendors, person.userId)[0];
   await until('the vendor sees it', () => call()?.aborted === true);
   await scene.done;
   expect(scene.events.at(-1)).toMatchObject({ type: 'pipeline_result' });
@@ -297,7 +297,7 @@ describe('what is killed in the middle', () => {
     const person = await personWith(['openai'], () => answers.shift());
     ofWorker = await startRun(person, [agentOf('writer', 'gpt-4o-mini')]);
     await until('half of it', () => ofWorker.text('writer') === lost.half);
-    await Promise.all([stage.product.workers[0]?.kill(), stage.product.startWorker()]);
+    await Promise.all([fixture.product.workers[0]?.kill(), fixture.product.startWorker()]);
   });
 
   test('the API: its clients go on at the next one', async () => {
@@ -305,16 +305,16 @@ describe('what is killed in the middle', () => {
     const person = await personWith(['openai'], () => vendor.behaviour);
     const scene = await startRun(person, [agentOf('writer', 'gpt-4o-mini')]);
     await until('half of it', () => scene.text('writer') === vendor.half);
-    await stage.product.apis.at(-1)?.kill();
+    await fixture.product.apis.at(-1)?.kill();
     vendor.goOn(); // nobody hears the end of the reply
     await until('the agent has ended', () =>
-      stage.product.db
+      fixture.product.db
         .selectFrom('agentSteps')
         .select('seq')
         .where('pipelineId', '=', scene.pipelineId)
         .executeTakeFirst(),
     );
-    await stage.product.startApi({ PORT: port });
+    await fixture.product.startApi({ PORT: port });
     await scene.done;
     expect(scene.events.flatMap(({ seq }) => seq ?? [])).toEqual([1, 2, 3]);
     expect((await resultOf(scene)).output).toContain(TEXT);
@@ -325,8 +325,8 @@ describe('what is killed in the middle', () => {
     const person = await personWith(['openai'], () => vendor.behaviour);
     const scene = await startRun(person, [agentOf('writer', 'gpt-4o-mini')]);
     await until('half of it', () => scene.text('writer') === vendor.half);
-    expect(await stage.product.apis.at(-1)?.stop()).toBe(0);
-    await stage.product.startApi({ PORT: port });
+    expect(await fixture.product.apis.at(-1)?.stop()).toBe(0);
+    await fixture.product.startApi({ PORT: port });
     await until('both clients are back', async () => (await openStreams()) === 2);
     vendor.sendMore();
     await until('they hear what is said now', () => scene.text('writer') === vendor.more);
@@ -351,7 +351,7 @@ describe('what is killed in the middle', () => {
   });
 
   async function openStreams(): Promise<number> {
-    const page = await fetch(`${stage.product.url}/metrics`).then((answer) => answer.text());
+    const page = await fetch(`${fixture.product.url}/metrics`).then((answer) => answer.text());
     return Number(/^event_streams_active (\d+)$/m.exec(page)?.[1]);
   }
 });
@@ -369,5 +369,5 @@ test('while redis is away nothing is told live, and the run goes on as ever', as
     'pipeline_result',
   ]);
   expect(await resultOf(scene)).toMatchObject({ status: 'completed' });
-  expect(logged(stage.product.workers.at(-1), 'live text not told').length).toBeGreaterThan(0);
+  expect(logged(fixture.product.workers.at(-1), 'live text not told').length).toBeGreaterThan(0);
 });

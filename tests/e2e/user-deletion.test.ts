@@ -18,16 +18,16 @@ import {
   type VendorProduct,
 } from '../support/vendor-product.js';
 
-let stage: VendorProduct;
+let fixture: VendorProduct;
 /** Without a codec: sees what the server sees. */
 let temporal: TemporalClient;
 beforeAll(async () => {
-  stage = await startVendorProduct({ apis: 2 });
-  temporal = await temporalOf(stage.product);
+  fixture = await startVendorProduct({ apis: 2 });
+  temporal = await temporalOf(fixture.product);
 });
 afterAll(async () => {
   await temporal.close();
-  await stage.close();
+  await fixture.close();
 });
 
 const PASSWORD = 'Passw0rd-for-tests';
@@ -51,9 +51,9 @@ interface Busy {
 
 /** Somebody with keys, a template, a run that has ended, and one that waits for its vendor. */
 async function busyPerson(): Promise<Busy> {
-  stage.vendors.setBehaviour(); // the keys are checked
+  fixture.vendors.setBehaviour(); // the keys are checked
   const email = `${randomUUID()}@example.com`;
-  const person = await register(stage.product.url, email);
+  const person = await register(fixture.product.url, email);
   const keys = await registerKeys(person);
   const mark = `mark-${randomUUID()}`;
   await person.ask('POST', '/api-keys', { name: mark });
@@ -62,17 +62,17 @@ async function busyPerson(): Promise<Busy> {
   await person.ask('POST', '/pipelines/execute-direct', { design: DESIGN });
   const conversationId = await person.startConversation(mark);
   const chat = await person.chat(conversationId);
-  const otherChat = await person.at(stage.product.apis[1]?.url ?? '').chat(conversationId);
-  stage.vendors.setBehaviour(({ schema, key }) =>
+  const otherChat = await person.at(fixture.product.apis[1]?.url ?? '').chat(conversationId);
+  fixture.vendors.setBehaviour(({ schema, key }) =>
     schema === null && key.includes(person.userId) ? { kind: 'hang' } : undefined,
   );
   await chat.say(`Compare three podcast apps by price, ${mark}`);
   chat.send('ok, take option 1');
   const { pipeline_id: pipelineId } = await chat.next('plan_generated');
   await until('a call hangs', () =>
-    completions(stage.vendors, person.userId).some(({ status }) => status === null),
+    completions(fixture.vendors, person.userId).some(({ status }) => status === null),
   );
-  const runs = await stage.product.db
+  const runs = await fixture.product.db
     .selectFrom('pipelineExecutions')
     .select('id')
     .where('userId', '=', person.userId)
@@ -88,7 +88,7 @@ const deleteMe = (person: Person) =>
 
 const goneFromDatabase = ({ person: { userId } }: Pick<Busy, 'person'>) =>
   until('the account is gone', async () => {
-    const query = stage.product.db.selectFrom('users').select('id').where('id', '=', userId);
+    const query = fixture.product.db.selectFrom('users').select('id').where('id', '=', userId);
     return (await query.executeTakeFirst()) === undefined;
   });
 
@@ -98,16 +98,16 @@ async function deletionEnded({ person: { userId } }: Busy): Promise<void> {
 
 const totalCost = async () => {
   const { rows } = await sql<{ sum: string }>`select sum(cost) from cost_ledger`.execute(
-    stage.product.db,
+    fixture.product.db,
   );
   return rows[0]?.sum;
 };
 
 async function expectNoTraces({ person, traces }: Busy): Promise<void> {
-  const database = await dumpDatabase(stage.product.db);
+  const database = await dumpDatabase(fixture.product.db);
   const workflows = await dumpTemporal(
     temporal.client,
-    stage.product.env['TEMPORAL_TASK_QUEUE'] ?? '',
+    fixture.product.env['TEMPORAL_TASK_QUEUE'] ?? '',
   );
   const own = userDeletionWorkflowId(person.userId);
   expect(workflows.ids.filter((id) => traces.some((trace) => id.includes(trace)))).toEqual([own]);
@@ -125,9 +125,9 @@ async function expectNoTraces({ person, traces }: Busy): Promise<void> {
 test('a user in the middle of a run leaves, and nothing names them any more', async () => {
   const busy = await busyPerson();
   const other = await busyPerson();
-  stage.vendors.setBehaviour(({ schema }) => (schema === null ? { kind: 'hang' } : undefined));
+  fixture.vendors.setBehaviour(({ schema }) => (schema === null ? { kind: 'hang' } : undefined));
   const { person, email, chat, otherChat } = busy;
-  const before = await dumpDatabase(stage.product.db);
+  const before = await dumpDatabase(fixture.product.db);
   expect(
     busy.traces.filter((trace) => !before.includes(trace) && !trace.includes('-test-')),
   ).toEqual([]);
@@ -139,17 +139,17 @@ test('a user in the middle of a run leaves, and nothing names them any more', as
   expect([chat.closed, otherChat.closed]).toEqual([gone, gone]);
   await goneFromDatabase(busy);
   expect(
-    completions(stage.vendors, person.userId).every(
+    completions(fixture.vendors, person.userId).every(
       ({ status, aborted }) => status !== null || aborted,
     ),
   ).toBe(true);
   await deletionEnded(busy);
   await expectNoTraces(busy);
-  expect(await wrongDays(stage.product.db)).toEqual([]);
+  expect(await wrongDays(fixture.product.db)).toEqual([]);
   const listed = await other.person.ask('GET', '/conversations');
   expect(listed.body).toHaveLength(1);
   expect(other.chat.closed).toBeNull();
-  const anew = await register(stage.product.url, email);
+  const anew = await register(fixture.product.url, email);
   expect((await anew.ask('GET', '/auth/me')).body).toMatchObject({ email });
   expect((await anew.ask('GET', '/conversations')).body).toEqual([]);
   await other.person.ask('POST', `/pipelines/${other.pipelineId}/cancel`);
@@ -160,7 +160,7 @@ test('a user in the middle of a run leaves, and nothing names them any more', as
 
 test('a worker killed in the middle is no end of it', async () => {
   const busy = await busyPerson();
-  const { db } = stage.product;
+  const { db } = fixture.product;
   const lock = await lockRow(
     db,
     sql`select id from user_daily_costs where user_id = ${busy.person.userId}::uuid for update`,
@@ -169,9 +169,9 @@ test('a worker killed in the middle is no end of it', async () => {
   const asking = deleteMe(busy.person);
   await lock.awaited();
   expect((await asking).status).toBe(202);
-  await stage.product.workers.at(-1)?.kill();
+  await fixture.product.workers.at(-1)?.kill();
   lock.release();
-  await stage.product.startWorker();
+  await fixture.product.startWorker();
   await goneFromDatabase(busy);
   await deletionEnded(busy);
   await expectNoTraces(busy);
@@ -179,7 +179,7 @@ test('a worker killed in the middle is no end of it', async () => {
 });
 
 test('an operator and an administrator can do it, too', async () => {
-  const { url, env, db } = stage.product;
+  const { url, env, db } = fixture.product;
   const email = `${randomUUID()}@example.com`;
   const [first, second] = [await register(url, email), await register(url)];
   const boss = await register(url);

@@ -13,11 +13,11 @@ import {
 /** $1.20 of gpt-4o-mini's output: more than a free user's day has. */
 const DEAR = { promptTokens: 10, completionTokens: 2_000_000 };
 
-let stage: VendorProduct;
+let fixture: VendorProduct;
 beforeAll(async () => {
-  stage = await startVendorProduct({ env: { SIMULATED_MODELS: 'false' } });
+  fixture = await startVendorProduct({ env: { SIMULATED_MODELS: 'false' } });
 });
-afterAll(() => stage.close());
+afterAll(() => fixture.close());
 
 function agent(name: string) {
   return { name, role: 'analyzer', llm_model: 'gpt-4o-mini', description: `does ${name}` };
@@ -34,12 +34,12 @@ const DESIGN = {
 };
 
 async function newUser() {
-  const person = await register(stage.product.url);
+  const person = await register(fixture.product.url);
   await registerKeys(person, ['openai']);
   const { promise: lateHasFailed, resolve } = Promise.withResolvers<null>();
   // the slow call is under way, with its money reserved, before the dear one spends the day
   const slow = Promise.withResolvers<null>();
-  stage.vendors.setBehaviour(({ prompt }) => {
+  fixture.vendors.setBehaviour(({ prompt }) => {
     if (prompt.includes('does slow')) {
       slow.resolve(null);
       return { kind: 'answer', hold: lateHasFailed };
@@ -60,7 +60,7 @@ test('over budget in the middle: calls in flight end, nothing else starts', asyn
   const { person, release } = await newUser();
   const run = person.ask('POST', '/pipelines/execute', { design: DESIGN });
   await until('the late agent has failed', () =>
-    stage.product.db
+    fixture.product.db
       .selectFrom('agentSteps')
       .select('id')
       .where('status', '=', 'failed')
@@ -76,9 +76,9 @@ test('over budget in the middle: calls in flight end, nothing else starts', asyn
     { agent_name: 'slow', status: 'success' },
   ]);
   expect(body.result.error).toMatch(/^agent late: the daily cost limit does not cover this call/);
-  const calls = completions(stage.vendors, person.userId);
+  const calls = completions(fixture.vendors, person.userId);
   expect(calls).toHaveLength(2); // neither `late` nor `last` was asked for
-  expect(await chargedTo(stage.product, person)).toBe(billOf(calls));
+  expect(await chargedTo(fixture.product, person)).toBe(billOf(calls));
 
   const refused = await person.ask('POST', '/pipelines/execute', { design: DESIGN });
   expect(refused.status).toBe(429);
@@ -93,13 +93,13 @@ test('over budget in the middle: calls in flight end, nothing else starts', asyn
   expect(error).toMatchObject({ type: 'error', state: 'plan' });
   expect(error['content']).toContain('$1.20/$1.00');
   expect(chat.events.map(({ type }) => type)).not.toContain('plan_generated');
-  expect(completions(stage.vendors, person.userId)).toHaveLength(2);
+  expect(completions(fixture.vendors, person.userId)).toHaveLength(2);
 });
 
 test('a run of which no agent could be paid has failed', async () => {
   const { person } = await newUser();
   const design = { ...DESIGN, agents: [agent('dear'), agent('late')], edges: [] };
-  await stage.product.db
+  await fixture.product.db
     .insertInto('userDailyCosts')
     .values({
       userId: person.userId,
@@ -111,5 +111,5 @@ test('a run of which no agent could be paid has failed', async () => {
   const { body } = await person.ask('POST', '/pipelines/execute', { design });
   expect(body).toMatchObject({ status: 'failed', result: { total_cost: 0 } });
   expect(body.result.agent_results).toMatchObject([{ agent_name: 'dear', status: 'failed' }]);
-  expect(completions(stage.vendors, person.userId)).toEqual([]);
+  expect(completions(fixture.vendors, person.userId)).toEqual([]);
 });

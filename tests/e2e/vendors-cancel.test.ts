@@ -17,17 +17,17 @@ const LONGEST_MS = 2_000;
 /** On a busy machine one or the other takes longer. */
 const TRIES = 3;
 
-let stage: VendorProduct;
+let fixture: VendorProduct;
 let temporal: TemporalClient;
 let client: Client;
 beforeAll(async () => {
-  stage = await startVendorProduct();
-  temporal = await temporalOf(stage.product);
+  fixture = await startVendorProduct();
+  temporal = await temporalOf(fixture.product);
   client = temporal.client;
 });
 afterAll(async () => {
   await temporal.close();
-  await stage.close();
+  await fixture.close();
 });
 
 interface Scene {
@@ -37,8 +37,8 @@ interface Scene {
 }
 
 async function newPerson(): Promise<Person> {
-  stage.vendors.setBehaviour(); // the keys are checked
-  const person = await register(stage.product.url);
+  fixture.vendors.setBehaviour(); // the keys are checked
+  const person = await register(fixture.product.url);
   await registerKeys(person);
   return person;
 }
@@ -46,7 +46,7 @@ async function newPerson(): Promise<Person> {
 /** A run whose first agent has ended; the vendor hangs over the next ones. */
 async function runningRun(language: 'English' | 'Korean'): Promise<Scene> {
   const person = await newPerson();
-  stage.vendors.setBehaviour(({ schema, vendor }) =>
+  fixture.vendors.setBehaviour(({ schema, vendor }) =>
     schema === null && vendor !== 'openai' ? { kind: 'hang' } : undefined,
   );
   const chat = await person.chat(await person.startConversation());
@@ -60,7 +60,7 @@ async function runningRun(language: 'English' | 'Korean'): Promise<Scene> {
 }
 
 function inFlight(person: Person) {
-  return completions(stage.vendors, person.userId).filter(({ status }) => status === null);
+  return completions(fixture.vendors, person.userId).filter(({ status }) => status === null);
 }
 
 /** A cancel of a way, tried again where it has taken longer than it may. */
@@ -97,7 +97,7 @@ async function cancelledWithinMs(scene: Scene, cancel: (scene: Scene) => unknown
 
 /** Nobody knows what the vendors bill for calls that were cut: they stay charged, and nothing more. */
 async function expectSettled({ person, pipelineId }: Scene) {
-  const ledger = await stage.product.db
+  const ledger = await fixture.product.db
     .selectFrom('costLedger')
     .select(['state', 'provider', 'cost'])
     .where('pipelineId', '=', pipelineId)
@@ -108,12 +108,12 @@ async function expectSettled({ person, pipelineId }: Scene) {
     { provider: 'google', state: 'unknown' },
     { provider: 'openai', state: 'settled' },
   ]);
-  const all = await stage.product.db
+  const all = await fixture.product.db
     .selectFrom('costLedger')
     .select((eb) => eb.fn.sum<string>('cost').as('sum'))
     .where('userId', '=', person.userId)
     .executeTakeFirstOrThrow();
-  expect(await chargedTo(stage.product, person)).toBe(all.sum);
+  expect(await chargedTo(fixture.product, person)).toBe(all.sum);
 }
 
 async function expectFreeSlot({ person, pipelineId }: Scene) {
@@ -121,7 +121,7 @@ async function expectFreeSlot({ person, pipelineId }: Scene) {
   expect(status.body.status).toBe('cancelled');
   const again = await person.ask('POST', `/pipelines/${pipelineId}/cancel`);
   expect(again).toMatchObject({ status: 200, body: { status: 'cancelled' } });
-  stage.vendors.setBehaviour();
+  fixture.vendors.setBehaviour();
   const agents = [{ name: 'a', role: 'analyzer', llm_model: 'gpt-4o', description: 'does a' }];
   const design = { name: 'Next', description: 'the next run', agents };
   const next = await person.ask('POST', '/pipelines/execute', { design });
@@ -156,7 +156,7 @@ test("Temporal's own cancel does, as its Web UI asks for it", async () => {
 test('a blocking call whose run is cancelled answers 200 with what there is', async () => {
   const person = await newPerson();
   const agents = [{ name: 'a', role: 'analyzer', llm_model: 'gpt-4o', description: 'does a' }];
-  stage.vendors.setBehaviour({ kind: 'hang' });
+  fixture.vendors.setBehaviour({ kind: 'hang' });
   const design = { name: 'Hangs', description: 'for ever', agents };
   const run = person.ask('POST', '/pipelines/execute', { design });
   await until('the call hangs', () => inFlight(person).length === 1);

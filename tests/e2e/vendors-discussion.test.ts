@@ -20,26 +20,26 @@ import type { Behaviour, VendorCall } from '../support/vendors/server.js';
 const REQUEST = 'Compare three podcast apps by price and write a report';
 const FALLBACKS = 'discussion_rule_fallbacks_total';
 
-let stage: VendorProduct;
+let fixture: VendorProduct;
 let person: Person;
 beforeAll(async () => {
-  stage = await startVendorProduct({ env: { MODEL_CALL_TIMEOUT_SECONDS: '1' } });
+  fixture = await startVendorProduct({ env: { MODEL_CALL_TIMEOUT_SECONDS: '1' } });
 });
 beforeEach(async () => {
-  stage.vendors.setBehaviour();
-  person = await register(stage.product.url);
+  fixture.vendors.setBehaviour();
+  person = await register(fixture.product.url);
   await registerKeys(person, ['anthropic']);
 });
-afterAll(() => stage.close());
+afterAll(() => fixture.close());
 
-const worker = () => stage.product.workers[0];
+const worker = () => fixture.product.workers[0];
 
 type Kind = 'needs_clarification' | 'designs' | 'critiques';
 
 /** Misbehaves where an answer of this kind is asked for, the first `times`. */
 function spoil(kind: Kind, behaviour: Behaviour, times = Number.POSITIVE_INFINITY): void {
   let left = times;
-  stage.vendors.setBehaviour(({ schema }: VendorCall) => {
+  fixture.vendors.setBehaviour(({ schema }: VendorCall) => {
     if (!Object.keys(schema?.['properties'] ?? {}).includes(kind) || left === 0) {
       return undefined;
     }
@@ -89,11 +89,11 @@ test.each<readonly [string, string, Behaviour]>([
   });
   const isRepaired = reason === 'unusable-answer';
   // intent, designs, and the one repair of an answer that came: no retry
-  expect(completions(stage.vendors, person.userId)).toHaveLength(isRepaired ? 3 : 2);
+  expect(completions(fixture.vendors, person.userId)).toHaveLength(isRepaired ? 3 : 2);
   await validateKeys(person);
   const run = await chat.say('ok, take option 2'); // the design of the rules can be run
   expect(run).toMatchObject({ type: 'pipeline_result', result: { status: 'completed' } });
-  const firstAgent = completions(stage.vendors, person.userId)[isRepaired ? 3 : 2];
+  const firstAgent = completions(fixture.vendors, person.userId)[isRepaired ? 3 : 2];
   expect(firstAgent?.prompt).toContain(REQUEST); // its agents know what they work on
 });
 
@@ -112,12 +112,12 @@ test.each<readonly [Kind, Behaviour, string]>([
       STAND_IN_DESIGNS.map(({ description }) => description),
     );
     expect(logged(worker(), 'rules answer instead of a model')).toHaveLength(seen);
-    const calls = completions(stage.vendors, person.userId);
+    const calls = completions(fixture.vendors, person.userId);
     expect(calls).toHaveLength(3);
     const at = calls.findIndex(({ prompt }) => prompt.includes('What is wrong with it:'));
     expect(calls[at]?.prompt).toContain(problem);
     expect(calls[at]?.schema).toEqual(calls[at - 1]?.schema);
-    const ledger = await stage.product.db
+    const ledger = await fixture.product.db
       .selectFrom('costLedger')
       .select(['stepId', 'state'])
       .where('userId', '=', person.userId)
@@ -129,7 +129,7 @@ test.each<readonly [Kind, Behaviour, string]>([
       [`${purpose}:0`, 'settled'],
       [`${purpose}:1`, 'settled'],
     ]);
-    expect(await chargedTo(stage.product, person)).toBe(billOf(calls));
+    expect(await chargedTo(fixture.product, person)).toBe(billOf(calls));
   },
 );
 
@@ -140,10 +140,10 @@ test('critiques of the wrong form are repaired too, and the proof has all that w
   spoil('critiques', answer({ critiques: [] }), 1);
   const critique = await chat.say('Can you make it cheaper?');
   expect(critique['critiques'][0]).toMatchObject({ overall_score: 7, recommendation: 'solid' });
-  const calls = completions(stage.vendors, person.userId);
+  const calls = completions(fixture.vendors, person.userId);
   expect(calls).toHaveLength(4);
   const span = { from: new Date(0), to: new Date(8e15) };
-  const records = await readDiscussionCalls(stage.product.db, conversationId, span);
+  const records = await readDiscussionCalls(fixture.product.db, conversationId, span);
   const proved = checkPrompts(callEntries(records, []));
   expect(
     proved.map(({ call, kind }) => [call.step_id.split(':').slice(-2).join(':'), kind]),

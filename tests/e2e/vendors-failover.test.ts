@@ -18,33 +18,33 @@ import type { Behaviour, VendorCall } from '../support/vendors/server.js';
 
 const CALLS_PER_KEY = 2;
 
-let stage: VendorProduct;
+let fixture: VendorProduct;
 let redis: Redis;
 /** By the user whose key pays. */
 const behaviours = new Map<string, (call: VendorCall) => Behaviour | undefined>();
 
 beforeAll(async () => {
   redis = await openRedis();
-  stage = await startVendorProduct({
+  fixture = await startVendorProduct({
     workers: 2,
     env: { MODEL_CALLS_PER_KEY: String(CALLS_PER_KEY), DEFAULT_LLM_PROVIDER: 'openai' },
   });
-  stage.vendors.setBehaviour((call) =>
+  fixture.vendors.setBehaviour((call) =>
     [...behaviours].find(([userId]) => call.key.includes(userId))?.[1](call),
   );
 });
 afterAll(async () => {
   redis.disconnect();
-  await stage.close();
+  await fixture.close();
 });
 
 type Behave = (call: VendorCall) => Behaviour | undefined;
 
 async function newPerson(vendors: readonly Vendor[], behave: Behave) {
-  const person = await register(stage.product.url);
+  const person = await register(fixture.product.url);
   const keys = await registerKeys(person, vendors);
   behaviours.set(person.userId, behave);
-  return { person, keys, calls: () => completions(stage.vendors, person.userId) };
+  return { person, keys, calls: () => completions(fixture.vendors, person.userId) };
 }
 
 async function run(person: Person, agents: readonly object[], more: object = {}): Promise<any> {
@@ -72,7 +72,7 @@ const status = (code: number, headers: Record<string, string> = {}): Behaviour =
 });
 
 async function sumOf(name: string, labels: Readonly<Record<string, string>>): Promise<number> {
-  const { workers } = stage.product;
+  const { workers } = fixture.product;
   const values = await Promise.all(workers.map((worker) => metricOf(worker, name, labels)));
   return values.reduce((sum, value) => sum + value, 0);
 }
@@ -166,7 +166,7 @@ test('two workers never have more calls of a key in flight than it may have', as
   expect(calls()).toHaveLength(13);
   expect(most).toBe(CALLS_PER_KEY);
   expect(await waits()).toBeGreaterThan(before);
-  for (const worker of stage.product.workers) {
+  for (const worker of fixture.product.workers) {
     const labels = { activity: 'runAgent' };
     expect(await metricOf(worker, 'activity_queue_seconds_count', labels)).toBeGreaterThan(0);
   }
@@ -232,8 +232,8 @@ test.each([
   expect([first?.status, repair?.status, high?.status]).toEqual([200, 200, 200]);
   expect(first?.schema).toEqual(repair?.schema);
   expect(repair?.prompt).toContain('score: 1 is less than 6');
-  expect(await chargedTo(stage.product, person)).toBe(billOf(calls()));
-  const ledger = await stage.product.db
+  expect(await chargedTo(fixture.product, person)).toBe(billOf(calls()));
+  const ledger = await fixture.product.db
     .selectFrom('costLedger')
     .select(['stepId', 'cost'])
     .where('userId', '=', person.userId)
@@ -260,7 +260,7 @@ test('an answer that fits not even after its repair fails its agent, by the name
 });
 
 test('a simulated run names its provider, and fits a schema without anybody', async () => {
-  const person = await register(stage.product.url);
+  const person = await register(fixture.product.url);
   const { result } = await run(person, ...judged('gpt-4o'));
   expect(result.agent_results).toMatchObject([
     { agent_name: 'judge', provider: 'simulated', model: 'simulated', attempts: 1 },

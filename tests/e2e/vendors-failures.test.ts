@@ -15,19 +15,19 @@ import type { Behaviour, VendorCall } from '../support/vendors/server.js';
 
 const CALL_TIMEOUT_SECONDS = 2;
 
-let stage: VendorProduct;
+let fixture: VendorProduct;
 /** By the user whose key pays, so that the tests can run at the same time. */
 const behaviours = new Map<string, (call: VendorCall) => Behaviour | undefined>();
 
 beforeAll(async () => {
-  stage = await startVendorProduct({
+  fixture = await startVendorProduct({
     env: { MODEL_CALL_TIMEOUT_SECONDS: String(CALL_TIMEOUT_SECONDS) },
   });
-  stage.vendors.setBehaviour((call) =>
+  fixture.vendors.setBehaviour((call) =>
     [...behaviours].find(([userId]) => call.key.includes(userId))?.[1](call),
   );
 });
-afterAll(() => stage.close());
+afterAll(() => fixture.close());
 
 interface Scene {
   readonly person: Person;
@@ -40,12 +40,12 @@ async function sceneWith(
   vendors: readonly Vendor[],
   behave: (call: VendorCall) => Behaviour | undefined,
 ): Promise<Scene> {
-  const person = await register(stage.product.url);
+  const person = await register(fixture.product.url);
   await registerKeys(person, vendors);
   behaviours.set(person.userId, behave);
   return {
     person,
-    calls: () => completions(stage.vendors, person.userId),
+    calls: () => completions(fixture.vendors, person.userId),
     async run(agents, more = {}) {
       const design = { name: 'A design', description: 'Something to do', agents, ...more };
       const answer = await person.ask('POST', '/pipelines/execute-direct', { design });
@@ -54,7 +54,7 @@ async function sceneWith(
       return answer.body.result;
     },
     ledger: () =>
-      stage.product.db
+      fixture.product.db
         .selectFrom('costLedger')
         .select(['state', 'provider'])
         .where('userId', '=', person.userId)
@@ -98,7 +98,7 @@ test.concurrent.each(['garbage', 'empty', 'cut'] as const)(
     );
     expect(calls()).toHaveLength(1);
     expect(await ledger()).toEqual([{ state: 'unknown', provider: 'openai' }]);
-    const charged = await chargedTo(stage.product, person);
+    const charged = await chargedTo(fixture.product, person);
     expect(Number(charged)).toBeGreaterThan(Number(billOf(calls())));
     expect(one.cost_estimate).toBe(Number(charged));
     expect(result.total_cost).toBe(Number(Number(charged).toFixed(6)));
@@ -128,7 +128,7 @@ test.concurrent('a limited rate (429) is tried again after the wait asked for', 
   expect(second - first).toBeGreaterThanOrEqual(3_900);
   expect(second - first).toBeLessThan(20_000);
   expect((await ledger()).map(({ state }) => state)).toEqual(['released', 'settled']);
-  expect(await chargedTo(stage.product, person)).toBe(billOf(calls().slice(1)));
+  expect(await chargedTo(fixture.product, person)).toBe(billOf(calls().slice(1)));
 });
 
 test.concurrent('a vendor that fails once (500) is asked again, and answers', async () => {
@@ -136,7 +136,7 @@ test.concurrent('a vendor that fails once (500) is asked again, and answers', as
   const result = await run([agent('one', { retry_count: 3 })]);
   expect(result).toMatchObject({ status: 'completed', error: null });
   expect(calls()).toHaveLength(2);
-  expect(await chargedTo(stage.product, person)).toBe(billOf(calls().slice(1)));
+  expect(await chargedTo(fixture.product, person)).toBe(billOf(calls().slice(1)));
 });
 
 test.concurrent('vendors that always fail are asked retry_count times, in order', async () => {
@@ -169,7 +169,7 @@ test.concurrent('a vendor that hangs is given up after the call timeout', async 
   await until('the connection is closed', () => calls()[0]?.aborted);
   expect(await ledger()).toEqual([{ state: 'unknown', provider: 'openai' }]);
   expect(result.agent_results[0].cost_estimate).toBe(
-    Number(await chargedTo(stage.product, person)),
+    Number(await chargedTo(fixture.product, person)),
   );
 });
 
@@ -177,7 +177,7 @@ test.concurrent.each(['hang', 'stall', 'cut'] as const)(
   'the next vendor answers where the first one does not (%s)',
   async (kind) => {
     const labels = { from: 'openai', to: 'anthropic' };
-    const before = await metricOf(stage.product.workers[0], 'llm_fallbacks_total', labels);
+    const before = await metricOf(fixture.product.workers[0], 'llm_fallbacks_total', labels);
     const { run, calls, ledger, person } = await sceneWith(['openai', 'anthropic'], (call) =>
       call.vendor === 'openai' ? { kind } : undefined,
     );
@@ -188,9 +188,9 @@ test.concurrent.each(['hang', 'stall', 'cut'] as const)(
       { state: 'unknown', provider: 'openai' },
       { state: 'settled', provider: 'anthropic' },
     ]);
-    const charged = Number(await chargedTo(stage.product, person));
+    const charged = Number(await chargedTo(fixture.product, person));
     expect(result.agent_results[0].cost_estimate).toBe(charged);
-    const after = await metricOf(stage.product.workers[0], 'llm_fallbacks_total', labels);
+    const after = await metricOf(fixture.product.workers[0], 'llm_fallbacks_total', labels);
     expect(after).toBeGreaterThan(before);
   },
 );

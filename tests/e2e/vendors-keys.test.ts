@@ -28,16 +28,16 @@ const DESIGN = {
 };
 
 describe('where no key pays by itself', () => {
-  let stage: VendorProduct;
+  let fixture: VendorProduct;
   let person: Person;
   beforeAll(async () => {
-    stage = await startVendorProduct({ env: { SIMULATED_MODELS: 'false' } });
+    fixture = await startVendorProduct({ env: { SIMULATED_MODELS: 'false' } });
   });
   beforeEach(async () => {
-    stage.vendors.setBehaviour();
-    person = await register(stage.product.url);
+    fixture.vendors.setBehaviour();
+    person = await register(fixture.product.url);
   });
-  afterAll(() => stage.close());
+  afterAll(() => fixture.close());
 
   const store = (provider: string, api_key: string) =>
     person.ask('POST', '/llm-keys', { provider, api_key });
@@ -61,7 +61,7 @@ describe('where no key pays by itself', () => {
   );
 
   test.each(VENDORS)('while %s is away a new key is kept, not checked, not valid', async (it) => {
-    stage.vendors.setBehaviour({ kind: 'status', status: 503 });
+    fixture.vendors.setBehaviour({ kind: 'status', status: 503 });
     const stored = await store(it, 'sk-good-0123456789');
     expect(stored).toMatchObject({
       status: 201,
@@ -70,14 +70,14 @@ describe('where no key pays by itself', () => {
     const checked = await person.ask('POST', `/llm-keys/${stored.body.id}/validate`);
     expect(checked).toMatchObject({ status: 200, body: { is_valid: false } });
     expect(checked.body.message).toMatch(/could not be checked/);
-    stage.vendors.setBehaviour();
+    fixture.vendors.setBehaviour();
     const again = await person.ask('POST', `/llm-keys/${stored.body.id}/validate`);
     expect(again.body.is_valid).toBe(true);
   });
 
   test('a key that was valid stays so while its vendor is away', async () => {
     const { body } = await store('openai', 'sk-good-0123456789');
-    stage.vendors.setBehaviour({ kind: 'status', status: 503 });
+    fixture.vendors.setBehaviour({ kind: 'status', status: 503 });
     await person.ask('POST', `/llm-keys/${body.id}/validate`);
     const listed = await person.ask('GET', '/llm-keys');
     expect(listed.body).toMatchObject([{ id: body.id, is_valid: true }]);
@@ -90,11 +90,11 @@ describe('where no key pays by itself', () => {
     await store('openai', 'sk-invalid-0123456789');
     const still = await person.ask('POST', '/pipelines/execute-direct', { design: DESIGN });
     expect(still.status).toBe(400);
-    expect(completions(stage.vendors, person.userId)).toEqual([]);
+    expect(completions(fixture.vendors, person.userId)).toEqual([]);
   });
 
   test('over HTTP body, day, slot, count and key are checked in this order, before the graph', async () => {
-    const { db } = stage.product;
+    const { db } = fixture.product;
     const { userId } = person;
     const unbuildable = { ...DESIGN, agents: [] };
     const ask = async (body: object) => {
@@ -144,22 +144,22 @@ describe('where no key pays by itself', () => {
     expect(chat.events.map(({ type }) => type)).not.toContain('plan_generated');
     expect((await chat.say(retry))['content']).toMatch(noKey);
     await registerKeys(person);
-    expect(completions(stage.vendors, person.userId)).toEqual([]); // nothing runs by accident
+    expect(completions(fixture.vendors, person.userId)).toEqual([]); // nothing runs by accident
     const answer = await chat.say(retry);
     expect(answer).toMatchObject({ type: 'pipeline_result', result: { status: 'completed' } });
     const echoes = chat.events.filter(({ type }) => type === 'plan_generated');
     expect(echoes).toHaveLength(1);
-    const calls = completions(stage.vendors, person.userId);
+    const calls = completions(fixture.vendors, person.userId);
     expect(calls).toHaveLength(answer['result'].agent_results.length);
-    expect(await chargedTo(stage.product, person)).toBe(billOf(calls));
+    expect(await chargedTo(fixture.product, person)).toBe(billOf(calls));
   });
 });
 
 describe("where the server's keys pay for users without own ones", () => {
   const SERVER_KEYS = { openai: 'sk-server-openai', anthropic: 'sk-server-anthropic' };
-  let stage: VendorProduct;
+  let fixture: VendorProduct;
   beforeAll(async () => {
-    stage = await startVendorProduct({
+    fixture = await startVendorProduct({
       env: {
         OPENAI_API_KEY: SERVER_KEYS.openai,
         ANTHROPIC_API_KEY: SERVER_KEYS.anthropic,
@@ -168,38 +168,38 @@ describe("where the server's keys pay for users without own ones", () => {
     });
   });
   beforeEach(() => {
-    stage.vendors.clear();
+    fixture.vendors.clear();
   });
-  afterAll(() => stage.close());
+  afterAll(() => fixture.close());
 
   test('a talk and its run are answered by the vendors, and charged to the user', async () => {
-    const person = await register(stage.product.url);
+    const person = await register(fixture.product.url);
     const chat = await person.chat(await person.startConversation());
     await chat.say(REQUEST.English);
     const answer = await chat.say('ok, take option 2');
     expect(answer['result']).toMatchObject({ status: 'completed' });
-    const calls = completions(stage.vendors);
+    const calls = completions(fixture.vendors);
     expect(calls.map(({ vendor }) => vendor).toSorted()).toEqual([
       ...['anthropic', 'anthropic'],
       ...['openai', 'openai', 'openai', 'openai'], // the talk, gpt-4o, and gemini's stand-in
     ]);
     expect(calls.every(({ vendor, key }) => key === Reflect.get(SERVER_KEYS, vendor))).toBe(true);
-    expect(await chargedTo(stage.product, person)).toBe(billOf(calls));
+    expect(await chargedTo(fixture.product, person)).toBe(billOf(calls));
   });
 
   test("a user's own key wins, even where the server has keys of other vendors", async () => {
-    const person = await register(stage.product.url);
+    const person = await register(fixture.product.url);
     const keys = await registerKeys(person, ['google']);
     const answer = await person.ask('POST', '/pipelines/execute', { design: DESIGN });
     expect(answer.body.status).toBe('completed');
-    const calls = completions(stage.vendors);
+    const calls = completions(fixture.vendors);
     expect(calls.map(({ key }) => key)).toEqual([keys.google, keys.google]);
     const [listed] = (await person.ask('GET', '/llm-keys')).body;
     expect(listed.last_used_at).toMatch(/^\d{4}-.*Z$/);
   });
 
   test('of several keys only the one that paid is used; a refused one is not valid until it is checked', async () => {
-    const person = await register(stage.product.url);
+    const person = await register(fixture.product.url);
     await registerKeys(person, ['google', 'openai']);
     const listed = async (provider: string) =>
       (await person.ask('GET', '/llm-keys')).body.find((key: any) => key.provider === provider);
@@ -209,10 +209,10 @@ describe("where the server's keys pay for users without own ones", () => {
     );
     await until('the use is noted', async () => (await listed('openai')).last_used_at !== null);
     expect((await listed('google')).last_used_at).toBeNull();
-    stage.vendors.setBehaviour({ kind: 'status', status: 401 });
+    fixture.vendors.setBehaviour({ kind: 'status', status: 401 });
     const refused = await person.ask('POST', '/pipelines/execute', { design });
     expect(refused.body.result.agent_results[0].error).toContain('refused');
-    stage.vendors.setBehaviour();
+    fixture.vendors.setBehaviour();
     await until('it is shown', async () => (await listed('openai')).is_valid === false);
     expect((await listed('google')).is_valid).toBe(true);
     const { id } = await listed('openai');

@@ -37,22 +37,22 @@ function usageOf({ usage }: VendorCall): number {
 
 describe.each(LANGUAGES)('a paid conversation in %s, designed by %s', (...row) => {
   const [language, designer, schemaField] = row;
-  let stage: VendorProduct;
+  let fixture: VendorProduct;
   let keys: Record<Vendor, string>;
   const told = tellStory(language, async () => {
-    stage = await startVendorProduct({
+    fixture = await startVendorProduct({
       apis: 2,
       workers: 2,
       env: { DEFAULT_LLM_PROVIDER: designer },
     });
-    const { product } = stage;
+    const { product } = fixture;
     const person = await register(product.url);
     keys = await registerKeys(person);
     return { product, person };
   });
-  afterAll(() => stage.close());
+  afterAll(() => fixture.close());
 
-  const calls = () => completions(stage.vendors);
+  const calls = () => completions(fixture.vendors);
   const result = () => told().chat.events.findLast(({ type }) => type === 'pipeline_result');
 
   test('every request was one that its vendor understands', () => {

@@ -15,15 +15,15 @@ import {
   type VendorProduct,
 } from '../support/vendor-product.js';
 
-let stage: VendorProduct;
+let fixture: VendorProduct;
 let temporal: TemporalClient;
 beforeAll(async () => {
-  stage = await startVendorProduct({ workers: 2, env: { SIMULATED_MODELS: 'false' } });
-  temporal = await temporalOf(stage.product);
+  fixture = await startVendorProduct({ workers: 2, env: { SIMULATED_MODELS: 'false' } });
+  temporal = await temporalOf(fixture.product);
 });
 afterAll(async () => {
   await temporal.close();
-  await stage.close();
+  await fixture.close();
 });
 
 function agent(name: string, more: object = {}) {
@@ -41,8 +41,8 @@ function designOf(agents: object[], edges: string[] = []) {
 }
 
 async function newPerson(): Promise<Person> {
-  stage.vendors.setBehaviour();
-  const person = await register(stage.product.url);
+  fixture.vendors.setBehaviour();
+  const person = await register(fixture.product.url);
   await registerKeys(person, ['openai']);
   return person;
 }
@@ -51,7 +51,7 @@ const execute = (person: Person, design: object, more: object = {}) =>
   person.ask('POST', '/pipelines/execute-direct', { design, ...more });
 
 const callsOf = ({ userId }: Person) =>
-  completions(stage.vendors, userId).map(({ prompt }) => /does (\w+)/.exec(prompt)?.[1]);
+  completions(fixture.vendors, userId).map(({ prompt }) => /does (\w+)/.exec(prompt)?.[1]);
 
 const statusOf = async (person: Person, id: string) =>
   (await person.ask('GET', `/pipelines/${id}/status`)).body;
@@ -70,7 +70,7 @@ async function untilWaiting(person: Person, id: string, reason: string) {
 }
 
 async function storedEvents(id: string): Promise<any[]> {
-  const rows = await stage.product.db
+  const rows = await fixture.product.db
     .selectFrom('streamEvents')
     .select(['seq', 'event'])
     .where('streamId', '=', id)
@@ -92,7 +92,7 @@ describe('an agent that needs approval', () => {
     });
     const id = asked.body.pipeline_id;
     const told = await openEventSource(
-      `${stage.product.url}/api/v1/pipelines/${id}/events?events=extended`,
+      `${fixture.product.url}/api/v1/pipelines/${id}/events?events=extended`,
       { authorization: `Bearer ${person.token}` },
     );
     expect((await execute(person, designOf([agent('between')]))).body.status).toBe('completed');
@@ -113,7 +113,7 @@ describe('an agent that needs approval', () => {
     const view = await untilEnded(person, id);
     expect(view).toMatchObject({ status: 'completed', waiting_for: null, detail: null });
     expect(callsOf(person)).toEqual(['first', 'between', 'gated', 'last']);
-    const gated = completions(stage.vendors, person.userId)[2];
+    const gated = completions(fixture.vendors, person.userId)[2];
     expect(gated?.prompt).toContain('Only the second app counts.');
     expect(gated?.prompt).not.toContain(approvals.body[0].input);
     const events = await storedEvents(id);
@@ -192,18 +192,18 @@ describe('an agent that needs approval', () => {
       tokens_used: 0,
       cost_estimate: 0,
     });
-    expect(completions(stage.vendors, person.userId).at(-1)?.prompt).toContain('agreed text');
+    expect(completions(fixture.vendors, person.userId).at(-1)?.prompt).toContain('agreed text');
     expect(callsOf(person)).toEqual(['a', 'b', 'end']);
   });
 
   test('survives every worker being killed while it waits', async () => {
     const person = await newPerson();
     const { body } = await execute(person, GATED);
-    await Promise.all(stage.product.workers.map((worker) => worker.kill()));
+    await Promise.all(fixture.product.workers.map((worker) => worker.kill()));
     const path = `/pipelines/${body.pipeline_id}/approvals/gated`;
     const told = await person.ask('POST', path, { decision: 'approve' });
     expect(told).toMatchObject({ status: 202, body: { state: 'wanted' } });
-    await stage.product.startWorker();
+    await fixture.product.startWorker();
     expect(await untilEnded(person, body.pipeline_id)).toMatchObject({ status: 'completed' });
     expect(callsOf(person)).toEqual(['first', 'gated', 'last']);
   });
@@ -213,15 +213,15 @@ describe('an agent that needs approval', () => {
     const { body } = await execute(person, GATED);
     const id = body.pipeline_id;
     const recording = await lockRow(
-      stage.product.db,
+      fixture.product.db,
       sql`update approvals set comment = comment where pipeline_id = ${id} returning node as id`,
     );
     const answer = person.ask('POST', `/pipelines/${id}/approvals/gated`, { decision: 'approve' });
     await recording.awaited(); // the run has taken it
-    await Promise.all(stage.product.workers.map((worker) => worker.kill()));
+    await Promise.all(fixture.product.workers.map((worker) => worker.kill()));
     recording.release();
     expect([200, 202]).toContain((await answer).status); // the killed worker's transaction may have gone through
-    await stage.product.startWorker();
+    await fixture.product.startWorker();
     expect(await untilEnded(person, id)).toMatchObject({ status: 'completed' });
     expect(callsOf(person)).toEqual(['first', 'gated', 'last']);
     const decided = (await storedEvents(id)).filter(({ type }) => type === 'approval_decided');
@@ -256,7 +256,7 @@ describe('pause and resume', () => {
   test('no new node begins, the call in flight is kept, and the slot is taken in turn', async () => {
     const person = await newPerson();
     const held = new Map(['first', 'other'].map((name) => [name, Promise.withResolvers<null>()]));
-    stage.vendors.setBehaviour(({ prompt }) => {
+    fixture.vendors.setBehaviour(({ prompt }) => {
       const hold = held.get(/does (\w+)/.exec(prompt)?.[1] ?? '')?.promise;
       return hold === undefined ? undefined : { kind: 'answer', hold };
     });
@@ -291,14 +291,14 @@ describe('in a conversation', () => {
     await chat.say('Compare three podcast apps by price and write a report about them');
     for (const word of ['cancel', 'restart']) {
       const hold = Promise.withResolvers<null>();
-      const before = completions(stage.vendors, person.userId).length;
-      stage.vendors.setBehaviour(({ schema }) =>
+      const before = completions(fixture.vendors, person.userId).length;
+      fixture.vendors.setBehaviour(({ schema }) =>
         schema === null ? { kind: 'answer', hold: hold.promise } : undefined,
       );
       chat.send(word === 'cancel' ? 'ok, take option 1' : 'run it again');
       const { pipeline_id: id } = await chat.next('plan_generated');
       await until('an agent works', () => {
-        return completions(stage.vendors, person.userId).length > before;
+        return completions(fixture.vendors, person.userId).length > before;
       });
       const orderAgain = () =>
         person.ask('POST', '/pipelines/execute', { conversation_id: conversationId });
@@ -317,7 +317,7 @@ describe('in a conversation', () => {
       chat.send(word);
       await chat.next(word === 'cancel' ? 'pipeline_result' : 'clarification');
       expect(await untilEnded(person, id as string)).toMatchObject({ status: 'cancelled' });
-      stage.vendors.setBehaviour();
+      fixture.vendors.setBehaviour();
     }
   });
 });
@@ -329,9 +329,9 @@ describe('a run that the day does not cover', () => {
   test('waits where it is to, goes on when the budget is raised, and pays nothing twice', async () => {
     const person = await newPerson();
     const admin = await newPerson();
-    const { db } = stage.product;
+    const { db } = fixture.product;
     await db.updateTable('users').set({ role: 'admin' }).where('id', '=', admin.userId).execute();
-    stage.vendors.setBehaviour(({ prompt }) =>
+    fixture.vendors.setBehaviour(({ prompt }) =>
       prompt.includes('does dear') ? { kind: 'answer', usage: DEAR } : undefined,
     );
     const design = designOf([agent('dear'), agent('late'), agent('last')]);

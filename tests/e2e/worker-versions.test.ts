@@ -22,12 +22,12 @@ const DEPLOYMENT = `agentforge-${process.pid}`;
 const NAMESPACE = testServers().temporalNamespace;
 
 let earlier: EarlierBuild;
-let stage: VendorProduct;
+let fixture: VendorProduct;
 let temporal: TemporalClient;
 let client: Client;
 beforeAll(async () => {
   earlier = makeEarlierBuild();
-  stage = await startVendorProduct({
+  fixture = await startVendorProduct({
     workers: 0,
     env: {
       SIMULATED_MODELS: 'false',
@@ -37,11 +37,11 @@ beforeAll(async () => {
       WORKER_MAX_ACTIVITIES: String(2 * RUNS),
     },
   });
-  temporal = await temporalOf(stage.product);
+  temporal = await temporalOf(fixture.product);
   ({ client } = temporal);
 });
 afterAll(async () => {
-  await stage.close();
+  await fixture.close();
   await temporal.close();
   earlier.remove();
 });
@@ -49,7 +49,7 @@ afterAll(async () => {
 /** What an operator does once the workers of a new version are ready. */
 async function startVersion(buildId: string, dist = DIST): Promise<ProductProcess> {
   const version = { TEMPORAL_DEPLOYMENT_NAME: DEPLOYMENT, TEMPORAL_WORKER_BUILD_ID: buildId };
-  const worker = await stage.product.startWorker(version, dist);
+  const worker = await fixture.product.startWorker(version, dist);
   const order = { namespace: NAMESPACE, deploymentName: DEPLOYMENT, buildId };
   await until(`Temporal knows version ${buildId}`, () =>
     temporal.connection.workflowService.setWorkerDeploymentCurrentVersion(order).then(
@@ -60,7 +60,7 @@ async function startVersion(buildId: string, dist = DIST): Promise<ProductProces
   return worker;
 }
 
-const newcomer = () => enter(stage.product, 'pro');
+const newcomer = () => enter(fixture.product, 'pro');
 
 async function order(person: Person): Promise<string> {
   const agents = ['one', 'two'].map((name) => ({
@@ -91,7 +91,7 @@ async function codeOf(workflowId: string): Promise<string | undefined> {
 }
 
 test('200 runs that are under way end in the version they began in; talks move on', async () => {
-  const { product, vendors } = stage;
+  const { product, vendors } = fixture;
   const first = await startVersion('v1', earlier.dist);
   const hold = Promise.withResolvers<null>();
   vendors.setBehaviour({ kind: 'answer', hold: hold.promise });

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import type { StoredEvent } from '../../domain/events.js';
 import { createBus, type Bus, type Hint } from '../../events/bus.js';
-import { channelOf } from '../../events/hints.js';
+import { channelOf } from '../../events/notifications.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { testServers } from '../support/servers.js';
 import { type TcpProxy } from '../support/tcp-proxy.js';

@@ -32,7 +32,7 @@ async function startProxy(): Promise<{ proxy: TcpProxy; url: string }> {
 }
 
 /** One agent, its writers, and all that is heard of it. */
-async function stage(redisUrl?: string) {
+async function fixture(redisUrl?: string) {
   const [redis, direct] = [await startRedis(redisUrl), await startRedis()];
   const bus: Bus = createBus({
     redisUrl: testServers().redisUrl,
@@ -89,7 +89,7 @@ function textOf(pieces: readonly { reply: string; offset: number; text: string }
 }
 
 test('an agent is announced at once, and its reply told in pieces that fit together', async () => {
-  const { write, heard, pieces, entry } = await stage();
+  const { write, heard, pieces, entry } = await fixture();
   const writer = write();
   await until('it is announced', () => heard.length === 1);
   expect(heard[0]?.piece).toBeUndefined();
@@ -109,7 +109,7 @@ test('an agent is announced at once, and its reply told in pieces that fit toget
 });
 
 test('a fast reply is told in few pieces, and what is left is told with the end', async () => {
-  const { write, pieces, entry, listed, redis, key } = await stage();
+  const { write, pieces, entry, listed, redis, key } = await fixture();
   const writer = write();
   const tell = writer.beginReply();
   const words = Array.from({ length: 2_000 }, (_, index) => `word ${index} `);
@@ -126,7 +126,7 @@ test('a fast reply is told in few pieces, and what is left is told with the end'
 });
 
 test('a pair of surrogates is never split, and half a one becomes a sign of its own', async () => {
-  const { write, pieces } = await stage();
+  const { write, pieces } = await fixture();
   const writer = write();
   const tell = writer.beginReply();
   tell('smile \ud83d');
@@ -139,7 +139,7 @@ test('a pair of surrogates is never split, and half a one becomes a sign of its 
 });
 
 test('another reply begins at 0 under another id, and the one before is told no more', async () => {
-  const { write, pieces, entry } = await stage();
+  const { write, pieces, entry } = await fixture();
   const writer = write();
   const first = writer.beginReply();
   first('a first try');
@@ -155,7 +155,7 @@ test('another reply begins at 0 under another id, and the one before is told no 
 });
 
 test('a newer attempt takes over: the older one tells nothing more and ends nothing', async () => {
-  const { write, pieces, entry, listed } = await stage();
+  const { write, pieces, entry, listed } = await fixture();
   const [older, newer] = [write(1), write(2)];
   await until('the newer one is there', async () => (await entry())?.started.attempt === 2);
   const tellOld = older.beginReply();
@@ -172,7 +172,7 @@ test('a newer attempt takes over: the older one tells nothing more and ends noth
 });
 
 test('an entry that redis has lost is written again as a whole', async () => {
-  const { write, pieces, entry, redis, key } = await stage();
+  const { write, pieces, entry, redis, key } = await fixture();
   const writer = write();
   const tell = writer.beginReply();
   tell('one ');
@@ -186,7 +186,7 @@ test('an entry that redis has lost is written again as a whole', async () => {
 });
 
 test('of a reply beyond 256 KiB no more is told or kept', async () => {
-  const { write, entry } = await stage();
+  const { write, entry } = await fixture();
   const writer = write();
   const tell = writer.beginReply();
   for (let written = 0; written < 300_000; written += 1_000) {
@@ -201,7 +201,7 @@ test('of a reply beyond 256 KiB no more is told or kept', async () => {
 
 test('while redis is away nothing is told and nobody waits; then the reply is told whole', async () => {
   const { proxy, url } = await startProxy();
-  const { write, pieces, warnings, entry } = await stage(url);
+  const { write, pieces, warnings, entry } = await fixture(url);
   const writer = write();
   const tell = writer.beginReply();
   tell('before, ');
@@ -221,7 +221,7 @@ test('while redis is away nothing is told and nobody waits; then the reply is to
 
 test('a redis that swallows everything does not hold up an agent', async () => {
   const { proxy, url } = await startProxy();
-  const { write } = await stage(url);
+  const { write } = await fixture(url);
   proxy.freeze();
   const writer = write();
   writer.beginReply()('text');

@@ -1,6 +1,6 @@
 import { jest } from '@jest/globals';
 import { Registry } from 'prom-client';
-import type { Charge } from '../../domain/account/costs.js';
+import type { BillingContext } from '../../domain/account/costs.js';
 import { promptFor } from '../../domain/agents/prompts.js';
 import { DomainError, ServerKeySpent } from '../../domain/errors.js';
 import { estimatedTokens } from '../../domain/agents/token-estimates.js';
@@ -44,7 +44,7 @@ const KEYS: readonly PayingKey[] = [
 ];
 const SIMULATED: PayingKey = { provider: 'simulated', apiKey: '', keyId: null };
 
-const CHARGE: Charge = {
+const CHARGE: BillingContext = {
   userId: 'user',
   stepId: 'pipeline:node:0',
   runId: 'run',
@@ -153,7 +153,7 @@ test('each call keeps what was sent, a fail-over and a repair too', async () => 
 describe('a custom agent with long outputs before it', () => {
   function promptWith(characters: number) {
     const agent = agentOf('poet', { role: 'bard', is_custom_role: true });
-    const prior = {
+    const upstreamOutput = {
       agent_name: 'before',
       role: 'collector',
       content: 'words '.repeat(characters / 6),
@@ -164,7 +164,7 @@ describe('a custom agent with long outputs before it', () => {
       error: null,
     } as const;
     const work = { kind: 'custom', agent, design: designOf([agent]), language: 'en' } as const;
-    const { messages, within } = promptFor({ ...work, upstream: [prior] });
+    const { messages, within } = promptFor({ ...work, upstream: [upstreamOutput] });
     return { messages, messagesWithin: within };
   }
 
@@ -227,7 +227,7 @@ test('another step of the same payer has a call and a reply of its own', async (
   const signal = new AbortController().signal;
   await billingContext.run(CHARGE, () => models.complete(requestOf(), { signal, stepId }));
   expect(vendors.calls).toHaveLength(2);
-  expect(rows.map(({ charge }) => charge)).toEqual([CHARGE, { ...CHARGE, stepId }]);
+  expect(rows.map(({ charge: billing }) => billing)).toEqual([CHARGE, { ...CHARGE, stepId }]);
   expect(await ledger.findReply(stepId)).not.toBeNull();
   await ask(models); // as a retry would
   await billingContext.run(CHARGE, () => models.complete(requestOf(), { signal, stepId }));

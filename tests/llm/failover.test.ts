@@ -1,6 +1,6 @@
 /** One attempt over providers whose guard and failures are what a test says. */
 import { Registry } from 'prom-client';
-import type { Charge } from '../../domain/account/costs.js';
+import type { BillingContext } from '../../domain/account/costs.js';
 import { DomainError } from '../../domain/errors.js';
 import {
   VENDORS as ALL_VENDORS,
@@ -36,7 +36,7 @@ const REQUEST: ModelRequest = {
   simulated: false,
 };
 
-const BILLING: Charge = {
+const BILLING: BillingContext = {
   ...{ userId: 'user', stepId: 'pipeline:node:0', runId: 'run', attempt: 1 },
   ...{ pipelineId: 'pipeline', conversationId: null },
 };

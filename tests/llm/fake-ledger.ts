@@ -1,9 +1,9 @@
-import type { CallEstimate, Charge, Ledger } from '../../domain/account/costs.js';
+import type { CallEstimate, BillingContext, Ledger } from '../../domain/account/costs.js';
 import type { ChargedReply, Usage } from '../../domain/agents/models.js';
 
 export interface LedgerRow {
   readonly callId: string;
-  readonly charge: Charge;
+  readonly charge: BillingContext;
   readonly estimate: CallEstimate;
   readonly maxTokens: number;
   state: 'open' | 'settled' | 'estimated' | 'released' | 'unknown';
@@ -38,7 +38,7 @@ export function fakeLedger(options: { affordableTokens?: number } = {}) {
   };
   const ledger: Ledger = {
     findReply: (stepId) => Promise.resolve(replies.get(stepId) ?? null),
-    reserve: (charge, estimate) => {
+    reserve: (billing, estimate) => {
       if (affordableTokens < estimate.minTokens) {
         return Promise.resolve({
           kind: 'over-budget',
@@ -49,7 +49,7 @@ export function fakeLedger(options: { affordableTokens?: number } = {}) {
       const callId = `call-${rows.length + 1}`;
       rows.push({
         callId,
-        charge,
+        charge: billing,
         estimate,
         maxTokens,
         state: 'open',
@@ -58,7 +58,7 @@ export function fakeLedger(options: { affordableTokens?: number } = {}) {
       });
       return Promise.resolve({ callId, maxTokens });
     },
-    settle: (charge, { callId, reply, fallbackFrom, calls }) => {
+    settle: (billing, { callId, reply, fallbackFrom, calls }) => {
       const row = rowOf(callId);
       row.state = reply.isEstimated === true ? 'estimated' : 'settled';
       const charged = {
@@ -67,7 +67,7 @@ export function fakeLedger(options: { affordableTokens?: number } = {}) {
         fallbackFrom,
         calls,
       };
-      replies.set(charge.stepId, charged);
+      replies.set(billing.stepId, charged);
       return Promise.resolve(charged);
     },
     release: (callId, outcome) => {

@@ -279,8 +279,8 @@ describe.each(['ko', 'en'] as const)('in %s', (language) => {
 
   test('the note of an earlier text is not repeated', async () => {
     const first = await ask(agent('analyzer'));
-    const prior = { ...PRIOR, content: first.content };
-    const { content } = await ask(agent('synthesizer', [prior]));
+    const upstreamOutput = { ...PRIOR, content: first.content };
+    const { content } = await ask(agent('synthesizer', [upstreamOutput]));
     expect(content.split(SIMULATED_NOTE[language])).toHaveLength(2);
   });
 });

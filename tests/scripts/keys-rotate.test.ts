@@ -1,9 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { createArchiveBox, type ArchiveBox } from '../../audit/archive-box.js';
+import { createArchiveCipher, type ArchiveCipher } from '../../audit/archive-cipher.js';
 import { findLackingKeys } from '../../audit/encryption-keys.js';
 import { storeLlmKey } from '../../db/users/llm-keys.js';
 import { saveArchive } from '../../db/audit/run-archives.js';
-import { createSecretBox } from '../../db/users/secret-box.js';
+import { createSecretCipher } from '../../db/users/secret-cipher.js';
 import { connectTemporal, type TemporalClient } from '../../temporal/connection.js';
 import { runCommand } from '../support/command.js';
 import { createTestDb, createTestUser, testServers, type TestDb } from '../support/servers.js';
@@ -15,9 +15,9 @@ let temporal: TemporalClient;
 /** Of its own: each look for a key reads every history of the namespace. */
 const namespace = `keys-${randomUUID()}`;
 const [oldKey, newKey] = [randomBytes(32), randomBytes(32)];
-const oldBox = createSecretBox([oldKey]);
-const newBox = createSecretBox([newKey]);
-const [oldId = '', newId = ''] = [...oldBox.seals, ...newBox.seals];
+const oldCipher = createSecretCipher([oldKey]);
+const newCipher = createSecretCipher([newKey]);
+const [oldId = '', newId = ''] = [...oldCipher.seals, ...newCipher.seals];
 
 beforeAll(async () => {
   testDb = await createTestDb();
@@ -49,7 +49,7 @@ const rotate = (words: readonly string[] = [], env: Record<string, string> = {})
     ...env,
   });
 
-async function store(box = oldBox) {
+async function store(cipher = oldCipher) {
   const { id: userId } = await createTestUser(testDb.db);
   const order = {
     id: randomUUID(),
@@ -57,19 +57,19 @@ async function store(box = oldBox) {
     provider: 'openai',
     apiKey: 'sk-0123456789ab',
   } as const;
-  return storeLlmKey(testDb.db, box, order);
+  return storeLlmKey(testDb.db, cipher, order);
 }
 
-async function archive(pipelineBox: ArchiveBox): Promise<string> {
+async function archive(pipelineCipher: ArchiveCipher): Promise<string> {
   const { id: userId } = await createTestUser(testDb.db);
   const pipelineId = await admittedRun(testDb.db, { userId }, new Date());
-  const sealed = await pipelineBox.seal('a bundle', pipelineId);
+  const sealed = await pipelineCipher.seal('a bundle', pipelineId);
   await saveArchive(testDb.db, { ...sealed, pipelineId, head: 'h', archivedAt: new Date() });
   return pipelineId;
 }
 
 test('archives are sealed anew, too, and their key may not go before', async () => {
-  const pipelineId = await archive(createArchiveBox([oldKey]));
+  const pipelineId = await archive(createArchiveCipher([oldKey]));
   const early = await rotate(['--drop', oldId]);
   expect(early).toMatchObject({ code: 1 });
   expect(early.output).toContain(`Keep key ${oldId}: 1 archives need it`);
@@ -82,8 +82,8 @@ test('archives are sealed anew, too, and their key may not go before', async () 
       .selectAll()
       .where('pipelineId', '=', pipelineId)
       .executeTakeFirstOrThrow();
-  expect(await createArchiveBox([newKey]).open(await read(), pipelineId)).toBe('a bundle');
-  const lost = await archive(createArchiveBox([randomBytes(32)]));
+  expect(await createArchiveCipher([newKey]).open(await read(), pipelineId)).toBe('a bundle');
+  const lost = await archive(createArchiveCipher([randomBytes(32)]));
   const unreadable = await rotate();
   expect(unreadable).toMatchObject({ code: 1 });
   expect(unreadable.output).toContain(`1 archives open with none of these keys (${lost})`);
@@ -93,7 +93,7 @@ test('archives are sealed anew, too, and their key may not go before', async () 
 test('an old key may go when no stored key and no workflow needs it any more', async () => {
   await store();
   await store();
-  await store(newBox);
+  await store(newCipher);
   const handle = await temporal.client.workflow.start('nobodyRunsThis', {
     workflowId: randomUUID(),
     taskQueue: randomUUID(),
@@ -118,7 +118,7 @@ test('an old key may go when no stored key and no workflow needs it any more', a
   await until('the retained one is found', () => keeps('0 open and 1 retained'));
 
   const unused = randomBytes(32);
-  const [unusedId = ''] = createSecretBox([unused]).seals;
+  const [unusedId = ''] = createSecretCipher([unused]).seals;
   const { code, output } = await rotate(['--drop', unusedId], {
     ENCRYPTION_KEY_PREVIOUS: `${oldKey.toString('base64')},${unused.toString('base64')}`,
   });
@@ -127,7 +127,7 @@ test('an old key may go when no stored key and no workflow needs it any more', a
 
 test('a key that is dropped or lost is needed by no start any more', async () => {
   const [first, second] = [randomBytes(32), randomBytes(32)];
-  const [firstId = '', secondId = ''] = createSecretBox([first, second]).seals;
+  const [firstId = '', secondId = ''] = createSecretCipher([first, second]).seals;
   const given = {
     ENCRYPTION_KEY: second.toString('base64'),
     ENCRYPTION_KEY_PREVIOUS: first.toString('base64'),
@@ -150,7 +150,7 @@ test('a key that is dropped or lost is needed by no start any more', async () =>
 });
 
 test('keys that nothing here opens are named, and end it with an error', async () => {
-  const lost = await store(createSecretBox([randomBytes(32)]));
+  const lost = await store(createSecretCipher([randomBytes(32)]));
   const { code, output } = await rotate();
   expect(code).toBe(1);
   expect(output).toContain(`1 vendor keys open with none of these keys (rows ${lost.id})`);

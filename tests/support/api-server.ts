@@ -10,11 +10,11 @@ import { createCredentialWatch } from '../../api/auth/credential-watch.js';
 import { createHttpServer } from '../../api/http/server.js';
 import { securityHeadersOf } from '../../api/http/middleware/headers.js';
 import { createRateLimiter } from '../../api/http/rate-limiter.js';
-import { createFeeds } from '../../api/socket/feed.js';
+import { createEventSubscriptions } from '../../api/socket/event-subscription.js';
 import { createLeases } from '../../api/socket/leases.js';
 import { createTokens, type Tokens } from '../../api/auth/tokens.js';
 import type { Db } from '../../db/connect.js';
-import { createSecretBox } from '../../db/users/secret-box.js';
+import { createSecretCipher } from '../../db/users/secret-cipher.js';
 import type { PipelineStatusView } from '../../domain/run/results.js';
 import { createBus, type Bus } from '../../events/bus.js';
 import { connectRedis } from '../../events/redis.js';
@@ -114,7 +114,13 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     gateway: randomUUID(),
     logger: silentLogger,
   });
-  const feeds = createFeeds({ db, redis, macs: TEST_MACS, bus, logger: silentLogger });
+  const eventSubscriptions = createEventSubscriptions({
+    db,
+    redis,
+    macs: TEST_MACS,
+    bus,
+    logger: silentLogger,
+  });
   const watch = createCredentialWatch({ db, bus, logger: silentLogger });
   const stopping = new AbortController();
   const written: string[] = [];
@@ -142,13 +148,13 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     logger,
     metrics: createMetrics(),
     tracing: silentTracing,
-    secretBox: createSecretBox([randomBytes(32)]),
+    secretCipher: createSecretCipher([randomBytes(32)]),
     audit: {
       box: { open: () => Promise.reject(new Error('this test expects no such call')) },
       keys: [],
     },
     tokens,
-    workflows: workflows,
+    workflows,
     decodePayloads: createRemoteDecoder([Buffer.alloc(32)]),
     userChanged: bus.publishUserGone,
     watch,
@@ -157,7 +163,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
       return Promise.resolve();
     },
     checks: { postgres: resolved, redis: resolved, temporal: resolved },
-    feeds,
+    eventSubscriptions,
     leases,
     stopping: stopping.signal,
     ...options.deps,
@@ -212,7 +218,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
       server.closeAllConnections();
       await closed;
       watch.close();
-      feeds.close();
+      eventSubscriptions.close();
       await leases.close();
       await bus.close();
       redis.disconnect();

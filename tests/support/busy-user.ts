@@ -4,7 +4,7 @@ import { sql } from 'kysely';
 import type { Db } from '../../db/connect.js';
 import { saveDiscussion } from '../../db/discussions/discussions.js';
 import { appendEvents } from '../../db/events.js';
-import { startTalk } from '../../domain/discussion/state.js';
+import { startDiscussionState } from '../../domain/discussion/state.js';
 import { addMessage } from './messages.js';
 import { admittedRun, createTestConversation } from './runs.js';
 import { createTestUser } from './servers.js';
@@ -23,7 +23,7 @@ export interface BusyUser {
 const warningOf = (mark: string) =>
   ({ type: 'security_warning', content: mark, safe: false }) as const;
 
-async function talkOf(db: Db, userId: string, mark: string): Promise<string> {
+async function stateOf(db: Db, userId: string, mark: string): Promise<string> {
   const conversationId = await createTestConversation(db, userId);
   const bytes = Buffer.from(mark);
   const sealed = { head: randomUUID(), sealedBy: 'nobody', bundle: bytes, nonce: bytes };
@@ -32,7 +32,7 @@ async function talkOf(db: Db, userId: string, mark: string): Promise<string> {
   await db.transaction().execute(async (tx) => {
     const message = { id: randomUUID(), conversationId, role: 'user', metadata: null } as const;
     await addMessage(tx, { ...message, content: mark });
-    await saveDiscussion(tx, { conversationId, userId, talk: startTalk('en') });
+    await saveDiscussion(tx, { conversationId, userId, talk: startDiscussionState('en') });
     const steps = [{ stepKey: 'one', event: warningOf(mark) }];
     await appendEvents(tx, { streamId: conversationId, conversationId, steps });
   });
@@ -102,7 +102,7 @@ const OWNED = [
 export async function createBusyUser(db: Db): Promise<BusyUser> {
   const { id: userId, email } = await createTestUser(db);
   const mark = `mark-${randomUUID()}`;
-  const conversationId = await talkOf(db, userId, mark);
+  const conversationId = await stateOf(db, userId, mark);
   const runs = [
     await runOf(db, { userId, conversationId }, mark),
     await runOf(db, { userId, conversationId: null }, mark),

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { securityHeadersOf } from '../../api/http/middleware/headers.js';
 import type { Redis } from 'ioredis';
 import { createCredentialWatch } from '../../api/auth/credential-watch.js';
-import { createFeeds } from '../../api/socket/feed.js';
+import { createEventSubscriptions } from '../../api/socket/event-subscription.js';
 import { createLeases } from '../../api/socket/leases.js';
 import type { OutgoingMessage } from '../../api/socket/send-message.js';
 import { createSocketServer, type SocketServerDeps } from '../../api/socket/server.js';
@@ -33,13 +33,13 @@ export interface Gateway {
   /** Refused connections counted by the metrics. */
   readonly refusals: readonly string[];
   /** @param query without the token */
-  url(talk: Talk, query?: string): string;
+  url(state: DiscussionState, query?: string): string;
   close(): Promise<void>;
   /** Like a kill: nothing is given back. */
   abandon(): Promise<void>;
 }
 
-export interface Talk {
+export interface DiscussionState {
   readonly id: string;
   readonly userId: string;
   readonly token: string;
@@ -68,7 +68,7 @@ export async function startGateway(db: Db, options: GatewayOptions = {}): Promis
   const sent: OutgoingMessage[] = [];
   let connected = 0;
   const refusals: string[] = [];
-  const feeds = createFeeds({
+  const eventSubscriptions = createEventSubscriptions({
     ...{ db, bus, redis, macs: TEST_MACS },
     logger: options.logger ?? silentLogger,
   });
@@ -80,7 +80,7 @@ export async function startGateway(db: Db, options: GatewayOptions = {}): Promis
   });
   const sockets = createSocketServer({
     db,
-    feeds,
+    eventSubscriptions,
     leases,
     watch,
     readAccess,
@@ -118,12 +118,12 @@ export async function startGateway(db: Db, options: GatewayOptions = {}): Promis
     sent,
     connected: () => connected,
     refusals,
-    url: (talk, query = '') =>
-      `ws://127.0.0.1:${port}/api/v1/ws/chat/${talk.id}?token=${talk.token}${query}`,
+    url: (state, query = '') =>
+      `ws://127.0.0.1:${port}/api/v1/ws/chat/${state.id}?token=${state.token}${query}`,
     close: async () => {
       await sockets.close();
       watch.close();
-      feeds.close();
+      eventSubscriptions.close();
       await leases.close();
       await bus.close();
       redis.disconnect();
@@ -133,7 +133,7 @@ export async function startGateway(db: Db, options: GatewayOptions = {}): Promis
       redis.disconnect();
       await sockets.close();
       watch.close();
-      feeds.close();
+      eventSubscriptions.close();
       await leases.close();
       await bus.close();
       http.close();
@@ -165,7 +165,11 @@ function readAccess(token: string): Promise<Omit<Credential, 'apiKeyId'>> {
     : Promise.reject(new DomainError('not-authenticated', 'Invalid token'));
 }
 
-export async function createTalk(db: Db, role: Role = 'pro', owner?: string): Promise<Talk> {
+export async function createTalk(
+  db: Db,
+  role: Role = 'pro',
+  owner?: string,
+): Promise<DiscussionState> {
   const userId = owner ?? (await createTestUser(db, { role })).id;
   const id = randomUUID();
   await db
@@ -178,13 +182,13 @@ export async function createTalk(db: Db, role: Role = 'pro', owner?: string): Pr
 /** Stores events in a talk's stream as a worker would, without telling anybody. */
 export function storeEvents(
   db: Db,
-  talk: Talk,
+  state: DiscussionState,
   contents: readonly string[],
 ): Promise<readonly StoredEvent[]> {
   return db.transaction().execute((tx) =>
     appendEvents(tx, {
-      streamId: talk.id,
-      conversationId: talk.id,
+      streamId: state.id,
+      conversationId: state.id,
       steps: contents.map((content) => ({
         stepKey: randomUUID(),
         event: { type: 'security_warning', content, safe: false },

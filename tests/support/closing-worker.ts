@@ -2,7 +2,7 @@
 import type { Worker } from '@temporalio/worker';
 import { createPipelineActivities } from '../../activities/run/runs.js';
 import type { Db } from '../../db/connect.js';
-import type { WorkflowStage } from './workflow-stage.js';
+import type { WorkflowFixture } from './workflow-fixture.js';
 
 export interface ClosingWorker {
   readonly worker: Worker;
@@ -13,7 +13,7 @@ export interface ClosingWorker {
 }
 
 export async function closingWorker(
-  stage: WorkflowStage,
+  fixture: WorkflowFixture,
   { db, taskQueue }: { readonly db: Db; readonly taskQueue: string },
 ): Promise<ClosingWorker> {
   const told: string[] = [];
@@ -30,5 +30,5 @@ export async function closingWorker(
     countMistake: () => undefined,
     wantArchives: () => undefined,
   });
-  return { worker: await stage.workerOf(taskQueue, activities), told, counted };
+  return { worker: await fixture.workerOf(taskQueue, activities), told, counted };
 }

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createApp } from '../../collector/app.js';
-import { createParts, type Replacements } from '../../collector/parts.js';
+import { composeCollector, type Replacements } from '../../collector/composition-root.js';
 import { CrawlFailed } from '../../collector/crawl-failed.js';
 import type { Reader } from '../../collector/reader.js';
 import { readTask } from '../../collector/reading.js';
@@ -73,7 +73,7 @@ export async function startCollectorService({
     ...env,
   });
   const stopping = new AbortController();
-  const parts = createParts(
+  const parts = composeCollector(
     config,
     { logger: silentLogger, stopping: stopping.signal },
     { resolve: resolvePages, reader, ...replaced },

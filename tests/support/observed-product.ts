@@ -42,7 +42,7 @@ export async function startObservedProduct(
     sendSignal(-server.pid, 'SIGKILL');
   };
   process.once('exit', killServer); // it must not outlive a test run that is broken off
-  const stage = await startVendorProduct({
+  const fixture = await startVendorProduct({
     env: {
       TEMPORAL_ADDRESS: `${LOCAL_HOST}:${temporal}`,
       WORKER_METRICS_PORT: String(worker),
@@ -54,18 +54,18 @@ export async function startObservedProduct(
       ...env,
     },
   });
-  await stage.product.startCollector();
+  await fixture.product.startCollector();
   return {
-    ...stage,
+    ...fixture,
     pages: {
-      'agentforge-api': new URL(stage.product.url).host,
+      'agentforge-api': new URL(fixture.product.url).host,
       'agentforge-worker': `${LOCAL_HOST}:${worker}`,
       'agentforge-sdk': `${LOCAL_HOST}:${sdk}`,
       'agentforge-collector': `${LOCAL_HOST}:${collector}`,
       temporal: `${LOCAL_HOST}:${metrics}`,
     },
     async close() {
-      await stage.close();
+      await fixture.close();
       process.off('exit', killServer);
       await server.stop();
       await dropDatabases();

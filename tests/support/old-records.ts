@@ -17,7 +17,7 @@ export function daysAgo(days: number): Date {
 }
 
 /** A conversation with one message and one event. @returns its id */
-export async function talkOf(
+export async function stateOf(
   db: Db,
   { userId, days }: { userId: string; days: number },
 ): Promise<string> {
@@ -75,8 +75,8 @@ export async function callOf(
 ): Promise<void> {
   const ledger = createLedger(db, () => daysAgo(days));
   const stepId = stepIdOf(pipelineId ?? randomUUID(), 'one');
-  const charge = { userId, stepId, runId: 'r', attempt: 1, pipelineId, conversationId: null };
-  const reserved = await ledger.reserve(charge, {
+  const billing = { userId, stepId, runId: 'r', attempt: 1, pipelineId, conversationId: null };
+  const reserved = await ledger.reserve(billing, {
     ...{ provider: 'openai', model: 'gpt-4o', promptTokens: 1_000, maxTokens: 1_000 },
     ...{ minTokens: 256, inputUsdPerMillion: '1', outputUsdPerMillion: '1', callNumber: 1 },
     prompt: { model: 'gpt-4o', temperature: 0, answer: null, messages: [] },
@@ -84,7 +84,7 @@ export async function callOf(
   if ('kind' in reserved) {
     throw new Error(reserved.kind);
   }
-  await ledger.settle(charge, {
+  await ledger.settle(billing, {
     callId: reserved.callId,
     reply: {
       ...{ content: 'reply', provider: 'openai', model: 'gpt-4o', finish: 'stop' },

@@ -7,7 +7,7 @@ import type { TcpProxy } from './tcp-proxy.js';
 import { until } from './until.js';
 import { startStandInVendors, type StandInVendors } from './vendors/server.js';
 
-export interface Talk {
+export interface DiscussionState {
   readonly person: Person;
   readonly conversationId: string;
   readonly chat: Chat;
@@ -19,11 +19,11 @@ export interface Scene {
   readonly vendors: StandInVendors;
   readonly proxy: TcpProxy;
   /** A turn of theirs waits for a model. */
-  readonly talker: Talk;
+  readonly talker: DiscussionState;
   /** A run of theirs waits for a model. */
-  readonly runner: Talk;
+  readonly runner: DiscussionState;
   /** Says nothing before the outage. */
-  readonly late: Talk;
+  readonly late: DiscussionState;
 }
 
 /** Each talk is about something else, so that no two of their model calls are alike. */
@@ -45,14 +45,16 @@ export async function setScene(part: Part): Promise<Scene> {
       OPENAI_BASE_URL: vendors.openAiUrl,
     },
   });
-  const [talker, runner, late] = await Promise.all([1, 2, 3].map(() => startTalk(product.url)));
+  const [talker, runner, late] = await Promise.all(
+    [1, 2, 3].map(() => startDiscussionState(product.url)),
+  );
   if (talker === undefined || runner === undefined || late === undefined) {
     throw new Error('three were asked for');
   }
   return { product, vendors, proxy, talker, runner, late };
 }
 
-async function startTalk(url: string): Promise<Talk> {
+async function startDiscussionState(url: string): Promise<DiscussionState> {
   const person = await register(url);
   const conversationId = await person.startConversation();
   return { person, conversationId, chat: await person.chat(conversationId) };
@@ -84,8 +86,12 @@ export async function goThrough(
 }
 
 /** Every stored event of a talk as a new connection gets it, once `last` of that type are there. */
-export async function readAll(talk: Talk, type: string, last: number): Promise<WireEvent[]> {
-  const again = await talk.person.chat(talk.conversationId, 'after=0');
+export async function readAll(
+  state: DiscussionState,
+  type: string,
+  last: number,
+): Promise<WireEvent[]> {
+  const again = await state.person.chat(state.conversationId, 'after=0');
   const isDone = () => again.events.filter((event) => event.type === type).length >= last;
   await until(`${last} × ${type}`, isDone);
   await again.close();

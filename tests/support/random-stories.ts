@@ -10,9 +10,9 @@ import {
   callerOf,
   LONGEST_RUN_MS,
   type Caller,
-  type RunStage,
-  type StagedRun,
-} from './run-stage.js';
+  type RunFixture,
+  type FixtureRun,
+} from './run-fixture.js';
 import { until } from './until.js';
 
 export interface Story {
@@ -58,7 +58,7 @@ export function drawStories(count: number, seed: number): readonly Story[] {
 
 export interface PlayedStory {
   readonly story: Story;
-  readonly run: StagedRun;
+  readonly run: FixtureRun;
   /** What the run's user may spend when all is over. */
   readonly limitUsd: string;
   /** Whether somebody has asked for its cancellation. */
@@ -75,13 +75,13 @@ export interface Theatre {
 
 const AMPLE_USD = '5.000000';
 
-export function openTheatre(stage: RunStage): Theatre {
+export function openTheatre(fixture: RunFixture): Theatre {
   const stories = new Map<string, Story>();
   const callsWithoutSlot: Caller[] = [];
-  const progress = watchProgress(stage);
-  stage.vendors.setBehaviour((call) => {
+  const progress = watchProgress(fixture);
+  fixture.vendors.setBehaviour((call) => {
     const caller = callerOf(call);
-    const looked = lacksSlot(stage, caller).then((isMissing) => {
+    const looked = lacksSlot(fixture, caller).then((isMissing) => {
       if (isMissing) {
         callsWithoutSlot.push(caller);
       }
@@ -92,23 +92,25 @@ export function openTheatre(stage: RunStage): Theatre {
     callsWithoutSlot,
     async play(story) {
       const { budget, cancel } = story;
-      const userId = await stage.createUser(budget?.usd ?? AMPLE_USD);
+      const userId = await fixture.createUser(budget?.usd ?? AMPLE_USD);
       const onBudget = budget?.raise == null ? 'stop' : 'pause';
       const pipelineId = randomUUID();
       stories.set(pipelineId, story); // before its first call
-      const run = await stage.start(userId, designFrom(story.run), { pipelineId, onBudget });
+      const run = await fixture.start(userId, designFrom(story.run), { pipelineId, onBudget });
       const [rival] = await Promise.all([
-        progress.reached(run, story.rival).then((isTime) => (isTime ? order(stage, userId) : null)),
-        disturb(stage, progress, { story, run }),
-        decide(stage, run, story),
-        stage.ended(run).catch(() => undefined), // judged as what it is
+        progress
+          .reached(run, story.rival)
+          .then((isTime) => (isTime ? order(fixture, userId) : null)),
+        disturb(fixture, progress, { story, run }),
+        decide(fixture, run, story),
+        fixture.ended(run).catch(() => undefined), // judged as what it is
       ]);
       const limitUsd = budget === null || budget.raise !== null ? AMPLE_USD : budget.usd;
       const played = { story, run, limitUsd, isCancelled: cancel !== null };
       if (rival === null) {
         return [played];
       }
-      await stage.ended(rival).catch(() => undefined);
+      await fixture.ended(rival).catch(() => undefined);
       const alone = { ...story, run: RIVAL, cancel: null };
       return [played, { story: alone, run: rival, limitUsd, isCancelled: false }];
     },
@@ -118,7 +120,7 @@ export function openTheatre(stage: RunStage): Theatre {
 
 /** What is done to a run from outside, each at its moment. */
 async function disturb(
-  stage: RunStage,
+  fixture: RunFixture,
   { reached }: Progress,
   { story, run }: Pick<PlayedStory, 'story' | 'run'>,
 ): Promise<void> {
@@ -128,9 +130,9 @@ async function disturb(
     }
   };
   await Promise.all([
-    at(story.cancel, () => cancel(stage, run)),
-    at(story.budget?.raise ?? null, () => raise(stage, run.userId)),
-    ...story.pauses.map((it) => at(it.at, () => hold(stage, run, it.forMs))),
+    at(story.cancel, () => cancel(fixture, run)),
+    at(story.budget?.raise ?? null, () => raise(fixture, run.userId)),
+    ...story.pauses.map((it) => at(it.at, () => hold(fixture, run, it.forMs))),
   ]);
 }
 
@@ -154,7 +156,7 @@ function behaviourOf(story: Story | undefined, { agent }: Caller) {
  * Whether a run calls that does not hold its user's slot; one that has ended meanwhile is left out.
  * To be asked while the call is in flight: once it is answered, the run may give its slot back.
  */
-async function lacksSlot({ product }: RunStage, { runId }: Caller): Promise<boolean> {
+async function lacksSlot({ product }: RunFixture, { runId }: Caller): Promise<boolean> {
   const run = await product.db
     .selectFrom('pipelineExecutions')
     .select(['status', 'holdsSlot'])
@@ -177,28 +179,28 @@ async function unlessEnded(ask: () => Promise<unknown>): Promise<void> {
   }
 }
 
-async function hold({ control }: RunStage, { id, userId }: StagedRun, forMs: number) {
+async function hold({ control }: RunFixture, { id, userId }: FixtureRun, forMs: number) {
   await unlessEnded(() => control.pauseRun(userId, id));
   await pause(forMs);
   await unlessEnded(() => control.resumeRun(userId, id));
 }
 
-async function cancel(stage: RunStage, run: StagedRun): Promise<void> {
-  await stage
+async function cancel(fixture: RunFixture, run: FixtureRun): Promise<void> {
+  await fixture
     .handleOf(run)
     .cancel()
     .catch(() => undefined); // it has ended meanwhile
 }
 
-async function raise({ control, product }: RunStage, userId: string): Promise<void> {
+async function raise({ control, product }: RunFixture, userId: string): Promise<void> {
   await setUserBudget(product.db, { userId, budgetUsd: AMPLE_USD });
   await control.tellBudgetChanged(userId);
 }
 
 /** @returns the run, or null if the slot is taken or the day's budget is used up */
-async function order(stage: RunStage, userId: string): Promise<StagedRun | null> {
+async function order(fixture: RunFixture, userId: string): Promise<FixtureRun | null> {
   try {
-    return await stage.start(userId, designFrom(RIVAL));
+    return await fixture.start(userId, designFrom(RIVAL));
   } catch (error) {
     if (error instanceof Error && error.message.startsWith('refused: ')) {
       return null;
@@ -211,18 +213,18 @@ async function order(stage: RunStage, userId: string): Promise<StagedRun | null>
 const BOTH = ['approve', 'reject'] as const;
 
 /** Answers every question of a run as its story has it, until the run has ended. */
-async function decide(stage: RunStage, run: StagedRun, story: Story): Promise<void> {
+async function decide(fixture: RunFixture, run: FixtureRun, story: Story): Promise<void> {
   const { id: pipelineId, userId } = run;
-  const { db } = stage.product;
+  const { db } = fixture.product;
   const answered = new Set<string>();
   const answers: Promise<unknown>[] = [];
   const answer = async (node: string) => {
     await pause(story.decision.afterMs);
     const isAgreed = story.run.agents[positionOf(run, node)]?.approval === 'agreed';
     const words = story.decision.isDoubled ? BOTH : ([isAgreed ? 'approve' : 'reject'] as const);
-    const offer = { pipelineId, node, userId, input: null, comment: null };
-    const offers = words.map((decision) => ({ ...offer, decision }));
-    await Promise.all(offers.map((it) => unlessEnded(() => stage.control.decideApproval(it))));
+    const response = { pipelineId, node, userId, input: null, comment: null };
+    const offers = words.map((decision) => ({ ...response, decision }));
+    await Promise.all(offers.map((it) => unlessEnded(() => fixture.control.decideApproval(it))));
   };
   await until(
     `run ${pipelineId} has ended`,
@@ -250,7 +252,7 @@ async function decide(stage: RunStage, run: StagedRun, story: Story): Promise<vo
 }
 
 /** In sequential mode a repeated name has a suffix: `n0_1` is the second of that name. */
-function positionOf({ design }: StagedRun, node: string): number {
+function positionOf({ design }: FixtureRun, node: string): number {
   const [, name = node, suffix = '0'] = /^(n\d+)(?:_(\d+))?$/.exec(node) ?? [];
   const namesakes = design.agents.flatMap((agent, at) => (agent.name === name ? [at] : []));
   return namesakes[Number(suffix)] ?? -1;

@@ -1,12 +1,12 @@
 /** A run's history in Temporal, by the types of its events. */
 import { temporal } from '@temporalio/proto';
-import type { RunStage, StagedRun } from './run-stage.js';
+import type { RunFixture, FixtureRun } from './run-fixture.js';
 
 const { EventType } = temporal.api.enums.v1;
 
 /** As `WORKFLOW_TASK_STARTED`, in order. */
-export async function historyOf(stage: RunStage, run: StagedRun): Promise<readonly string[]> {
-  const { events } = await stage.handleOf(run).fetchHistory();
+export async function historyOf(fixture: RunFixture, run: FixtureRun): Promise<readonly string[]> {
+  const { events } = await fixture.handleOf(run).fetchHistory();
   return (events ?? []).map(({ eventType }) =>
     String(EventType[eventType ?? 0]).replace('EVENT_TYPE_', ''),
   );

@@ -1,6 +1,6 @@
 /** How far the runs of a stage have come, for whoever waits for a moment of one. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { LONGEST_RUN_MS, type RunStage, type StagedRun } from './run-stage.js';
+import { LONGEST_RUN_MS, type RunFixture, type FixtureRun } from './run-fixture.js';
 import { until } from './until.js';
 
 /** A moment of a run: so many events are stored, and a little later. */
@@ -14,7 +14,7 @@ export type Progress = ReturnType<typeof watchProgress>;
 const POLL_MS = 20;
 
 /** Looks at all runs by one query. */
-export function watchProgress({ product }: RunStage) {
+export function watchProgress({ product }: RunFixture) {
   const events = new Map<string, number>();
   /** Runs that have ended, or have waited for a budget. */
   const still = new Set<string>();
@@ -40,7 +40,7 @@ export function watchProgress({ product }: RunStage) {
   })();
   return {
     /** Waits for a moment, or until it cannot come any more. @returns false for no moment */
-    async reached({ id }: StagedRun, moment: Moment | null): Promise<boolean> {
+    async reached({ id }: FixtureRun, moment: Moment | null): Promise<boolean> {
       if (moment === null) {
         return false;
       }

@@ -4,11 +4,11 @@ import type { Db } from '../../db/connect.js';
 import { listSteps } from '../../db/runs/agent-steps.js';
 import { listApprovals } from '../../db/runs/approvals.js';
 import { readRunById } from '../../db/runs/runs.js';
-import type { StagedRun } from './run-stage.js';
+import type { FixtureRun } from './run-fixture.js';
 
 export type RunRecords = Awaited<ReturnType<typeof readRecords>>;
 
-export async function readRecords(db: Db, { id, userId }: Pick<StagedRun, 'id' | 'userId'>) {
+export async function readRecords(db: Db, { id, userId }: Pick<FixtureRun, 'id' | 'userId'>) {
   const record = await readRunById(db, id);
   if (record === null) {
     throw new Error(`run ${id} is not there`);

@@ -1,11 +1,11 @@
 /** Rows that tests of runs begin with. */
 import { randomUUID } from 'node:crypto';
-import { admitRun, type RunOrder } from '../../db/runs/admission.js';
+import { admitRun, type RunRequest } from '../../db/runs/admission.js';
 import type { Db } from '../../db/connect.js';
 import { designOf } from './designs.js';
 
 /** By default: a new run over HTTP that the server's keys pay. */
-export function runOrderOf(userId: string, fields: Partial<RunOrder> = {}): RunOrder {
+export function runRequestOf(userId: string, fields: Partial<RunRequest> = {}): RunRequest {
   return {
     pipelineId: randomUUID(),
     userId,
@@ -21,10 +21,10 @@ export function runOrderOf(userId: string, fields: Partial<RunOrder> = {}): RunO
 /** Admits a run. @returns its id */
 export async function admittedRun(
   db: Db,
-  order: Partial<RunOrder> & { userId: string },
+  order: Partial<RunRequest> & { userId: string },
   now: Date,
 ): Promise<string> {
-  const whole = runOrderOf(order.userId, order);
+  const whole = runRequestOf(order.userId, order);
   const admission = await admitRun(db, whole, now);
   if (admission.kind === 'refused') {
     throw new Error(`refused: ${admission.code}`);

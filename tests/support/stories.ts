@@ -36,12 +36,12 @@ export interface Story {
   reconnect(): Promise<void>;
 }
 
-export interface Stage {
+export interface Fixture {
   /** A new person whose story can begin. */
   enter(url: string): Promise<Story>;
 }
 
-export function createStage(vendors: StandInVendors): Stage {
+export function createFixture(vendors: StandInVendors): Fixture {
   const stories = new Map<string, { holdOf(step: string): Promise<unknown> }>();
   vendors.setBehaviour((call) => {
     const hold = stories.get(call.key)?.holdOf(stepOf(call));

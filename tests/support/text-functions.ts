@@ -81,7 +81,11 @@ import {
   toStorableText,
 } from '../../domain/text/storable-text.js';
 import { summaryOf } from '../../domain/run/summaries.js';
-import { planTurn, startTalk, type Talk } from '../../domain/discussion/state.js';
+import {
+  planTurn,
+  startDiscussionState,
+  type DiscussionState,
+} from '../../domain/discussion/state.js';
 import { forkNameOf } from '../../domain/design/templates.js';
 import { chunksOf, joinChunks } from '../../domain/text/chunks.js';
 import {
@@ -259,11 +263,11 @@ function promptInput(text: string) {
   };
 }
 
-function aTalk(): Talk {
-  const talk = startTalk('en');
+function aTalk(): DiscussionState {
+  const state = startDiscussionState('en');
   return {
-    ...talk,
-    machine: { ...talk.machine, state: 'debate' },
+    ...state,
+    machine: { ...state.machine, state: 'debate' },
     designs: designsOf('a name'),
   };
 }

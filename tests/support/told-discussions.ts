@@ -4,11 +4,11 @@ import { decisionSinks } from '../../audit/replay.js';
 import {
   openDiscussion,
   type DiscussionOptions,
-  type StagedDiscussion,
-} from './discussion-stage.js';
+  type DiscussionFixture,
+} from './discussion-fixture.js';
 import type { TestDb } from './servers.js';
 import { until } from './until.js';
-import { STAGE_CODE } from './workflow-stage.js';
+import { FIXTURE_CODE } from './workflow-fixture.js';
 
 export interface TestHistories {
   readonly workflowId: string;
@@ -27,7 +27,7 @@ export async function tellDiscussion(
   {
     look = () => Promise.resolve(),
     ...options
-  }: DiscussionOptions & { look?: (discussion: StagedDiscussion) => Promise<unknown> } = {},
+  }: DiscussionOptions & { look?: (discussion: DiscussionFixture) => Promise<unknown> } = {},
 ): Promise<TestHistories> {
   const discussion = await openDiscussion(own, { stored: null, ...options });
   const runs = new Set<string>();
@@ -61,7 +61,7 @@ export async function replayTold(
 ): Promise<readonly string[]> {
   const differing: string[] = [];
   const sinks = decisionSinks(({ messageId }) => void differing.push(messageId));
-  const options = { ...STAGE_CODE, workflowBundle, sinks };
+  const options = { ...FIXTURE_CODE, workflowBundle, sinks };
   for (const history of histories) {
     await Worker.runReplayHistory(options, history, workflowId);
   }

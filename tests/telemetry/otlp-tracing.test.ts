@@ -172,7 +172,7 @@ test('without an endpoint nothing of the SDK is loaded, and work is only done', 
   const program = `
     const { createRequire } = await import('node:module');
     const load = (path) => import(new URL(path, 'file://${process.cwd()}/dist/').href);
-    await Promise.all(['worker/parts.js', 'worker/worker.js', 'api/parts.js', 'api/http/app.js'].map(load));
+    await Promise.all(['worker/composition-root.js', 'worker/worker.js', 'api/composition-root.js', 'api/http/app.js'].map(load));
     const loaded = () => Object.keys(createRequire(import.meta.url).cache).filter((path) =>
       /@opentelemetry.(sdk|exporter|otlp|resources)/.test(path)).length;
     const before = loaded();

@@ -2,13 +2,13 @@
 import { jest } from '@jest/globals';
 import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import type { WorkflowOfAttempt } from '../../worker/interceptors/charge.js';
+import type { WorkflowOfAttempt } from '../../worker/interceptors/billing.js';
 import { DomainError } from '../../domain/errors.js';
 import type { FailedAttempt } from '../../domain/run/failed-attempts.js';
 import { noteAsked, noteCall } from '../../llm/attempt-scope.js';
 import type { ActivityMetrics } from '../../telemetry/worker-metrics.js';
 import { ActivityLoad } from '../../worker/archiving/activity-load.js';
-import { createActivityInterceptor } from '../../worker/interceptors/charge.js';
+import { createActivityInterceptor } from '../../worker/interceptors/billing.js';
 
 const NOW = Date.UTC(2026, 10, 24, 12);
 const CALL = { stepId: 's', userId: 'u', pipelineId: 'p', conversationId: null, node: 'writer' };

@@ -1,7 +1,7 @@
 import { closeRun, openRun, readRunById } from '../../db/runs/runs.js';
 import type { Db } from '../../db/connect.js';
 import { createLedger } from '../../db/billing/costs.js';
-import { parkRun, takeSlot } from '../../db/runs/slots.js';
+import { suspendRun, takeSlot } from '../../db/runs/active-run-lock.js';
 import { closeAccount } from '../../db/users/user-deletion.js';
 import { forgetTemporalHome, reopenTemporalHome } from '../../db/temporal-home.js';
 import { setUserDisabled } from '../../db/users/users.js';
@@ -284,8 +284,8 @@ test('a reservation becomes unknown after 15 minutes, and stays charged', async 
   const { deps, round } = scene();
   const { id: userId } = await createTestUser(db);
   const owner = { pipelineId: null, conversationId: null };
-  const charge = { userId, stepId: 'step', runId: 'run', attempt: 1, ...owner };
-  await createLedger(db, () => START).reserve(charge, {
+  const billing = { userId, stepId: 'step', runId: 'run', attempt: 1, ...owner };
+  await createLedger(db, () => START).reserve(billing, {
     provider: 'openai',
     model: 'gpt-4o',
     promptTokens: 1_000,
@@ -343,7 +343,7 @@ describe('a run of a user whose account was shut', () => {
     const { workflows, cancelled, closed, deps, round } = scene();
     const [works, waits] = [await shutRun({ opened: true }), await shutRun({ opened: true })];
     await inTransaction(db, (tx) =>
-      parkRun(tx, { pipelineId: waits, reason: 'approval', now: START }),
+      suspendRun(tx, { pipelineId: waits, reason: 'approval', now: START }),
     );
     workflows.set(works, 'running').set(waits, 'running');
     await round(6, createReconciler(deps));
@@ -362,7 +362,7 @@ describe('a run of a user whose account was shut', () => {
 describe('a run that waits', () => {
   async function waitingRun() {
     const pipelineId = await newRun({ opened: true });
-    await inTransaction(db, (tx) => parkRun(tx, { pipelineId, reason: 'approval', now: START }));
+    await inTransaction(db, (tx) => suspendRun(tx, { pipelineId, reason: 'approval', now: START }));
     return pipelineId;
   }
 
@@ -430,30 +430,30 @@ test('a deletion that was ordered is started until its user is gone, ever more r
 
 describe('of runs that go on', () => {
   test('Temporal is asked once in a round, and singly of those only that its list does not have', async () => {
-    const stage = scene();
+    const fixture = scene();
     const known = [await newRun({ opened: true }), await newRun({ opened: true })];
     const other = await newRun({ opened: true });
-    known.forEach((id) => stage.listed.add(id));
-    stage.workflows.set(other, 'running');
-    const reconciler = createReconciler(stage.deps);
-    await stage.round(60, reconciler);
-    expect([stage.lists.count, stage.described]).toEqual([1, [other]]);
-    expect(stage.closed).toEqual([]);
+    known.forEach((id) => fixture.listed.add(id));
+    fixture.workflows.set(other, 'running');
+    const reconciler = createReconciler(fixture.deps);
+    await fixture.round(60, reconciler);
+    expect([fixture.lists.count, fixture.described]).toEqual([1, [other]]);
+    expect(fixture.closed).toEqual([]);
   });
 
   test('each is asked for while the list cannot be had', async () => {
-    const stage = scene();
+    const fixture = scene();
     const run = await newRun({ opened: true });
-    stage.workflows.set(run, 'running');
-    stage.faults.list = 1;
-    await stage.round(60, createReconciler(stage.deps));
-    expect([stage.described, stage.closed]).toEqual([[run], []]);
+    fixture.workflows.set(run, 'running');
+    fixture.faults.list = 1;
+    await fixture.round(60, createReconciler(fixture.deps));
+    expect([fixture.described, fixture.closed]).toEqual([[run], []]);
   });
 
   test('nothing is listed where none is old enough to be in doubt', async () => {
-    const stage = scene();
-    await stage.round(60, createReconciler(stage.deps));
-    expect(stage.lists.count).toBe(0);
+    const fixture = scene();
+    await fixture.round(60, createReconciler(fixture.deps));
+    expect(fixture.lists.count).toBe(0);
   });
 });
 

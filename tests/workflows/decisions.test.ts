@@ -1,12 +1,12 @@
 /** What an activity has decided and stored, its workflow decides again from the recorded answers. */
 import fc from 'fast-check';
 import { hashDecision } from '../../domain/discussion/decision-hash.js';
-import { startTalk } from '../../domain/discussion/state.js';
-import type { StagedDiscussion } from '../support/discussion-stage.js';
+import { startDiscussionState } from '../../domain/discussion/state.js';
+import type { DiscussionFixture } from '../support/discussion-fixture.js';
 import { createTestDb, type TestDb } from '../support/servers.js';
 import { replayTold, tellDiscussion } from '../support/told-discussions.js';
 import { until } from '../support/until.js';
-import { STAGE_CODE } from '../support/workflow-stage.js';
+import { FIXTURE_CODE } from '../support/workflow-fixture.js';
 
 let own: TestDb;
 beforeAll(async () => {
@@ -28,15 +28,15 @@ const CONVERSATION = fc.array(fc.constantFrom(...MESSAGES), { minLength: 4, maxL
 const DRAWN = fc.sample(CONVERSATION, { numRuns: 5, seed: Date.now() });
 
 /** The workflow shows the state that is stored. */
-async function agrees(discussion: StagedDiscussion): Promise<void> {
+async function agrees(discussion: DiscussionFixture): Promise<void> {
   await until('the workflow has the stored state', async () => {
-    const talk = await discussion.talk();
+    const discussionState = await discussion.talk();
     const { state, round, memorySummary } = await discussion.look();
     return (
-      state === talk?.machine.state &&
-      round === talk.machine.round &&
-      memorySummary.openQuestions === talk.memory.open_questions.length &&
-      memorySummary.roundsCompleted === talk.memory.round_summaries.length
+      state === discussionState?.machine.state &&
+      round === discussionState.machine.round &&
+      memorySummary.openQuestions === discussionState.memory.open_questions.length &&
+      memorySummary.roundsCompleted === discussionState.memory.round_summaries.length
     );
   });
   expect(discussion.differing).toEqual([]);
@@ -46,12 +46,12 @@ test.each(DRAWN.map((messages) => [messages.join(' | '), messages] as const))(
   'live and replayed, a workflow decides what was stored: %s',
   async (_title, messages) => {
     const told = await tellDiscussion(own, messages, { look: agrees, maxHistoryEvents: 30 });
-    expect(await replayTold(told, STAGE_CODE.workflowBundle)).toEqual([]);
+    expect(await replayTold(told, FIXTURE_CODE.workflowBundle)).toEqual([]);
   },
 );
 
 test('decisions are equal by what JSON keeps of them, in any order', () => {
-  const state = startTalk('en');
+  const state = startDiscussionState('en');
   const event = { type: 'error', content: 'x', state: 'understand' } as const;
   const hash = hashDecision({ state, events: [event] });
   const { machine, version, ...rest } = state;

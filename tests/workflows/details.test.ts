@@ -4,11 +4,11 @@ import { isTold, type FailedAttempt } from '../../domain/run/failed-attempts.js'
 import { checkGraph } from '../../domain/run/pipeline.js';
 import { recordEnd, recordHold, recordStart, startRun } from '../../domain/run/pipeline-run.js';
 import { summaryOf } from '../../domain/run/summaries.js';
-import { startTalk, type Talk } from '../../domain/discussion/state.js';
+import { startDiscussionState, type DiscussionState } from '../../domain/discussion/state.js';
 import {
   detailsOf as discussionDetails,
   finalDetailsOf as discussionEnd,
-  type Standing,
+  type DiscussionSnapshot,
 } from '../../workflows/discussion/details.js';
 import type { DiscussionInput } from '../../workflows/discussion/discussion.messages.js';
 import {
@@ -291,14 +291,24 @@ describe('a discussion', () => {
     idleMs: 3_600_000,
     maxHistoryEvents: 200,
   };
-  const shown = (talk: Talk, workingSince: number | null = null, more: Partial<Standing> = {}) =>
+  const shown = (
+    discussionState: DiscussionState,
+    workingSince: number | null = null,
+    more: Partial<DiscussionSnapshot> = {},
+  ) =>
     discussionDetails(input, {
-      ...{ talk, waitingMessages: 3, workingSince, changedAtMs: NOON, failing: null },
+      ...{
+        talk: discussionState,
+        waitingMessages: 3,
+        workingSince,
+        changedAtMs: NOON,
+        failing: null,
+      },
       ...more,
     });
 
   test('is told whole in each run: whose it is, where it stands, what it does', () => {
-    const details = shown(startTalk('en'), NOON);
+    const details = shown(startDiscussionState('en'), NOON);
     expect(headOf(details)).toBe('**Nothing to do:** answering since 2026-11-24 12:00:00 UTC.');
     expect(details).toContain('**Conversation** `c`');
     expect(details).toContain('**User** `u` (pro when it began)');
@@ -307,7 +317,7 @@ describe('a discussion', () => {
   });
 
   test('that waits says for whom, since when, until when, and what then', () => {
-    expect(headOf(shown(startTalk('en')))).toBe(
+    expect(headOf(shown(startDiscussionState('en')))).toBe(
       '**Nothing to do:** it waits for the next message of user `u` since 2026-11-24 12:00:00 UTC; without one it falls asleep at 2026-11-24 13:00:00 UTC, and the next message wakes it.',
     );
   });
@@ -317,7 +327,7 @@ describe('a discussion', () => {
       ...{ ...FAILED, activity: 'takeTurn', node: null },
       call: 'understand the request',
     };
-    expect(headOf(shown(startTalk('en'), NOON, { failing }))).toMatch(
+    expect(headOf(shown(startDiscussionState('en'), NOON, { failing }))).toMatch(
       /^\*\*understand the request fails: openai gpt-4o: model-timeout, .*Attempt 3 failed at 12:00:01 UTC, attempt 4 begins at 12:00:09 UTC\. Nothing to do yet/,
     );
   });
@@ -325,7 +335,7 @@ describe('a discussion', () => {
   test.each(['asleep', 'continued', 'cancelled'] as const)(
     'that is %s tells nobody to end it',
     (how) => {
-      expect(shown(startTalk('en'))).toContain('request a cancellation');
+      expect(shown(startDiscussionState('en'))).toContain('request a cancellation');
       const details = discussionEnd(input, how, NOON);
       expect(details).not.toContain('request a cancellation');
       expect(details).toContain('2026-11-24 12:00:00 UTC');
@@ -335,7 +345,12 @@ describe('a discussion', () => {
   test('names its designs and its run', () => {
     const run = { kind: 'admitted', pipelineId: 'r', ended: false } as const;
     const designs = [designOf(['a', 'b'])];
-    const details = shown({ ...startTalk('en'), designs, selected: designs[0] ?? null, run });
+    const details = shown({
+      ...startDiscussionState('en'),
+      designs,
+      selected: designs[0] ?? null,
+      run,
+    });
     expect(headOf(details)).toContain('its run is under way; look at `pipeline-r`');
     expect(details).toContain('`pipeline-r`, under way');
     expect(rowsOf(details).at(-1)).toBe('| Quick look | 2 | yes |');
@@ -346,7 +361,7 @@ describe('a discussion', () => {
       kind: 'refused',
       refusal: { kind: 'refused', code: 'pipelines-per-day' },
     } as const;
-    expect(shown({ ...startTalk('en'), run })).toContain('refused: pipelines-per-day');
+    expect(shown({ ...startDiscussionState('en'), run })).toContain('refused: pipelines-per-day');
   });
 });
 

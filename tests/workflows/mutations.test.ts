@@ -6,12 +6,12 @@ import { pauseRun, resumeRun, sendDecision } from '../../temporal/client/runs.js
 import { decideUpdate } from '../../workflows/pipeline/pipeline.messages.js';
 import { agentOf, designOf } from '../support/designs.js';
 import { bundleMutant, type Mutation } from '../support/mutants.js';
-import { openPipelineStage } from '../support/pipeline-stage.js';
+import { openPipelineFixture } from '../support/pipeline-fixture.js';
 import { replayRecordings } from '../support/replay.js';
 import { createTestDb, type TestDb } from '../support/servers.js';
 import { replayTold, tellDiscussion, type TestHistories } from '../support/told-discussions.js';
 import { until } from '../support/until.js';
-import { STAGE_CODE } from '../support/workflow-stage.js';
+import { FIXTURE_CODE } from '../support/workflow-fixture.js';
 
 beforeAll(() => {
   // each mistake would be told at length
@@ -251,21 +251,21 @@ test('a mutation that no longer fits the code is told, not passed over', async (
 /** No release has recorded an update: these runs are made here, by the present code. */
 describe('what a run does with updates', () => {
   const GATED = designOf([agentOf('gate', { approval: true }), agentOf('last')]);
-  let stage: Awaited<ReturnType<typeof openPipelineStage>>;
+  let fixture: Awaited<ReturnType<typeof openPipelineFixture>>;
   const stories: { readonly workflowId: string; readonly history: unknown }[] = [];
   beforeAll(async () => {
-    stage = await openPipelineStage();
+    fixture = await openPipelineFixture();
     for (const tell of [pausedAndDecided, decidedTwice, cancelledWhileDeciding]) {
       const { handle } = await tell();
       await handle.result().catch(() => undefined); // one is cancelled
       stories.push({ workflowId: handle.workflowId, history: await handle.fetchHistory() });
     }
-    await stage.stopWorkers();
+    await fixture.stopWorkers();
   });
-  afterAll(() => stage.close());
+  afterAll(() => fixture.close());
 
-  async function waiting(...[meddle]: [Parameters<typeof stage.running>[1]]) {
-    const run = await stage.running(GATED, meddle);
+  async function waiting(...[meddle]: [Parameters<typeof fixture.running>[1]]) {
+    const run = await fixture.running(GATED, meddle);
     await run.untilShown('waiting-approval');
     return run;
   }
@@ -297,9 +297,9 @@ describe('what a run does with updates', () => {
       },
     }));
     const { temporal, pipelineId, handle } = run;
-    const update = (offer: typeof known) =>
+    const update = (response: typeof known) =>
       handle.startUpdate(decideUpdate, {
-        ...{ args: [offer], updateId: offer.offerId, waitForStage: 'ACCEPTED' },
+        ...{ args: [response], updateId: response.offerId, waitForStage: 'ACCEPTED' },
       });
     const [first, second] = [randomUUID(), randomUUID()].map((id) => ({ ...known, offerId: id }));
     if (first === undefined || second === undefined) {
@@ -318,8 +318,8 @@ describe('what a run does with updates', () => {
   async function cancelledWhileDeciding() {
     const never = Promise.withResolvers<{ kind: 'approved' }>();
     const run = await waiting(() => ({ takeDecision: () => never.promise }));
-    const offer = { node: 'gate', offerId: randomUUID() };
-    const answer = sendDecision(run.temporal, run.pipelineId, offer);
+    const response = { node: 'gate', offerId: randomUUID() };
+    const answer = sendDecision(run.temporal, run.pipelineId, response);
     await until('it is being recorded', () => run.told.includes('takeDecision gate'));
     await run.handle.cancel();
     await answer;
@@ -328,7 +328,7 @@ describe('what a run does with updates', () => {
   }
 
   async function isRefused(mutation: Mutation): Promise<boolean> {
-    const options = { ...STAGE_CODE, workflowBundle: { code: await bundleMutant(mutation) } };
+    const options = { ...FIXTURE_CODE, workflowBundle: { code: await bundleMutant(mutation) } };
     for (const { history, workflowId } of stories) {
       try {
         await Worker.runReplayHistory(options, history, workflowId);

@@ -8,23 +8,23 @@ import { bundleOf } from '../../audit/replay.js';
 import { pauseRun, resumeRun, sendDecision } from '../../temporal/client/runs.js';
 import { decideUpdate, pauseRunUpdate } from '../../workflows/pipeline/pipeline.messages.js';
 import { agentOf, designOf } from '../support/designs.js';
-import { openPipelineStage, resultOf } from '../support/pipeline-stage.js';
+import { openPipelineFixture, resultOf } from '../support/pipeline-fixture.js';
 import { connectTestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 
-let stage: Awaited<ReturnType<typeof openPipelineStage>>;
+let fixture: Awaited<ReturnType<typeof openPipelineFixture>>;
 beforeAll(async () => {
-  stage = await openPipelineStage();
+  fixture = await openPipelineFixture();
 });
-afterEach(() => stage.stopWorkers());
-afterAll(() => stage.close());
-const running: typeof stage.running = (...run) => stage.running(...run);
+afterEach(() => fixture.stopWorkers());
+afterAll(() => fixture.close());
+const running: typeof fixture.running = (...run) => fixture.running(...run);
 type Running = Awaited<ReturnType<typeof running>>;
 
 const GATED = designOf([agentOf('gate', { approval: true }), agentOf('last')]);
 const offerOf = (node = 'gate') => ({ node, offerId: randomUUID() });
-const decide = ({ temporal, pipelineId }: Running, offer = offerOf()) =>
-  sendDecision(temporal, pipelineId, offer);
+const decide = ({ temporal, pipelineId }: Running, response = offerOf()) =>
+  sendDecision(temporal, pipelineId, response);
 const countOf = (told: readonly string[], wanted: string) =>
   told.filter((it) => it === wanted).length;
 
@@ -61,7 +61,7 @@ describe('a decision', () => {
     }));
     await run.untilShown('waiting-approval');
     const offers = [offerOf(), offerOf()];
-    const answers = await Promise.all(offers.map((offer) => decide(run, offer)));
+    const answers = await Promise.all(offers.map((response) => decide(run, response)));
     expect(answers.toSorted()).toEqual(['already-decided', 'done']);
     expect(taken).toEqual([offers[answers.indexOf('done')]?.offerId]);
     await run.ended();
@@ -75,11 +75,11 @@ describe('a decision', () => {
     ]);
     const run = await running(both, () => ({}));
     await run.untilShown('waiting-approval');
-    const offer = offerOf();
-    expect(await decide(run, offer)).toBe('done');
+    const response = offerOf();
+    expect(await decide(run, response)).toBe('done');
     await until('it asks about the next', () => run.told.includes('askForApproval next'));
     const { handle } = run;
-    const again = { args: [offer] as [typeof offer], updateId: randomUUID() };
+    const again = { args: [response] as [typeof response], updateId: randomUUID() };
     await expect(handle.executeUpdate(decideUpdate, again)).rejects.toMatchObject({
       cause: { type: 'done' },
     });
@@ -195,9 +195,9 @@ describe('with every worker down', () => {
   test('a decision is kept as a signal, and recorded once when a worker is there', async () => {
     const run = await running(GATED, () => ({}));
     await run.untilShown('waiting-approval');
-    await stage.stopWorkers();
-    const offer = offerOf();
-    expect(await sendDecision(hurried(run), run.pipelineId, offer)).toBe('sent');
+    await fixture.stopWorkers();
+    const response = offerOf();
+    expect(await sendDecision(hurried(run), run.pipelineId, response)).toBe('sent');
     expect(await eventsOf(run)).toEqual(['signal approvalOffered']);
     await run.startWorker();
     expect(await run.ended()).toContain('runAgent last');
@@ -208,7 +208,7 @@ describe('with every worker down', () => {
   test('a pause and the resume after it leave the run as it was asked last', async () => {
     const run = await running(GATED, () => ({}));
     await run.untilShown('waiting-approval');
-    await stage.stopWorkers();
+    await fixture.stopWorkers();
     expect(await pauseRun(hurried(run), run.pipelineId)).toBe('sent');
     expect(await resumeRun(hurried(run), run.pipelineId)).toBe('sent');
     expect(await eventsOf(run)).toEqual(['signal pauseRun', 'signal resumeRun']);
@@ -235,19 +235,19 @@ describe('an update and a signal of the same request', () => {
     }));
     await run.untilShown('waiting-approval');
     const { handle } = run;
-    const offer = offerOf();
+    const response = offerOf();
     const updated = () =>
       handle.startUpdate(decideUpdate, {
-        ...{ args: [offer], updateId: offer.offerId, waitForStage: 'ACCEPTED' },
+        ...{ args: [response], updateId: response.offerId, waitForStage: 'ACCEPTED' },
       });
-    const signalled = () => handle.signal('approvalOffered', offer);
+    const signalled = () => handle.signal('approvalOffered', response);
     const begun = update === 'first' ? await updated() : null;
     await signalled();
     const answer = begun ?? (await updated());
     recording.resolve(null);
     expect(await answer.result()).toBe('ignored');
     await handle.query('state'); // after all that was told
-    expect(taken).toEqual([offer.offerId]);
+    expect(taken).toEqual([response.offerId]);
     await handle.terminate();
   });
 

@@ -9,7 +9,7 @@ import {
   depsOf,
   openDiscussion,
   type DiscussionOptions,
-} from '../support/discussion-stage.js';
+} from '../support/discussion-fixture.js';
 import { createTestConversation } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
 import { designOf } from '../support/designs.js';
@@ -338,9 +338,9 @@ test('a turn that was ended otherwise admits no run, and its answer stays alone'
   const message = { messageId: randomUUID(), content: '1', receivedAt: '2026-12-01T00:00:00Z' };
   const turn = { conversationId, userId: user.id, messageId: message.messageId };
   await activities.beginTurn({ ...turn, message, state: DEBATE });
-  const talk = { ...DEBATE, version: 2, recentIds: [message.messageId] };
+  const state = { ...DEBATE, version: 2, recentIds: [message.messageId] };
   const error = { type: 'error', content: 'went wrong', state: 'debate' } as const;
-  expect(await activities.endTurn({ ...turn, state: talk, events: [error] })).toBeNull();
+  expect(await activities.endTurn({ ...turn, state, events: [error] })).toBeNull();
   const [design] = DEBATE.designs;
   if (design === undefined) {
     throw new Error('no design');
@@ -353,7 +353,7 @@ test('a turn that was ended otherwise admits no run, and its answer stays alone'
     design,
     language: 'en',
     event: { type: 'plan_generated' } as any,
-    state: { ...talk, run },
+    state: { ...state, run },
   });
   expect(admission).toMatchObject({ kind: 'overtaken', talk: { version: 2, run: null } });
   const runs = await own.db
@@ -362,7 +362,7 @@ test('a turn that was ended otherwise admits no run, and its answer stays alone'
     .execute();
   expect(runs).toEqual([]);
   // more events than the answer that is stored: none of them is added
-  const other = { ...talk, machine: { ...talk.machine, round: 2 } };
+  const other = { ...state, machine: { ...state.machine, round: 2 } };
   expect(await activities.endTurn({ ...turn, state: other, events: [error, error] })).toMatchObject(
     {
       talk: { machine: { round: 1 } },
@@ -377,14 +377,14 @@ test('a mistake in planning a turn becomes its answer', async () => {
   const user = await createTestUser(own.db);
   const conversationId = await createTestConversation(own.db, user.id);
   const { beginTurn } = createDiscussionActivities(depsOf(own, mistakes));
-  const talk = { ...DEBATE, machine: undefined as any };
+  const state = { ...DEBATE, machine: undefined as any };
   const message = {
     messageId: randomUUID(),
     content: 'cheaper',
     receivedAt: '2026-11-30T12:00:00Z',
   };
   const begun = await new MockActivityEnvironment().run(() =>
-    beginTurn({ conversationId, userId: user.id, message, state: talk }),
+    beginTurn({ conversationId, userId: user.id, message, state }),
   );
   expect(begun).toEqual({
     ...{ kind: 'begun', language: 'en' },

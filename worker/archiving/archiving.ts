@@ -1,7 +1,7 @@
 /** What a worker archives runs with, and how it orders archives. */
 import type { PipelineDeps } from '../../activities/run/runs.js';
 import type { RunArchiveDeps } from '../../activities/maintenance/run-archives.js';
-import { createArchiveBox } from '../../audit/archive-box.js';
+import { createArchiveCipher } from '../../audit/archive-cipher.js';
 import { createSigner } from '../../audit/signing.js';
 import type { WorkerConfig as Config } from '../../config/config.js';
 import type { Db } from '../../db/connect.js';
@@ -16,7 +16,7 @@ import type { CodeVersion } from '../../temporal/code-version.js';
 import { createKeyRing } from '../../temporal/key-ring.js';
 import { createPayloadCodec } from '../../temporal/payload-codec.js';
 import type { Logger } from '../../telemetry/logger.js';
-import { createArchiveOrders, type ArchiveOrders } from './orders.js';
+import { createArchiveRequests, type ArchiveRequests } from './requests.js';
 import { createArchiveSweep, createDiscussionSweep } from './sweep.js';
 
 export interface ArchivingOptions {
@@ -33,13 +33,13 @@ export interface ArchivingOptions {
 export function archivingOf(options: ArchivingOptions) {
   const { temporal, config, code, quietForMs, logger } = options;
   const { encryptionKeys, audit } = config;
-  const orders = createArchiveOrders({ temporal, quietForMs, logger });
+  const orders = createArchiveRequests({ temporal, quietForMs, logger });
   const deps: Pick<
     RunArchiveDeps & PipelineDeps,
-    'archiveBox' | 'signer' | 'codec' | 'code' | 'readClosedHistory' | 'wantArchives'
+    'archiveCipher' | 'signer' | 'codec' | 'code' | 'readClosedHistory' | 'wantArchives'
   > = {
     code,
-    archiveBox: createArchiveBox(encryptionKeys),
+    archiveCipher: createArchiveCipher(encryptionKeys),
     signer: createSigner(audit.signingKey),
     codec: createPayloadCodec(createKeyRing(encryptionKeys)),
     readClosedHistory: (run) => readClosedHistory(temporal, run),
@@ -55,7 +55,7 @@ export function archivingOf(options: ArchivingOptions) {
 
 function sweeping(
   { temporal, db }: ArchivingOptions,
-  { wantArchives }: ArchiveOrders,
+  { wantArchives }: ArchiveRequests,
 ): (now: Date) => Promise<void> {
   const sweepRuns = createArchiveSweep({ db, wantArchives });
   const sweepDiscussions = createDiscussionSweep({

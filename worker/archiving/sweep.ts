@@ -39,11 +39,11 @@ export interface DiscussionSweepDeps {
 }
 
 /** A discussion is archived this long after its run has closed, at most. */
-const LOOK_MS = 60_000;
+const POLL_MS = 60_000;
 /** How late the server may list what has closed. */
 const LATE_MS = 5 * 60_000;
 /** The first look of a process: nobody may have looked for as long as `npm start` keeps histories. */
-const FIRST_LOOK_MS = 30 * 24 * 60 * 60_000;
+const FIRST_POLL_MS = 30 * 24 * 60 * 60_000;
 const PAGE = 500;
 /** So long an archive that was ordered is left alone. */
 const AGAIN_MS = 10 * 60_000;
@@ -61,11 +61,11 @@ export function createDiscussionSweep({ db, listClosed, startArchive }: Discussi
   const ordered = new Map<string, number>();
   let lookedAt: number | null = null;
   return async (now: Date): Promise<void> => {
-    if (lookedAt !== null && now.getTime() < lookedAt + LOOK_MS) {
+    if (lookedAt !== null && now.getTime() < lookedAt + POLL_MS) {
       return;
     }
     forgetOld(ordered, now);
-    const since = lookedAt === null ? now.getTime() - FIRST_LOOK_MS : lookedAt - LATE_MS;
+    const since = lookedAt === null ? now.getTime() - FIRST_POLL_MS : lookedAt - LATE_MS;
     const runs = await findMissing(db, listClosed(new Date(since)), ordered);
     const failures: unknown[] = [];
     for (const run of runs.slice(0, BATCH)) {
@@ -74,7 +74,7 @@ export function createDiscussionSweep({ db, listClosed, startArchive }: Discussi
         ordered.set(run.runId, now.getTime());
       } catch (error) {
         failures.push(error);
-        ordered.set(run.runId, now.getTime() - AGAIN_MS + LOOK_MS);
+        ordered.set(run.runId, now.getTime() - AGAIN_MS + POLL_MS);
       }
     }
     if (failures.length > 0) {

@@ -10,7 +10,7 @@ import type { ActivityMetrics } from '../../telemetry/worker-metrics.js';
  * What each heartbeat says in the Temporal Web UI, under Pending Activities: ids and words of ours, and
  * sealed.
  */
-export function beatOf({ attempt }: Info, { call, asked, current }: AttemptNotes): object {
+export function toHeartbeat({ attempt }: Info, { call, asked, current }: AttemptNotes): object {
   const failed = textOfAsked(asked.filter(({ code }) => code !== undefined));
   return {
     attempt,

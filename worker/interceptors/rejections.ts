@@ -2,7 +2,7 @@
 import { Context, log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { ActivityInboundCallsInterceptor, InjectedSinks } from '@temporalio/worker';
-import { isExpectedOrder } from '../../activities/expected.js';
+import { isExpectedActivity } from '../../activities/expected.js';
 import {
   rejectionOf,
   type Rejection,
@@ -44,7 +44,7 @@ function reasonAgainst(args: readonly unknown[]): RejectionReason | null {
     return rejection;
   }
   const workflowId = workflowExecution?.workflowId ?? '';
-  const isExpected = isExpectedOrder({ activityType, workflowId, isLocal, argument: args[0] });
+  const isExpected = isExpectedActivity({ activityType, workflowId, isLocal, argument: args[0] });
   return isExpected ? null : 'unexpected';
 }
 

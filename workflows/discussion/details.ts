@@ -5,13 +5,13 @@
 import type { Design } from '../../domain/design/designs.js';
 import { isDecisionForced, validMoves } from '../../domain/discussion/machine.js';
 import type { FailedAttempt } from '../../domain/run/failed-attempts.js';
-import type { Talk, TalkRun } from '../../domain/discussion/state.js';
+import type { DiscussionState, StateRun } from '../../domain/discussion/state.js';
 import type { DiscussionInput, DiscussionView } from './discussion.messages.js';
 import { failedAttemptText } from '../pipeline/failed-attempt-text.js';
 import { tableOf, timeOf, type Column } from '../markdown.js';
 
-export interface Standing {
-  readonly talk: Talk;
+export interface DiscussionSnapshot {
+  readonly talk: DiscussionState;
   readonly waitingMessages: number;
   /** When the work under way was begun, in milliseconds since 1970; null: there is none. */
   readonly workingSince: number | null;
@@ -21,20 +21,22 @@ export interface Standing {
   readonly failing: FailedAttempt | null;
 }
 
-export function detailsOf(input: DiscussionInput, standing: Standing): string {
-  const { talk } = standing;
-  const { state, round, max_rounds: maxRounds } = talk.machine;
+export function detailsOf(input: DiscussionInput, snapshot: DiscussionSnapshot): string {
+  const { talk: discussionState } = snapshot;
+  const { state, round, max_rounds: maxRounds } = discussionState.machine;
   return [
-    headOf(input, standing),
+    headOf(input, snapshot),
     HOW_TO_END,
     [
       `- **Conversation** \`${input.conversationId}\``,
       `- **User** \`${input.userId}\` (${input.role} when it began)`,
       `- **State** ${state}, round ${round} of ${maxRounds}`,
-      `- **Messages waiting** ${standing.waitingMessages}`,
-      `- **Run** ${runOf(talk.run)}`,
+      `- **Messages waiting** ${snapshot.waitingMessages}`,
+      `- **Run** ${runOf(discussionState.run)}`,
     ].join('\n'),
-    ...(talk.designs.length === 0 ? [] : [tableOf(columnsOf(talk), talk.designs)]),
+    ...(discussionState.designs.length === 0
+      ? []
+      : [tableOf(columnsOf(discussionState), discussionState.designs)]),
   ].join('\n\n');
 }
 
@@ -66,8 +68,8 @@ export function finalDetailsOf(
 const HOW_TO_END =
   'To end it, request a cancellation: the next message begins it again where it was.';
 
-function headOf(input: DiscussionInput, standing: Standing): string {
-  const { talk, workingSince, changedAtMs, failing } = standing;
+function headOf(input: DiscussionInput, snapshot: DiscussionSnapshot): string {
+  const { talk: discussionState, workingSince, changedAtMs, failing } = snapshot;
   if (failing !== null) {
     return `${failedAttemptText(failing)} ${failing.advice}`;
   }
@@ -76,12 +78,12 @@ function headOf(input: DiscussionInput, standing: Standing): string {
   }
   const since = timeOf(changedAtMs);
   const asleepAt = timeOf(changedAtMs + input.idleMs);
-  return talk.run?.kind === 'admitted' && !talk.run.ended
-    ? `**Nothing to do:** its run is under way; look at \`pipeline-${talk.run.pipelineId}\`.`
+  return discussionState.run?.kind === 'admitted' && !discussionState.run.ended
+    ? `**Nothing to do:** its run is under way; look at \`pipeline-${discussionState.run.pipelineId}\`.`
     : `**Nothing to do:** it waits for the next message of user \`${input.userId}\` since ${since}; without one it falls asleep at ${asleepAt}, and the next message wakes it.`;
 }
 
-function runOf(run: TalkRun | null): string {
+function runOf(run: StateRun | null): string {
   switch (run?.kind) {
     case undefined:
       return 'none yet';
@@ -92,7 +94,7 @@ function runOf(run: TalkRun | null): string {
   }
 }
 
-function columnsOf({ selected }: Talk): readonly Column<Design>[] {
+function columnsOf({ selected }: DiscussionState): readonly Column<Design>[] {
   return [
     { head: 'Design', cell: ({ name }) => name },
     { head: 'Agents', cell: ({ agents }) => String(agents.length) },
@@ -101,16 +103,16 @@ function columnsOf({ selected }: Talk): readonly Column<Design>[] {
 }
 
 /** What queries see of a discussion. */
-export function viewOf(talk: Talk, waitingMessages: number): DiscussionView {
-  const { machine, memory, run } = talk;
+export function viewOf(discussionState: DiscussionState, waitingMessages: number): DiscussionView {
+  const { machine, memory, run } = discussionState;
   return {
     state: machine.state,
     round: machine.round,
     maxRounds: machine.max_rounds,
     forceDecision: isDecisionForced(machine),
     validEvents: validMoves(machine.state),
-    hasDesigns: talk.designs.length > 0,
-    hasCritiques: talk.critiques.length > 0,
+    hasDesigns: discussionState.designs.length > 0,
+    hasCritiques: discussionState.critiques.length > 0,
     memorySummary: {
       agreements: memory.agreements.length,
       openQuestions: memory.open_questions.length,

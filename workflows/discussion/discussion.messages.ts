@@ -1,8 +1,8 @@
 import { defineQuery, defineSignal } from '@temporalio/workflow';
 import type { ConversationId, MessageId, PipelineId, UserId } from '../../domain/ids.js';
-import type { DiscussionMove, DiscussionState } from '../../domain/discussion/machine.js';
+import type { DiscussionMove, DiscussionStateName } from '../../domain/discussion/machine.js';
 import type { Role } from '../../domain/account/permissions.js';
-import type { Talk } from '../../domain/discussion/state.js';
+import type { DiscussionState } from '../../domain/discussion/state.js';
 
 export interface UserMessage {
   readonly messageId: MessageId;
@@ -26,7 +26,7 @@ export const pipelineEndedSignal = defineSignal<[RunNotice]>('pipelineEnded');
 
 /** How a discussion stands. Source: contract, discussion §7 (introspection), and what waits. */
 export interface DiscussionView {
-  readonly state: DiscussionState;
+  readonly state: DiscussionStateName;
   readonly round: number;
   readonly maxRounds: number;
   readonly forceDecision: boolean;
@@ -63,7 +63,7 @@ export interface DiscussionInput extends DiscussionLimits {
   /** As it was when the discussion was started; what a run may do is decided at its admission. */
   readonly role: Role;
   /** Carried over continue-as-new; absent at a start or a revival. */
-  readonly talk?: Talk;
+  readonly talk?: DiscussionState;
   /** Work that was waiting at continue-as-new. */
   readonly waiting?: WaitingWork;
 }

@@ -13,7 +13,7 @@ import {
 } from '@temporalio/workflow';
 import { pipelineWorkflowId, type PipelineId } from '../../domain/ids.js';
 import { runStartOf, type RunStart } from '../../domain/run/start.js';
-import type { Talk } from '../../domain/discussion/state.js';
+import type { DiscussionState } from '../../domain/discussion/state.js';
 import { records } from '../activity-proxies.js';
 import type { DiscussionInput } from './discussion.messages.js';
 import { pipelineWorkflow } from '../pipeline/pipeline.js';
@@ -63,15 +63,15 @@ export async function startIfPending(
 /** Takes a run that the API (or the reconciler, repeating it) has admitted for this discussion. */
 export async function startAdmittedRun(
   input: DiscussionInput,
-  before: Talk,
+  before: DiscussionState,
   pipelineId: PipelineId,
-): Promise<Talk> {
+): Promise<DiscussionState> {
   const { isActive } = await startIfPending(input, pipelineId);
   const isKnown = before.run?.kind === 'admitted' && before.run.pipelineId === pipelineId;
   if (!isActive || isKnown) {
     return before;
   }
-  const state: Talk = {
+  const state: DiscussionState = {
     ...before,
     version: before.version + 1,
     run: { kind: 'admitted', pipelineId, ended: false },

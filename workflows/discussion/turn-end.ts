@@ -2,22 +2,22 @@
 import { log } from '@temporalio/workflow';
 import { decideError, type Decision, type Turn } from '../../domain/discussion/decide.js';
 import { discussionTexts } from '../../domain/discussion/texts.js';
-import { readTalk } from '../../domain/discussion/stored-state.js';
-import { remember, type Talk } from '../../domain/discussion/state.js';
+import { readDiscussionState } from '../../domain/discussion/stored-state.js';
+import { remember, type DiscussionState } from '../../domain/discussion/state.js';
 import { records } from '../activity-proxies.js';
 import type { DiscussionInput, UserMessage } from './discussion.messages.js';
 import { describeError } from '../failures.js';
 import { startIfPending } from './runs.js';
 
 /** A decision to be stored, or the state after a turn whose end is stored already. */
-export type TurnEnd = Decision | { readonly state: Talk; readonly events: null };
+export type TurnEnd = Decision | { readonly state: DiscussionState; readonly events: null };
 
 /** A turn that fails is answered by an error, and the state stays as it was. */
 export async function endTurn(
   input: DiscussionInput,
   { state, message }: Turn,
   carryOut: () => Promise<TurnEnd>,
-): Promise<Talk> {
+): Promise<DiscussionState> {
   const { conversationId, userId } = input;
   const { messageId } = message;
   let end: TurnEnd;
@@ -47,8 +47,8 @@ export async function endTurn(
 export async function adopt(
   input: DiscussionInput,
   stored: unknown,
-  fallback: Talk,
-): Promise<Talk> {
+  fallback: DiscussionState,
+): Promise<DiscussionState> {
   const state = storedOr(stored, fallback);
   if (state.run?.kind === 'admitted' && !state.run.ended) {
     await startIfPending(input, state.run.pipelineId);
@@ -56,17 +56,17 @@ export async function adopt(
   return state;
 }
 
-export function storedOr(stored: unknown, fallback: Talk): Talk {
-  const read = stored == null ? null : readTalk(stored);
+export function storedOr(stored: unknown, fallback: DiscussionState): DiscussionState {
+  const read = stored == null ? null : readDiscussionState(stored);
   return read?.kind === 'talk' ? read.talk : fallback;
 }
 
 /** The answer to a message whose turn could not be recorded: it is done with, and the next one is taken. */
 export async function apologise(
   { conversationId, userId }: DiscussionInput,
-  before: Talk,
+  before: DiscussionState,
   { message: { messageId }, error }: { readonly message: UserMessage; readonly error: unknown },
-): Promise<Talk> {
+): Promise<DiscussionState> {
   const described = describeError(error);
   log.error('turn failed', { conversationId, messageId, ...described });
   const after = remember(before, messageId);

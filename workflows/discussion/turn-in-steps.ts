@@ -11,7 +11,7 @@ import {
 } from '../../domain/discussion/decide.js';
 import { concernsRuns } from '../../domain/discussion/run-plan.js';
 import { stepIdOf } from '../../domain/ids.js';
-import { remember, type Talk } from '../../domain/discussion/state.js';
+import { remember, type DiscussionState } from '../../domain/discussion/state.js';
 import { paid, records } from '../activity-proxies.js';
 import type { DiscussionInput, UserMessage } from './discussion.messages.js';
 import { carryOut } from './run-turns.js';
@@ -19,9 +19,9 @@ import { adopt, endTurn } from './turn-end.js';
 
 export async function takeTurnInSteps(
   input: DiscussionInput,
-  before: Talk,
+  before: DiscussionState,
   message: UserMessage,
-): Promise<Talk> {
+): Promise<DiscussionState> {
   const { conversationId, userId } = input;
   const { messageId } = message;
   const begun = await records.beginTurn({ conversationId, userId, message, state: before });

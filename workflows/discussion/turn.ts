@@ -7,7 +7,7 @@ import {
   type TurnAnswers,
 } from '../../domain/discussion/decide.js';
 import { hashDecision, type DecisionSinks } from '../../domain/discussion/decision-hash.js';
-import { remember, type Talk } from '../../domain/discussion/state.js';
+import { remember, type DiscussionState } from '../../domain/discussion/state.js';
 import { turns } from '../activity-proxies.js';
 import type { DiscussionInput, UserMessage } from './discussion.messages.js';
 import { describeError, failNow } from '../failures.js';
@@ -23,9 +23,9 @@ const { decisions } = proxySinks<DecisionSinks>();
 
 export async function takeTurn(
   input: DiscussionInput,
-  before: Talk,
+  before: DiscussionState,
   message: UserMessage,
-): Promise<Talk> {
+): Promise<DiscussionState> {
   const { messageId } = message;
   return before.recentIds.includes(messageId)
     ? before
@@ -34,9 +34,9 @@ export async function takeTurn(
 
 async function takeSafely(
   input: DiscussionInput,
-  before: Talk,
+  before: DiscussionState,
   message: UserMessage,
-): Promise<Talk> {
+): Promise<DiscussionState> {
   try {
     return await (patched(ONE_ACTIVITY_TURNS)
       ? takeNewTurn(input, before, message)
@@ -51,9 +51,9 @@ async function takeSafely(
 
 async function takeNewTurn(
   input: DiscussionInput,
-  before: Talk,
+  before: DiscussionState,
   message: UserMessage,
-): Promise<Talk> {
+): Promise<DiscussionState> {
   const { conversationId, userId } = input;
   const { messageId } = message;
   const now = new Date().toISOString();
@@ -87,7 +87,7 @@ function decideAgain(
   { conversationId }: DiscussionInput,
   turn: Turn<DecidedPlan>,
   { answers, decisionHash }: { readonly answers: TurnAnswers; readonly decisionHash: string },
-): Talk {
+): DiscussionState {
   let { state } = turn;
   try {
     const decision = decide(turn, answers);

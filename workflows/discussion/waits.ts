@@ -7,7 +7,7 @@ import {
   sleep,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { Talk } from '../../domain/discussion/state.js';
+import type { DiscussionState } from '../../domain/discussion/state.js';
 import { records } from '../activity-proxies.js';
 import type { DiscussionInput, RunNotice, UserMessage } from './discussion.messages.js';
 
@@ -40,7 +40,7 @@ export class Waits {
   }
 
   /** A cancelled or long idle discussion ends, but never with work left. */
-  async next({ run }: Talk): Promise<Next> {
+  async next({ run }: DiscussionState): Promise<Next> {
     this.calm.touch();
     for (;;) {
       this.idle.touch();
@@ -55,7 +55,7 @@ export class Waits {
   }
 
   /** @returns null to wait on: the run of the discussion goes on */
-  private async look(run: Talk['run']): Promise<Next | null> {
+  private async look(run: DiscussionState['run']): Promise<Next | null> {
     try {
       await this.change();
       if (isEmpty(this.inbox) && this.isToRenew()) {
@@ -111,7 +111,7 @@ export class WaitsBefore {
     this.idle = patched(ONE_TIMER) ? new QuietClock({ quietMs, summary: IDLE_SUMMARY }) : null;
   }
 
-  async next({ run }: Talk): Promise<Next> {
+  async next({ run }: DiscussionState): Promise<Next> {
     if (this.hasWorked) {
       this.idle?.touch();
       if (isHistoryLong(this.input) && canCarry(this.inbox)) {
@@ -129,7 +129,7 @@ export class WaitsBefore {
     }
   }
 
-  private async hasWork(run: Talk['run']): Promise<boolean> {
+  private async hasWork(run: DiscussionState['run']): Promise<boolean> {
     if (!isEmpty(this.inbox) || (await this.isWoken())) {
       return true;
     }
@@ -196,7 +196,7 @@ class QuietClock {
 }
 
 /** The record decides: a lost notice must neither keep nor end a discussion. */
-async function isActive(run: Talk['run']): Promise<boolean> {
+async function isActive(run: DiscussionState['run']): Promise<boolean> {
   if (run?.kind !== 'admitted' || run.ended) {
     return false;
   }

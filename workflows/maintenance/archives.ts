@@ -20,24 +20,24 @@ const MAX_HISTORY_EVENTS = 500;
 
 /** Which runs wait is asked of the record, so that no history here names any of them. */
 export async function archivesWorkflow(): Promise<void> {
-  let news = 0;
+  let updates = 0;
   setHandler(runsEndedSignal, () => {
-    news += 1;
+    updates += 1;
   });
   let waitMs = FIRST_WAIT_MS;
   let before = 0;
   for (;;) {
-    const known = news;
+    const known = updates;
     const left = await lookThrough();
     if (left > before) {
       waitMs = FIRST_WAIT_MS; // some have only just ended
     }
     before = left;
-    if (news > known) {
+    if (updates > known) {
       await sleep(FIRST_WAIT_MS, { summary: 'for others that end now' });
     } else if (left === 0) {
       return;
-    } else if (!(await condition(() => news > known, waitMs))) {
+    } else if (!(await condition(() => updates > known, waitMs))) {
       waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS);
     }
     await keepHistoryShort();

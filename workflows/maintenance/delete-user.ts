@@ -75,12 +75,12 @@ async function endRuns({ userId, runsMs = RUNS_MS }: DeleteUserInput): Promise<v
 }
 
 /** A server that never deletes, or lists what it has deleted for ever, is not waited for. */
-const MAX_LOOKS = 60;
+const MAX_POLLS = 60;
 
 /** Until nothing is found twice: what was started last may be listed late. */
 async function forgetWorkflows({ userId, lookMs = LOOK_MS }: DeleteUserInput): Promise<void> {
   let isQuiet = false;
-  for (let look = 0; look < MAX_LOOKS; look += 1) {
+  for (let look = 0; look < MAX_POLLS; look += 1) {
     const { found, refused } = await upkeep.removeWorkflows({ userId });
     if (refused > 0) {
       log.warn('histories stay until their retention is over: the server lets nobody delete them', {

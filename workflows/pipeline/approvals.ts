@@ -96,11 +96,11 @@ export class Approvals {
     this.display.refresh();
     for (;;) {
       await condition(
-        () => this.inbox.offers.some((offer) => offer.node === node),
+        () => this.inbox.offers.some((response) => response.node === node),
         Math.max(1, deadlineMs - Date.now()),
         { summary: summaryOf(`approval of ${node}`) },
       );
-      const offerId = this.takeOffer(node);
+      const offerId = this.takeResponse(node);
       this.recording.add(node);
       const decision = await waits.takeDecision.executeWithOptions(
         { summary: summaryOf(`record the decision about ${node}`) },
@@ -119,8 +119,8 @@ export class Approvals {
   }
 
   /** null: nobody has said anything, so the deadline is over */
-  private takeOffer(node: string): string | null {
-    const index = this.inbox.offers.findIndex((offer) => offer.node === node);
+  private takeResponse(node: string): string | null {
+    const index = this.inbox.offers.findIndex((response) => response.node === node);
     return index < 0 ? null : (this.inbox.offers.splice(index, 1)[0]?.offerId ?? null);
   }
 }

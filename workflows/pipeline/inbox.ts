@@ -97,26 +97,26 @@ function handleDecisions(inbox: RunInbox): void {
     }
     return inbox.isOver ? 'ended' : null;
   };
-  setHandler(approvalOfferedSignal, (offer) => {
-    signalled.add(offer.offerId);
-    if (!updated.has(offer.offerId)) {
-      inbox.offers.push(offer);
+  setHandler(approvalOfferedSignal, (response) => {
+    signalled.add(response.offerId);
+    if (!updated.has(response.offerId)) {
+      inbox.offers.push(response);
     }
   });
   setHandler(
     decideUpdate,
-    async (offer) => {
-      updated.add(offer.offerId);
-      if (!signalled.has(offer.offerId)) {
-        inbox.offers.push(offer);
+    async (response) => {
+      updated.add(response.offerId);
+      if (!signalled.has(response.offerId)) {
+        inbox.offers.push(response);
       }
       // a run that is cancelled ends, and says so
-      await CancellationScope.nonCancellable(() => condition(() => answerTo(offer) !== null));
-      return answerTo(offer) ?? 'ended';
+      await CancellationScope.nonCancellable(() => condition(() => answerTo(response) !== null));
+      return answerTo(response) ?? 'ended';
     },
     {
-      validator: (offer: ApprovalOffered) => {
-        const answer = answerTo(offer);
+      validator: (response: ApprovalOffered) => {
+        const answer = answerTo(response);
         if (answer !== null) {
           throw answerOf(answer);
         }

@@ -10,7 +10,7 @@ import type { ErrorCode } from '../../domain/errors.js';
 import { stepIdOf } from '../../domain/ids.js';
 import { summaryOf } from '../../domain/run/summaries.js';
 import { attemptTimeoutMs, paid } from '../activity-proxies.js';
-import type { BudgetKnowledge } from './budget-hold.js';
+import type { BudgetKnowledge } from './budget-wait.js';
 import { failNow } from '../failures.js';
 import type { PipelineInput } from './pipeline.messages.js';
 

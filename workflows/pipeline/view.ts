@@ -5,7 +5,7 @@ import type { ApprovalRule } from '../../domain/run/pipeline.js';
 import type { RunState } from '../../domain/run/pipeline-run.js';
 import type { WaitReason } from '../../domain/run/results.js';
 import type { OpenRun } from './node-calls.js';
-import type { BudgetHold } from './budget-hold.js';
+import type { BudgetHold } from './budget-wait.js';
 import type { PipelineView } from './pipeline.messages.js';
 import type { RunInbox } from './inbox.js';
 

@@ -4,7 +4,7 @@ import { condition, upsertSearchAttributes } from '@temporalio/workflow';
 import { isDone } from '../../domain/run/pipeline-run.js';
 import type { WaitReason } from '../../domain/run/results.js';
 import { waits } from '../activity-proxies.js';
-import { isInForce } from './budget-hold.js';
+import { isInForce } from './budget-wait.js';
 import type { RunProgress } from './view.js';
 import { awaitsPerson, isUnderWay, takeCompleted, type RunWork } from './work.js';
 

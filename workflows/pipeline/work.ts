@@ -13,7 +13,7 @@ import {
 import type { ActiveClock } from './active-clock.js';
 import type { CompletedCall, NodeCalls } from './node-calls.js';
 import type { Approvals, Decided } from './approvals.js';
-import { holdForBudget, isInForce } from './budget-hold.js';
+import { holdForBudget, isInForce } from './budget-wait.js';
 import { failNow } from '../failures.js';
 import type { RunProgress } from './view.js';
 import type { RunDisplay } from './display.js';

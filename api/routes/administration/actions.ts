@@ -23,7 +23,7 @@ export interface AdministrationDeps extends Pick<AppDeps, 'userChanged'> {
   readonly workflows: Pick<Workflows, 'cancelPipeline' | 'releaseRun' | 'readLiveness'>;
 }
 
-export interface Order {
+export interface AdminRequest {
   readonly adminId: UserId;
   readonly userId: UserId;
 }
@@ -36,7 +36,7 @@ export interface Order {
  */
 export async function disableUser(
   deps: AdministrationDeps,
-  { adminId, userId, reason }: Order & { readonly reason: string },
+  { adminId, userId, reason }: AdminRequest & { readonly reason: string },
 ): Promise<{ readonly ended: number; readonly left: number }> {
   if (userId === adminId) {
     throw new DomainError('invalid-input', 'Cannot disable your own account');
@@ -70,7 +70,7 @@ async function endRun(
 /** @throws `not-found` */
 export async function enableUser(
   { db, logger }: AdministrationDeps,
-  { adminId, userId }: Order,
+  { adminId, userId }: AdminRequest,
 ): Promise<void> {
   await inTransaction(db, async (tx) => {
     found(await setUserDisabled(tx, { userId, at: null }));
@@ -83,7 +83,7 @@ export async function enableUser(
 /** @throws `not-found`; `conflict` where there is nothing to approve */
 export async function approveAccount(
   { db, logger, userChanged }: AdministrationDeps,
-  { adminId, userId }: Order,
+  { adminId, userId }: AdminRequest,
 ): Promise<void> {
   await inTransaction(db, async (tx) => {
     if ((await approveUser(tx, userId)) === undefined) {

@@ -96,8 +96,8 @@ function releaseRoute(deps: AdministrationDeps): Route {
       },
     },
     async ({ user, params: { run_id: pipelineId } }) => {
-      const order = { adminId: user.id, pipelineId };
-      return { status: 200, body: { outcome: await releaseRun(deps, order) } };
+      const request = { adminId: user.id, pipelineId };
+      return { status: 200, body: { outcome: await releaseRun(deps, request) } };
     },
   );
 }

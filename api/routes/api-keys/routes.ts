@@ -36,8 +36,8 @@ function createRoute({ db, logger }: ApiKeyDeps): Route {
     },
     async ({ user, body }) => {
       const { key, ...stored } = makeApiKey();
-      const order = { id: randomUUID(), name: body.name, ...stored };
-      const row = await insertApiKey(db, order, credentialOf(user));
+      const request = { id: randomUUID(), name: body.name, ...stored };
+      const row = await insertApiKey(db, request, credentialOf(user));
       logger.info('api key created', { userId: user.id, keyId: row.id, keyName: row.name });
       return { status: 201, body: { ...viewApiKey(row), key } };
     },

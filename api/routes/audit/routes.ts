@@ -123,7 +123,7 @@ async function archiveIn(
   });
 }
 
-const TALK_NOT_FOUND = 'Conversation not found';
+const DISCUSSION_NOT_FOUND = 'Conversation not found';
 
 function discussionRoute(deps: AuditDeps): Route {
   return defineRoute(
@@ -136,13 +136,13 @@ function discussionRoute(deps: AuditDeps): Route {
       params: conversationPath,
       responses: {
         200: { description: 'In order', schema: discussionArchivesSchema },
-        404: error(TALK_NOT_FOUND),
+        404: error(DISCUSSION_NOT_FOUND),
       },
     },
     async ({ user, params: { conversation_id: id } }) => {
       const found = await listDiscussionArchives(deps.db, id, readerOf(user));
       if (found === null) {
-        throw new DomainError('not-found', TALK_NOT_FOUND);
+        throw new DomainError('not-found', DISCUSSION_NOT_FOUND);
       }
       const { ownerId, archives } = found;
       const subject = `conversation:${id}`;

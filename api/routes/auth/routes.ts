@@ -165,8 +165,8 @@ function changeRoleRoute(deps: AuthDeps): Route {
       },
     },
     async ({ user, params, body }) => {
-      const order = { userId: params.user_id, role: body.role };
-      const changed = await changeRole(deps, user, order);
+      const request = { userId: params.user_id, role: body.role };
+      const changed = await changeRole(deps, user, request);
       await deps.workflows.tellBudgetChanged(changed.id);
       return { status: 200, body: viewUser(changed) };
     },
@@ -190,8 +190,8 @@ function changeBudgetRoute(deps: AuthDeps): Route {
       },
     },
     async ({ user, params, body }) => {
-      const order = { userId: params.user_id, budgetUsd: body.daily_budget_usd };
-      const changed = await changeBudget(deps, user, order);
+      const request = { userId: params.user_id, budgetUsd: body.daily_budget_usd };
+      const changed = await changeBudget(deps, user, request);
       await deps.workflows.tellBudgetChanged(changed.id);
       return { status: 200, body: viewUserBudget(changed) };
     },

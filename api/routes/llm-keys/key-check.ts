@@ -14,13 +14,15 @@ const verdictSchema = z.object({
 /** Asks the worker to check a stored key; whatever is away, the key is kept "not checked yet". */
 export async function validateKey(
   deps: { temporal: Temporal; logger: Logger },
-  order: { userId: string; keyId: string },
+  request: { userId: string; keyId: string },
 ): Promise<KeyValidation> {
   try {
-    const { outcome, provider, models } = verdictSchema.parse(await checkKey(deps.temporal, order));
+    const { outcome, provider, models } = verdictSchema.parse(
+      await checkKey(deps.temporal, request),
+    );
     return { outcome, message: messageOf(outcome, provider), models };
   } catch (error) {
-    deps.logger.warn('vendor key not checked', { keyId: order.keyId, error });
+    deps.logger.warn('vendor key not checked', { keyId: request.keyId, error });
     return { outcome: 'unchecked', message: messageOf('unchecked', null), models: [] };
   }
 }

@@ -19,7 +19,10 @@ import { defineRoute, type Route } from '../../http/route.js';
 import { error } from '../../http/error-views.js';
 import { llmKeySchema, llmKeyValidationSchema, viewLlmKey } from './views.js';
 
-export type LlmKeyDeps = Pick<AppDeps, 'db' | 'secretBox' | 'workflows' | 'keyChanged' | 'logger'>;
+export type LlmKeyDeps = Pick<
+  AppDeps,
+  'db' | 'secretCipher' | 'workflows' | 'keyChanged' | 'logger'
+>;
 
 const OWN = { tag: 'llm-keys', auth: 'user' } as const;
 
@@ -44,7 +47,7 @@ function storeRoute(deps: LlmKeyDeps): Route {
     async ({ user, body }) => {
       const provider = vendorOf(body.provider);
       const key = { id: randomUUID(), userId: user.id, provider, apiKey: body.api_key };
-      const stored = await storeLlmKey(deps.db, deps.secretBox, key);
+      const stored = await storeLlmKey(deps.db, deps.secretCipher, key);
       await tellChange(deps, user.id);
       const { outcome } = await deps.workflows.validateKey({ userId: user.id, keyId: stored.id });
       const checked = await refetch(deps, stored);
@@ -131,7 +134,7 @@ function validateRoute(deps: LlmKeyDeps): Route {
 /** A key that cannot be opened any more is invalid without asking its vendor. */
 async function check(deps: LlmKeyDeps, row: LlmKeyRow) {
   try {
-    openRow(deps.secretBox, row);
+    openRow(deps.secretCipher, row);
   } catch (problem) {
     if (problem instanceof DomainError && problem.code === 'llm-key-unreadable') {
       await recordValidation(deps.db, { keyId: row.id, nonce: row.nonce, isValid: false });

@@ -6,7 +6,7 @@ import { isUuid } from '../../../domain/ids.js';
 import { LIMITS } from '../../../domain/account/permissions.js';
 import { lastEventId, pipelinePath, runEventsQuery } from './schemas.js';
 import type { AppDeps } from '../../deps.js';
-import { openEventStream, type EventStreamWish } from '../../runs/event-stream.js';
+import { openEventStream, type EventStreamOptions } from '../../runs/event-stream.js';
 import { credentialOf } from '../../http/middleware/authenticate.js';
 import { eventStreamSchema } from '../../http/openapi.js';
 import { defineRoute, type Route, type SignedInUser } from '../../http/route.js';
@@ -15,7 +15,14 @@ import { error } from '../../http/error-views.js';
 
 export type RunEventsDeps = Pick<
   AppDeps,
-  'db' | 'feeds' | 'leases' | 'watch' | 'metrics' | 'stopping' | 'config' | 'heartbeatMs'
+  | 'db'
+  | 'eventSubscriptions'
+  | 'leases'
+  | 'watch'
+  | 'metrics'
+  | 'stopping'
+  | 'config'
+  | 'heartbeatMs'
 >;
 
 /** Proxies end connections that are silent for a minute or so. */
@@ -95,7 +102,7 @@ function startOf({ firstSeq, lastSeq }: RunStream): number {
 function openCounted(
   deps: RunEventsDeps,
   { user, lease }: { readonly user: SignedInUser; readonly lease: Lease },
-  wish: Omit<EventStreamWish, 'onEnd'>,
+  options: Omit<EventStreamOptions, 'onEnd'>,
 ): Readable {
   const { heartbeatMs = HEARTBEAT_MS, metrics, config } = deps;
   const over = new AbortController();
@@ -121,7 +128,7 @@ function openCounted(
   return openEventStream(
     { ...deps, stopping, heartbeatMs, longestMs: config.eventStreamMs },
     {
-      ...wish,
+      ...options,
       onEnd: () => {
         stopWatching();
         metrics.eventStreams.dec();

@@ -109,7 +109,10 @@ const QUOTE_CHARACTERS = 120;
 function quotesOf({ upstream, language }: PurposeOf<'agent'>): readonly string[] {
   return upstream
     .filter(({ status }) => status === 'success')
-    .map((prior) => `${prior.agent_name} (${prior.role}): ${quoteOf(prior.content, language)}`);
+    .map(
+      (upstreamOutput) =>
+        `${upstreamOutput.agent_name} (${upstreamOutput.role}): ${quoteOf(upstreamOutput.content, language)}`,
+    );
 }
 
 function quoteOf(content: string, language: Language): string {

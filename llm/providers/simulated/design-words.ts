@@ -9,7 +9,7 @@ export interface DesignWords {
   readonly pros: Readonly<Record<Aim, readonly string[]>>;
   readonly cons: Readonly<Record<Aim, readonly string[]>>;
   readonly cost: (range: string) => string;
-  readonly revised: (wishes: string, remark: string) => string;
+  readonly revised: (preferences: string, remark: string) => string;
   readonly roles: {
     readonly collector: (source: string, hints: string) => string;
     readonly planner: (task: string) => string;
@@ -43,10 +43,10 @@ const EN: DesignWords = {
     balanced: ['A single point of view', 'Costs more than the fast design'],
   },
   cost: (range) => `${range} per run with real models; free while simulated`,
-  revised: (wishes, remark) =>
-    wishes === ''
+  revised: (preferences, remark) =>
+    preferences === ''
       ? `Revised with your remark in mind: “${remark}”.`
-      : `Revised as you asked: ${wishes}.`,
+      : `Revised as you asked: ${preferences}.`,
   roles: {
     collector: (source, hints) => `Gathers the material from ${source}${hints}.`,
     planner: (task) => `Splits the ${task} into questions that can be answered separately.`,
@@ -87,8 +87,10 @@ const KO: DesignWords = {
     balanced: ['하나의 관점', '빠른 설계보다 높은 비용'],
   },
   cost: (range) => `실제 모델로 실행하면 회당 ${range}, 모의 실행은 무료`,
-  revised: (wishes, remark) =>
-    wishes === '' ? `말씀하신 내용을 반영했어요: “${remark}”.` : `요청에 따라 바꿨어요: ${wishes}.`,
+  revised: (preferences, remark) =>
+    preferences === ''
+      ? `말씀하신 내용을 반영했어요: “${remark}”.`
+      : `요청에 따라 바꿨어요: ${preferences}.`,
   roles: {
     collector: (source, hints) => `${source}에서 자료를 모아요${hints}.`,
     planner: (task) => `${withParticle(task, '을/를')} 따로 답할 수 있는 질문으로 나눠요.`,

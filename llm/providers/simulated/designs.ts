@@ -16,7 +16,7 @@ import {
   taskName,
   type PurposeOf,
 } from './purposes.js';
-import { describeWishes, wishesIn, type Wishes } from './wishes.js';
+import { describePreferences, preferencesIn, type Preferences } from './preferences.js';
 
 /** The editor's names. Source: contract, pipeline §6.2. */
 const MODELS = {
@@ -33,7 +33,7 @@ interface Order {
   readonly intent: PurposeOf<'designs'>['intent'];
   readonly language: Language;
   readonly words: DesignWords;
-  readonly wishes: Wishes;
+  readonly wishes: Preferences;
   readonly task: string;
   readonly output: string;
   /** Added to each description after feedback; empty at first. */
@@ -68,16 +68,19 @@ export function simulateDesigns(purpose: PurposeOf<'designs'>): readonly Design[
 
 function orderOf({ intent, language, feedback, request }: PurposeOf<'designs'>): Order {
   const words = DESIGN_WORDS[language];
-  const wishes = wishesIn(feedback);
+  const preferences = preferencesIn(feedback);
   const remark = excerptOf(feedback.at(-1) ?? '', 60);
   return {
     intent,
     language,
     words,
-    wishes,
+    wishes: preferences,
     task: taskName(intent.task, language),
     output: outputName(intent.output_format, language),
-    change: feedback.length === 0 ? '' : words.revised(describeWishes(wishes, language), remark),
+    change:
+      feedback.length === 0
+        ? ''
+        : words.revised(describePreferences(preferences, language), remark),
     request: quotedRequest(request, language, 'agent'),
   };
 }
@@ -88,11 +91,11 @@ const COMPLEXITY: Readonly<Record<Aim, string>> = {
   balanced: 'medium',
 };
 
-function recommendedAim({ wishes, intent }: Order): Aim {
-  if (wishes.better) {
+function recommendedAim({ wishes: preferences, intent }: Order): Aim {
+  if (preferences.better) {
     return 'quality';
   }
-  if (wishes.faster || wishes.cheaper) {
+  if (preferences.faster || preferences.cheaper) {
     return 'speed';
   }
   const { estimated_complexity } = intent;
@@ -109,7 +112,7 @@ const COSTS: Readonly<Record<Aim, readonly [usual: string, cheap: string, strong
   balanced: ['~$0.05-0.10', '~$0.02-0.05', '~$0.10-0.20'],
 };
 
-function costOf(aim: Aim, { cheaper, better }: Wishes): string {
+function costOf(aim: Aim, { cheaper, better }: Preferences): string {
   const [usual, cheap, strong] = COSTS[aim];
   return cheaper ? cheap : better ? strong : usual;
 }
@@ -135,20 +138,20 @@ function gatheringSteps({ intent, language, words }: Order): readonly Step[] {
   return [['collector', 'collector', 'small', does]];
 }
 
-function speedSteps({ words, wishes, task, output }: Order): readonly Step[] {
+function speedSteps({ words, wishes: preferences, task, output }: Order): readonly Step[] {
   return [
     ['quick_analyst', 'analyzer', 'small', words.roles.analyst(task)],
-    ...(wishes.checked ? [validatorStep({ words, task })] : []),
+    ...(preferences.checked ? [validatorStep({ words, task })] : []),
     ['writer', 'reporter', 'small', words.roles.reporter(output)],
   ];
 }
 
-function balancedSteps({ words, wishes, task, output }: Order): readonly Step[] {
+function balancedSteps({ words, wishes: preferences, task, output }: Order): readonly Step[] {
   const critic: Step = ['critic', 'critic', 'strong', words.roles.critic(task)];
   return [
     ['analyst', 'analyzer', 'strong', words.roles.analyst(task)],
-    ...(wishes.better ? [critic] : []),
-    ...(wishes.checked || !wishes.faster ? [validatorStep({ words, task })] : []),
+    ...(preferences.better ? [critic] : []),
+    ...(preferences.checked || !preferences.faster ? [validatorStep({ words, task })] : []),
     ['writer', 'reporter', 'writer', words.roles.reporter(output)],
   ];
 }
@@ -166,13 +169,13 @@ const PAIRS: Readonly<Record<string, readonly [string, string]>> = {
 };
 
 function branchesOf(gathering: readonly Step[], order: Order): Pick<Design, 'agents' | 'edges'> {
-  const { words, wishes, task, intent } = order;
+  const { words, wishes: preferences, task, intent } = order;
   const [left, right] = PAIRS[intent.task] ?? ['supporting_analyst', 'doubting_analyst'];
   const planner: Step = ['planner', 'analyzer', 'small', words.roles.planner(task)];
   const root = gathering[0] ?? planner;
   const tail: readonly Step[] = [
     ['synthesizer', 'synthesizer', 'strongest', words.roles.synthesizer(task)],
-    ...(wishes.faster && !wishes.checked ? [] : [validatorStep(order)]),
+    ...(preferences.faster && !preferences.checked ? [] : [validatorStep(order)]),
     ['writer', 'reporter', 'writer', words.roles.reporter(order.output)],
   ];
   const branches: readonly Step[] = [
@@ -195,12 +198,15 @@ function chainOf(steps: readonly Step[], order: Order): Pick<Design, 'agents' | 
 }
 
 /** Analysts and critics work on the request itself; the others on what these have made of it. */
-function agentOf([name, role, strength, does]: Step, { wishes, request }: Order): AgentSpec {
+function agentOf(
+  [name, role, strength, does]: Step,
+  { wishes: preferences, request }: Order,
+): AgentSpec {
   const description = role === 'analyzer' || role === 'critic' ? `${does}${request}` : does;
-  return { name, role, llm_model: modelOf(strength, wishes), description, ...AGENT_DEFAULTS };
+  return { name, role, llm_model: modelOf(strength, preferences), description, ...AGENT_DEFAULTS };
 }
 
-function modelOf(strength: Strength, { cheaper, better }: Wishes): string {
+function modelOf(strength: Strength, { cheaper, better }: Preferences): string {
   if (cheaper) {
     return strength === 'strongest' ? MODELS.writer : MODELS.small;
   }

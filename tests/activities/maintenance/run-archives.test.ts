@@ -8,7 +8,7 @@ import {
   type ArchiveSlice,
   type RunArchiveDeps,
 } from '../../../activities/maintenance/run-archives.js';
-import { createArchiveBox } from '../../../audit/archive-box.js';
+import { createArchiveCipher } from '../../../audit/archive-cipher.js';
 import { isOf, type ContentEntry } from '../../../audit/contents.js';
 import { checkIntegrity } from '../../../audit/integrity.js';
 import { checkPrompts } from '../../../audit/prompts.js';
@@ -32,7 +32,7 @@ import { addStep, listResults } from '../../support/steps.js';
 
 const NOW = new Date('2026-11-24T12:00:00Z');
 const MASTERS = [randomBytes(32)];
-const box = createArchiveBox(MASTERS);
+const cipher = createArchiveCipher(MASTERS);
 const signer = createSigner(randomBytes(32));
 
 let server: TestDb;
@@ -71,9 +71,9 @@ async function endedRun(
 
 /** A call that is under way while its run ends. */
 async function reserveCall(userId: string, pipelineId: string): Promise<void> {
-  const charge = { stepId: `${pipelineId}:a:0`, runId: 'r', attempt: 1, userId, pipelineId };
+  const billing = { stepId: `${pipelineId}:a:0`, runId: 'r', attempt: 1, userId, pipelineId };
   await createLedger(db, () => NOW).reserve(
-    { ...charge, conversationId: null },
+    { ...billing, conversationId: null },
     {
       ...{ provider: 'openai', model: 'gpt-4o', promptTokens: 1, maxTokens: 1, minTokens: 1 },
       ...{ inputUsdPerMillion: '1', outputUsdPerMillion: '1', callNumber: 1 },
@@ -86,7 +86,7 @@ function activities(
   more: Partial<RunArchiveDeps> = {},
 ) {
   return createRunArchiveActivities({
-    ...{ db, signer, now: () => NOW, archiveBox: box, readClosedHistory, ...more },
+    ...{ db, signer, now: () => NOW, archiveCipher: cipher, readClosedHistory, ...more },
     codec: createPayloadCodec(createKeyRing(MASTERS)),
     code: { version: '9.9.9', workflowBundle: 'f'.repeat(64) },
   });
@@ -107,7 +107,7 @@ async function contentsOf(pipelineId: string): Promise<readonly ContentEntry[]> 
     .selectAll()
     .where('pipelineId', '=', pipelineId)
     .executeTakeFirstOrThrow();
-  const checked = checkIntegrity(Buffer.from(await box.open(row, pipelineId)));
+  const checked = checkIntegrity(Buffer.from(await cipher.open(row, pipelineId)));
   if (checked.kind === 'broken') {
     throw new Error(checked.problem);
   }
@@ -192,16 +192,16 @@ test('of a conversation it tells what led to the run, and no more', async () => 
 });
 
 test('a stored archive opens with its key, for its run alone, and as it was stored', async () => {
-  const sealed = await box.seal('text', 'run');
-  expect(await box.open(sealed, 'run')).toBe('text');
-  await expect(box.open(sealed, 'another')).rejects.toThrow();
+  const sealed = await cipher.seal('text', 'run');
+  expect(await cipher.open(sealed, 'run')).toBe('text');
+  await expect(cipher.open(sealed, 'another')).rejects.toThrow();
   const changed = Buffer.from(sealed.bundle);
   changed[3] = (changed[3] ?? 0) ^ 1;
-  await expect(box.open({ ...sealed, bundle: changed }, 'run')).rejects.toThrow();
-  await expect(createArchiveBox([randomBytes(32)]).open(sealed, 'run')).rejects.toThrow(
+  await expect(cipher.open({ ...sealed, bundle: changed }, 'run')).rejects.toThrow();
+  await expect(createArchiveCipher([randomBytes(32)]).open(sealed, 'run')).rejects.toThrow(
     /ENCRYPTION_KEY_PREVIOUS/,
   );
-  const rotated = createArchiveBox([randomBytes(32), ...MASTERS]);
+  const rotated = createArchiveCipher([randomBytes(32), ...MASTERS]);
   expect(await rotated.open(sealed, 'run')).toBe('text');
 });
 
@@ -239,17 +239,17 @@ describe('prompts', () => {
       },
     ] as const;
     for (const { stepId, messages: sent, quoted } of asked) {
-      const charge = {
+      const billing = {
         ...{ stepId, runId: 'r', attempt: 1, userId, pipelineId },
         conversationId: null,
       };
       const prompt = { model: 'gpt-4o', temperature: 0.7, answer: null, messages: sent };
-      const reserved = await ledger.reserve(charge, {
+      const reserved = await ledger.reserve(billing, {
         ...{ provider: 'openai', model: 'gpt-4o', promptTokens: 1, maxTokens: 1, minTokens: 1 },
         ...{ inputUsdPerMillion: '1', outputUsdPerMillion: '1', callNumber: 1 },
         ...{ prompt, quoted: [quoted] },
       });
-      await ledger.settle(charge, {
+      await ledger.settle(billing, {
         callId: 'callId' in reserved ? reserved.callId : '',
         reply: {
           ...{
@@ -277,7 +277,7 @@ describe('prompts', () => {
       .selectAll()
       .where('pipelineId', '=', pipelineId)
       .executeTakeFirstOrThrow();
-    return Buffer.from(await box.open(row, pipelineId));
+    return Buffer.from(await cipher.open(row, pipelineId));
   }
 
   const verify = (file: Buffer) =>

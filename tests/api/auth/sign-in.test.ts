@@ -402,8 +402,8 @@ describe('the name of the server', () => {
   test('and the page’s origin are checked for sockets, too', async () => {
     const api = await start();
     const gateway = await startGatewayOfTest(api.db);
-    const talk = await createTalk(api.db);
-    const url = gateway.url(talk);
+    const state = await createTalk(api.db);
+    const url = gateway.url(state);
     const own = `http://127.0.0.1:${gateway.port}`;
     for (const headers of [{}, { Origin: 'http://localhost:3000' }, { Origin: own }]) {
       (await opened(connectChat(url, headers))).socket.close();

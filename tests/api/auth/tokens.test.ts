@@ -241,7 +241,7 @@ describe('tokens that others could make', () => {
   test.each(FORGED)('%s is 401, alike over HTTP and to refresh, and 1008', async (...row) => {
     const [, forge, detail] = row;
     const person = await api.register();
-    const talk = await createTalk(api.db, 'free', person.id);
+    const state = await createTalk(api.db, 'free', person.id);
     const token = await forge(victimOf(person));
     const answer = await me(token);
     expect([answer.status, answer.body]).toEqual([401, { detail }]);
@@ -250,7 +250,7 @@ describe('tokens that others could make', () => {
     const refreshed = await refresh(await forge({ id, token: refreshToken, type: 'refresh' }));
     expect([refreshed.status, refreshed.body]).toEqual([401, { detail }]);
     const chat = connectChat(
-      gateway.url({ ...talk, token: encodeURIComponent(token) }, '&events=basic'),
+      gateway.url({ ...state, token: encodeURIComponent(token) }, '&events=basic'),
     );
     expect(await chat.closed()).toEqual({ code: 1008, reason: detail });
   });
@@ -266,22 +266,24 @@ describe('tokens that others could make', () => {
 
   test('a token of one kind does not serve as the other', async () => {
     const person = await api.register();
-    const talk = await createTalk(api.db, 'free', person.id);
+    const state = await createTalk(api.db, 'free', person.id);
     const wrongType = { detail: 'Invalid token type' };
     expect((await me(person.refreshToken)).body).toEqual(wrongType);
     expect((await refresh(person.token)).body).toEqual(wrongType);
-    const chat = connectChat(gateway.url({ ...talk, token: person.refreshToken }, '&events=basic'));
+    const chat = connectChat(
+      gateway.url({ ...state, token: person.refreshToken }, '&events=basic'),
+    );
     expect(await chat.closed()).toEqual({ code: 1008, reason: 'Invalid token type' });
   });
 
   test('a user who is gone is 401, and has no conversations left', async () => {
     const person = await api.register();
-    const talk = await createTalk(api.db, 'free', person.id);
+    const state = await createTalk(api.db, 'free', person.id);
     await api.db.deleteFrom('users').where('id', '=', person.id).execute();
     const gone = { detail: 'User not found' };
     expect((await me(person.token)).body).toEqual(gone);
     expect((await refresh(person.refreshToken)).body).toEqual(gone);
-    const chat = connectChat(gateway.url({ ...talk, token: person.token }, '&events=basic'));
+    const chat = connectChat(gateway.url({ ...state, token: person.token }, '&events=basic'));
     expect((await chat.closed()).reason).toBe('conversation not found or access denied');
   });
 
@@ -291,10 +293,10 @@ describe('tokens that others could make', () => {
       token: person.token,
       body: { name: 'script' },
     });
-    const talk = await createTalk(api.db, 'free', person.id);
-    const asToken = connectChat(gateway.url({ ...talk, token: body.key }, '&events=basic'));
+    const state = await createTalk(api.db, 'free', person.id);
+    const asToken = connectChat(gateway.url({ ...state, token: body.key }, '&events=basic'));
     expect(await asToken.closed()).toEqual({ code: 1008, reason: 'Invalid token' });
-    const asHeader = connectChat(gateway.url({ ...talk, token: '' }, '&events=basic'), {
+    const asHeader = connectChat(gateway.url({ ...state, token: '' }, '&events=basic'), {
       'X-API-Key': body.key,
     });
     expect((await asHeader.closed()).reason).toBe('missing authentication token');
@@ -302,9 +304,9 @@ describe('tokens that others could make', () => {
 
   test('another user’s token opens nothing of this one’s', async () => {
     const [person, other] = [await api.register(), await api.register()];
-    const talk = await createTalk(api.db, 'free', person.id);
+    const state = await createTalk(api.db, 'free', person.id);
     expect((await me(other.token)).body.id).toBe(other.id);
-    const chat = connectChat(gateway.url({ ...talk, token: other.token }, '&events=basic'));
+    const chat = connectChat(gateway.url({ ...state, token: other.token }, '&events=basic'));
     expect((await chat.closed()).reason).toBe('conversation not found or access denied');
   });
 

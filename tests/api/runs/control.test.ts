@@ -32,11 +32,11 @@ async function waitingAt(node: string, answer: (take: () => Promise<unknown>) =>
     withDeadline: (_: number, work: () => Promise<void>) => work(),
     workflow: {
       getHandle: () => ({
-        startUpdate: (_: unknown, { args: [offer] }: { args: [Taken] }) =>
+        startUpdate: (_: unknown, { args: [response] }: { args: [Taken] }) =>
           Promise.resolve({
             result: () =>
               answer(() =>
-                inTransaction(own.db, (tx) => decideApproval(tx, { pipelineId, now, ...offer })),
+                inTransaction(own.db, (tx) => decideApproval(tx, { pipelineId, now, ...response })),
               ),
           }),
       }),

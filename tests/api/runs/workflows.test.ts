@@ -8,7 +8,7 @@ import { openRun, readRunById } from '../../../db/runs/runs.js';
 import { startMachine } from '../../../domain/discussion/machine.js';
 import { closeRunWorkflowId, pipelineWorkflowId } from '../../../domain/ids.js';
 import { isOutage } from '../../../domain/outages.js';
-import { startTalk } from '../../../domain/discussion/state.js';
+import { startDiscussionState } from '../../../domain/discussion/state.js';
 import { createBus, type Bus } from '../../../events/bus.js';
 import { connectRedis } from '../../../events/redis.js';
 import { silentLogger } from '../../../telemetry/logger.js';
@@ -22,7 +22,7 @@ import { admittedRun, createTestConversation } from '../../support/runs.js';
 import { createTestDb, createTestUser, testServers, type TestDb } from '../../support/servers.js';
 import { TEST_MACS } from '../../support/redis.js';
 import { until } from '../../support/until.js';
-import { openWorkflowStage, type WorkflowStage } from '../../support/workflow-stage.js';
+import { openWorkflowFixture, type WorkflowFixture } from '../../support/workflow-fixture.js';
 
 /** Nobody works here: workflows that are started stay as they are. */
 const TASK_QUEUE = `nobody-${randomUUID()}`;
@@ -32,7 +32,7 @@ let server: TestDb;
 let commits: LostCommits;
 /** Through `commits`. */
 let db: Db;
-let stage: WorkflowStage;
+let fixture: WorkflowFixture;
 let temporal: TemporalClient;
 let redis: Redis;
 let bus: Bus;
@@ -41,8 +41,8 @@ beforeAll(async () => {
   commits = await startLosingCommits(server.url);
   db = connectDb({ url: commits.url, poolSize: 5, applicationName: 'test' });
   const { redisUrl } = testServers();
-  stage = await openWorkflowStage();
-  ({ temporal } = stage);
+  fixture = await openWorkflowFixture();
+  ({ temporal } = fixture);
   redis = connectRedis({ url: redisUrl, name: 'test', logger: silentLogger });
   bus = createBus({ redisUrl, logger: silentLogger, macs: TEST_MACS });
   await until('redis is there', () => redis.status === 'ready' && bus.isAvailable());
@@ -55,7 +55,7 @@ afterAll(async () => {
   await commits.close();
   await bus.close();
   redis.disconnect();
-  await stage.close();
+  await fixture.close();
   await server.drop();
 });
 
@@ -88,10 +88,10 @@ const runsOf = (userId: string) =>
 /** As a discussion leaves it that has confirmed the design. */
 async function confirm(userId: string, conversationId: string): Promise<void> {
   const machine = { ...startMachine(), state: 'plan' } as const;
-  const talk = { ...startTalk('en'), version: 1, machine, selected: design };
+  const state = { ...startDiscussionState('en'), version: 1, machine, selected: design };
   await server.db
     .transaction()
-    .execute((tx) => saveDiscussion(tx, { conversationId, userId, talk }));
+    .execute((tx) => saveDiscussion(tx, { conversationId, userId, talk: state }));
 }
 
 describe('an admission whose commit nobody acknowledged', () => {
@@ -240,7 +240,7 @@ describe('cancelling', () => {
     meanwhile: () => Promise<void> = () => Promise.resolve(),
   ) {
     const taskQueue = `closing-${randomUUID()}`;
-    const { worker, told } = await closingWorker(stage, { db: server.db, taskQueue });
+    const { worker, told } = await closingWorker(fixture, { db: server.db, taskQueue });
     const { workflows } = watchedWorkflows(server.db, temporal.client, taskQueue);
     const [asked] = await worker.runUntil(
       Promise.all([workflows.cancelPipeline(userId, pipelineId), meanwhile()]),
@@ -300,7 +300,7 @@ describe('cancelling', () => {
     const { workflows } = watchedWorkflows(server.db, temporal.client, taskQueue);
     const asked = await workflows.cancelPipeline(user.userId, pipelineId);
     expect(asked).toMatchObject({ kind: 'asked' });
-    const { worker } = await closingWorker(stage, { db: server.db, taskQueue });
+    const { worker } = await closingWorker(fixture, { db: server.db, taskQueue });
     const closing = temporal.client.workflow.getHandle(closeRunWorkflowId(pipelineId));
     await worker.runUntil(closing.result());
     expect(await readRunById(server.db, pipelineId)).toMatchObject({ status: 'cancelled' });

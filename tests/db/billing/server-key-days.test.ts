@@ -4,7 +4,7 @@ import { sql } from 'kysely';
 import type { Db } from '../../../db/connect.js';
 import { createLedger, readDay, sweepStaleReservations } from '../../../db/billing/costs.js';
 import { readServerKeyDay } from '../../../db/billing/server-key-days.js';
-import type { CallEstimate, Charge, Ledger } from '../../../domain/account/costs.js';
+import type { CallEstimate, BillingContext, Ledger } from '../../../domain/account/costs.js';
 import type { ModelReply } from '../../../domain/agents/models.js';
 import type { Role } from '../../../domain/account/permissions.js';
 import { createTestDb, createTestUser, type TestDb } from '../../support/servers.js';
@@ -22,7 +22,7 @@ const TODAY = '2026-11-30';
 const ledgerOf = (serverKeyDailyUsd: string | null): Ledger =>
   createLedger(db, () => NOON, { serverKeyDailyUsd });
 
-async function newCharge(role: Role = 'free'): Promise<Charge> {
+async function newCharge(role: Role = 'free'): Promise<BillingContext> {
   const { id } = await createTestUser(db, { role });
   return {
     ...{ userId: id, stepId: `${randomUUID()}:a:0`, runId: 'run', attempt: 1 },
@@ -56,7 +56,7 @@ test('of hundreds of reservations at once, of as many accounts, none passes the 
   const ledger = ledgerOf('1.1');
   const charges = await Promise.all(Array.from({ length: 300 }, () => newCharge()));
   const answers = await Promise.all(
-    charges.map((charge) => ledger.reserve(charge, estimateOf({ minTokens: 1_000 }))),
+    charges.map((billing) => ledger.reserve(billing, estimateOf({ minTokens: 1_000 }))),
   );
   const granted = answers.filter((answer) => 'callId' in answer);
   expect(granted).toHaveLength(100); // exactly what $1.10 affords
@@ -136,12 +136,12 @@ test('without a limit the day is kept all the same, so that one can be set in th
 test('a call with a user’s own key does not wait for the server’s day', async () => {
   const ledger = ledgerOf('1');
   await ledger.reserve(await newCharge(), estimateOf());
-  const charge = await newCharge();
+  const billing = await newCharge();
   await db.transaction().execute(async (tx) => {
     await tx.selectFrom('serverKeyDays').select('provider').forUpdate().execute(); // held by a slow call
-    const own = await ledger.reserve(charge, estimateOf({ isServerKey: false }));
+    const own = await ledger.reserve(billing, estimateOf({ isServerKey: false }));
     const callId = 'callId' in own ? own.callId : '';
     await ledger.release(callId, { errorCode: 'model-unavailable' });
   });
-  expect(await readDay(db, charge.userId, TODAY)).toBe('0');
+  expect(await readDay(db, billing.userId, TODAY)).toBe('0');
 });

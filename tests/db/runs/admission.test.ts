@@ -3,14 +3,14 @@ import {
   admitRun,
   countDiscussion,
   type RunAdmission,
-  type RunOrder,
+  type RunRequest,
 } from '../../../db/runs/admission.js';
 import type { Db } from '../../../db/connect.js';
-import { parkRun } from '../../../db/runs/slots.js';
+import { suspendRun } from '../../../db/runs/active-run-lock.js';
 import { inTransaction } from '../../../db/transactions.js';
 import type { Role } from '../../../domain/account/permissions.js';
 import type { WaitReason } from '../../../domain/run/results.js';
-import { admittedRun, createTestConversation, runOrderOf } from '../../support/runs.js';
+import { admittedRun, createTestConversation, runRequestOf } from '../../support/runs.js';
 import { designOf } from '../../support/designs.js';
 import { createTestDb, createTestUser, type TestDb } from '../../support/servers.js';
 
@@ -68,14 +68,14 @@ async function addKey(
 const codeOf = (admission: RunAdmission) =>
   admission.kind === 'refused' ? admission.code : admission.kind;
 
-async function admit(userId: string, fields: Partial<RunOrder> = {}, now = NOW) {
-  return admitRun(db, runOrderOf(userId, fields), now);
+async function admit(userId: string, fields: Partial<RunRequest> = {}, now = NOW) {
+  return admitRun(db, runRequestOf(userId, fields), now);
 }
 
 test('an admitted run is pending, holds the slot and counts today', async () => {
   const userId = await newUser();
   const conversationId = await createTestConversation(db, userId);
-  const order = runOrderOf(userId, { conversationId, language: 'ko' });
+  const order = runRequestOf(userId, { conversationId, language: 'ko' });
   expect(await admitRun(db, order, NOW)).toEqual({ kind: 'admitted', simulated: false });
   const row = await db
     .selectFrom('pipelineExecutions')
@@ -100,12 +100,12 @@ test('an admitted run is pending, holds the slot and counts today', async () => 
 
 describe('a conversation with a run that has not ended', () => {
   async function runOf(userId: string, conversationId: string): Promise<string> {
-    const order = runOrderOf(userId, { conversationId });
+    const order = runRequestOf(userId, { conversationId });
     expect(codeOf(await admitRun(db, order, NOW))).toBe('admitted');
     return order.pipelineId;
   }
   const park = (pipelineId: string, reason: WaitReason) =>
-    inTransaction(db, (tx) => parkRun(tx, { pipelineId, reason, now: NOW }));
+    inTransaction(db, (tx) => suspendRun(tx, { pipelineId, reason, now: NOW }));
 
   test.each(['approval', 'budget', 'pause'] as const)(
     'takes no second one while the first waits: %s',
@@ -162,7 +162,7 @@ test('100 starts at once against a quota of 3, slots freed at once, give exactly
   const userId = await newUser();
   const startAndEnd = () =>
     db.transaction().execute(async (tx) => {
-      const order = runOrderOf(userId);
+      const order = runRequestOf(userId);
       const admission = await admitRun(tx, order, NOW);
       await tx
         .updateTable('pipelineExecutions')
@@ -200,7 +200,7 @@ test('an administrator has neither quota nor budget, but one slot', async () => 
 
 test('admitting the same run again changes nothing, even at once or when it has ended', async () => {
   const userId = await newUser();
-  const order = runOrderOf(userId, { keys: { ...NO_KEYS, simulated: true } });
+  const order = runRequestOf(userId, { keys: { ...NO_KEYS, simulated: true } });
   const admitted = { kind: 'admitted', simulated: true };
   const all = await Promise.all(Array.from({ length: 5 }, () => admitRun(db, order, NOW)));
   expect(all).toEqual(Array.from({ length: 5 }, () => admitted));
@@ -218,7 +218,7 @@ test('admitting the same run again changes nothing, even at once or when it has 
 
 test("another user's run id is a conflict, and a missing user is not found", async () => {
   const pipelineId = await admittedRun(db, { userId: await newUser() }, NOW);
-  const other = runOrderOf(await newUser(), { pipelineId });
+  const other = runRequestOf(await newUser(), { pipelineId });
   await expect(admitRun(db, other, NOW)).rejects.toMatchObject({ code: 'conflict' });
   await expect(admit(randomUUID())).rejects.toMatchObject({ code: 'not-found' });
 });
@@ -405,7 +405,7 @@ test.each([
   const userId = await newUser();
   const of = await admittedRun(db, { userId }, NOW);
   await freeSlot(userId);
-  const order = runOrderOf(userId, { rerun: { of, simulated: true, reusedNodes } });
+  const order = runRequestOf(userId, { rerun: { of, simulated: true, reusedNodes } });
   expect(codeOf(await admitRun(db, order, NOW))).toBe(code);
 });
 

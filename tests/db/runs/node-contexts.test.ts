@@ -57,13 +57,13 @@ test('what earlier attempts of a step have stored is known, and nothing of anoth
   expect(await read('done')).toMatchObject({ hasEnded: true, repliedSteps: [] });
   const ledger = createLedger(db, () => NOW);
   const stepId = `${pipelineId}:asked:0`;
-  const charge = { userId, stepId, runId: 'r', attempt: 1, pipelineId, conversationId: null };
+  const billing = { userId, stepId, runId: 'r', attempt: 1, pipelineId, conversationId: null };
   const price = { inputUsdPerMillion: '0', outputUsdPerMillion: '0' };
   const bounds = { promptTokens: 1, maxTokens: 10, minTokens: 1, callNumber: 1 };
   const vendor = { provider: 'openai', model: 'gpt-4o-mini' } as const;
-  const call = await ledger.reserve(charge, { ...vendor, ...bounds, ...price });
+  const call = await ledger.reserve(billing, { ...vendor, ...bounds, ...price });
   const usage = { promptTokens: 1, completionTokens: 1 };
-  await ledger.settle(charge, {
+  await ledger.settle(billing, {
     callId: 'callId' in call ? call.callId : '',
     reply: { ...vendor, content: 'an answer', finish: 'stop', requestId: null, usage },
     ...{ fallbackFrom: null, calls: 1 },

@@ -4,7 +4,7 @@ import { findStepOrThrow } from '../../../db/runs/agent-steps.js';
 import type { Db } from '../../../db/connect.js';
 import { createLedger } from '../../../db/billing/costs.js';
 import { openRun } from '../../../db/runs/runs.js';
-import type { Charge, Ledger } from '../../../domain/account/costs.js';
+import type { BillingContext, Ledger } from '../../../domain/account/costs.js';
 import { stepIdOf } from '../../../domain/ids.js';
 import { nodeStepId, nodeStepIds } from '../../../domain/run/node-steps.js';
 import { admittedRun } from '../../support/runs.js';
@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.drop());
 
-async function begunAgent(): Promise<Charge & { pipelineId: string }> {
+async function begunAgent(): Promise<BillingContext & { pipelineId: string }> {
   const { id: userId } = await createTestUser(db);
   const pipelineId = await admittedRun(db, { userId }, NOON);
   await db.transaction().execute((tx) => openRun(tx, pipelineId, { now: NOON }));
@@ -32,8 +32,8 @@ async function begunAgent(): Promise<Charge & { pipelineId: string }> {
 }
 
 /** $0.011 as long as it is open, and $0.0019 when it is settled. */
-async function reserve(charge: Charge, callNumber: number): Promise<string> {
-  const reservation = await ledger.reserve(charge, {
+async function reserve(billing: BillingContext, callNumber: number): Promise<string> {
+  const reservation = await ledger.reserve(billing, {
     ...{ provider: 'openai', model: 'gpt-4o', promptTokens: 1_000, maxTokens: 1_000 },
     ...{ minTokens: 256, inputUsdPerMillion: '1', outputUsdPerMillion: '10', callNumber },
   });
@@ -43,15 +43,15 @@ async function reserve(charge: Charge, callNumber: number): Promise<string> {
   return reservation.callId;
 }
 
-async function settle(charge: Charge, callId: string): Promise<void> {
+async function settle(billing: BillingContext, callId: string): Promise<void> {
   const usage = { promptTokens: 900, completionTokens: 100 };
   const who = { provider: 'openai', model: 'gpt-4o', requestId: null } as const;
   const reply = { content: 'answer', usage, finish: 'stop', ...who } as const;
-  await ledger.settle(charge, { callId, reply, fallbackFrom: null, calls: 1 });
+  await ledger.settle(billing, { callId, reply, fallbackFrom: null, calls: 1 });
 }
 
 async function end(
-  { stepId, pipelineId }: Charge & { pipelineId: string },
+  { stepId, pipelineId }: BillingContext & { pipelineId: string },
   more: Partial<NodeEnd> = {},
 ) {
   const { step } = await storeEnd(
@@ -71,48 +71,48 @@ async function end(
 }
 
 test('an agent costs what its calls are charged: settled, or of unknown end after a failure', async () => {
-  const charge = await begunAgent();
+  const billing = await begunAgent();
   const [lost, refused, answered] = [
-    await reserve(charge, 1),
-    await reserve(charge, 2),
-    await reserve(charge, 3),
+    await reserve(billing, 1),
+    await reserve(billing, 2),
+    await reserve(billing, 3),
   ];
   await ledger.leaveUnknown(lost, FAILED);
   await ledger.release(refused, FAILED);
-  await settle(charge, answered);
-  const repair = { ...charge, stepId: nodeStepId(charge.stepId, 'repair') };
+  await settle(billing, answered);
+  const repair = { ...billing, stepId: nodeStepId(billing.stepId, 'repair') };
   await settle(repair, await reserve(repair, 1));
   const fields = { tokens_used: 1_000, cost_estimate: 0.0148 }; // 0.011 + 2 * 0.0019
-  expect(await end(charge)).toEqual({ cost: 0.0148, fields });
+  expect(await end(billing)).toEqual({ cost: 0.0148, fields });
 });
 
 test('it costs the same when calls of it were lost with a worker', async () => {
-  const charge = await begunAgent();
-  await reserve(charge, 1);
-  const answered = await reserve({ ...charge, attempt: 2 }, 1);
-  await reserve({ ...charge, attempt: 2 }, 2);
-  await settle(charge, answered);
-  expect((await end(charge)).cost).toBe(0.0019);
+  const billing = await begunAgent();
+  await reserve(billing, 1);
+  const answered = await reserve({ ...billing, attempt: 2 }, 1);
+  await reserve({ ...billing, attempt: 2 }, 2);
+  await settle(billing, answered);
+  expect((await end(billing)).cost).toBe(0.0019);
 });
 
 test('an agent without a call costs nothing; its first end stays', async () => {
-  const charge = await begunAgent();
+  const billing = await begunAgent();
   const free = { cost: 0, fields: { tokens_used: 1_000, cost_estimate: 0 } };
-  expect(await end(charge)).toEqual(free);
-  await settle(charge, await reserve(charge, 1));
-  expect(await end(charge)).toEqual(free);
+  expect(await end(billing)).toEqual(free);
+  await settle(billing, await reserve(billing, 1));
+  expect(await end(billing)).toEqual(free);
 });
 
 test('what an answer says of its own cost counts for nothing, whatever its fields are named', async () => {
   const odd = { 'a\0\ud800"\\': 1, cost_estimate: 99, tokens_used: 5 };
-  const charge = await begunAgent();
-  const { fields } = await end(charge, { fields: odd });
+  const billing = await begunAgent();
+  const { fields } = await end(billing, { fields: odd });
   expect(fields).toEqual({ ...odd, cost_estimate: 0 });
 });
 
 test('an answer that is taken over keeps what conditions saw then', async () => {
-  const charge = await begunAgent();
+  const billing = await begunAgent();
   const fields = { cost_estimate: 0.5 };
-  expect(await end(charge, { paidSteps: [], fields })).toEqual({ cost: 0, fields });
-  expect((await findStepOrThrow(db, charge.stepId)).fields).toEqual(fields);
+  expect(await end(billing, { paidSteps: [], fields })).toEqual({ cost: 0, fields });
+  expect((await findStepOrThrow(db, billing.stepId)).fields).toEqual(fields);
 });

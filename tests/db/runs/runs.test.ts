@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { RunOrder } from '../../../db/runs/admission.js';
+import type { RunRequest } from '../../../db/runs/admission.js';
 import { admitRun } from '../../../db/runs/admission.js';
 import type { Db } from '../../../db/connect.js';
 import { createLedger } from '../../../db/billing/costs.js';
@@ -17,7 +17,7 @@ import { isUuid } from '../../../domain/ids.js';
 import type { RunOutcome } from '../../../domain/run/result-rules.js';
 import { designOf, edgesOf } from '../../support/designs.js';
 import { untilBlocked } from '../../support/locks.js';
-import { admittedRun, createTestConversation, runOrderOf } from '../../support/runs.js';
+import { admittedRun, createTestConversation, runRequestOf } from '../../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../../support/servers.js';
 import { addStep } from '../../support/steps.js';
 
@@ -37,7 +37,7 @@ afterAll(async () => {
   await server.drop();
 });
 
-async function pendingRun(fields: Partial<RunOrder> = {}) {
+async function pendingRun(fields: Partial<RunRequest> = {}) {
   const { id: userId } = await createTestUser(db);
   const pipelineId = await admittedRun(db, { userId, ...fields }, NOW);
   return { userId, pipelineId };
@@ -46,7 +46,7 @@ async function pendingRun(fields: Partial<RunOrder> = {}) {
 const open = (pipelineId: string, now = NOW) =>
   db.transaction().execute((tx) => openRun(tx, pipelineId, { now }));
 
-async function runningRun(fields: Partial<RunOrder> = {}) {
+async function runningRun(fields: Partial<RunRequest> = {}) {
   const run = await pendingRun(fields);
   await open(run.pipelineId);
   return run;
@@ -282,9 +282,9 @@ test("a discussion's run ends in its stream and with a message row", async () =>
 
 test('whoever sees the last event can start the next run', async () => {
   const { pipelineId, userId } = await runningRun();
-  expect(await admitRun(db, runOrderOf(userId), NOW)).toMatchObject({ code: 'pipeline-running' });
+  expect(await admitRun(db, runRequestOf(userId), NOW)).toMatchObject({ code: 'pipeline-running' });
   await close(pipelineId);
-  expect(await admitRun(db, runOrderOf(userId), NOW)).toMatchObject({ kind: 'admitted' });
+  expect(await admitRun(db, runRequestOf(userId), NOW)).toMatchObject({ kind: 'admitted' });
 });
 
 test('a failure while closing leaves the run as it was', async () => {
@@ -316,8 +316,8 @@ async function reserveFor(run: { userId: string; pipelineId: string }, callNumbe
   const ledger = createLedger(db, () => NOW);
   const { userId, pipelineId } = run;
   const stepId = `${pipelineId}:reader:0`;
-  const charge = { userId, stepId, runId: 'r', attempt: 1, pipelineId, conversationId: null };
-  const call = await ledger.reserve(charge, {
+  const billing = { userId, stepId, runId: 'r', attempt: 1, pipelineId, conversationId: null };
+  const call = await ledger.reserve(billing, {
     provider: 'simulated',
     model: 'simulated-standard',
     promptTokens: 10,

@@ -1,11 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { findLackingKeys } from '../../../audit/encryption-keys.js';
-import { createArchiveBox } from '../../../audit/archive-box.js';
+import { createArchiveCipher } from '../../../audit/archive-cipher.js';
 import { forgetEncryptionKey } from '../../../db/users/encryption-keys.js';
 import { countSeals, resealLlmKeys } from '../../../db/users/key-rotation.js';
 import { openKeys, recordValidation, storeLlmKey } from '../../../db/users/llm-keys.js';
-import { createSecretBox, type SecretBox } from '../../../db/users/secret-box.js';
+import { createSecretCipher, type SecretCipher } from '../../../db/users/secret-cipher.js';
 import { VENDORS, type Vendor } from '../../../domain/agents/models.js';
 import { saveArchive } from '../../../db/audit/run-archives.js';
 import { admittedRun } from '../../support/runs.js';
@@ -14,25 +14,25 @@ import { createTestDb, createTestUser, type TestDb } from '../../support/servers
 
 let testDb: TestDb;
 const [oldKey, newKey] = [randomBytes(32), randomBytes(32)];
-const oldBox = createSecretBox([oldKey]);
-const bothBox = createSecretBox([newKey, oldKey]);
-const newBox = createSecretBox([newKey]);
+const oldCipher = createSecretCipher([oldKey]);
+const bothCipher = createSecretCipher([newKey, oldKey]);
+const newCipher = createSecretCipher([newKey]);
 
 beforeEach(async () => {
   testDb = await createTestDb();
 });
 afterEach(() => testDb.drop());
 
-async function store(box: SecretBox, userId: string, provider: Vendor) {
+async function store(cipher: SecretCipher, userId: string, provider: Vendor) {
   const apiKey = `sk-${provider}-${userId}`;
-  return storeLlmKey(testDb.db, box, { id: randomUUID(), userId, provider, apiKey });
+  return storeLlmKey(testDb.db, cipher, { id: randomUUID(), userId, provider, apiKey });
 }
 
 async function storeForUsers(count: number): Promise<readonly string[]> {
   const users = await Promise.all(Array.from({ length: count }, () => createTestUser(testDb.db)));
   for (const { id } of users) {
     for (const provider of VENDORS) {
-      const { id: keyId, nonce } = await store(oldBox, id, provider);
+      const { id: keyId, nonce } = await store(oldCipher, id, provider);
       await recordValidation(testDb.db, { keyId, nonce, isValid: true });
     }
   }
@@ -41,14 +41,14 @@ async function storeForUsers(count: number): Promise<readonly string[]> {
 
 test('every stored key opens with the newest key alone, whatever the size of a batch', async () => {
   const users = await storeForUsers(3);
-  expect(await resealLlmKeys(testDb.db, bothBox, { batch: 2 })).toEqual({
+  expect(await resealLlmKeys(testDb.db, bothCipher, { batch: 2 })).toEqual({
     resealed: 9,
     overtaken: 0,
     unreadable: [],
   });
-  expect(await countSeals(testDb.db)).toEqual(new Map([[newBox.seals[0], 9]]));
+  expect(await countSeals(testDb.db)).toEqual(new Map([[newCipher.seals[0], 9]]));
   for (const userId of users) {
-    const opened = await openKeys(testDb.db, newBox, userId);
+    const opened = await openKeys(testDb.db, newCipher, userId);
     expect(opened.map(({ provider, apiKey }) => [provider, apiKey])).toEqual(
       ['anthropic', 'google', 'openai'].map((vendor) => [vendor, `sk-${vendor}-${userId}`]),
     );
@@ -58,26 +58,28 @@ test('every stored key opens with the newest key alone, whatever the size of a b
 test('a second rotation, and one beside it, changes nothing more', async () => {
   await storeForUsers(4);
   const [one, other] = await Promise.all([
-    resealLlmKeys(testDb.db, bothBox, { batch: 1 }),
-    resealLlmKeys(testDb.db, bothBox, { batch: 5 }),
+    resealLlmKeys(testDb.db, bothCipher, { batch: 1 }),
+    resealLlmKeys(testDb.db, bothCipher, { batch: 5 }),
   ]);
   expect(one.resealed + other.resealed).toBe(12);
   const before = await testDb.db.selectFrom('userLlmKeys').selectAll().orderBy('id').execute();
-  expect((await resealLlmKeys(testDb.db, bothBox)).resealed).toBe(0);
+  expect((await resealLlmKeys(testDb.db, bothCipher)).resealed).toBe(0);
   const after = await testDb.db.selectFrom('userLlmKeys').selectAll().orderBy('id').execute();
   expect(after).toEqual(before);
 });
 
 test('a resealed row still belongs to its user and provider alone', async () => {
   await storeForUsers(2);
-  await resealLlmKeys(testDb.db, bothBox);
+  await resealLlmKeys(testDb.db, bothCipher);
   const [row] = await testDb.db.selectFrom('userLlmKeys').selectAll().execute();
   expect(row).toBeDefined();
   if (row !== undefined) {
-    expect(newBox.open(row, row)).toContain(row.userId);
-    expect(() => newBox.open(row, { ...row, userId: randomUUID() })).toThrow(/register it again/);
+    expect(newCipher.open(row, row)).toContain(row.userId);
+    expect(() => newCipher.open(row, { ...row, userId: randomUUID() })).toThrow(
+      /register it again/,
+    );
     const provider = VENDORS.find((vendor) => vendor !== row.provider) ?? 'openai';
-    expect(() => newBox.open(row, { ...row, provider })).toThrow(/register it again/);
+    expect(() => newCipher.open(row, { ...row, provider })).toThrow(/register it again/);
   }
 });
 
@@ -88,10 +90,10 @@ test('a key that its owner replaces meanwhile is not undone', async () => {
   const rotation = await db.transaction().execute(async (tx) => {
     await tx
       .updateTable('userLlmKeys')
-      .set(oldBox.seal('sk-the-new-one-0123', fresh))
+      .set(oldCipher.seal('sk-the-new-one-0123', fresh))
       .where('provider', '=', 'anthropic')
       .execute();
-    const running = resealLlmKeys(db, bothBox); // has read the old row, waits for the new one
+    const running = resealLlmKeys(db, bothCipher); // has read the old row, waits for the new one
     await until('the rotation waits for the row', async () => {
       const waiting = await sql`
         select 1 from pg_stat_activity
@@ -101,30 +103,30 @@ test('a key that its owner replaces meanwhile is not undone', async () => {
     return { running };
   });
   expect(await rotation.running).toMatchObject({ resealed: 2, overtaken: 1, unreadable: [] });
-  await resealLlmKeys(db, bothBox);
-  const opened = await openKeys(db, newBox, userId);
+  await resealLlmKeys(db, bothCipher);
+  const opened = await openKeys(db, newCipher, userId);
   expect(opened[0]).toMatchObject({ provider: 'anthropic', apiKey: 'sk-the-new-one-0123' });
 });
 
 test('a check under way still finds the key that it has checked', async () => {
   const { id: userId } = await createTestUser(testDb.db);
-  const { id: keyId, nonce } = await store(oldBox, userId, 'openai');
-  await resealLlmKeys(testDb.db, bothBox);
+  const { id: keyId, nonce } = await store(oldCipher, userId, 'openai');
+  await resealLlmKeys(testDb.db, bothCipher);
   await recordValidation(testDb.db, { keyId, nonce, isValid: true });
-  expect(await openKeys(testDb.db, newBox, userId)).toHaveLength(1);
+  expect(await openKeys(testDb.db, newCipher, userId)).toHaveLength(1);
 });
 
 test('rows that no key opens are named and left as they are', async () => {
   const [userId = ''] = await storeForUsers(1);
-  const foreign = await store(createSecretBox([randomBytes(32)]), userId, 'google');
-  const damaged = await store(oldBox, userId, 'openai');
+  const foreign = await store(createSecretCipher([randomBytes(32)]), userId, 'google');
+  const damaged = await store(oldCipher, userId, 'openai');
   await testDb.db
     .updateTable('userLlmKeys')
     .set({ encryptedKey: randomBytes(damaged.encryptedKey.length) })
     .where('id', '=', damaged.id)
     .execute();
   const before = await testDb.db.selectFrom('userLlmKeys').selectAll().orderBy('id').execute();
-  const { resealed, unreadable } = await resealLlmKeys(testDb.db, bothBox, { batch: 1 });
+  const { resealed, unreadable } = await resealLlmKeys(testDb.db, bothCipher, { batch: 1 });
   expect(resealed).toBe(1);
   expect([...unreadable].sort()).toEqual([foreign.id, damaged.id].sort());
   const after = await testDb.db.selectFrom('userLlmKeys').selectAll().orderBy('id').execute();
@@ -137,15 +139,15 @@ test('a failure that is no fault of a row ends the rotation', async () => {
   const reseal = () => {
     throw new TypeError('a mistake of ours');
   };
-  const rotating = resealLlmKeys(testDb.db, { ...bothBox, reseal });
+  const rotating = resealLlmKeys(testDb.db, { ...bothCipher, reseal });
   await expect(rotating).rejects.toThrow('a mistake of ours');
-  expect(await countSeals(testDb.db)).toEqual(new Map([[oldBox.seals[0], 3]]));
+  expect(await countSeals(testDb.db)).toEqual(new Map([[oldCipher.seals[0], 3]]));
 });
 
 describe('a start', () => {
   const lacking = (...keys: readonly Buffer[]) => findLackingKeys(testDb.db, keys);
-  const [oldId = ''] = oldBox.seals;
-  const [newId = ''] = newBox.seals;
+  const [oldId = ''] = oldCipher.seals;
+  const [newId = ''] = newCipher.seals;
 
   test('without a key that has sealed before is refused, although no row names it', async () => {
     expect(await lacking(oldKey)).toBeNull();
@@ -162,9 +164,9 @@ describe('a start', () => {
 
   test('that is the first one of this release goes by the rows that name a key', async () => {
     const { id: userId } = await createTestUser(testDb.db);
-    const lost = createSecretBox([randomBytes(32)]);
+    const lost = createSecretCipher([randomBytes(32)]);
     await store(lost, userId, 'google');
-    await store(oldBox, userId, 'openai');
+    await store(oldCipher, userId, 'openai');
     const told = await lacking(newKey);
     expect(told).toContain(oldId);
     expect(told).toContain(lost.seals[0]);
@@ -174,7 +176,7 @@ describe('a start', () => {
 
   test('goes by archives, too', async () => {
     const id = randomUUID();
-    const sealed = await createArchiveBox([oldKey]).seal('a bundle', id);
+    const sealed = await createArchiveCipher([oldKey]).seal('a bundle', id);
     const { id: userId } = await createTestUser(testDb.db);
     const pipelineId = await admittedRun(testDb.db, { userId }, new Date());
     await saveArchive(testDb.db, { ...sealed, pipelineId, head: 'h', archivedAt: new Date() });

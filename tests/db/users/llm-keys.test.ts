@@ -1,12 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import * as llmKeys from '../../../db/users/llm-keys.js';
-import { createSecretBox } from '../../../db/users/secret-box.js';
+import { createSecretCipher } from '../../../db/users/secret-cipher.js';
 import type { Vendor } from '../../../domain/agents/models.js';
 import { createTestDb, createTestUser, type TestDb } from '../../support/servers.js';
 
 let testDb: TestDb;
 let userId: string;
-const box = createSecretBox([randomBytes(32)]);
+const cipher = createSecretCipher([randomBytes(32)]);
 beforeAll(async () => {
   testDb = await createTestDb();
 });
@@ -17,7 +17,7 @@ afterAll(() => testDb.drop());
 
 async function store(provider: Vendor, isValid: boolean) {
   const order = { id: randomUUID(), userId, provider, apiKey: `sk-${provider}-0123456789` };
-  const row = await llmKeys.storeLlmKey(testDb.db, box, order);
+  const row = await llmKeys.storeLlmKey(testDb.db, cipher, order);
   await llmKeys.recordValidation(testDb.db, { keyId: row.id, nonce: row.nonce, isValid });
   return row;
 }
@@ -41,7 +41,7 @@ test('only active and valid keys are usable', async () => {
     .execute();
   const usable = await llmKeys.findUsableKeys(testDb.db, userId);
   expect(usable.map((row) => row.provider)).toEqual(['openai']);
-  const opened = await llmKeys.openKeys(testDb.db, box, userId);
+  const opened = await llmKeys.openKeys(testDb.db, cipher, userId);
   expect(opened).toMatchObject([{ provider: 'openai', apiKey: 'sk-openai-0123456789' }]);
 });
 
@@ -49,15 +49,15 @@ test('a key that cannot be opened is left out while another one can', async () =
   const broken = await store('openai', true);
   await store('anthropic', true);
   await breakKey(broken.id);
-  const opened = await llmKeys.openKeys(testDb.db, box, userId);
+  const opened = await llmKeys.openKeys(testDb.db, cipher, userId);
   expect(opened.map((key) => key.provider)).toEqual(['anthropic']);
 });
 
 test('keys of which none opens are llm-key-unreadable; no keys are none', async () => {
-  expect(await llmKeys.openKeys(testDb.db, box, userId)).toEqual([]);
+  expect(await llmKeys.openKeys(testDb.db, cipher, userId)).toEqual([]);
   const broken = await store('openai', true);
   await breakKey(broken.id);
-  await expect(llmKeys.openKeys(testDb.db, box, userId)).rejects.toMatchObject({
+  await expect(llmKeys.openKeys(testDb.db, cipher, userId)).rejects.toMatchObject({
     code: 'llm-key-unreadable',
   });
 });
@@ -67,7 +67,7 @@ test('a failure to open that is no fault of a key is no answer about keys', asyn
   const open = () => {
     throw new TypeError('a mistake of ours');
   };
-  const opening = llmKeys.openKeys(testDb.db, { ...box, open }, userId);
+  const opening = llmKeys.openKeys(testDb.db, { ...cipher, open }, userId);
   await expect(opening).rejects.toThrow('a mistake of ours');
 });
 
@@ -79,7 +79,7 @@ test('a key that is missing, or someone else’s, is opened for nobody', async (
     { userId, keyId: randomUUID() },
     { userId: stranger.id, keyId },
   ]) {
-    await expect(llmKeys.openKey(testDb.db, box, key)).rejects.toEqual(notFound);
+    await expect(llmKeys.openKey(testDb.db, cipher, key)).rejects.toEqual(notFound);
   }
 });
 

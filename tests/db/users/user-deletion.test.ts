@@ -23,7 +23,7 @@ import {
 } from '../../../db/users/users.js';
 import type { ModelReply } from '../../../domain/agents/models.js';
 import { createBusyUser, unusedTables, type BusyUser } from '../../support/busy-user.js';
-import { callOf, daysAgo, NOW, runOf, talkOf, wrongDays } from '../../support/old-records.js';
+import { callOf, daysAgo, NOW, runOf, stateOf, wrongDays } from '../../support/old-records.js';
 import { admittedRun } from '../../support/runs.js';
 import { lockRow } from '../../support/row-lock.js';
 import { createTestDb, createTestUser, type TestDb } from '../../support/servers.js';
@@ -138,7 +138,7 @@ test('of deleted users, too, money goes by its age, a day with its calls', async
 });
 
 describe('a call that is under way when its user goes', () => {
-  const charge = (userId: string) => ({
+  const billing = (userId: string) => ({
     ...{ userId, stepId: `${randomUUID()}:one:0`, runId: 'r', attempt: 1 },
     ...{ pipelineId: null, conversationId: null },
   });
@@ -160,7 +160,7 @@ describe('a call that is under way when its user goes', () => {
   test('stays charged as of unknown end, and no reply of it is stored', async () => {
     const { id: userId } = await createTestUser(db);
     const ledger = createLedger(db, () => NOW);
-    const call = charge(userId);
+    const call = billing(userId);
     const reserved = await ledger.reserve(call, estimate);
     await deleteWhole(userId);
     const callId = 'kind' in reserved ? '' : reserved.callId;
@@ -182,12 +182,12 @@ describe('a call that is under way when its user goes', () => {
   test('is settled as ever while the rest is being removed', async () => {
     const { id: userId } = await createTestUser(db);
     const ledger = createLedger(db, () => NOW);
-    const call = charge(userId);
+    const call = billing(userId);
     const reserved = await ledger.reserve(call, estimate);
     await closeAccount(db, userId, NOW);
     const callId = 'kind' in reserved ? '' : reserved.callId;
     await ledger.settle(call, { callId, reply, fallbackFrom: null, calls: 1 });
-    await expect(ledger.reserve(charge(userId), estimate)).rejects.toMatchObject({
+    await expect(ledger.reserve(billing(userId), estimate)).rejects.toMatchObject({
       code: 'not-found',
     });
     await deleteWhole(userId);
@@ -197,7 +197,7 @@ describe('a call that is under way when its user goes', () => {
   test('is settled first if it comes first', async () => {
     const { id: userId } = await createTestUser(db);
     const ledger = createLedger(db, () => NOW);
-    const reserved = await ledger.reserve(charge(userId), estimate);
+    const reserved = await ledger.reserve(billing(userId), estimate);
     const callId = 'kind' in reserved ? '' : reserved.callId;
     const lock = await lockRow(
       db,
@@ -257,7 +257,7 @@ describe('from the order on', () => {
     const { id: userId } = await createTestUser(db);
     await closeAccount(db, userId, NOW);
     await removeRunsOf(db, userId, { limit: 10, tombstoneOf: () => ({}) });
-    const conversationId = await talkOf(db, { userId, days: 0 });
+    const conversationId = await stateOf(db, { userId, days: 0 });
     await removeUser(db, userId, () => ({}));
     expect(await dumpDatabase(db)).not.toContain(conversationId);
   });
@@ -275,7 +275,7 @@ test('more than one batch of everything goes', async () => {
     await callOf(db, { userId, pipelineId: null, days });
   }
   for (let at = 0; at < 25; at += 1) {
-    await talkOf(db, { userId, days: 0 });
+    await stateOf(db, { userId, days: 0 });
   }
   const told: string[] = [];
   await deleteWhole(userId, told);

@@ -10,13 +10,13 @@ import {
   startMachine,
   validMoves,
   type DiscussionMove,
-  type DiscussionState,
+  type DiscussionStateName,
   type Machine,
 } from '../../../domain/discussion/machine.js';
 
 const now = '2026-03-01T09:00:00.000+00:00';
 
-const TABLE: Record<string, DiscussionState> = {
+const TABLE: Record<string, DiscussionStateName> = {
   'understand requirements_analyzed': 'design',
   'design designs_generated': 'present',
   'present designs_presented': 'debate',
@@ -27,7 +27,7 @@ const TABLE: Record<string, DiscussionState> = {
   'confirm user_confirmed': 'plan',
 };
 
-const VALID: Record<DiscussionState, DiscussionMove[]> = {
+const VALID: Record<DiscussionStateName, DiscussionMove[]> = {
   understand: ['requirements_analyzed', 'restart'],
   design: ['designs_generated', 'restart'],
   present: ['designs_presented', 'user_satisfied', 'restart'],
@@ -37,7 +37,7 @@ const VALID: Record<DiscussionState, DiscussionMove[]> = {
   plan: ['restart'],
 };
 
-function machineIn(state: DiscussionState, round = 2): Machine {
+function machineIn(state: DiscussionStateName, round = 2): Machine {
   return { ...startMachine(), state, round };
 }
 

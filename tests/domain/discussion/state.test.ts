@@ -1,7 +1,7 @@
 import { discussionTexts } from '../../../domain/discussion/texts.js';
 import { designsByRules } from '../../../domain/design/rules.js';
 import type { Design } from '../../../domain/design/designs.js';
-import type { DiscussionMove, DiscussionState } from '../../../domain/discussion/machine.js';
+import type { DiscussionMove, DiscussionStateName } from '../../../domain/discussion/machine.js';
 import { intentByRules } from '../../../domain/discussion/intents.js';
 import type { Language } from '../../../domain/text/languages.js';
 import { agree, ask, emptyMemory } from '../../../domain/discussion/memory.js';
@@ -12,12 +12,12 @@ import {
   planTurn,
   remarkText,
   remember,
-  startTalk,
+  startDiscussionState,
   withFeedback,
   withRequest,
   withRunEnded,
   withRuns,
-  type Talk,
+  type DiscussionState,
   type TurnPlan,
 } from '../../../domain/discussion/state.js';
 
@@ -36,34 +36,40 @@ const TO_DEBATE: readonly DiscussionMove[] = [
 const ROUND: readonly DiscussionMove[] = [
   ...(['feedback_received', 'refined_designs_ready', 'designs_presented'] as const),
 ];
-const MOVES: Readonly<Partial<Record<DiscussionState, readonly DiscussionMove[]>>> = {
+const MOVES: Readonly<Partial<Record<DiscussionStateName, readonly DiscussionMove[]>>> = {
   understand: [],
   debate: TO_DEBATE,
   refine: [...TO_DEBATE, 'feedback_received'],
   plan: [...TO_DEBATE, 'user_satisfied', 'user_confirmed'],
 };
 
-function talkAfter(moves: readonly DiscussionMove[], fields: Partial<Talk> = {}): Talk {
-  const made = advance({ ...startTalk('en'), designs, ...fields }, moves, NOW);
+function talkAfter(
+  moves: readonly DiscussionMove[],
+  fields: Partial<DiscussionState> = {},
+): DiscussionState {
+  const made = advance({ ...startDiscussionState('en'), designs, ...fields }, moves, NOW);
   if (made.kind !== 'moved') {
     throw new Error(`no way to ${made.event}`);
   }
   return made.talk;
 }
 
-function talkIn(state: DiscussionState, fields: Partial<Talk> = {}): Talk {
+function stateIn(
+  state: DiscussionStateName,
+  fields: Partial<DiscussionState> = {},
+): DiscussionState {
   return talkAfter(MOVES[state] ?? [], fields);
 }
 
 /** The run of Alpha was refused for money. */
-function refusedTalk(fields: Partial<Talk> = {}): Talk {
+function refusedTalk(fields: Partial<DiscussionState> = {}): DiscussionState {
   const run = { kind: 'refused', refusal: overBudget } as const;
-  return talkIn('plan', { selected: alpha ?? null, run, ...fields });
+  return stateIn('plan', { selected: alpha ?? null, run, ...fields });
 }
 
-function endedTalk(fields: Partial<Talk> = {}): Talk {
+function endedTalk(fields: Partial<DiscussionState> = {}): DiscussionState {
   const run = { kind: 'admitted', pipelineId: 'p', ended: true } as const;
-  return talkIn('plan', { selected: alpha ?? null, run, ...fields });
+  return stateIn('plan', { selected: alpha ?? null, run, ...fields });
 }
 
 const words = {
@@ -79,20 +85,20 @@ describe.each(['ko', 'en'] as const)('in %s', (language) => {
   const { text, approval, third } = words[language];
 
   test('any text in understand is the request', () => {
-    expect(planTurn(talkIn('understand'), text, false)).toEqual({ kind: 'understand' });
-    expect(planTurn(talkIn('understand'), approval, false)).toEqual({ kind: 'understand' });
-    expect(planTurn(talkIn('understand'), third, false)).toEqual({ kind: 'understand' });
+    expect(planTurn(stateIn('understand'), text, false)).toEqual({ kind: 'understand' });
+    expect(planTurn(stateIn('understand'), approval, false)).toEqual({ kind: 'understand' });
+    expect(planTurn(stateIn('understand'), third, false)).toEqual({ kind: 'understand' });
   });
 
-  test.each<[DiscussionState, TurnPlan]>([
+  test.each<[DiscussionStateName, TurnPlan]>([
     ['debate', { kind: 'critique' }],
     ['refine', { kind: 'refine' }],
   ])(
     'in %s an approval chooses, a name chooses that design, the rest is feedback',
     (state, rest) => {
-      expect(planTurn(talkIn(state), approval, false)).toEqual({ kind: 'choose', design: beta });
-      expect(planTurn(talkIn(state), third, false)).toEqual({ kind: 'choose', design: gamma });
-      expect(planTurn(talkIn(state), text, false)).toEqual(rest);
+      expect(planTurn(stateIn(state), approval, false)).toEqual({ kind: 'choose', design: beta });
+      expect(planTurn(stateIn(state), third, false)).toEqual({ kind: 'choose', design: gamma });
+      expect(planTurn(stateIn(state), text, false)).toEqual(rest);
     },
   );
 
@@ -103,7 +109,7 @@ describe.each(['ko', 'en'] as const)('in %s', (language) => {
   });
 
   test('an approval without designs says that there is none', () => {
-    expect(planTurn(talkIn('debate', { designs: [] }), '좋아요', false)).toEqual({
+    expect(planTurn(stateIn('debate', { designs: [] }), '좋아요', false)).toEqual({
       kind: 'say',
       what: 'no-design',
     });
@@ -133,10 +139,10 @@ describe.each(['ko', 'en'] as const)('in %s', (language) => {
   });
 
   test('while a run is active every text is told so, in any state', () => {
-    const talks = [talkIn('understand'), talkIn('debate'), talkIn('refine'), refusedTalk()];
-    for (const talk of [...talks, endedTalk()]) {
+    const talks = [stateIn('understand'), stateIn('debate'), stateIn('refine'), refusedTalk()];
+    for (const discussionState of [...talks, endedTalk()]) {
       for (const message of [text, approval, third]) {
-        const plan = planTurn(talk, message, true);
+        const plan = planTurn(discussionState, message, true);
         expect(plan).toEqual({ kind: 'say', what: 'pipeline-running' });
         expect(said(plan, language)).toBe(discussionTexts(language).errors.pipelineRunning);
       }
@@ -156,7 +162,7 @@ describe('the runs of the conversation that have not ended', () => {
   });
 
   test('are in the way of a message: one that waits is named, one that works is not', () => {
-    const plan = planTurn(talkIn('debate'), 'hello there', true);
+    const plan = planTurn(stateIn('debate'), 'hello there', true);
     const waits = withRuns(plan, runs);
     expect(said(waits, 'en')).toMatch(/"Quick look" \(new\) .*: it is paused/);
     expect(said(waits, 'ko')).toMatch(/"Quick look"\(new\).*일시 정지/);
@@ -170,19 +176,22 @@ function said(plan: TurnPlan, language: Language): string {
 }
 
 describe.each(controls)('the control words %s, %s, %s', (cancel, restart, retry) => {
-  const states = [talkIn('understand'), talkIn('debate'), talkIn('refine'), refusedTalk()];
+  const states = [stateIn('understand'), stateIn('debate'), stateIn('refine'), refusedTalk()];
 
   test('cancel ends an active run, and says so where there is none', () => {
-    for (const talk of [...states, endedTalk()]) {
-      expect(planTurn(talk, cancel, true)).toEqual({ kind: 'cancel' });
-      expect(planTurn(talk, cancel, false)).toEqual({ kind: 'say', what: 'nothing-running' });
+    for (const discussionState of [...states, endedTalk()]) {
+      expect(planTurn(discussionState, cancel, true)).toEqual({ kind: 'cancel' });
+      expect(planTurn(discussionState, cancel, false)).toEqual({
+        kind: 'say',
+        what: 'nothing-running',
+      });
     }
   });
 
   test('restart begins anew in any state, with and without a run', () => {
-    for (const talk of [...states, endedTalk()]) {
-      expect(planTurn(talk, restart, true)).toEqual({ kind: 'restart' });
-      expect(planTurn(talk, restart, false)).toEqual({ kind: 'restart' });
+    for (const discussionState of [...states, endedTalk()]) {
+      expect(planTurn(discussionState, restart, true)).toEqual({ kind: 'restart' });
+      expect(planTurn(discussionState, restart, false)).toEqual({ kind: 'restart' });
     }
   });
 
@@ -193,14 +202,17 @@ describe.each(controls)('the control words %s, %s, %s', (cancel, restart, retry)
   });
 
   test('retry says that there is nothing to run before a design is confirmed', () => {
-    for (const talk of [...states.slice(0, 3), refusedTalk({ selected: null })]) {
-      expect(planTurn(talk, retry, false)).toEqual({ kind: 'say', what: 'nothing-to-run' });
+    for (const discussionState of [...states.slice(0, 3), refusedTalk({ selected: null })]) {
+      expect(planTurn(discussionState, retry, false)).toEqual({
+        kind: 'say',
+        what: 'nothing-to-run',
+      });
     }
   });
 
   test('a control word within a sentence commands nothing', () => {
     for (const word of [cancel, restart, retry]) {
-      const plan = planTurn(talkIn('debate'), `${word} xyz`, false);
+      const plan = planTurn(stateIn('debate'), `${word} xyz`, false);
       expect(plan).toEqual({ kind: 'critique' });
     }
   });
@@ -228,28 +240,28 @@ test.each(['not 3', '1 or 3', '내일 3번', '3번은 별로예요', 'ok?'])(
 );
 
 test('an approval after a refusal without a kept design takes the recommended one', () => {
-  const talk = refusedTalk({ selected: null });
-  expect(planTurn(talk, 'ok', false)).toEqual({ kind: 'choose', design: beta });
-  expect(planTurn({ ...talk, designs: [] }, 'ok', false)).toEqual({
+  const discussionState = refusedTalk({ selected: null });
+  expect(planTurn(discussionState, 'ok', false)).toEqual({ kind: 'choose', design: beta });
+  expect(planTurn({ ...discussionState, designs: [] }, 'ok', false)).toEqual({
     kind: 'say',
     what: 'no-design',
   });
 });
 
 test.each(['design', 'present', 'confirm'] as const)('%s, never stored, begins anew', (state) => {
-  const talk = talkIn('debate');
-  const stuck = { ...talk, machine: { ...talk.machine, state } };
+  const discussionState = stateIn('debate');
+  const stuck = { ...discussionState, machine: { ...discussionState.machine, state } };
   expect(planTurn(stuck, 'ok', false)).toEqual({ kind: 'begin-anew' });
 });
 
 test('beginning anew keeps the agreements and the messages taken, nothing else', () => {
   const memory = ask(agree(emptyMemory(), 'Alpha'), 'why?');
-  const talk = remember(withFeedback(refusedTalk({ memory }), 'f'), 'm');
-  const anew = beginAnew(talk, NOW);
+  const discussionState = remember(withFeedback(refusedTalk({ memory }), 'f'), 'm');
+  const anew = beginAnew(discussionState, NOW);
   expect(anew).toMatchObject({
-    ...startTalk('en'),
+    ...startDiscussionState('en'),
     machine: anew.machine,
-    version: talk.version,
+    version: discussionState.version,
     memory: { ...emptyMemory(), agreements: ['Alpha'] },
     recentIds: ['m'],
   });
@@ -257,25 +269,33 @@ test('beginning anew keeps the agreements and the messages taken, nothing else',
 });
 
 test('only the notice of its own run ends it', () => {
-  const talk = talkIn('plan', { run: { kind: 'admitted', pipelineId: 'p', ended: false } });
-  expect(withRunEnded(talk, 'other')).toBe(talk);
-  expect(withRunEnded(talk, 'p').run).toEqual({ kind: 'admitted', pipelineId: 'p', ended: true });
+  const discussionState = stateIn('plan', {
+    run: { kind: 'admitted', pipelineId: 'p', ended: false },
+  });
+  expect(withRunEnded(discussionState, 'other')).toBe(discussionState);
+  expect(withRunEnded(discussionState, 'p').run).toEqual({
+    kind: 'admitted',
+    pipelineId: 'p',
+    ended: true,
+  });
   expect(withRunEnded(refusedTalk(), 'p').run).toEqual({ kind: 'refused', refusal: overBudget });
 });
 
 test('of the texts the last ten are kept, of the messages taken the last two hundred', () => {
   const ids = Array.from({ length: 250 }, (_, at) => `m${at}`);
-  const talk = ids.reduce(
+  const discussionState = ids.reduce(
     (t, id) => remember(withRequest(withFeedback(t, id), id), id),
-    startTalk('ko'),
+    startDiscussionState('ko'),
   );
-  expect(talk.requestIds).toEqual(ids.slice(-10));
-  expect(talk.feedbackIds).toEqual(ids.slice(-10));
-  expect(talk.recentIds).toEqual(ids.slice(-200));
+  expect(discussionState.requestIds).toEqual(ids.slice(-10));
+  expect(discussionState.feedbackIds).toEqual(ids.slice(-10));
+  expect(discussionState.recentIds).toEqual(ids.slice(-200));
 });
 
 test('of several moves none is made where one is invalid', () => {
-  expect(advance(startTalk('en'), ['requirements_analyzed', 'user_confirmed'], NOW)).toEqual({
+  expect(
+    advance(startDiscussionState('en'), ['requirements_analyzed', 'user_confirmed'], NOW),
+  ).toEqual({
     kind: 'invalid-transition',
     state: 'design',
     event: 'user_confirmed',
@@ -285,8 +305,11 @@ test('of several moves none is made where one is invalid', () => {
 
 describe('where it is not certain which design is meant', () => {
   const unsure = 'no, not 2, the first one';
-  const plans = (text: string, fields: Partial<Talk> = {}, state: DiscussionState = 'debate') =>
-    planTurn(talkIn(state, fields), text, false);
+  const plans = (
+    text: string,
+    fields: Partial<DiscussionState> = {},
+    state: DiscussionStateName = 'debate',
+  ) => planTurn(stateIn(state, fields), text, false);
 
   test('it is asked, and only a yes as the whole next message runs it', () => {
     expect(plans(unsure)).toEqual({ kind: 'ask-which', asked: 0 });
@@ -301,7 +324,7 @@ describe('where it is not certain which design is meant', () => {
   });
 
   test('the question is forgotten with the next message', () => {
-    expect(remember({ ...talkIn('debate'), asked: 0 }, 'm').asked).toBeNull();
+    expect(remember({ ...stateIn('debate'), asked: 0 }, 'm').asked).toBeNull();
   });
 
   test('a yes that answers no question asks for the recommended one, after a critique it goes on', () => {

@@ -9,20 +9,27 @@ import {
   recordDesigns,
 } from '../../../domain/discussion/memory.js';
 import { readStoredDesign } from '../../../domain/design/stored-designs.js';
-import { readTalk } from '../../../domain/discussion/stored-state.js';
-import { advance, startTalk, type Talk } from '../../../domain/discussion/state.js';
+import { readDiscussionState } from '../../../domain/discussion/stored-state.js';
+import {
+  advance,
+  startDiscussionState,
+  type DiscussionState,
+} from '../../../domain/discussion/state.js';
 
 const intent = intentByRules('Compare three podcast apps', 'en');
 const designs = designsByRules(intent, 'en');
 const critiques = critiquesByRules(designs, intent, 'en');
 const moved = advance(
-  { ...startTalk('ko'), version: 7 },
+  { ...startDiscussionState('ko'), version: 7 },
   ['requirements_analyzed', 'designs_generated', 'designs_presented'],
   '2026-11-30T12:00:00.000Z',
 );
-const remembered = recordCritiques(recordDesigns(startTalk('en').memory, designs), critiques);
-const FULL: Talk = {
-  ...(moved.kind === 'moved' ? moved.talk : startTalk('ko')),
+const remembered = recordCritiques(
+  recordDesigns(startDiscussionState('en').memory, designs),
+  critiques,
+);
+const FULL: DiscussionState = {
+  ...(moved.kind === 'moved' ? moved.talk : startDiscussionState('ko')),
   ...{ intent, designs, critiques, selected: designs[1] ?? null },
   run: {
     kind: 'refused',
@@ -38,8 +45,11 @@ function stored(value: unknown): unknown {
 }
 
 test('a state of the present form comes back as it was', () => {
-  expect(readTalk(stored(FULL))).toEqual({ kind: 'talk', talk: FULL });
-  expect(readTalk(stored(startTalk('en')))).toEqual({ kind: 'talk', talk: startTalk('en') });
+  expect(readDiscussionState(stored(FULL))).toEqual({ kind: 'talk', talk: FULL });
+  expect(readDiscussionState(stored(startDiscussionState('en')))).toEqual({
+    kind: 'talk',
+    talk: startDiscussionState('en'),
+  });
 });
 
 test('a state of an older form has defaults for what came later', () => {
@@ -49,7 +59,7 @@ test('a state of an older form has defaults for what came later', () => {
   }));
   const { source_hints: _hints, ...design } = { ...designs[0], agents };
   const old = { ...older, designs: [design], memory: { agreements: ['no PDFs'] } };
-  expect(readTalk(stored(old))).toMatchObject({
+  expect(readDiscussionState(stored(old))).toMatchObject({
     kind: 'talk',
     talk: {
       ...{ form: 1, isLost: false, recentIds: [], critiques: [], version: 7 },
@@ -60,7 +70,7 @@ test('a state of an older form has defaults for what came later', () => {
 });
 
 test('fields that a newer release has added are left out', () => {
-  expect(readTalk(stored({ ...FULL, form: 2, mood: 'good' }))).toEqual({
+  expect(readDiscussionState(stored({ ...FULL, form: 2, mood: 'good' }))).toEqual({
     kind: 'talk',
     talk: FULL,
   });
@@ -74,7 +84,7 @@ test.each([
   ['designs that are none', { ...FULL, designs: [{ name: 'x' }] }],
   ['a run without a kind', { ...FULL, run: {} }],
 ])('%s is no state, and the problem names where', (_, value) => {
-  const read = readTalk(stored(value));
+  const read = readDiscussionState(stored(value));
   expect(read).toMatchObject({ kind: 'unreadable', problem: expect.stringMatching(/^talk/) });
 });
 
@@ -85,8 +95,8 @@ test('reading any document answers, and what it answers can be read again', () =
     .map(([field, value]) => ({ ...FULL, [field]: value }));
   fc.assert(
     fc.property(fc.oneof(json, changed), (value) => {
-      const read = readTalk(stored(value));
-      const again = read.kind === 'talk' ? readTalk(stored(read.talk)) : read;
+      const read = readDiscussionState(stored(value));
+      const again = read.kind === 'talk' ? readDiscussionState(stored(read.talk)) : read;
       expect(again).toEqual(read);
     }),
   );

@@ -1,6 +1,6 @@
-import { whyStuck, type Standing } from '../../../domain/run/stuck.js';
+import { whyStuck, type RunSnapshot } from '../../../domain/run/stuck.js';
 
-const WORKING: Standing = {
+const WORKING: RunSnapshot = {
   status: 'running',
   waitingFor: null,
   holdsSlot: true,
@@ -8,7 +8,7 @@ const WORKING: Standing = {
   workflow: 'running',
 };
 
-test.each<[Partial<Standing>, ReturnType<typeof whyStuck>]>([
+test.each<[Partial<RunSnapshot>, ReturnType<typeof whyStuck>]>([
   [{}, null],
   [{ status: 'pending' }, null],
   [{ workflow: 'closed' }, 'no-workflow'],
@@ -18,6 +18,6 @@ test.each<[Partial<Standing>, ReturnType<typeof whyStuck>]>([
   [{ waitingFor: 'pause', holdsSlot: false }, 'waiting'],
   [{ waitingFor: 'slot', holdsSlot: false }, null],
   [{ waitingFor: 'slot', holdsSlot: false, isSlotTaken: false }, 'slot-not-handed-on'],
-])('%j: %s', (standing, why) => {
-  expect(whyStuck({ ...WORKING, ...standing })).toBe(why);
+])('%j: %s', (snapshot, why) => {
+  expect(whyStuck({ ...WORKING, ...snapshot })).toBe(why);
 });

@@ -1,25 +1,29 @@
 /** The workflow that makes archives of runs, on a real server, on what its activity says. */
 import { randomUUID } from 'node:crypto';
-import { createArchiveOrders, type ArchiveOrders } from '../../../worker/archiving/orders.js';
+import { createArchiveRequests, type ArchiveRequests } from '../../../worker/archiving/requests.js';
 import type { ArchiveSlice } from '../../../activities/maintenance/run-archives.js';
 import { archivesWorkflowId } from '../../../domain/ids.js';
 import { connectTemporal, type TemporalClient } from '../../../temporal/connection.js';
 import { createLogger } from '../../../telemetry/logger.js';
 import { until } from '../../support/until.js';
-import { openWorkflowStage, STAGE_KEYS, type WorkflowStage } from '../../support/workflow-stage.js';
+import {
+  openWorkflowFixture,
+  FIXTURE_KEYS,
+  type WorkflowFixture,
+} from '../../support/workflow-fixture.js';
 
 const DONE: ArchiveSlice = { archived: 1, left: 0, next: null };
 
-let stage: WorkflowStage;
+let fixture: WorkflowFixture;
 let temporal: TemporalClient;
 beforeAll(async () => {
-  stage = await openWorkflowStage();
-  ({ temporal } = stage);
+  fixture = await openWorkflowFixture();
+  ({ temporal } = fixture);
 });
-afterAll(() => stage.close());
+afterAll(() => fixture.close());
 
-interface Stage {
-  readonly orders: ArchiveOrders;
+interface Fixture {
+  readonly orders: ArchiveRequests;
   readonly asked: readonly (string | null)[];
   /** How the workflow stands; null: there is none. */
   status(): Promise<string | null>;
@@ -28,12 +32,12 @@ interface Stage {
 /** What its activity says, in turn; the last for ever. */
 async function archiving(
   slices: readonly (ArchiveSlice | (() => Promise<ArchiveSlice>))[],
-  work: (stage: Stage) => Promise<void>,
+  work: (fixture: Fixture) => Promise<void>,
   quietForMs = () => Infinity,
 ): Promise<void> {
   const taskQueue = `archives-${randomUUID()}`;
   const asked: (string | null)[] = [];
-  const worker = await stage.workerOf(taskQueue, {
+  const worker = await fixture.workerOf(taskQueue, {
     archiveEnded({ from }: { from: string | null }) {
       const slice = slices[Math.min(asked.length, slices.length - 1)] ?? DONE;
       asked.push(from);
@@ -42,7 +46,7 @@ async function archiving(
   });
   const { client } = temporal;
   const logger = createLogger('test', { level: 'silent' });
-  const orders = createArchiveOrders({
+  const orders = createArchiveRequests({
     ...{ temporal: { client, taskQueue }, logger, quietForMs },
     ...{ quietMs: 20, latestMs: 500 },
   });
@@ -73,7 +77,7 @@ test('a worker with work to do orders none until it has time, or has had none fo
   let isBusy = true;
   const quietForMs = () => (isBusy ? 0 : Infinity);
   const startedAt = performance.now();
-  const story = async ({ orders, asked, status }: Stage) => {
+  const story = async ({ orders, asked, status }: Fixture) => {
     orders.wantArchives();
     await until('it has ended', async () => (await status()) === 'COMPLETED');
     expect(performance.now() - startedAt).toBeGreaterThanOrEqual(500);
@@ -135,10 +139,10 @@ test('an order that fails is no error of whoever gave it', async () => {
   const lines: string[] = [];
   const away = await connectTemporal(
     { address: '127.0.0.1:9', namespace: 'default', apiKey: null, tls: null },
-    STAGE_KEYS,
+    FIXTURE_KEYS,
   );
   const logger = createLogger('test', { destination: { write: (line) => void lines.push(line) } });
-  const orders = createArchiveOrders({
+  const orders = createArchiveRequests({
     ...{ temporal: { client: away.client, taskQueue: 'q' }, logger },
     ...{ quietForMs: () => 0, latestMs: 60_000 },
   });

@@ -7,15 +7,15 @@ import { RETENTION_KINDS, type RetentionKind } from '../../../domain/account/ret
 import type { TemporalClient } from '../../../temporal/connection.js';
 import { ensureRetentionSchedule } from '../../../temporal/retention-schedule.js';
 import { until } from '../../support/until.js';
-import { openWorkflowStage, type WorkflowStage } from '../../support/workflow-stage.js';
+import { openWorkflowFixture, type WorkflowFixture } from '../../support/workflow-fixture.js';
 
-let stage: WorkflowStage;
+let fixture: WorkflowFixture;
 let temporal: TemporalClient;
 beforeAll(async () => {
-  stage = await openWorkflowStage();
-  ({ temporal } = stage);
+  fixture = await openWorkflowFixture();
+  ({ temporal } = fixture);
 });
-afterAll(() => stage.close());
+afterAll(() => fixture.close());
 
 /** A worker whose removals are told, while `work` goes on. */
 async function whilePruning(
@@ -23,7 +23,7 @@ async function whilePruning(
   prune: (call: { kind: RetentionKind }) => Promise<Pruning>,
   work: () => Promise<void>,
 ): Promise<void> {
-  const worker = await stage.workerOf(taskQueue, { prune });
+  const worker = await fixture.workerOf(taskQueue, { prune });
   await worker.runUntil(work);
 }
 
@@ -147,7 +147,7 @@ test('the deletion of a user whose history is filled with rejected signals begin
       await (name === 'stopRuns' ? held.promise : null);
       return answer;
     };
-  const worker = await stage.workerOf(taskQueue, {
+  const worker = await fixture.workerOf(taskQueue, {
     closeAccount: does('closeAccount', undefined),
     stopRuns: does('stopRuns', { open: 0 }),
     removeWorkflows: does('removeWorkflows', { found: 0, refused: 0 }),

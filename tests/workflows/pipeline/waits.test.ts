@@ -12,17 +12,17 @@ import type { PipelineView } from '../../../workflows/pipeline/pipeline.messages
 import { agentOf, designOf, edgesOf } from '../../support/designs.js';
 import { bundleMutant } from '../../support/mutants.js';
 import { until } from '../../support/until.js';
-import { openPipelineStage, resultOf, untilShown } from '../../support/pipeline-stage.js';
-import { STAGE_CODE } from '../../support/workflow-stage.js';
+import { openPipelineFixture, resultOf, untilShown } from '../../support/pipeline-fixture.js';
+import { FIXTURE_CODE } from '../../support/workflow-fixture.js';
 import { afterItsTimer, timerOf } from '../../support/told-histories.js';
 
-let stage: Awaited<ReturnType<typeof openPipelineStage>>;
+let fixture: Awaited<ReturnType<typeof openPipelineFixture>>;
 beforeAll(async () => {
-  stage = await openPipelineStage();
+  fixture = await openPipelineFixture();
 });
-afterEach(() => stage.stopWorkers());
-afterAll(() => stage.close());
-const running: typeof stage.running = (...run) => stage.running(...run);
+afterEach(() => fixture.stopWorkers());
+afterAll(() => fixture.close());
+const running: typeof fixture.running = (...run) => fixture.running(...run);
 
 const GATED = designOf([agentOf('gate', { approval: true }), agentOf('last')]);
 
@@ -78,7 +78,7 @@ test('a run that the day does not cover goes on a little after midnight (UTC), a
   expect(firesMs).toBeLessThanOrEqual(midnightMs + 40_000); // the task that starts it takes its time
   const replayed = (atMs: number) =>
     Worker.runReplayHistory(
-      STAGE_CODE,
+      FIXTURE_CODE,
       afterItsTimer(history, { atMs, scheduled: 'unparkRun' }),
       run.handle.workflowId,
     );

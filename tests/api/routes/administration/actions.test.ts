@@ -1,7 +1,7 @@
 /** What administrators see and do; the workflows themselves are not under test here. */
 import { randomUUID } from 'node:crypto';
 import { closeRun, openRun } from '../../../../db/runs/runs.js';
-import { parkRun } from '../../../../db/runs/slots.js';
+import { suspendRun } from '../../../../db/runs/active-run-lock.js';
 import { inTransaction } from '../../../../db/transactions.js';
 import { utcDay } from '../../../../domain/account/days.js';
 import { DomainError } from '../../../../domain/errors.js';
@@ -60,7 +60,7 @@ async function runOf({ id: userId }: Person, fields: RunFields = {}): Promise<st
       await openRun(tx, id, { now: createdAt });
     }
     if (waitingFor !== undefined) {
-      await parkRun(tx, { pipelineId: id, reason: waitingFor, now: createdAt });
+      await suspendRun(tx, { pipelineId: id, reason: waitingFor, now: createdAt });
     }
     if (status === 'completed') {
       await closeRun(tx, { pipelineId: id, outcome: { kind: 'cancelled' }, now: new Date() });

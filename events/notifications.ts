@@ -4,7 +4,7 @@ import type { StoredEvent } from '../domain/events.js';
 import type { StreamId, UserId } from '../domain/ids.js';
 
 /** Something has been stored: the events themselves, or only the news that there are some. */
-export type Hint = { readonly events: readonly StoredEvent[] } | { readonly nudge: true };
+export type Notification = { readonly events: readonly StoredEvent[] } | { readonly nudge: true };
 
 export const KEY_CHANGED_CHANNEL = 'agentforge:key-changed';
 export const USER_GONE_CHANNEL = 'agentforge:user-gone';
@@ -14,12 +14,12 @@ export function channelOf(streamId: StreamId): string {
 }
 
 /** Larger hints are cheaper to read from PostgreSQL, once per process, than to copy to all. */
-const MAX_HINT_BYTES = 65_536;
-const NUDGE = JSON.stringify({ nudge: true });
+const MAX_NOTIFICATION_BYTES = 65_536;
+const EMPTY_NOTIFICATION = JSON.stringify({ nudge: true });
 
-export function encodeHint(hint: Hint): string {
-  const text = JSON.stringify(hint);
-  return Buffer.byteLength(text) > MAX_HINT_BYTES ? NUDGE : text;
+export function encodeNotification(notification: Notification): string {
+  const text = JSON.stringify(notification);
+  return Buffer.byteLength(text) > MAX_NOTIFICATION_BYTES ? EMPTY_NOTIFICATION : text;
 }
 
 const StoredEventShape = z.looseObject({
@@ -28,7 +28,7 @@ const StoredEventShape = z.looseObject({
   timestamp: z.string().min(1),
 });
 
-const HintShape = z.union([
+const NotificationShape = z.union([
   z.object({ nudge: z.literal(true) }),
   z.object({
     events: z.array(z.custom<StoredEvent>((value) => StoredEventShape.safeParse(value).success)),
@@ -36,8 +36,8 @@ const HintShape = z.union([
 ]);
 
 /** @returns null for anything that is no hint of ours */
-export function parseHint(text: string): Hint | null {
-  const parsed = HintShape.safeParse(parseJson(text));
+export function parseNotification(text: string): Notification | null {
+  const parsed = NotificationShape.safeParse(parseJson(text));
   return parsed.success ? parsed.data : null;
 }
 

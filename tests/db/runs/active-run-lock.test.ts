@@ -1,6 +1,6 @@
 import { appendEvents } from '../../../db/events.js';
 import { closeRun } from '../../../db/runs/runs.js';
-import { lockOwner, parkRun, takeSlot } from '../../../db/runs/slots.js';
+import { lockOwner, suspendRun, takeSlot } from '../../../db/runs/active-run-lock.js';
 import { inTransaction } from '../../../db/transactions.js';
 import type { Db } from '../../../db/connect.js';
 import type { WaitReason } from '../../../domain/run/results.js';
@@ -22,7 +22,7 @@ const NOW = new Date('2026-11-24T12:00:00Z');
 const later = (seconds: number) => new Date(NOW.getTime() + seconds * 1_000);
 
 const park = (pipelineId: string, reason: WaitReason = 'approval', now = NOW) =>
-  inTransaction(db, (tx) => parkRun(tx, { pipelineId, reason, now }));
+  inTransaction(db, (tx) => suspendRun(tx, { pipelineId, reason, now }));
 const take = (pipelineId: string, now = NOW) =>
   inTransaction(db, (tx) => takeSlot(tx, { pipelineId, now }));
 const close = (pipelineId: string) =>
@@ -84,7 +84,7 @@ test('a run whose end waits for its owner ends as it is by then', async () => {
     await lockOwner(tx, first);
     closing = close(first);
     await untilBlocked(db);
-    await parkRun(tx, { pipelineId: first, reason: 'pause', now: NOW });
+    await suspendRun(tx, { pipelineId: first, reason: 'pause', now: NOW });
   });
   expect(await closing).toMatchObject({ kind: 'closed', grantedTo: null }); // it has none to give
   expect(await holdersOf(userId)).toEqual([second]);

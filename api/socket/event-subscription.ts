@@ -2,11 +2,11 @@ import { lastSeqs } from '../../db/events.js';
 import type { LiveEvent, StoredEvent } from '../../domain/events.js';
 import type { StreamId } from '../../domain/ids.js';
 import { createLiveView } from './live-view.js';
-import type { LiveDeps } from './live-watch.js';
-import type { Reader } from './readers.js';
-import { createStreamWatch, type StreamWatch } from './stream-watch.js';
+import type { LiveDeps } from './live-hub.js';
+import type { Cursor } from './cursors.js';
+import { createStreamHub, type StreamHub } from './stream-hub.js';
 
-export interface FeedOptions {
+export interface EventSubscriptionOptions {
   readonly streamId: StreamId;
   /** The first event to come is the one after this `seq`; 0 for all. */
   readonly after: number;
@@ -26,14 +26,14 @@ export interface FeedOptions {
   readonly onLive?: ((event: LiveEvent) => boolean) | undefined;
 }
 
-export interface Feed {
+export interface EventSubscription {
   wake(): void;
   close(): void;
 }
 
-export interface Feeds {
+export interface EventSubscriptions {
   /** Subscribes, replays from `after`, then goes live: no gap, no repeat, whatever is away. */
-  open(options: FeedOptions): Feed;
+  open(options: EventSubscriptionOptions): EventSubscription;
   close(): void;
 }
 
@@ -42,30 +42,30 @@ const SWEEP_MS = 1_000;
 const SWEEPS_WITHOUT_NEED = 5;
 
 /** The feeds of one process; those of one stream share its subscription and its reads. */
-export function createFeeds(deps: LiveDeps): Feeds {
-  const watches = new Map<StreamId, StreamWatch>();
+export function createEventSubscriptions(deps: LiveDeps): EventSubscriptions {
+  const watches = new Map<StreamId, StreamHub>();
   const sweep = startSweep(deps, watches);
 
   return {
     open({ streamId, after, onEvent, onLive }) {
-      const watch = watches.get(streamId) ?? createStreamWatch(deps, streamId);
+      const watch = watches.get(streamId) ?? createStreamHub(deps, streamId);
       watches.set(streamId, watch);
-      const reader: Reader = {
+      const cursor: Cursor = {
         seq: after,
         isFull: false,
         isCurrent: false,
         onEvent,
         live: onLive === undefined ? null : createLiveView(onLive),
       };
-      watch.add(reader);
+      watch.add(cursor);
       return {
         wake() {
-          reader.isFull = false;
-          reader.isCurrent = false; // what is stored comes first
+          cursor.isFull = false;
+          cursor.isCurrent = false; // what is stored comes first
           watch.pull();
         },
         close() {
-          if (watch.remove(reader) === 0 && watches.get(streamId) === watch) {
+          if (watch.remove(cursor) === 0 && watches.get(streamId) === watch) {
             watches.delete(streamId);
           }
         },
@@ -82,7 +82,7 @@ export function createFeeds(deps: LiveDeps): Feeds {
 }
 
 /** Asks PostgreSQL for news of all watched streams at once: every second while Redis is away. */
-function startSweep({ db, bus, logger }: LiveDeps, watches: ReadonlyMap<StreamId, StreamWatch>) {
+function startSweep({ db, bus, logger }: LiveDeps, watches: ReadonlyMap<StreamId, StreamHub>) {
   let ticks = 0;
   let isAsking = false;
 

@@ -1,23 +1,23 @@
 import type { Language } from '../../../domain/text/languages.js';
 
 /** What a user's remark asks of the designs. */
-export interface Wishes {
+export interface Preferences {
   readonly cheaper: boolean;
   readonly faster: boolean;
   readonly checked: boolean;
   readonly better: boolean;
 }
 
-type Wish = keyof Wishes;
+type Preference = keyof Preferences;
 
-const WORDS: Readonly<Record<Wish, RegExp>> = {
+const WORDS: Readonly<Record<Preference, RegExp>> = {
   cheaper: /저렴|싸게|싼|비용|비싸|예산|cheap|cost|budget|expensive|save money/,
   faster: /빠르|빨리|빠른|속도|느려|fast|quick|speed|slow/,
   checked: /검증|검토|확인 단계|validat|verif|check|proofread/,
   better: /품질|정확|꼼꼼|깊이|자세|quality|accura|thorough|deep|detail/,
 };
 
-const SAID: Readonly<Record<Language, Readonly<Record<Wish, string>>>> = {
+const SAID: Readonly<Record<Language, Readonly<Record<Preference, string>>>> = {
   en: {
     cheaper: 'cheaper models',
     faster: 'fewer steps',
@@ -33,8 +33,8 @@ const SAID: Readonly<Record<Language, Readonly<Record<Wish, string>>>> = {
 };
 
 /** Everything that was said counts; of opposites, the later remark wins. */
-export function wishesIn(feedback: readonly string[]): Wishes {
-  const lastAsked = (wish: Wish) =>
+export function preferencesIn(feedback: readonly string[]): Preferences {
+  const lastAsked = (wish: Preference) =>
     feedback.findLastIndex((remark) => WORDS[wish].test(remark.toLowerCase()));
   return {
     cheaper: lastAsked('cheaper') >= 0 && lastAsked('cheaper') >= lastAsked('better'),
@@ -44,9 +44,9 @@ export function wishesIn(feedback: readonly string[]): Wishes {
   };
 }
 
-export function describeWishes(wishes: Wishes, language: Language): string {
+export function describePreferences(preferences: Preferences, language: Language): string {
   return (['cheaper', 'faster', 'checked', 'better'] as const)
-    .filter((wish) => wishes[wish])
+    .filter((wish) => preferences[wish])
     .map((wish) => SAID[language][wish])
     .join(', ');
 }

@@ -5,17 +5,17 @@ import { testServers } from './servers.js';
 import { connectTestTemporal } from './temporal.js';
 
 /** They seal the payloads. */
-export const STAGE_KEYS = [Buffer.alloc(32, 7)];
+export const FIXTURE_KEYS = [Buffer.alloc(32, 7)];
 
 /** What a worker or a replay needs to know beside the server. */
-export const STAGE_CODE = {
+export const FIXTURE_CODE = {
   workflowBundle: {
     codePath: new URL('../../dist/workflow-bundle.js', import.meta.url).pathname,
   },
-  dataConverter: createDataConverter(STAGE_KEYS),
+  dataConverter: createDataConverter(FIXTURE_KEYS),
 };
 
-export interface WorkflowStage {
+export interface WorkflowFixture {
   readonly temporal: TemporalClient;
   /** Not running yet. @param code of other workflows than the built ones */
   workerOf(
@@ -27,15 +27,15 @@ export interface WorkflowStage {
   close(): Promise<void>;
 }
 
-export async function openWorkflowStage(): Promise<WorkflowStage> {
+export async function openWorkflowFixture(): Promise<WorkflowFixture> {
   const { temporalAddress: address, temporalNamespace: namespace } = testServers();
-  const temporal = await connectTestTemporal(STAGE_KEYS);
+  const temporal = await connectTestTemporal(FIXTURE_KEYS);
   const connection = await NativeConnection.connect({ address });
   return {
     temporal,
     workerOf: (taskQueue, activities, code, sinks = {}) =>
       Worker.create({
-        ...STAGE_CODE,
+        ...FIXTURE_CODE,
         ...(code === undefined ? {} : { workflowBundle: { code } }),
         ...{ connection, namespace, taskQueue, activities, sinks },
       }),

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { createRunControl, type RunControl } from '../../api/runs/control.js';
 import { setUserBudget } from '../../db/users/users.js';
-import type { RunOrder } from '../../db/runs/admission.js';
+import type { RunRequest } from '../../db/runs/admission.js';
 import type { AgentSpec, Design } from '../../domain/design/designs.js';
 import { pipelineWorkflowId } from '../../domain/ids.js';
 import { isFinal } from '../../domain/run/results.js';
@@ -19,13 +19,13 @@ import { temporalOf } from './temporal.js';
 import { until } from './until.js';
 import { startStandInVendors, type StandInVendors, type VendorCall } from './vendors/server.js';
 
-export interface StagedRun {
+export interface FixtureRun {
   readonly id: string;
   readonly userId: string;
   readonly design: Design;
 }
 
-export interface RunStage {
+export interface RunFixture {
   readonly product: Product;
   readonly vendors: StandInVendors;
   readonly client: TemporalClient['client'];
@@ -33,16 +33,16 @@ export interface RunStage {
   /** @param budgetUsd what the user may spend a day */
   createUser(budgetUsd?: string): Promise<string>;
   /** Admits a run and starts its workflow. @throws `refused: <code>` */
-  start(userId: string, design: Design, order?: Partial<RunOrder>): Promise<StagedRun>;
-  handleOf(run: StagedRun): ReturnType<TemporalClient['client']['workflow']['getHandle']>;
+  start(userId: string, design: Design, order?: Partial<RunRequest>): Promise<FixtureRun>;
+  handleOf(run: FixtureRun): ReturnType<TemporalClient['client']['workflow']['getHandle']>;
   /** Resolves when the run's record and its workflow have ended. */
-  ended(run: StagedRun): Promise<void>;
+  ended(run: FixtureRun): Promise<void>;
   close(): Promise<void>;
 }
 
 export const LONGEST_RUN_MS = 120_000;
 
-export async function openRunStage(options: ProductOptions = {}): Promise<RunStage> {
+export async function openRunFixture(options: ProductOptions = {}): Promise<RunFixture> {
   const vendors = await startStandInVendors();
   const product = await startProduct({
     apis: 0,
@@ -58,7 +58,7 @@ export async function openRunStage(options: ProductOptions = {}): Promise<RunSta
   const { db, env } = product;
   const temporal = await temporalOf(product);
   const { client } = temporal;
-  const handleOf = ({ id }: StagedRun) => client.workflow.getHandle(pipelineWorkflowId(id));
+  const handleOf = ({ id }: FixtureRun) => client.workflow.getHandle(pipelineWorkflowId(id));
   return {
     product,
     vendors,
@@ -104,7 +104,7 @@ export async function openRunStage(options: ProductOptions = {}): Promise<RunSta
   };
 }
 
-async function isEnded({ db }: Product, { id }: StagedRun): Promise<boolean> {
+async function isEnded({ db }: Product, { id }: FixtureRun): Promise<boolean> {
   const { status } = await db
     .selectFrom('pipelineExecutions')
     .select('status')
@@ -130,7 +130,7 @@ export function callerOf({ prompt }: VendorCall): Caller {
 }
 
 /** The vendor's calls of a run, by agent. */
-export function callsOf({ vendors }: RunStage, run: StagedRun): readonly string[] {
+export function callsOf({ vendors }: RunFixture, run: FixtureRun): readonly string[] {
   return vendors.calls
     .map(callerOf)
     .filter(({ runId }) => runId === run.id)

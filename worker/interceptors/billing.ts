@@ -9,13 +9,13 @@ import { z } from 'zod';
 import { isMistake, toApplicationFailure } from '../../activities/failures.js';
 import type { TurnActivities } from '../../activities/discussion/turn.js';
 import { RUN_WAIT_RECORDS } from '../../activities/run/waits.js';
-import type { Charge } from '../../domain/account/costs.js';
+import type { BillingContext } from '../../domain/account/costs.js';
 import type { FailedAttempt } from '../../domain/run/failed-attempts.js';
 import { AttemptNotes, attemptScope } from '../../llm/attempt-scope.js';
 import { billingContext } from '../../llm/billing/billing-context.js';
 import type { ActivityMetrics } from '../../telemetry/worker-metrics.js';
 import type { ActivityLoad } from '../archiving/activity-load.js';
-import { beatOf, failedAttemptOf, nameAsked, observeQueue } from './attempts.js';
+import { toHeartbeat, failedAttemptOf, nameAsked, observeQueue } from './attempts.js';
 
 /** Activities whose first argument looks so make calls for one step. */
 const Chargeable = z.object({
@@ -57,18 +57,18 @@ export function createActivityInterceptor({
       const context = Context.current();
       const { info } = context;
       const notes = new AttemptNotes();
-      const beat = info.isLocal
+      const heartbeat = info.isLocal
         ? null
         : setInterval(() => {
-            context.heartbeat(beatOf(info, notes));
+            context.heartbeat(toHeartbeat(info, notes));
           }, HEARTBEAT_MS);
       const ended = metrics.begun(info.activityType);
       const unload = load.begin(info.activityType);
       observeQueue(metrics, info);
-      const charge = chargeOf(input.args[0], context);
+      const billing = chargeOf(input.args[0], context);
       const run = () => attemptScope.run(notes, () => next(input));
       try {
-        return await (charge === null ? run() : billingContext.run(charge, run));
+        return await (billing === null ? run() : billingContext.run(billing, run));
       } catch (error) {
         const failure = failureOf(metrics, info, error);
         if (failure instanceof ApplicationFailure) {
@@ -79,8 +79,8 @@ export function createActivityInterceptor({
       } finally {
         ended();
         unload();
-        if (beat !== null) {
-          clearInterval(beat);
+        if (heartbeat !== null) {
+          clearInterval(heartbeat);
         }
       }
     },
@@ -131,7 +131,7 @@ function tell(
   }
 }
 
-function chargeOf(argument: unknown, { info }: Context): Charge | null {
+function chargeOf(argument: unknown, { info }: Context): BillingContext | null {
   const parsed = Chargeable.safeParse(argument);
   if (!parsed.success) {
     return null;

@@ -13,7 +13,7 @@ export interface SealedArchive {
   readonly sealedBy: string;
 }
 
-export interface ArchiveBox {
+export interface ArchiveCipher {
   /** The `sealedBy` of all that this box can open, the newest key's first. */
   readonly seals: readonly string[];
   /** @param owner the run that it opens for, and for no other */
@@ -31,7 +31,7 @@ const compress = promisify(gzip);
 const decompress = promisify(gunzip);
 
 /** @param masters 32 bytes each, newest first: the first one seals, all of them open */
-export function createArchiveBox(masters: readonly Buffer[]): ArchiveBox {
+export function createArchiveCipher(masters: readonly Buffer[]): ArchiveCipher {
   const ring = createKeyRing(masters, PURPOSE);
   return {
     seals: ring.ids,

@@ -22,7 +22,7 @@ export interface LiveDeps {
 }
 
 /** A reader as the watch sees it. */
-export interface LiveReader {
+export interface LiveCursor {
   readonly seq: number;
   isFull: boolean;
   /** It has got all that is stored; only then does live text make sense. */
@@ -48,14 +48,14 @@ export interface LiveSide {
 export function createLiveSide(
   deps: LiveDeps,
   streamId: StreamId,
-  readers: ReadonlySet<LiveReader>,
+  cursors: ReadonlySet<LiveCursor>,
 ): LiveSide {
-  let watch: LiveWatch | null = null;
+  let watch: LiveHub | null = null;
   const lookingUp = (): Promise<void> | null => watch?.lookingUp() ?? null;
   return {
     update() {
-      if ([...readers].some(({ live }) => live !== null)) {
-        watch ??= createLiveWatch(deps, streamId, readers);
+      if ([...cursors].some(({ live }) => live !== null)) {
+        watch ??= createLiveHub(deps, streamId, cursors);
       } else {
         watch?.close();
         watch = null;
@@ -77,15 +77,15 @@ export function createLiveSide(
   };
 }
 
-interface LiveWatch extends Pick<LiveSide, 'showAll' | 'note' | 'lookingUp'> {
+interface LiveHub extends Pick<LiveSide, 'showAll' | 'note' | 'lookingUp'> {
   close(): void;
 }
 
-function createLiveWatch(
+function createLiveHub(
   deps: LiveDeps,
   streamId: StreamId,
-  readers: ReadonlySet<LiveReader>,
-): LiveWatch {
+  cursors: ReadonlySet<LiveCursor>,
+): LiveHub {
   const agents = createLiveAgents();
   const lookup = createLiveLookup({
     find: (refs) => findAgents(deps, { streamId, refs, open: agents.open() }),
@@ -111,7 +111,7 @@ function createLiveWatch(
   }
 
   function take(found: readonly LiveAgent[]): void {
-    const seqs = [...readers].flatMap(({ seq, live }) => (live === null ? [] : seq));
+    const seqs = [...cursors].flatMap(({ seq, live }) => (live === null ? [] : seq));
     for (const agent of found.filter(({ endSeq }) => seqs.some((seq) => seq < endSeq))) {
       agents.put(agent);
     }
@@ -119,16 +119,16 @@ function createLiveWatch(
   }
 
   function showAll(): void {
-    readers.forEach(show);
+    cursors.forEach(show);
   }
 
-  function show(reader: LiveReader): void {
+  function show(cursor: LiveCursor): void {
     for (const agent of agents.all()) {
-      if (reader.live === null || !reader.isCurrent || reader.isFull) {
+      if (cursor.live === null || !cursor.isCurrent || cursor.isFull) {
         return;
       }
-      if (reader.seq < agent.endSeq) {
-        reader.isFull = !reader.live.show(agent);
+      if (cursor.seq < agent.endSeq) {
+        cursor.isFull = !cursor.live.show(agent);
       }
     }
   }

@@ -4,7 +4,7 @@ import type { WorkerConfig as Config } from '../config/config.js';
 import { findPayer, keySourcesOf } from '../db/runs/admission.js';
 import { connectDb, type Db } from '../db/connect.js';
 import { openKey, recordValidation } from '../db/users/llm-keys.js';
-import type { SecretBox } from '../db/users/secret-box.js';
+import type { SecretCipher } from '../db/users/secret-cipher.js';
 import { DomainError } from '../domain/errors.js';
 import type { UserId } from '../domain/ids.js';
 import type { DiscussionDeps } from '../activities/discussion/records.js';
@@ -57,9 +57,9 @@ export function settingsOf(config: Config) {
 }
 
 /** Which keys pay: what admission asks of the record, and a discussion's call of a user. */
-export function payersOf(deps: { db: Db; config: Config; secretBox: SecretBox }) {
-  const { db, config, secretBox } = deps;
-  const keySources = keySourcesOf(config.models, secretBox);
+export function payersOf(deps: { db: Db; config: Config; secretCipher: SecretCipher }) {
+  const { db, config, secretCipher } = deps;
+  const keySources = keySourcesOf(config.models, secretCipher);
   return {
     keySources,
     async usesSimulated(userId: UserId): Promise<boolean> {
@@ -84,9 +84,9 @@ export function publishers({
   return {
     openLive: createLiveWriters({ redis, macs, logger }),
     publish: (streamId, events) => void announceEvents({ bus, redis }, streamId, events),
-    showSession({ conversationId, userId }, talk, lastSeq) {
-      const { state, round } = talk.machine;
-      const { designs, version } = talk;
+    showSession({ conversationId, userId }, discussionState, lastSeq) {
+      const { state, round } = discussionState.machine;
+      const { designs, version } = discussionState;
       const view = { userId, state, round, version, designs, lastSeq };
       void writeSessionView({ redis, macs }, conversationId, view);
     },
@@ -119,14 +119,14 @@ export function userTracesOf({
 
 export function keyStoreOf(deps: {
   db: Db;
-  secretBox: SecretBox;
+  secretCipher: SecretCipher;
   bus: Bus;
 }): Pick<LlmKeyDeps, 'openKey' | 'recordVerdict' | 'keyChanged'> {
-  const { db, secretBox, bus } = deps;
+  const { db, secretCipher, bus } = deps;
   return {
     async openKey(userId, keyId) {
       try {
-        return await openKey(db, secretBox, { userId, keyId });
+        return await openKey(db, secretCipher, { userId, keyId });
       } catch (error) {
         if (error instanceof DomainError) {
           return null; // gone, or sealed by a key that is no more

@@ -19,28 +19,28 @@ import { designsByRules } from '../../domain/design/rules.js';
 import { DomainError } from '../../domain/errors.js';
 import { intentByRules } from '../../domain/discussion/intents.js';
 import { discussionWorkflowId } from '../../domain/ids.js';
-import { startTalk, type Talk } from '../../domain/discussion/state.js';
+import { startDiscussionState, type DiscussionState } from '../../domain/discussion/state.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { discussionStart } from '../../temporal/client/start-options.js';
 import { discussionQuery } from '../../workflows/discussion/discussion.messages.js';
 import { createTestConversation } from './runs.js';
 import { createTestUser, type TestDb } from './servers.js';
 import { until } from './until.js';
-import { openWorkflowStage } from './workflow-stage.js';
+import { openWorkflowFixture } from './workflow-fixture.js';
 
 const INTENT = intentByRules('Compare three podcast apps', 'en');
-export const DEBATE: Talk = {
-  ...startTalk('en'),
+export const DEBATE: DiscussionState = {
+  ...startDiscussionState('en'),
   version: 1,
   machine: { state: 'debate', round: 1, max_rounds: 5, history: [] },
   intent: INTENT,
   designs: designsByRules(INTENT, 'en'),
 };
 
-export type StagedActivities = DiscussionActivities & TurnActivities;
+export type FixtureActivities = DiscussionActivities & TurnActivities;
 
 export interface DiscussionOptions {
-  readonly meddle?: (activities: StagedActivities) => Partial<StagedActivities>;
+  readonly meddle?: (activities: FixtureActivities) => Partial<FixtureActivities>;
   /** Called where a model is asked; without it the rules answer. */
   readonly ask?: () => Promise<never>;
   /** What is stored at first, readable or not; null: nothing. */
@@ -48,13 +48,13 @@ export interface DiscussionOptions {
   readonly maxHistoryEvents?: number;
 }
 
-export type StagedDiscussion = Awaited<ReturnType<typeof openDiscussion>>;
+export type DiscussionFixture = Awaited<ReturnType<typeof openDiscussion>>;
 
 /** A discussion in debate, and its worker. `mistakes` says what was counted as one. */
 export async function openDiscussion(own: TestDb, options: DiscussionOptions = {}) {
   const { meddle, ask, stored = DEBATE, maxHistoryEvents = 8 } = options;
-  const stage = await openWorkflowStage();
-  const { temporal } = stage;
+  const fixture = await openWorkflowFixture();
+  const { temporal } = fixture;
   const user = await createTestUser(own.db);
   const conversationId = await createTestConversation(own.db, user.id);
   const taskQueue = `turns-${randomUUID()}`;
@@ -72,7 +72,7 @@ export async function openDiscussion(own: TestDb, options: DiscussionOptions = {
     readRun: () => ({ isPending: false, isActive: false, designName: '' }),
   };
   const sinks = decisionSinks(({ messageId }) => void differing.push(messageId));
-  const worker = await stage.workerOf(taskQueue, staged, undefined, sinks);
+  const worker = await fixture.workerOf(taskQueue, staged, undefined, sinks);
   const running = worker.run();
   const workflowId = discussionWorkflowId(conversationId);
   const handle = () => temporal.client.workflow.getHandle(workflowId);
@@ -121,11 +121,11 @@ export async function openDiscussion(own: TestDb, options: DiscussionOptions = {
         result: { payloads: [payload] },
       }),
     talk: async () => (await readDiscussion(own.db, conversationId))?.talk,
-    store: (talk: unknown) => store(own, { conversationId, userId: user.id }, talk),
+    store: (state: unknown) => store(own, { conversationId, userId: user.id }, state),
     async close() {
       worker.shutdown();
       await running;
-      await stage.close();
+      await fixture.close();
     },
   };
 }
@@ -133,12 +133,12 @@ export async function openDiscussion(own: TestDb, options: DiscussionOptions = {
 async function store(
   { db }: TestDb,
   discussion: { readonly conversationId: string; readonly userId: string },
-  talk: unknown,
+  state: unknown,
 ): Promise<void> {
   await db.transaction().execute((tx) => saveDiscussion(tx, { ...discussion, talk: DEBATE }));
   await db
     .updateTable('discussions')
-    .set({ talk: JSON.stringify(talk) })
+    .set({ talk: JSON.stringify(state) })
     .where('conversationId', '=', discussion.conversationId)
     .execute();
 }

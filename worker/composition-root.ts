@@ -7,7 +7,7 @@ import type { WorkerConfig as Config } from '../config/config.js';
 import type { Db } from '../db/connect.js';
 import { readServerKeyDay } from '../db/billing/server-key-days.js';
 import { countOpenRuns } from '../db/runs/runs.js';
-import { createSecretBox } from '../db/users/secret-box.js';
+import { createSecretCipher } from '../db/users/secret-cipher.js';
 import type { Bus } from '../events/bus.js';
 import type { Macs } from '../events/macs.js';
 import { connectRedis } from '../events/redis.js';
@@ -31,8 +31,8 @@ import { createWorkerMetrics, type WorkerMetrics } from '../telemetry/worker-met
 import { ActivityLoad } from './archiving/activity-load.js';
 import { archivingOf } from './archiving/archiving.js';
 import { readCodeVersion } from './bundle.js';
-import type { ReportFailedAttempt } from './interceptors/charge.js';
-import { createModelParts, readModelCatalog } from './models.js';
+import type { ReportFailedAttempt } from './interceptors/billing.js';
+import { composeModels, readModelCatalog } from './models.js';
 import type { Reconciler } from './reconciler.js';
 import { findForeignTemporal } from './temporal-home.js';
 import { createTemporalReconciler, readRole } from './temporal-reconciler.js';
@@ -45,9 +45,9 @@ import {
   publishers,
   settingsOf,
   userTracesOf,
-} from './wiring.js';
+} from './dependencies.js';
 
-export interface Parts {
+export interface ComposedWorker {
   readonly db: Db;
   readonly activities: Activities;
   readonly registry: Registry;
@@ -58,18 +58,21 @@ export interface Parts {
   /** @returns what is wrong where the database belongs to another Temporal. @throws while either is away */
   findForeignTemporal(): Promise<string | null>;
   /** Makes our search attributes and the nightly retention known. @throws while the cluster does not answer */
-  greetTemporal(): Promise<void>;
+  registerWithTemporal(): Promise<void>;
   close(): Promise<void>;
 }
 
-export interface PartsOptions {
+export interface CompositionOptions {
   readonly logger: Logger;
   readonly tracing: Tracing;
   /** Aborts when the process is about to end. */
   readonly stopping: AbortSignal;
 }
 
-export async function createParts(config: Config, options: PartsOptions): Promise<Parts> {
+export async function composeWorker(
+  config: Config,
+  options: CompositionOptions,
+): Promise<ComposedWorker> {
   const catalog = readModelCatalog(config.models); // before anything is opened that would have to be closed
   const connections = await connect(config, options);
   try {
@@ -80,7 +83,10 @@ export async function createParts(config: Config, options: PartsOptions): Promis
   }
 }
 
-async function connect(config: Config, { logger, tracing }: PartsOptions): Promise<Connections> {
+async function connect(
+  config: Config,
+  { logger, tracing }: CompositionOptions,
+): Promise<Connections> {
   // first, because it reads files, which may be missing, and opens nothing
   const temporal = await connectTemporal(config.temporal, config.encryptionKeys, tracing);
   return {
@@ -93,17 +99,17 @@ async function connect(config: Config, { logger, tracing }: PartsOptions): Promi
 
 async function assemble(
   config: Config,
-  { logger, tracing, stopping, catalog }: PartsOptions & { readonly catalog: ModelCatalog },
+  { logger, tracing, stopping, catalog }: CompositionOptions & { readonly catalog: ModelCatalog },
   { temporal, redis, bus, macs, db }: Connections,
-): Promise<Parts> {
-  const secretBox = createSecretBox(config.encryptionKeys);
+): Promise<ComposedWorker> {
+  const secretCipher = createSecretCipher(config.encryptionKeys);
   const registry = createRegistry();
   const metrics = createWorkerMetrics(registry);
   const load = new ActivityLoad();
-  const shared = { db, redis, secretBox, registry, catalog, logger, stopping };
+  const shared = { db, redis, secretCipher, registry, catalog, logger, stopping };
   const traced = { tracing, captureContent: config.traces.captureContent };
-  const { keyChanged } = keyStoreOf({ db, secretBox, bus });
-  const modelParts = createModelParts({ ...shared, traced, keyChanged, config: config.models });
+  const { keyChanged } = keyStoreOf({ db, secretCipher, bus });
+  const modelParts = composeModels({ ...shared, traced, keyChanged, config: config.models });
   const stopHearing = await bus.onKeyChanged(modelParts.keyCache.invalidate);
   const { taskQueue } = config.temporal;
   const workflows: Discussions = { client: temporal.client, taskQueue, limits: limitsOf(config) };
@@ -116,8 +122,8 @@ async function assemble(
     ...archiving.activityDeps,
     ...modelParts,
     ...publishers({ ...shared, bus, macs }),
-    ...keyStoreOf({ db, secretBox, bus }),
-    ...payersOf({ db, config, secretBox }),
+    ...keyStoreOf({ db, secretCipher, bus }),
+    ...payersOf({ db, config, secretCipher }),
     ...userTracesOf({ temporal: workflows, bus, redis }),
     db,
     logger,
@@ -147,7 +153,7 @@ async function assemble(
     reconciler,
     reportFailedAttempt: reporting(workflows, logger),
     findForeignTemporal: () => findForeignTemporal(db, temporal, config.temporal.namespace),
-    greetTemporal: () => greet(temporal, workflows, logger),
+    registerWithTemporal: () => register(temporal, workflows, logger),
     async close() {
       await reconciler.stop();
       await archiving.close();
@@ -198,7 +204,7 @@ function reporting(temporal: Temporal, logger: Logger): ReportFailedAttempt {
   };
 }
 
-async function greet(
+async function register(
   { client, connection }: TemporalClient,
   temporal: Temporal,
   logger: Logger,

@@ -2,7 +2,7 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { until } from './until.js';
 
-export interface FrontDoor {
+export interface LoadBalancer {
   /** `http://127.0.0.1:<port>` */
   readonly url: string;
   add(target: string): void;
@@ -11,7 +11,7 @@ export interface FrontDoor {
   close(): Promise<void>;
 }
 
-export async function openFrontDoor(): Promise<FrontDoor> {
+export async function openLoadBalancer(): Promise<LoadBalancer> {
   const targets: string[] = [];
   const sockets = new Set<Socket>();
   /** Connections that have not sent anything yet, by target. */

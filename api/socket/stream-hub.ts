@@ -2,14 +2,14 @@ import { readEvents } from '../../db/events.js';
 import type { StoredEvent } from '../../domain/events.js';
 import type { StreamId } from '../../domain/ids.js';
 import type { Hint } from '../../events/bus.js';
-import { createLiveSide, type LiveDeps } from './live-watch.js';
-import { deliverTo, skipRemoved, slowestSeqOf, welcome, type Reader } from './readers.js';
+import { createLiveSide, type LiveDeps } from './live-hub.js';
+import { deliverTo, skipRemoved, slowestSeqOf, catchUp, type Cursor } from './cursors.js';
 
 /** One stream and all who listen to it in this process. */
-export interface StreamWatch {
-  add(reader: Reader): void;
+export interface StreamHub {
+  add(cursor: Cursor): void;
   /** @returns how many readers are left; without any the watch is closed */
-  remove(reader: Reader): number;
+  remove(cursor: Cursor): number;
   /** There is, or may be, something in PostgreSQL that a reader has not got. */
   pull(): void;
   /** Where the reader is that has come least far; full ones do not count. */
@@ -21,33 +21,33 @@ const PAGE = 100;
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 2_000;
 
-export function createStreamWatch(deps: LiveDeps, streamId: StreamId): StreamWatch {
-  const readers = new Set<Reader>();
-  const live = createLiveSide(deps, streamId, readers);
+export function createStreamHub(deps: LiveDeps, streamId: StreamId): StreamHub {
+  const cursors = new Set<Cursor>();
+  const live = createLiveSide(deps, streamId, cursors);
   const puller = createPuller(readPage, (error) => {
     deps.logger.warn('stream not readable, trying again', { streamId, error });
   });
-  const subscribed = deps.bus.subscribe(streamId, live.inTurn(onHint));
+  const subscribed = deps.bus.subscribe(streamId, live.inTurn(onNotification));
 
   /** @returns whether there is more to read */
   async function readPage(): Promise<boolean> {
-    const after = slowestSeqOf(readers);
+    const after = slowestSeqOf(cursors);
     if (after === Infinity) {
       return false;
     }
     const page = await readEvents(deps.db, streamId, { after, limit: PAGE });
     await live.lookingUp();
-    skipRemoved(readers, after, page);
+    skipRemoved(cursors, after, page);
     const isBehind = deliver(page); // who came while it was read, and wants more of the past
     if (page.length < PAGE) {
-      welcome(readers, page.at(-1)?.seq ?? after);
+      catchUp(cursors, page.at(-1)?.seq ?? after);
       live.showAll();
     }
     return page.length === PAGE || isBehind;
   }
 
-  function onHint(hint: Hint): void {
-    if ('nudge' in hint || deliver(hint.events)) {
+  function onNotification(notification: Hint): void {
+    if ('nudge' in notification || deliver(notification.events)) {
       puller.pull();
     }
   }
@@ -55,12 +55,12 @@ export function createStreamWatch(deps: LiveDeps, streamId: StreamId): StreamWat
   /** @returns whether a reader lacks events that lie before these */
   function deliver(events: readonly StoredEvent[]): boolean {
     live.note(events);
-    return deliverTo(readers, events);
+    return deliverTo(cursors, events);
   }
 
   function close(): void {
     puller.stop();
-    readers.clear();
+    cursors.clear();
     live.update();
     void subscribed.then((unsubscribe) => {
       unsubscribe();
@@ -68,23 +68,23 @@ export function createStreamWatch(deps: LiveDeps, streamId: StreamId): StreamWat
   }
 
   return {
-    add(reader) {
-      readers.add(reader);
+    add(cursor) {
+      cursors.add(cursor);
       live.update();
       void subscribed.then(() => {
         puller.pull(); // only now: what is stored later comes as a hint
       });
     },
-    remove(reader) {
-      const wasThere = readers.delete(reader);
+    remove(cursor) {
+      const wasThere = cursors.delete(cursor);
       live.update();
-      if (wasThere && readers.size === 0) {
+      if (wasThere && cursors.size === 0) {
         close();
       }
-      return readers.size;
+      return cursors.size;
     },
     pull: puller.pull,
-    slowestSeq: () => slowestSeqOf(readers),
+    slowestSeq: () => slowestSeqOf(cursors),
     close,
   };
 }

@@ -2,12 +2,12 @@
 import { hostname } from 'node:os';
 import type { Redis } from 'ioredis';
 import { sql } from 'kysely';
-import { createArchiveBox } from '../audit/archive-box.js';
+import { createArchiveCipher } from '../audit/archive-cipher.js';
 import { createSigner, publicKeyOf, type PublicKey } from '../audit/signing.js';
 import type { ApiConfig as Config } from '../config/config.js';
 import { keySourcesOf } from '../db/runs/admission.js';
 import { connectDb, type Db } from '../db/connect.js';
-import { createSecretBox, type SecretBox } from '../db/users/secret-box.js';
+import { createSecretCipher, type SecretCipher } from '../db/users/secret-cipher.js';
 import type { Role } from '../domain/account/permissions.js';
 import { createBus, type Bus } from '../events/bus.js';
 import { createMacs, type Macs } from '../events/macs.js';
@@ -18,18 +18,18 @@ import { createRemoteDecoder } from '../temporal/remote-codec.js';
 import type { Logger } from '../telemetry/logger.js';
 import { createMetrics, type Metrics } from '../telemetry/metrics.js';
 import type { Tracing } from '../telemetry/tracing.js';
-import type { AppDeps, AuditParts, ReadinessChecks, Workflows } from './deps.js';
+import type { AppDeps, AuditDeps, ReadinessChecks, Workflows } from './deps.js';
 import { createCredentialWatch, type CredentialWatch } from './auth/credential-watch.js';
 import { securityHeadersOf } from './http/middleware/headers.js';
 import { bucketOfUser } from './http/middleware/rate-limit.js';
 import { createRateLimiter, type RateLimiter } from './http/rate-limiter.js';
-import { createFeeds, type Feeds } from './socket/feed.js';
+import { createEventSubscriptions, type EventSubscriptions } from './socket/event-subscription.js';
 import { createLeases, type Leases } from './socket/leases.js';
 import type { SocketServerDeps } from './socket/server.js';
 import { createTokens, type Tokens } from './auth/tokens.js';
 import { createWorkflows, type Chat } from './runs/workflows.js';
 
-export interface ApiParts {
+export interface ComposedApi {
   readonly app: AppDeps;
   readonly sockets: SocketServerDeps;
   /** Ends event streams, and blocking calls that wait for runs. */
@@ -37,14 +37,14 @@ export interface ApiParts {
   close(): Promise<void>;
 }
 
-export async function createParts(
+export async function composeApi(
   config: Config,
   logger: Logger,
   tracing: Tracing,
-): Promise<ApiParts> {
+): Promise<ComposedApi> {
   // what can fail comes before anything is opened that would have to be closed
   const temporal = await connectTemporal(config.temporal, config.encryptionKeys, tracing);
-  const secretBox = createSecretBox(config.encryptionKeys);
+  const secretCipher = createSecretCipher(config.encryptionKeys);
   const tokens = createTokens({ secretKey: config.secretKey, ...config.jwt });
   const db = openDb(config, logger);
   const redis = connectRedis({ url: config.redisUrl, name: 'agentforge-api', logger });
@@ -55,32 +55,40 @@ export async function createParts(
   const common: Common = { ...shared, stopping: stopping.signal };
   const metrics = createMetrics();
   const limiter = createRateLimiter(common);
-  const workflows = workflowsOf(common, secretBox);
+  const workflows = workflowsOf(common, secretCipher);
   const leases = createLeases({
     redis,
     leaseSeconds: config.wsLeaseSeconds,
     gateway: gatewayOf(config),
     logger,
   });
-  const feeds = createFeeds(common);
+  const eventSubscriptions = createEventSubscriptions(common);
   const watch = createCredentialWatch(common);
   return {
     app: {
-      ...{ db, redis, macs, limiter, logger, metrics, secretBox, tokens, workflows, config },
-      ...{ feeds, leases, watch, tracing, stopping: stopping.signal },
-      audit: auditPartsOf(config),
+      ...{ db, redis, macs, limiter, logger, metrics, secretCipher, tokens, workflows, config },
+      ...{ eventSubscriptions, leases, watch, tracing, stopping: stopping.signal },
+      audit: toAuditDeps(config),
       decodePayloads: createRemoteDecoder(config.encryptionKeys),
       userChanged: bus.publishUserGone,
       keyChanged: bus.publishKeyChanged,
       checks: checksOf(common),
     },
-    sockets: socketDeps(common, { feeds, leases, watch, limiter, tokens, workflows, metrics }),
+    sockets: socketDeps(common, {
+      eventSubscriptions,
+      leases,
+      watch,
+      limiter,
+      tokens,
+      workflows,
+      metrics,
+    }),
     stopWaiting: () => {
       stopping.abort();
     },
     async close() {
       watch.close();
-      feeds.close();
+      eventSubscriptions.close();
       await leases.close();
       await temporal.close();
       await bus.close();
@@ -102,7 +110,7 @@ interface Common {
   readonly stopping: AbortSignal;
 }
 
-function workflowsOf(common: Common, secretBox: SecretBox): Workflows & Chat {
+function workflowsOf(common: Common, secretCipher: SecretCipher): Workflows & Chat {
   const { config, db, bus, redis, temporal, logger, stopping } = common;
   return createWorkflows({
     ...{ db, bus, redis, logger, stopping },
@@ -114,7 +122,7 @@ function workflowsOf(common: Common, secretBox: SecretBox): Workflows & Chat {
         maxHistoryEvents: config.discussionMaxHistoryEvents,
       },
     },
-    keySources: keySourcesOf(config.models, secretBox),
+    keySources: keySourcesOf(config.models, secretCipher),
   });
 }
 
@@ -134,8 +142,8 @@ function checksOf({ db, redis, temporal }: Common): ReadinessChecks {
   };
 }
 
-interface SocketParts {
-  readonly feeds: Feeds;
+interface SocketDeps {
+  readonly eventSubscriptions: EventSubscriptions;
   readonly leases: Leases;
   readonly watch: CredentialWatch;
   readonly limiter: RateLimiter;
@@ -144,11 +152,11 @@ interface SocketParts {
   readonly metrics: Metrics;
 }
 
-function socketDeps(common: Common, parts: SocketParts): SocketServerDeps {
+function socketDeps(common: Common, parts: SocketDeps): SocketServerDeps {
   const { config, db, logger, tracing } = common;
-  const { feeds, leases, watch, limiter, tokens, workflows, metrics } = parts;
+  const { eventSubscriptions, leases, watch, limiter, tokens, workflows, metrics } = parts;
   return {
-    ...{ db, feeds, leases, watch, logger, tracing, config },
+    ...{ db, eventSubscriptions, leases, watch, logger, tracing, config },
     headers: securityHeadersOf(config),
     readAccess: tokens.readAccess,
     sendMessage: workflows.sendMessage,
@@ -167,11 +175,11 @@ function socketDeps(common: Common, parts: SocketParts): SocketServerDeps {
   };
 }
 
-function auditPartsOf({ audit, encryptionKeys }: Config): AuditParts {
+function toAuditDeps({ audit, encryptionKeys }: Config): AuditDeps {
   const { publicKey, signingKey, previousKeys } = audit;
   const current = publicKey !== null ? publicKeyOf(publicKey) : signerKeyOf(signingKey);
   return {
-    box: createArchiveBox(encryptionKeys),
+    box: createArchiveCipher(encryptionKeys),
     keys: [current, ...previousKeys.map(publicKeyOf)].filter((key) => key !== null),
   };
 }

@@ -18,7 +18,7 @@ import { createResolver, type Resolve } from './resolver.js';
 import { createRobots } from './robots.js';
 import { createStore } from './store.js';
 
-export interface Parts {
+export interface ComposedCollector {
   readonly app: AppDeps;
   close(): void;
 }
@@ -30,11 +30,11 @@ export interface Replacements {
 }
 
 /** @param stopping aborts what is under way when the process can wait no longer */
-export function createParts(
+export function composeCollector(
   config: CollectorConfig,
   { logger, stopping }: { logger: Logger; stopping: AbortSignal },
   replaced: Replacements = {},
-): Parts {
+): ComposedCollector {
   const redis = openRedis(config.redisUrl, logger);
   const registry = createRegistry();
   const { delayMs, allowed } = config;

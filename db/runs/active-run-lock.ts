@@ -39,13 +39,13 @@ export function ownerOf(tx: Pick<Tx, 'selectFrom'>, pipelineId: PipelineId) {
  *
  * @returns that run, to be told; null if none queues
  */
-async function handSlotOn(tx: Tx, userId: UserId): Promise<PipelineId | null> {
-  const next = await handingSlotOn(tx, userId).executeTakeFirst();
+async function passLockOn(tx: Tx, userId: UserId): Promise<PipelineId | null> {
+  const next = await passingLockOn(tx, userId).executeTakeFirst();
   return next?.id ?? null;
 }
 
 /** @returns the statement of `handSlotOn`, to be part of another one */
-export function handingSlotOn(tx: Tx, userId: UserId) {
+export function passingLockOn(tx: Tx, userId: UserId) {
   return tx
     .updateTable('pipelineExecutions')
     .set({ holdsSlot: true })
@@ -68,20 +68,22 @@ export function handingSlotOn(tx: Tx, userId: UserId) {
  *
  * @returns the run that has it now, to be told; null if the run does not queue, or the slot is held
  */
-export async function handLostSlotOn(tx: Tx, pipelineId: PipelineId): Promise<PipelineId | null> {
+export async function passLostLockOn(tx: Tx, pipelineId: PipelineId): Promise<PipelineId | null> {
   const userId = await lockOwner(tx, pipelineId);
   const { waitingFor } = await lockWaiter(tx, pipelineId);
-  return waitingFor !== 'slot' || (await isSlotTaken(tx, userId)) ? null : handSlotOn(tx, userId);
+  return waitingFor !== 'slot' || (await isActiveRunLocked(tx, userId))
+    ? null
+    : passLockOn(tx, userId);
 }
 
-export type Parking =
+export type Suspension =
   { readonly kind: 'parked'; readonly grantedTo: PipelineId | null } | { readonly kind: 'ended' };
 
 /** Marks a run as waiting and gives its slot back; called again, it only changes the reason. */
-export async function parkRun(
+export async function suspendRun(
   tx: Tx,
   { pipelineId, reason, now }: { pipelineId: PipelineId; reason: WaitReason; now: Date },
-): Promise<Parking> {
+): Promise<Suspension> {
   const userId = await lockOwner(tx, pipelineId);
   const run = await lockWaiter(tx, pipelineId);
   if (isFinal(run.status)) {
@@ -92,7 +94,7 @@ export async function parkRun(
     .set({ waitingFor: reason, waitingSince: now, holdsSlot: false })
     .where('id', '=', pipelineId)
     .execute();
-  return { kind: 'parked', grantedTo: run.holdsSlot ? await handSlotOn(tx, userId) : null };
+  return { kind: 'parked', grantedTo: run.holdsSlot ? await passLockOn(tx, userId) : null };
 }
 
 /** Takes the slot if it is free or was handed to the run; else the run queues for it. */
@@ -105,7 +107,7 @@ export async function takeSlot(
   if (isFinal(run.status)) {
     return 'ended';
   }
-  const isFree = run.holdsSlot || !(await isSlotTaken(tx, userId));
+  const isFree = run.holdsSlot || !(await isActiveRunLocked(tx, userId));
   if (!isFree && run.waitingFor === 'slot') {
     return 'queued'; // and keeps its place
   }
@@ -121,12 +123,12 @@ export async function takeSlot(
   return isFree ? 'taken' : 'queued';
 }
 
-async function isSlotTaken(tx: Tx, userId: UserId): Promise<boolean> {
-  return (await slotHolder(tx, userId).executeTakeFirst()) !== undefined;
+async function isActiveRunLocked(tx: Tx, userId: UserId): Promise<boolean> {
+  return (await activeRunLockHolder(tx, userId).executeTakeFirst()) !== undefined;
 }
 
 /** The run that works now. @returns the query, to be part of another one */
-export function slotHolder(tx: Tx, userId: UserId) {
+export function activeRunLockHolder(tx: Tx, userId: UserId) {
   return tx
     .selectFrom('pipelineExecutions')
     .select('id')

@@ -10,7 +10,7 @@ import {
 import type { Place } from '../place.js';
 import { startApi, startWorker } from '../processes.js';
 
-export interface FundedStage {
+export interface FundedFixture {
   readonly place: Place;
   readonly apiUrl: string;
   readonly vendors: StandInVendors;
@@ -30,7 +30,7 @@ export interface Killing {
   readonly calls: number;
 }
 
-export async function startFunded(unfunded: Place): Promise<FundedStage> {
+export async function startFunded(unfunded: Place): Promise<FundedFixture> {
   const vendors = await startStandInVendors();
   vendors.setBehaviour(behaviourOf);
   const place = fundedBy(vendors, unfunded);

@@ -16,7 +16,7 @@ export interface SealedSecret {
 }
 
 /** Seals users' vendor keys, so that plaintext is never stored. */
-export interface SecretBox {
+export interface SecretCipher {
   /** The `sealedBy` of all that this box can open, the newest key's first. */
   readonly seals: readonly string[];
   seal(plaintext: string, owner: SecretOwner): SealedSecret;
@@ -37,14 +37,14 @@ const TAG_BYTES = 16;
 const KEY_ID_LENGTH = 8;
 
 /** @param keys 32 bytes each: the first one seals, all of them open. */
-export function createSecretBox(keys: readonly Buffer[]): SecretBox {
+export function createSecretCipher(keys: readonly Buffer[]): SecretCipher {
   const [newest] = keys;
   if (newest === undefined) {
     throw new DomainError('internal', 'a secret box needs at least one key');
   }
   const ring = new Map(keys.map((key) => [keyIdOf(key), key]));
   const sealedBy = keyIdOf(newest);
-  const open: SecretBox['open'] = (sealed, owner) => {
+  const open: SecretCipher['open'] = (sealed, owner) => {
     const key = ring.get(sealed.sealedBy);
     if (key === undefined) {
       throw unreadable();

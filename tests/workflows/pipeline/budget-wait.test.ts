@@ -3,7 +3,7 @@ import {
   holdForBudget,
   isInForce,
   type BudgetKnowledge,
-} from '../../../workflows/pipeline/budget-hold.js';
+} from '../../../workflows/pipeline/budget-wait.js';
 
 const inboxOf = (budgetChanges = 0): BudgetKnowledge => ({ budgetChanges });
 

@@ -11,7 +11,7 @@ import { checkGraph } from '../../domain/run/pipeline.js';
 import type { Temporal } from '../../temporal/client/timeouts.js';
 import type { TemporalClient } from '../../temporal/connection.js';
 import { until } from './until.js';
-import { openWorkflowStage, STAGE_CODE } from './workflow-stage.js';
+import { openWorkflowFixture, FIXTURE_CODE } from './workflow-fixture.js';
 
 const STATUS = defineSearchAttributeKey('AgentForgeStatus', SearchAttributeType.KEYWORD);
 
@@ -22,9 +22,9 @@ export type Meddle = (run: {
   handle: () => Handle;
 }) => Partial<Activities>;
 
-export async function openPipelineStage() {
-  const stage = await openWorkflowStage();
-  const { temporal } = stage;
+export async function openPipelineFixture() {
+  const fixture = await openWorkflowFixture();
+  const { temporal } = fixture;
   const workers: { stop(): Promise<void> }[] = [];
   const stopWorkers = async (): Promise<void> => {
     await Promise.all(workers.splice(0).map((worker) => worker.stop()));
@@ -69,7 +69,7 @@ export async function openPipelineStage() {
       ]),
     );
     async function startWorker(): Promise<void> {
-      const worker = await stage.workerOf(taskQueue, activities, code);
+      const worker = await fixture.workerOf(taskQueue, activities, code);
       const work = worker.run();
       workers.push({
         async stop() {
@@ -117,12 +117,12 @@ export async function openPipelineStage() {
       },
       async replay(): Promise<void> {
         const history = await handle().fetchHistory();
-        await Worker.runReplayHistory(STAGE_CODE, history, handle().workflowId);
+        await Worker.runReplayHistory(FIXTURE_CODE, history, handle().workflowId);
       },
     };
   }
 
-  return { temporal, running, stopWorkers, close: () => stage.close() };
+  return { temporal, running, stopWorkers, close: () => fixture.close() };
 }
 
 export async function untilShown(handle: Handle, status: string): Promise<void> {

@@ -2,10 +2,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from '../../telemetry/logger.js';
-import { orderArchives } from '../../temporal/client/archives.js';
+import { requestArchivesOfRuns } from '../../temporal/client/archives.js';
 import { CLOSING_TIMEOUT_MS, type Temporal } from '../../temporal/client/timeouts.js';
 
-export interface ArchiveOrders {
+export interface ArchiveRequests {
   /** Runs have ended; never fails: what is lost is ordered by the reconciler. */
   wantArchives(): void;
   /** What is wanted is ordered at once. */
@@ -17,14 +17,14 @@ const QUIET_MS = 2_000;
 /** A worker that is always busy does not wait for longer: a proof has to be there in time. */
 const LATEST_MS = 60_000;
 
-export function createArchiveOrders(deps: {
+export function createArchiveRequests(deps: {
   readonly temporal: Temporal;
   readonly logger: Logger;
   /** How long this worker has had nothing to do, in milliseconds. */
   readonly quietForMs: () => number;
   readonly quietMs?: number;
   readonly latestMs?: number;
-}): ArchiveOrders {
+}): ArchiveRequests {
   const { temporal, logger, quietForMs } = deps;
   const { quietMs = QUIET_MS, latestMs = LATEST_MS } = deps;
   const outside = AsyncLocalStorage.snapshot(); // an order is of many runs, and no part of one's trace
@@ -32,15 +32,15 @@ export function createArchiveOrders(deps: {
   let underWay = Promise.resolve();
   const order = async (timeoutMs?: number): Promise<void> => {
     try {
-      await orderArchives(temporal, timeoutMs);
+      await requestArchivesOfRuns(temporal, timeoutMs);
     } catch (error) {
       logger.warn('archives wait for the reconciler', { error });
     }
   };
-  const orderWhenQuiet = (latestAt: number): void => {
+  const requestWhenQuiet = (latestAt: number): void => {
     const waitMs = Math.min(quietMs - quietForMs(), latestAt - performance.now());
     if (waitMs > 0) {
-      timer = setTimeout(orderWhenQuiet, waitMs, latestAt);
+      timer = setTimeout(requestWhenQuiet, waitMs, latestAt);
       return;
     }
     timer = null;
@@ -48,7 +48,7 @@ export function createArchiveOrders(deps: {
   };
   return {
     wantArchives() {
-      timer ??= setTimeout(orderWhenQuiet, quietMs, performance.now() + latestMs);
+      timer ??= setTimeout(requestWhenQuiet, quietMs, performance.now() + latestMs);
     },
     async close() {
       if (timer !== null) {
