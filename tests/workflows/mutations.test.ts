@@ -24,20 +24,20 @@ beforeAll(() => {
 const BREAKING: readonly Mutation[] = [
   {
     title: 'an activity is renamed',
-    file: 'turn-in-steps.ts',
+    file: 'discussion/turn-in-steps.ts',
     from: 'paid.analyzeIntent.',
     to: '(paid as any).readIntent.',
   },
   {
     title: 'two steps change places',
-    file: 'run-turns.ts',
+    file: 'discussion/run-turns.ts',
     from: '  const admission = await records.admitPlan({',
     to: `  await startRun(input, { pipelineId, designName: design.name });
   const admission = await records.admitPlan({`,
   },
   {
     title: 'an activity is left out',
-    file: 'turn-end.ts',
+    file: 'discussion/turn-end.ts',
     from: '  if (end.events === null) {',
     to: '  if (true) {',
   },
@@ -49,46 +49,46 @@ const BREAKING: readonly Mutation[] = [
   },
   {
     title: 'a child workflow is started by an activity instead',
-    file: 'run-turns.ts',
+    file: 'discussion/run-turns.ts',
     from: '  await startRun(input, {',
     to: '  await (records as any).startRun({',
   },
   {
     title: 'a timer is dropped',
-    file: 'discussion-waits.ts',
+    file: 'discussion/waits.ts',
     from: 'condition(isToWake, input.idleMs, { summary: IDLE_SUMMARY })',
     to: 'condition(isToWake)',
   },
   {
     title: 'an idle time begins anew when its timer fires',
-    file: 'discussion-waits.ts',
+    file: 'discussion/waits.ts',
     from: '      await sleep(this.leftMs, { summary: this.summary });',
     to: `      await sleep(this.leftMs, { summary: this.summary });
       this.touch();`,
   },
   {
     title: 'a timer is added',
-    file: 'discussion.ts',
+    file: 'discussion/discussion.ts',
     from: '  const message = inbox.messages.shift();',
     to: `  await condition(() => false, 1);
   const message = inbox.messages.shift();`,
   },
   {
     title: 'a timer is no longer cancelled',
-    file: 'pipeline.ts',
+    file: 'pipeline/pipeline.ts',
     from: '    clock.stop();',
     to: '',
   },
   {
     title: 'a search attribute is set earlier',
-    file: 'pipeline.ts',
+    file: 'pipeline/pipeline.ts',
     from: '  const end = await CancellationScope',
     to: `  upsertSearchAttributes([{ key: STATUS, value: 'ending' }]);
   const end = await CancellationScope`,
   },
   {
     title: 'a history is continued as new later',
-    file: 'discussion-waits.ts',
+    file: 'discussion/waits.ts',
     from: 'historyLength > times * maxHistoryEvents',
     to: 'historyLength > 2 * times * maxHistoryEvents',
   },
@@ -114,13 +114,13 @@ test.each(BREAKING)('it is caught when $title', async (mutation) => {
 const BREAKING_TURNS: readonly Mutation[] = [
   {
     title: 'the activity of a turn is renamed',
-    file: 'turn.ts',
+    file: 'discussion/turn.ts',
     from: 'turns.takeTurn.',
     to: '(turns as any).readTurn.',
   },
   {
     title: 'a turn is taken in steps again',
-    file: 'turn.ts',
+    file: 'discussion/turn.ts',
     from: 'return await (patched(ONE_ACTIVITY_TURNS)',
     to: 'return await (false',
   },
@@ -132,25 +132,25 @@ const BREAKING_TURNS: readonly Mutation[] = [
   },
   {
     title: 'the end of a turn that stops runs is left out',
-    file: 'turn-end.ts',
+    file: 'discussion/turn-end.ts',
     from: '  if (end.events === null) {',
     to: '  if (true) {',
   },
   {
     title: 'a turn that stops runs is decided without its end',
-    file: 'turn.ts',
+    file: 'discussion/turn.ts',
     from: '    return endTurn(input, turn, () => carryOut(input, turn));',
     to: '    return (await carryOut(input, turn)).state;',
   },
   {
     title: 'a long history is left without waiting for a quiet moment',
-    file: 'discussion-waits.ts',
+    file: 'discussion/waits.ts',
     from: 'return isHistoryLong(this.input) && this.calm.isQuiet;',
     to: 'return isHistoryLong(this.input);',
   },
   {
     title: 'a history that is never quiet is left later',
-    file: 'discussion-waits.ts',
+    file: 'discussion/waits.ts',
     from: 'const MOST_TIMES = 5;',
     to: 'const MOST_TIMES = 50;',
   },
@@ -191,9 +191,9 @@ const DECIDING_OTHERWISE: readonly Mutation[] = [
   },
   {
     title: 'a message is not remembered',
-    file: '../domain/talk.ts',
-    from: '  return { ...talk, asked: null, recentIds, version: talk.version + 1 };',
-    to: '  return { ...talk, asked: null, version: talk.version + 1 };',
+    file: '../domain/discussion/state.ts',
+    from: '  return { ...state, asked: null, recentIds, version: state.version + 1 };',
+    to: '  return { ...state, asked: null, version: state.version + 1 };',
   },
 ];
 
@@ -234,7 +234,7 @@ describe('of discussions whose turns are one activity', () => {
 test('a change that running workflows cannot notice is not refused', async () => {
   const harmless = {
     title: 'a signal that comes early is kept for its handler',
-    file: 'discussion.ts',
+    file: 'discussion/discussion.ts',
     from: '  await CancellationScope.nonCancellable(async () => {\n',
     to: `  await CancellationScope.nonCancellable(async () => {
     setHandler(runAdmittedSignal, (notice) => void inbox.admitted.push(notice));
@@ -244,7 +244,7 @@ test('a change that running workflows cannot notice is not refused', async () =>
 });
 
 test('a mutation that no longer fits the code is told, not passed over', async () => {
-  const stale = { title: 'stale', file: 'pipeline.ts', from: 'no such line', to: '' };
+  const stale = { title: 'stale', file: 'pipeline/pipeline.ts', from: 'no such line', to: '' };
   await expect(bundleMutant(stale)).rejects.toThrow('adapt the mutation to the code');
 });
 
@@ -340,24 +340,24 @@ describe('what a run does with updates', () => {
     return false;
   }
 
-  const file = 'run-inbox.ts';
+  const file = 'pipeline/inbox.ts';
   const HANDLERS: readonly Mutation[] = [
     {
       title: 'a decision by update is not taken, nor one that a signal has brought before',
       file,
-      from: 'if (!signalled.has(offer.offerId)) {',
-      to: 'if (signalled.has(offer.offerId)) {',
+      from: 'if (!signalled.has(response.offerId)) {',
+      to: 'if (signalled.has(response.offerId)) {',
     },
     {
       title: 'an update counts again after its signal',
       file,
-      from: 'if (!signalled.has(offer.offerId)) {',
+      from: 'if (!signalled.has(response.offerId)) {',
       to: 'if (true) {',
     },
     {
       title: 'a signal counts again after its update',
       file,
-      from: 'if (!updated.has(offer.offerId)) {',
+      from: 'if (!updated.has(response.offerId)) {',
       to: 'if (true) {',
     },
     {

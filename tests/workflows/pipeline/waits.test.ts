@@ -179,7 +179,7 @@ test('an agent that throws what it should not ends its run as an error of ours',
 test('a run that nothing can move on says so and ends, where it once held up all others', async () => {
   const code = await bundleMutant({
     title: 'an end of no node is passed over, as it was before',
-    file: 'run-work.ts',
+    file: 'pipeline/work.ts',
     from: 'if (state === progress.state && patched(UNFIT_ENDS))',
     to: 'if (false)',
   });
