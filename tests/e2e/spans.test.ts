@@ -88,7 +88,7 @@ test('a chat turn: message, signal, turn, activity, vendor calls', async () => {
     {
       'chat message': [
         {
-          'SignalWithStartWorkflow:discussionWorkflow': [
+          'SignalWorkflow:userMessage': [
             {
               'RunTurn:discussionWorkflow': [
                 { 'RunActivity:takeTurn': ['chat gpt-4o-mini', 'chat gpt-4o'] },
@@ -107,7 +107,7 @@ test('a chat turn: message, signal, turn, activity, vendor calls', async () => {
   }
   const workflow = { temporalWorkflowID: discussionWorkflowId(conversationId) };
   expect(named(spans, 'chat message')).toMatchObject({ kind: 'server', service: 'agentforge-api' });
-  expect(named(spans, 'SignalWithStartWorkflow:discussionWorkflow')).toMatchObject({
+  expect(named(spans, 'SignalWorkflow:userMessage')).toMatchObject({
     kind: 'client',
     service: 'agentforge-api',
     attributes: workflow,
@@ -233,7 +233,7 @@ test('a run of a discussion that was asked for over HTTP belongs to that request
   const [signal] = spans.filter(({ kind, service }) =>
     [kind, service].every((word) => ['client', 'agentforge-api'].includes(word)),
   );
-  expect(signal?.name).toBe('SignalWithStartWorkflow:discussionWorkflow');
+  expect(signal?.name).toBe('SignalWorkflow:runAdmitted');
   expect(named(spans, 'RunWorkflow:pipelineWorkflow')).toMatchObject({
     parentSpanId: signal?.spanId,
     attributes: { 'agentforge.pipeline.id': body.pipeline_id },
