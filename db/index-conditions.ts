@@ -3,12 +3,11 @@
  * a plan uses a partial index only where the statement itself says what the index requires.
  */
 import { sql } from 'kysely';
-import type { PipelineStatus } from '../domain/run/results.js';
+import type { FinalStatus, PipelineStatus } from '../domain/run/results.js';
 
 export const TRUE = sql.lit(true);
 
-const UNENDED: readonly PipelineStatus[] = ['pending', 'running'];
-/** Statuses of runs that have not ended. */
-export const UNENDED_STATUSES = sql<
-  'pending' | 'running'
->`(${sql.join(UNENDED.map((it) => sql.lit(it)))})`;
+type UnendedStatus = Exclude<PipelineStatus, FinalStatus>;
+const UNENDED: Readonly<Record<UnendedStatus, true>> = { pending: true, running: true };
+/** Statuses of runs that have not ended, for `in`. */
+export const UNENDED_STATUSES = sql<UnendedStatus>`(${sql.join(Object.keys(UNENDED).map((it) => sql.lit(it)))})`;

@@ -138,7 +138,7 @@ async function pruneEvents(db: Db, { before, limit }: RetentionBatch): Promise<n
         select stream_id from stream_events as event
         where created_at < ${before}::timestamptz and not exists (
           select from pipeline_executions as run
-          where run.status in ('pending', 'running')
+          where run.status in ${UNENDED_STATUSES}
             and coalesce(run.conversation_id, run.id) = event.stream_id)
         order by created_at limit ${limit}
       ) as oldest
@@ -173,7 +173,7 @@ async function pruneLedgerDays(db: Db, { before, limit }: RetentionBatch): Promi
         select from cost_ledger as call
         join pipeline_executions as run on run.id = call.pipeline_id
         where call.user_id = day.user_id and call.date = day.date
-          and run.status in ('pending', 'running'))
+          and run.status in ${UNENDED_STATUSES})
       order by date limit ${limit} for update skip locked`.execute(tx);
     const ids = days.map(({ id }) => id);
     await sql`

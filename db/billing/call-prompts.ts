@@ -11,6 +11,7 @@ import type { CallEstimate } from '../../domain/account/costs.js';
 import type { UserId } from '../../domain/ids.js';
 import { toStorable } from '../../domain/text/storable-text.js';
 import type { Db, Tx } from '../connect.js';
+import { UNENDED_STATUSES } from '../index-conditions.js';
 
 /**
  * Of the canonical JSON (RFC 8785) of model, temperature, answer schema and messages.
@@ -74,7 +75,7 @@ export async function prunePrompts(
       select call_id from call_prompts as asked
       where created_at < ${before}::timestamptz and not exists (
         select from pipeline_executions as run
-        where run.id = asked.subject_id and run.status in ('pending', 'running'))
+        where run.id = asked.subject_id and run.status in ${UNENDED_STATUSES})
       order by created_at limit ${limit} for update skip locked
     )
     returning call_id`.execute(db);

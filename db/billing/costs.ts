@@ -23,6 +23,7 @@ import { dailyLimitUsd, ROLES } from '../../domain/account/permissions.js';
 import { toStorableText } from '../../domain/text/storable-text.js';
 import { keepingPrompt } from './call-prompts.js';
 import type { Db } from '../connect.js';
+import { UNENDED_STATUSES } from '../index-conditions.js';
 import {
   chargingServerDay,
   lockingServerDay,
@@ -243,7 +244,7 @@ function lockingRun({ pipelineId }: BillingContext) {
     run as (
       select status from pipeline_executions where id = ${pipelineId}::uuid for key share
     ),
-    run_over as (select from run where status not in ('pending', 'running'))`;
+    run_over as (select from run where status not in ${UNENDED_STATUSES})`;
 }
 
 /** Nobody will ever learn what became of calls that a lost worker had open: they stay charged. */

@@ -3,6 +3,7 @@ import type { ConversationId, StepId, UserId } from '../../domain/ids.js';
 import { readDiscussionState } from '../../domain/discussion/stored-state.js';
 import type { DiscussionState, UnendedRun } from '../../domain/discussion/state.js';
 import type { Db, Tx } from '../connect.js';
+import { UNENDED_STATUSES } from '../index-conditions.js';
 
 export interface StoredDiscussion {
   readonly conversationId: ConversationId;
@@ -134,7 +135,7 @@ const unendedRuns = sql<readonly UnendedRun[]>`coalesce(
       order by created_at desc
     )
     from pipeline_executions
-    where conversation_id = conversations.id and status in ('pending', 'running')
+    where conversation_id = conversations.id and status in ${UNENDED_STATUSES}
   ),
   '[]'
 )`;

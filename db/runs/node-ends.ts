@@ -4,6 +4,7 @@ import type { StoredEvent, StreamEvent } from '../../domain/events.js';
 import { toStreamId, type ConversationId, type StepId } from '../../domain/ids.js';
 import { findStepOrThrow, type AgentStep } from './agent-steps.js';
 import type { Db, Tx } from '../connect.js';
+import { UNENDED_STATUSES } from '../index-conditions.js';
 import { appendingParts, storedEventOf, toAppendValues, type AppendValues } from '../events.js';
 import { createStatement } from '../statements.js';
 
@@ -117,7 +118,7 @@ const storeEndStatement = createStatement<EndValues, StoredRow>((value) => {
     with run as (
       select status from pipeline_executions where id = ${value('pipelineId')}::uuid for share
     ),
-    ${appendingParts(value, sql`exists (select from run where status in ('pending', 'running'))`)},
+    ${appendingParts(value, sql`exists (select from run where status in ${UNENDED_STATUSES})`)},
     announced as (
       select seq, created_at from known union all select seq, created_at from added
     ),
