@@ -65,7 +65,7 @@ export function createLiveAgents(): LiveAgents {
       if (agent === undefined) {
         agents.set(keyOf(found), found);
       } else {
-        Object.assign(agent, found); // readers know it by its identity
+        Object.assign(agent, found); // cursors know it by its identity
       }
     },
     note(events) {

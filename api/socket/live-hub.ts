@@ -1,5 +1,5 @@
 /**
- * The agents at work in one stream, for those of its readers who want to see them: a copy of what
+ * The agents at work in one stream, for those of its cursors that want to see them: a copy of what
  * Redis holds, kept up by what Redis tells. What does not fit is read again.
  */
 import type { Redis } from 'ioredis';
@@ -33,7 +33,7 @@ export interface LiveCursor {
 
 /** What is told beside the stored events of a stream, as long as a reader wants it. */
 export interface LiveSide {
-  /** To be called when readers have come or gone. */
+  /** To be called when cursors have come or gone. */
   update(): void;
   /** Shows each reader what it has not seen, as far as it has room. */
   showAll(): void;

@@ -8,7 +8,7 @@ import { deliverTo, skipRemoved, slowestSeqOf, catchUp, type Cursor } from './cu
 /** One stream and all who listen to it in this process. */
 export interface StreamHub {
   add(cursor: Cursor): void;
-  /** @returns how many readers are left; without any the watch is closed */
+  /** @returns how many cursors are left; without any the hub is closed */
   remove(cursor: Cursor): number;
   /** There is, or may be, something in PostgreSQL that a reader has not got. */
   pull(): void;

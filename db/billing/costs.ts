@@ -56,7 +56,7 @@ export function createLedger(
     settleFailure: (callId, outcome) =>
       retryTransaction(() => settleFailure(db, callId, { ...outcome, now: clock() })),
     leaveUnknown: (callId, outcome) => leaveUnknown(db, callId, { ...outcome, now: clock() }),
-    failPass: (callId) => countFailedAttempt(db, callId),
+    countFailedAttempt: (callId) => countFailedAttempt(db, callId),
     readFailures: (stepId) => readFailures(db, stepId),
   };
 }

@@ -44,7 +44,7 @@ async function passLockOn(tx: Tx, userId: UserId): Promise<PipelineId | null> {
   return next?.id ?? null;
 }
 
-/** @returns the statement of `handSlotOn`, to be part of another one */
+/** @returns the statement of `passLockOn`, to be part of another one */
 export function passingLockOn(tx: Tx, userId: UserId) {
   return tx
     .updateTable('pipelineExecutions')

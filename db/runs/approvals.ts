@@ -150,7 +150,10 @@ async function settle(
   { pipelineId, node, onTimeout }: ApprovalRow,
   { offer: response, now }: { offer: Response | null; now: Date },
 ): Promise<ApprovalRow> {
-  const { id, decision, input, comment, userId } = response ?? { ...NOBODY, decision: onTimeout };
+  const { id, decision, input, comment, userId } = response ?? {
+    ...NO_RESPONSE,
+    decision: onTimeout,
+  };
   return tx
     .updateTable('approvals')
     .set({
@@ -167,7 +170,7 @@ async function settle(
     .executeTakeFirstOrThrow();
 }
 
-const NOBODY = { id: null, input: null, comment: null, userId: null } as const;
+const NO_RESPONSE = { id: null, input: null, comment: null, userId: null } as const;
 
 async function findResponse(
   tx: Tx,

@@ -73,7 +73,7 @@ export interface Ledger {
   /** Keeps the reservation charged: nothing says whether the vendor bills the call. */
   leaveUnknown(callId: string, outcome: FailedCall): Promise<void>;
   /** Counts the pass that ended with this call as a failed attempt of its step. */
-  failPass(callId: string): Promise<void>;
+  countFailedAttempt(callId: string): Promise<void>;
   /** What has failed of this step so far. */
   readFailures(stepId: StepId): Promise<StepFailures>;
 }

@@ -1,7 +1,7 @@
 /**
  * About how many tokens a text has, for fitting it into a model's context. On the high side of what
  * the vendors' tokenizers count: letters come three to a token and more, digits and signs mostly one,
- * Korean one to two. What a call reserves is counted apart, as an upper bound (llm/token-estimate.ts).
+ * Korean one to two. What a call reserves is counted apart, as an upper bound (llm/billing/token-estimate.ts).
  */
 
 /** In tenths of a token, so that sums are exact. */

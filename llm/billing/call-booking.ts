@@ -138,7 +138,7 @@ export class CallBooking {
   /** Counts the attempt that ended with this call as a failed one of its step. */
   async countFailedAttempt(): Promise<void> {
     const { callId } = this.#getReserved();
-    await writeToLedger(this.#deps, () => this.#deps.ledger.failPass(callId));
+    await writeToLedger(this.#deps, () => this.#deps.ledger.countFailedAttempt(callId));
   }
 
   #getReserved(): Reserved {

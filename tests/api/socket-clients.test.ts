@@ -33,7 +33,7 @@ const HANDSHAKE = {
 };
 
 /** A client that sends its handshake and nothing more. */
-async function knock(
+async function requestUpgrade(
   gateway: Gateway,
   state: DiscussionState,
   handshake: Readonly<Record<string, string>> = HANDSHAKE,
@@ -73,7 +73,7 @@ test.each([
   const gateway = await start();
   const state = await createTalk(testDb.db, 'free');
   for (let attempt = 0; attempt < 3; attempt += 1) {
-    const { socket, heard } = await knock(gateway, state, { ...HANDSHAKE, ...wrong });
+    const { socket, heard } = await requestUpgrade(gateway, state, { ...HANDSHAKE, ...wrong });
     await once(socket, 'close');
     expect(heard()).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
     expect(heard()).toContain('Sec-WebSocket-Version: 13\r\n');
@@ -94,7 +94,7 @@ function expectAnError(answer: string): void {
 test('an upgrade of another address is 404, told like every error', async () => {
   const gateway = await start();
   const state = await createTalk(testDb.db, 'free');
-  const { socket, heard } = await knock(gateway, { ...state, id: `${state.id}/more` });
+  const { socket, heard } = await requestUpgrade(gateway, { ...state, id: `${state.id}/more` });
   await once(socket, 'close');
   expect(heard()).toMatch(/^HTTP\/1\.1 404 Not Found\r\n/);
   expectAnError(heard());
@@ -103,9 +103,14 @@ test('an upgrade of another address is 404, told like every error', async () => 
 test('a refused client that does not close its side is left after a second', async () => {
   const gateway = await start();
   const state = await createTalk(testDb.db, 'free');
-  const { socket } = await knock(gateway, { ...state, id: `${state.id}/more` }, HANDSHAKE, {
-    allowHalfOpen: true,
-  });
+  const { socket } = await requestUpgrade(
+    gateway,
+    { ...state, id: `${state.id}/more` },
+    HANDSHAKE,
+    {
+      allowHalfOpen: true,
+    },
+  );
   const isLost = new Promise((resolve) => socket.once('close', resolve));
   const stillThere = setInterval(() => socket.write('x'), 20);
   await isLost; // by the reset that answers what it still writes
@@ -116,7 +121,7 @@ test('clients that vanish while they are admitted take no place', async () => {
   const gateway = await start();
   const state = await createTalk(testDb.db, 'free');
   for (let attempt = 0; attempt < 5; attempt += 1) {
-    (await knock(gateway, state)).socket.destroy();
+    (await requestUpgrade(gateway, state)).socket.destroy();
   }
   await until('their places are free', () => gateway.connected() === 0);
   await bothPlacesAreFree(gateway, state);
@@ -135,7 +140,7 @@ test('a client that resets its connection while it is admitted harms nobody', as
       close: () => Promise.resolve(),
     },
   });
-  const { socket } = await knock(gateway, await createTalk(testDb.db, 'free'));
+  const { socket } = await requestUpgrade(gateway, await createTalk(testDb.db, 'free'));
   await until('its place is asked for', () => isAsked);
   const closed = once(socket, 'close');
   socket.resetAndDestroy(); // an error of the server’s socket that nobody else listens for
@@ -153,7 +158,7 @@ test('an upgrade that fails for a reason of ours ends the connection and is logg
     },
     logger: { ...silentLogger, error: (event) => failures.push(event) },
   });
-  const { socket, heard } = await knock(gateway, await createTalk(testDb.db, 'free'));
+  const { socket, heard } = await requestUpgrade(gateway, await createTalk(testDb.db, 'free'));
   await once(socket, 'close');
   expect([heard(), failures]).toEqual(['', ['upgrade failed']]);
 });
@@ -161,7 +166,7 @@ test('an upgrade that fails for a reason of ours ends the connection and is logg
 test('a client that never answers the close is ended with the server', async () => {
   const gateway = await start();
   const state = await createTalk(testDb.db, 'free');
-  const { socket } = await knock(gateway, state);
+  const { socket } = await requestUpgrade(gateway, state);
   await until('it is open', () => gateway.connected() === 1);
   const closed = once(socket, 'close');
   await gateway.close();
@@ -172,7 +177,10 @@ test('a client that never answers the close is ended with the server', async () 
 test('a refused client that never answers the close is ended, too', async () => {
   const gateway = await start();
   const state = await createTalk(testDb.db, 'free');
-  const { socket, heard } = await knock(gateway, { ...state, token: 'nonsense&events=extended' });
+  const { socket, heard } = await requestUpgrade(gateway, {
+    ...state,
+    token: 'nonsense&events=extended',
+  });
   await once(socket, 'close');
   expect(heard()).toMatch(/^HTTP\/1\.1 101 /);
   expect(heard()).toContain('Invalid token');
@@ -181,10 +189,10 @@ test('a refused client that never answers the close is ended, too', async () => 
 test('while the server ends, nobody gets in', async () => {
   const gateway = await start();
   const state = await createTalk(testDb.db, 'free');
-  const { socket: lingering } = await knock(gateway, state);
+  const { socket: lingering } = await requestUpgrade(gateway, state);
   await until('it is open', () => gateway.connected() === 1);
   const ending = gateway.close();
-  const { socket, heard } = await knock(gateway, state);
+  const { socket, heard } = await requestUpgrade(gateway, state);
   await Promise.all([once(socket, 'close'), once(lingering, 'close'), ending]);
   expect(heard()).toMatch(/^HTTP\/1\.1 503 /);
   expectAnError(heard());

@@ -82,7 +82,7 @@ export function fakeLedger(options: { affordableTokens?: number } = {}) {
       Object.assign(rowOf(callId), { state: 'settled', outcome });
       return Promise.resolve();
     },
-    failPass: (callId) => {
+    countFailedAttempt: (callId) => {
       for (const row of rows) {
         row.passFailed ||= row.callId === callId;
       }

@@ -12,7 +12,7 @@ export interface ArchiveSweepDeps {
   wantArchives(): void;
 }
 
-/** A worker orders what has ended within a minute (archive-orders.ts). */
+/** A worker requests archives of what has ended within a minute (requests.ts). */
 const DUE_MS = 75_000;
 
 /** Those that cannot be archived yet are left to the workflow that waits for them. */

@@ -1,4 +1,4 @@
-/** What operators and queries see of a live run; `pipeline-details.ts` says it in Markdown. */
+/** What operators and queries see of a live run; `details.ts` says it in Markdown. */
 import type { NodeResult } from '../../activities/node/result.js';
 import type { FailedAttempt } from '../../domain/run/failed-attempts.js';
 import type { ApprovalRule } from '../../domain/run/pipeline.js';

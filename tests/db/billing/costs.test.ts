@@ -430,10 +430,10 @@ test('failed passes of a step are counted once each, whatever became of their ca
   ];
   await ledger.release(one.callId, { errorCode: 'model-unavailable' });
   await ledger.release(two.callId, FAILED);
-  await ledger.failPass(two.callId);
-  await ledger.failPass(two.callId);
+  await ledger.countFailedAttempt(two.callId);
+  await ledger.countFailedAttempt(two.callId);
   await ledger.leaveUnknown(three.callId, { errorCode: 'model-timeout' });
-  await ledger.failPass(three.callId);
+  await ledger.countFailedAttempt(three.callId);
   const failures = {
     ...{ passes: 2, emptyAnswers: 0 },
     last: { code: 'model-timeout', provider: 'openai' },
@@ -450,7 +450,7 @@ test('an answer that is no reply is settled at the usage that was stated, and st
   const usage = { promptTokens: 100, completionTokens: 50 };
   await ledger.settleFailure(callId, { errorCode: 'model-empty', usage });
   await ledger.settleFailure(callId, { errorCode: 'model-empty', usage });
-  await ledger.failPass(callId);
+  await ledger.countFailedAttempt(callId);
   expect(await rowOf(callId)).toMatchObject({ state: 'settled', promptTokens: 100 });
   expect(await readDay(db, billing.userId, TODAY)).toBe('0.0006');
   expect(await ledger.findReply(billing.stepId)).toBeNull();
