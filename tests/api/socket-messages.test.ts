@@ -256,7 +256,8 @@ test('a rate limiter that fails lets everybody speak', async () => {
 });
 
 test('a client that answers no ping is dropped, one that does is kept', async () => {
-  const gateway = await startGatewayOfTest(testDb.db, { limits: { heartbeatMs: 50 } });
+  // longer than a busy machine keeps this process, and so the client in it, from answering
+  const gateway = await startGatewayOfTest(testDb.db, { limits: { heartbeatMs: 1_500 } });
   const state = await createTalk(testDb.db);
   const alive = await opened(connectChat(gateway.url(state)));
   let pings = 0;
@@ -272,7 +273,7 @@ test('a client that answers no ping is dropped, one that does is kept', async ()
   await until('both are connected', () => gateway.connected() === 2);
   await dropped;
   const before = pings;
-  await until('more pings have come', () => pings > before + 3);
+  await until('another ping has come', () => pings > before + 1);
   expect(gateway.connected()).toBe(1);
 });
 
