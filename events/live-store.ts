@@ -43,7 +43,12 @@ export interface LiveStore {
  * `start`: the agent begins, and takes the entry from any earlier attempt. `reply`: another reply
  * begins, or the entry is written as a whole. `append`: the message holds what the reply has more.
  */
-export type LiveWrite =
+export type LiveWrite = LiveChange & {
+  /** Nothing follows: the entry goes soon, and is listed no more. */
+  readonly isLast: boolean;
+};
+
+type LiveChange =
   | {
       readonly kind: 'start' | 'reply';
       readonly node: LiveNode;
@@ -54,8 +59,11 @@ export type LiveWrite =
 /** `lost`: write the whole. `taken`: another attempt is at work. */
 export type LiveWritten = 'written' | 'lost' | 'taken';
 
+/** A subscriber of the last message may still read the entry for as long. */
+const AFTERLIFE_MS = 5_000;
+
 /**
- * Writes and tells, in one step, so that what is told is always in the entry, and in order.
+ * Writes and publishes in one step, so that what is published is always in the entry, and in order.
  *
  * @throws what Redis throws; the entry may be written or not
  */
@@ -76,16 +84,13 @@ export async function writeLive(
     2,
     keyOf(place),
     indexOf(streamId),
-    ...[writer, write.kind, value, lifetimeMs, memberOf(place)],
-    ...[channel, message],
+    ...[writer, write.kind, value, write.isLast ? AFTERLIFE_MS : lifetimeMs, memberOf(place)],
+    ...[channel, message, write.isLast ? 'last' : ''],
   );
   return outcome === 1 ? 'written' : outcome === 0 ? 'lost' : 'taken';
 }
 
-/** Whoever has just heard of a reply may still look for its text. */
-const AFTERLIFE_MS = 5_000;
-
-/** The agent has ended; its entry goes soon, unless another attempt has taken it. */
+/** The agent has ended, and no write was its last: its entry goes soon, unless another attempt has taken it. */
 export async function endLive(redis: Redis, place: LivePlace): Promise<void> {
   const args = [place.writer, memberOf(place), AFTERLIFE_MS];
   await redis.eval(END, 2, keyOf(place), indexOf(place.streamId), ...args);
@@ -205,7 +210,7 @@ function parseJson(text: string): unknown {
 
 /**
  * KEYS: entry, index. ARGV: writer, kind, value, lifetime in ms, member of the index, channel,
- * message. The index is scored with when its members will have gone, on Redis' own clock.
+ * message, `last` or nothing. The index is scored with when its members will have gone, on Redis' own clock.
  */
 const WRITE = `
 local writer, kind, lifetime = ARGV[1], ARGV[2], tonumber(ARGV[4])
@@ -214,12 +219,15 @@ if kind ~= 'start' and owner ~= '' and owner ~= writer then return -1 end
 if kind == 'append' and owner == '' then return 0 end
 if kind == 'append' then redis.call('append', KEYS[1], ARGV[3])
 else redis.call('set', KEYS[1], ARGV[3]) end
-local time = redis.call('time')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('pexpire', KEYS[1], lifetime)
-redis.call('zremrangebyscore', KEYS[2], '-inf', now)
-redis.call('zadd', KEYS[2], now + lifetime, ARGV[5])
-redis.call('pexpire', KEYS[2], lifetime)
+if ARGV[8] == 'last' then redis.call('zrem', KEYS[2], ARGV[5])
+else
+  local time = redis.call('time')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  redis.call('zremrangebyscore', KEYS[2], '-inf', now)
+  redis.call('zadd', KEYS[2], now + lifetime, ARGV[5])
+  redis.call('pexpire', KEYS[2], lifetime)
+end
 redis.call('publish', ARGV[6], ARGV[7])
 return 1
 `;

@@ -97,13 +97,14 @@ class RedisLiveWriter implements LiveWriter {
   private whole: 'start' | 'reply' | null = 'start';
   private state: 'open' | 'over' | 'taken' = 'open';
   private hasFailed = false;
+  private isLastWritten = false;
   private flushing: Promise<void> | null = null;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(deps: LiveDeps & { readonly place: LivePlace }, started: AgentStartedEvent) {
     this.deps = deps;
     this.started = started;
-    this.flush();
+    this.flushSoon(); // an agent that is quicker is published once, with its whole reply
   }
 
   beginReply(): (text: string) => void {
@@ -128,7 +129,7 @@ class RedisLiveWriter implements LiveWriter {
       this.flush();
       await this.flushing;
     }
-    if (!this.hasFailed && this.state === 'over') {
+    if (!this.hasFailed && this.state === 'over' && !this.isLastWritten) {
       await endLive(this.deps.redis, this.deps.place).catch(() => undefined); // it expires
     }
   }
@@ -174,6 +175,7 @@ class RedisLiveWriter implements LiveWriter {
     try {
       const outcome = await writeLive(deps, deps.place, write);
       this.hasFailed = false;
+      this.isLastWritten = write.isLast && outcome !== 'lost';
       this.note(outcome, write);
       if (outcome === 'written' && reply !== null) {
         reply.told = end;
@@ -199,9 +201,10 @@ class RedisLiveWriter implements LiveWriter {
   private nextWrite(reply: Reply | null, end: number): LiveWrite {
     const { whole, started } = this;
     const { writer } = this.deps.place;
+    const isLast = this.state !== 'open';
     if (reply === null) {
       // without a piece: who hears of it looks at the entry
-      return { kind: 'start', node: { writer, started, reply }, piece: undefined };
+      return { kind: 'start', node: { writer, started, reply }, piece: undefined, isLast };
     }
     const { id } = reply;
     const offset = whole === null ? reply.told : 0;
@@ -210,9 +213,9 @@ class RedisLiveWriter implements LiveWriter {
     const isLong = text.length > MAX_PIECE_CHARACTERS;
     const piece = whole === 'start' || isLong ? undefined : { reply: id, offset, text };
     if (whole === null && !isLong && this.pieces < MAX_PIECES) {
-      return { kind: 'append', piece };
+      return { kind: 'append', piece, isLast };
     }
     const node = { writer, started, reply: { id, text: reply.slice(0, end) } };
-    return { kind: whole ?? 'reply', node, piece };
+    return { kind: whole ?? 'reply', node, piece, isLast };
   }
 }

@@ -52,6 +52,19 @@ async function fixture(redisUrl?: string) {
   const warnings: string[] = [];
   const logger = { ...silentLogger, warn: (event: string) => warnings.push(event) };
   const openWriter = createLiveWriters({ redis, macs: TEST_MACS, logger });
+  const write = (attempt = 1): LiveWriter =>
+    openWriter({
+      streamId,
+      started: {
+        pipeline_id: place.pipelineId,
+        agent_name: 'The writer',
+        node: place.node,
+        role: 'reporter',
+        model: 'gpt-4o',
+        attempt,
+      },
+      silenceMs: 60_000,
+    });
   return {
     heard,
     warnings,
@@ -61,19 +74,13 @@ async function fixture(redisUrl?: string) {
       (await readLive({ redis: direct, macs: TEST_MACS }, streamId, [place]))[0] ?? null,
     key: `agentforge:agent:${place.pipelineId}:writer`,
     listed: () => listLive(direct, streamId),
-    write: (attempt = 1): LiveWriter =>
-      openWriter({
-        streamId,
-        started: {
-          pipeline_id: place.pipelineId,
-          agent_name: 'The writer',
-          node: place.node,
-          role: 'reporter',
-          model: 'gpt-4o',
-          attempt,
-        },
-        silenceMs: 60_000,
-      }),
+    write,
+    /** A writer whose agent has been announced before its reply begins. */
+    writeAnnounced: async () => {
+      const writer = write();
+      await until('it is announced', () => heard.length === 1);
+      return writer;
+    },
   };
 }
 
@@ -88,7 +95,7 @@ function textOf(pieces: readonly { reply: string; offset: number; text: string }
   return text;
 }
 
-test('an agent is announced at once, and its reply told in pieces that fit together', async () => {
+test('an agent is announced before its reply, which is published in pieces that fit together', async () => {
   const { write, heard, pieces, entry } = await fixture();
   const writer = write();
   await until('it is announced', () => heard.length === 1);
@@ -108,9 +115,24 @@ test('an agent is announced at once, and its reply told in pieces that fit toget
   await writer.end();
 });
 
-test('a fast reply is told in few pieces, and what is left is told with the end', async () => {
-  const { write, pieces, entry, listed, redis, key } = await fixture();
+test('an agent that answers at once is published once, with its whole reply', async () => {
+  const { write, heard, entry, listed, redis, key } = await fixture();
   const writer = write();
+  writer.beginReply()('an answer');
+  await writer.end();
+  await until('it is heard', () => heard.length === 1);
+  expect(heard[0]?.piece).toBeUndefined(); // a subscriber reads the entry
+  expect(await entry()).toMatchObject({
+    started: { type: 'agent_started', agent_name: 'The writer' },
+    reply: { text: 'an answer' },
+  });
+  expect(await redis.pttl(key)).toBeLessThanOrEqual(5_000);
+  expect(await listed()).toEqual([]);
+});
+
+test('a fast reply is published in few pieces, and the rest of it with the end', async () => {
+  const { writeAnnounced, pieces, entry, listed, redis, key } = await fixture();
+  const writer = await writeAnnounced();
   const tell = writer.beginReply();
   const words = Array.from({ length: 2_000 }, (_, index) => `word ${index} `);
   words.forEach(tell);
@@ -118,16 +140,27 @@ test('a fast reply is told in few pieces, and what is left is told with the end'
   await until('all is heard', () => textOf(pieces()).length === words.join('').length);
   expect(textOf(pieces())).toBe(words.join(''));
   expect(pieces().length).toBeLessThan(5);
-  expect((await entry())?.reply?.text).toBe(words.join('')); // for who has only just heard of it
+  expect((await entry())?.reply?.text).toBe(words.join('')); // for a late subscriber
   expect(await redis.pttl(key)).toBeLessThanOrEqual(5_000);
   expect(await listed()).toEqual([]);
   tell('too late');
   expect(textOf(pieces())).not.toContain('too late');
 });
 
+test('a last message that has nothing to say ends the entry as well', async () => {
+  const { writeAnnounced, pieces, listed, redis, key } = await fixture();
+  const writer = await writeAnnounced();
+  writer.beginReply()('all of it');
+  await until('the piece', () => pieces().length === 1);
+  expect(await listed()).toHaveLength(1);
+  await writer.end();
+  expect(await redis.pttl(key)).toBeLessThanOrEqual(5_000);
+  expect(await listed()).toEqual([]);
+});
+
 test('a pair of surrogates is never split, and half a one becomes a sign of its own', async () => {
-  const { write, pieces } = await fixture();
-  const writer = write();
+  const { writeAnnounced, pieces } = await fixture();
+  const writer = await writeAnnounced();
   const tell = writer.beginReply();
   tell('smile \ud83d');
   await until('the first piece', () => pieces().length === 1);
@@ -139,8 +172,8 @@ test('a pair of surrogates is never split, and half a one becomes a sign of its 
 });
 
 test('another reply begins at 0 under another id, and the one before is told no more', async () => {
-  const { write, pieces, entry } = await fixture();
-  const writer = write();
+  const { writeAnnounced, pieces, entry } = await fixture();
+  const writer = await writeAnnounced();
   const first = writer.beginReply();
   first('a first try');
   await until('the first reply', () => pieces().length === 1);
@@ -172,8 +205,8 @@ test('a newer attempt takes over: the older one tells nothing more and ends noth
 });
 
 test('an entry that redis has lost is written again as a whole', async () => {
-  const { write, pieces, entry, redis, key } = await fixture();
-  const writer = write();
+  const { writeAnnounced, pieces, entry, redis, key } = await fixture();
+  const writer = await writeAnnounced();
   const tell = writer.beginReply();
   tell('one ');
   await until('the first piece', () => pieces().length === 1);
@@ -201,8 +234,8 @@ test('of a reply beyond 256 KiB no more is told or kept', async () => {
 
 test('while redis is away nothing is told and nobody waits; then the reply is told whole', async () => {
   const { proxy, url } = await startProxy();
-  const { write, pieces, warnings, entry } = await fixture(url);
-  const writer = write();
+  const { write, writeAnnounced, pieces, warnings, entry } = await fixture(url);
+  const writer = await writeAnnounced();
   const tell = writer.beginReply();
   tell('before, ');
   await until('the first piece', () => pieces().length === 1);
