@@ -20,8 +20,8 @@ import type { KeyRing } from './key-ring.js';
 const ENCODING = 'binary/encrypted';
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-/** Below this, gzip's header costs more than it saves. */
-const MIN_GZIP_BYTES = 256;
+/** Below this, gzip saves little and costs more processor time than all else that a payload needs. */
+const MIN_GZIP_BYTES = 1_024;
 
 /** Up to here the way to another thread and back costs more than the work, in time and in CPU. */
 const MAX_SYNC_BYTES = 65_536;
