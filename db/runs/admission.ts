@@ -1,4 +1,5 @@
 /** Who may start what, decided where it is counted: in one transaction that locks the user. */
+import { sql } from 'kysely';
 import type { Design } from '../../domain/design/designs.js';
 import { DomainError } from '../../domain/errors.js';
 import { utcDay } from '../../domain/account/days.js';
@@ -115,7 +116,7 @@ export async function admitRun(db: Db | Tx, request: RunRequest, now: Date): Pro
     if (snapshot.known !== null) {
       return snapshot.known;
     }
-    const payer = await findPayer(tx, request);
+    const payer = payerOf(snapshot.seals, request.keys);
     const { waitingRun, overBudget, otherRun } = snapshot;
     const serverSpent = paysServer(payer) ? snapshot.serverSpent : null;
     const ofRecord = [waitingRun, overBudget ?? serverSpent, otherRun, checkQuota(snapshot, role)];
@@ -134,7 +135,7 @@ export async function admitRun(db: Db | Tx, request: RunRequest, now: Date): Pro
   });
 }
 
-type Payer = Awaited<ReturnType<typeof findPayer>>;
+type Payer = { readonly simulated: boolean; readonly isServer: boolean } | RunRefusal;
 
 function paysServer(payer: Payer): boolean {
   return !('code' in payer) && payer.isServer;
@@ -162,6 +163,8 @@ interface AdmissionSnapshot {
   /** Runs that count against the day's quota, and all that were begun. */
   readonly countedToday: number;
   readonly startedToday: number;
+  /** `sealed_by` of the user's keys that may pay. */
+  readonly seals: readonly string[];
 }
 
 /** @throws `conflict` if the id is another user's run */
@@ -202,6 +205,7 @@ async function readAdmissionSnapshot(
         .where('userId', '=', userId)
         .where('createdAt', '>=', new Date(`${day}T00:00:00Z`))
         .as('startedToday'),
+      sql<readonly string[]>`array(${payingKeys(tx, userId)})`.as('seals'),
     ])
     .where('users.id', '=', userId)
     .executeTakeFirstOrThrow();
@@ -213,6 +217,7 @@ async function readAdmissionSnapshot(
     countedToday,
     startedToday,
     isServerSpent,
+    seals,
   } = found;
   if (owner !== null && owner !== userId) {
     throw new DomainError('conflict', `pipeline ${pipelineId} exists already`);
@@ -228,6 +233,7 @@ async function readAdmissionSnapshot(
     otherRun: isActiveRunLocked ? { code: 'pipeline-running' } : null,
     countedToday: countedToday ?? 0,
     startedToday: startedToday ?? 0,
+    seals,
   };
 }
 
@@ -257,21 +263,32 @@ function checkQuota(
   return isWithin ? null : { code: 'pipelines-per-day' };
 }
 
-/** Which keys pay: the user's own, else the server's, else nobody for the simulated provider. */
+/** Which keys pay: the user's own, else the server's, else none for the simulated provider. */
 export async function findPayer(
-  db: Db | Tx,
+  db: Db,
   { userId, keys }: Pick<RunRequest, 'userId' | 'keys'>,
-): Promise<{ readonly simulated: boolean; readonly isServer: boolean } | RunRefusal> {
-  const own = await db
+): Promise<Payer> {
+  const own = await payingKeys(db, userId).execute();
+  return payerOf(
+    own.map(({ sealedBy }) => sealedBy),
+    keys,
+  );
+}
+
+function payingKeys(db: Db | Tx, userId: UserId) {
+  return db
     .selectFrom('userLlmKeys')
     .select('sealedBy')
     .where('userId', '=', userId)
     .where('isActive', '=', true)
-    .where('isValid', '=', true)
-    .execute();
-  if (own.length > 0) {
-    const readable = own.some(({ sealedBy }) => keys.readableSeals.includes(sealedBy));
-    return readable ? { simulated: false, isServer: false } : { code: 'llm-key-unreadable' };
+    .where('isValid', '=', true);
+}
+
+function payerOf(seals: readonly string[], keys: KeySources): Payer {
+  if (seals.length > 0) {
+    return seals.some((seal) => keys.readableSeals.includes(seal))
+      ? { simulated: false, isServer: false }
+      : { code: 'llm-key-unreadable' };
   }
   if (keys.serverKeys || keys.simulated) {
     return { simulated: !keys.serverKeys, isServer: keys.serverKeys };
