@@ -94,15 +94,20 @@ function inputOf(event: HistoryEvent): unknown {
   return null;
 }
 
-function payloadsIn(part: unknown): ReadonlyMap<object, PayloadNode> {
-  const payloads = new Map<object, PayloadNode>();
-  mapNodes(part, (node, source) => {
-    if (isPayload(node)) {
-      payloads.set(source, node);
-    }
-    return node;
-  });
-  return payloads;
+function payloadsIn(
+  part: unknown,
+  found = new Map<object, PayloadNode>(),
+): ReadonlyMap<object, PayloadNode> {
+  if (typeof part !== 'object' || part === null) {
+    return found;
+  }
+  if ('metadata' in part && isPayload({ ...part })) {
+    return found.set(part, payloadSchema.parse(part));
+  }
+  for (const inner of Object.values(part)) {
+    payloadsIn(inner, found);
+  }
+  return found;
 }
 
 type Change = (node: Node, source: object) => Node;
