@@ -106,9 +106,13 @@ async function analyzeIntent(
   step: TurnStep,
   { language, requestIds, memory }: Omit<IntentQuestion, 'purpose'>,
 ): Promise<{ intent: Intent }> {
-  const texts = await readTexts(deps.db, requestIds);
+  const [texts, simulated] = await Promise.all([
+    readTexts(deps.db, requestIds),
+    deps.usesSimulated(step.userId),
+  ]);
   const request = texts.join('\n\n');
   const answered = await ask(deps, step, {
+    simulated,
     purpose: { kind: 'intent', language, request },
     messages: intentPrompt({ texts, memory, language }),
     answer: INTENT_ANSWER,
@@ -123,10 +127,14 @@ async function generateDesigns(
   question: Omit<DesignsQuestion, 'purpose'>,
 ): Promise<{ designs: readonly Design[] }> {
   const { language, intent, previous } = question;
-  const texts = await readTexts(deps.db, question.requestIds);
-  const feedback = await readTexts(deps.db, question.feedbackIds);
+  const [texts, feedback, simulated] = await Promise.all([
+    readTexts(deps.db, question.requestIds),
+    readTexts(deps.db, question.feedbackIds),
+    deps.usesSimulated(step.userId),
+  ]);
   const request = texts.join('\n\n');
   const answered = await ask(deps, step, {
+    simulated,
     purpose: { kind: 'designs', language, request, intent, previous, feedback },
     messages: designPrompt({ ...question, texts, feedback }),
     answer: DESIGNS_ANSWER,
@@ -142,8 +150,12 @@ async function critiqueDesigns(
   question: Omit<CritiquesQuestion, 'purpose'>,
 ): Promise<{ critiques: readonly Critique[] }> {
   const { language, intent, designs } = question;
-  const [feedback = ''] = await readTexts(deps.db, [question.feedbackId]);
+  const [[feedback = ''], simulated] = await Promise.all([
+    readTexts(deps.db, [question.feedbackId]),
+    deps.usesSimulated(step.userId),
+  ]);
   const answered = await ask(deps, step, {
+    simulated,
     purpose: { kind: 'critiques', language, intent, designs, feedback },
     messages: critiquePrompt({ ...question, feedback }),
     answer: CRITIQUES_ANSWER,
@@ -159,6 +171,7 @@ function withQuestion(intent: Intent, language: Language): Intent {
 }
 
 interface Prompted<T> {
+  readonly simulated: boolean;
   readonly purpose: Extract<Purpose, { kind: keyof typeof SETTINGS }>;
   readonly messages: ModelRequest['messages'];
   readonly answer: AnswerSchema;
@@ -169,7 +182,7 @@ interface Prompted<T> {
 async function ask<T>(
   deps: QuestionDeps,
   step: TurnStep,
-  { purpose, messages, answer, schema }: Prompted<T>,
+  { purpose, messages, answer, schema, simulated }: Prompted<T>,
 ): Promise<T | null> {
   const request: ModelRequest = {
     ...SETTINGS[purpose.kind],
@@ -178,7 +191,7 @@ async function ask<T>(
     answer,
     wantedModel: null,
     timeoutMs: Math.min(TURN_CALL_TIMEOUT_MS, deps.modelCallTimeoutMs),
-    simulated: await deps.usesSimulated(step.userId),
+    simulated,
   };
   try {
     const text = await complete(deps, step, request);
