@@ -14,26 +14,46 @@ import { WatchdogEnvironment, watchdogOf, type WatchdogConfig } from './watchdog
 const KIBIBYTE = 1_024;
 const MAX_BYTES_LIMIT = 64 * KIBIBYTE * KIBIBYTE;
 
-const Environment = z.object({
-  ...WatchdogEnvironment.shape,
-  REDIS_URL: z.string().min(1),
-  LOG_LEVEL: logLevel,
-  COLLECTOR_HOST: z.string().min(1).default('127.0.0.1'),
-  COLLECTOR_PORT: port.default(8001),
-  COLLECTOR_SECRET: collectorSecret,
-  COLLECTOR_ALLOW_ADDRESSES: allowedAddresses,
-  COLLECTOR_DELAY_SECONDS: z.coerce.number().min(0).max(10).default(2),
-  COLLECTOR_TIMEOUT_SECONDS: z.coerce.number().positive().max(30).default(30),
+/** Settings of the collector alone. */
+export const CollectorOnlyEnvironment = z.object({
+  COLLECTOR_HOST: z
+    .string()
+    .min(1)
+    .default('127.0.0.1')
+    .describe('Address that the collector listens on.'),
+  COLLECTOR_PORT: port.default(8001).describe('Port that the collector listens on.'),
+  COLLECTOR_DELAY_SECONDS: z.coerce
+    .number()
+    .min(0)
+    .max(10)
+    .default(2)
+    .describe('Wait between two requests to one domain, over all collectors.'),
+  COLLECTOR_TIMEOUT_SECONDS: z.coerce
+    .number()
+    .positive()
+    .max(30)
+    .default(30)
+    .describe('Time limit of one page, from its first request to its text.'),
   COLLECTOR_MAX_BYTES: z.coerce
     .number()
     .int()
     .min(KIBIBYTE)
     .max(MAX_BYTES_LIMIT)
-    .default(5 * KIBIBYTE * KIBIBYTE),
+    .default(5 * KIBIBYTE * KIBIBYTE)
+    .describe('Larger pages are refused, before and after they are unpacked.'),
+});
+
+export const CollectorEnvironment = z.object({
+  ...WatchdogEnvironment.shape,
+  ...CollectorOnlyEnvironment.shape,
+  REDIS_URL: z.string().min(1),
+  LOG_LEVEL: logLevel,
+  COLLECTOR_SECRET: collectorSecret,
+  COLLECTOR_ALLOW_ADDRESSES: allowedAddresses,
 });
 
 /** The names of all settings of the collector. */
-export const COLLECTOR_SETTINGS: readonly string[] = Object.keys(Environment.shape);
+export const COLLECTOR_SETTINGS: readonly string[] = Object.keys(CollectorEnvironment.shape);
 
 export interface CollectorConfig {
   readonly redisUrl: string;
@@ -55,7 +75,7 @@ export interface CollectorConfig {
 
 /** @throws ConfigError */
 export function loadCollectorConfig(env: NodeJS.ProcessEnv = peekEnvironment()): CollectorConfig {
-  const parsed = parseEnvironment(Environment, env);
+  const parsed = parseEnvironment(CollectorEnvironment, env);
   return Object.freeze({
     redisUrl: parsed.REDIS_URL,
     logLevel: parsed.LOG_LEVEL,

@@ -1,126 +1,24 @@
 /**
  * The environment of the API and the worker, read once per process into one frozen `Config`;
- * every variable is described in the README’s table and in `.env.example`.
+ * `settings.ts` declares and describes every variable.
  */
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { AllowedAddress } from '../domain/security/allowed-addresses.js';
 import { VENDORS, type Vendor } from '../domain/agents/models.js';
 import { LIMITS, type Role } from '../domain/account/permissions.js';
 import type { RetentionAges } from '../domain/account/retention.js';
-import {
-  allowedAddresses,
-  collectorSecret,
-  count,
-  flag,
-  logLevel,
-  optional,
-  parseEnvironment,
-  port,
-  providerNames,
-  publicKey,
-  publicKeys,
-  readEnvironment,
-  requestsPerMinute,
-  usd,
-} from './environment.js';
+import { parseEnvironment, readEnvironment } from './environment.js';
 import { originsOf, temporalUiOf } from './origins.js';
 import { isVariableOf } from './process-variables.js';
 import { auditKeyOf, encryptionKeysOf, publishedKeyOf, secretKeyOf } from './secrets.js';
 import { temporalOf, type TemporalConfig } from './temporal-config.js';
-import { TracesEnvironment, tracesOf, type TracesConfig } from './traces-config.js';
-import { WatchdogEnvironment, watchdogOf, type WatchdogConfig } from './watchdog-config.js';
+import { Environment } from './settings.js';
+import { tracesOf, type TracesConfig } from './traces-config.js';
+import { watchdogOf, type WatchdogConfig } from './watchdog-config.js';
 
 export { ConfigError } from './environment.js';
+export { BUILT_IN_DEFAULT_MODEL } from './settings.js';
 export type { TemporalConfig } from './temporal-config.js';
-
-/** Longer than any connection should last, and less than what a timer can wait. */
-const DAY_SECONDS = 86_400;
-/** A timer of Node that is to wait longer than 2^31 ms is over at once. */
-const LONGEST_SECONDS = 2_000_000;
-/** A century: a date that is further away may be none. */
-const LONGEST_DAYS = 36_500;
-const days = count.max(LONGEST_DAYS);
-
-/** Retired by its vendor: its class's model serves. Source: contract, security (environment). */
-export const BUILT_IN_DEFAULT_MODEL = 'claude-3-5-sonnet-20241022';
-
-const Environment = z.object({
-  ...TracesEnvironment.shape,
-  ...WatchdogEnvironment.shape,
-  DATABASE_URL: z.string().min(1),
-  REDIS_URL: z.string().min(1),
-  TEMPORAL_ADDRESS: z.string().min(1),
-  TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
-  TEMPORAL_TASK_QUEUE: z.string().min(1).default('agentforge'),
-  TEMPORAL_TLS: flag.default(false),
-  TEMPORAL_TLS_SERVER_NAME: optional,
-  TEMPORAL_TLS_CA: optional,
-  TEMPORAL_TLS_CERT: optional,
-  TEMPORAL_TLS_KEY: optional,
-  TEMPORAL_API_KEY: optional,
-  TEMPORAL_DEPLOYMENT_NAME: optional,
-  TEMPORAL_WORKER_BUILD_ID: optional,
-  HOST: z.string().min(1).default('127.0.0.1'),
-  PORT: port.default(8000),
-  REGISTRATION: z.enum(['open', 'approval', 'closed']).default('open'),
-  ALLOWED_HOSTS: z.string().default(''),
-  METRICS_PORT: port.optional(),
-  WORKER_METRICS_PORT: port.default(9464),
-  WORKER_METRICS_URL: optional,
-  WORKER_SDK_METRICS_PORT: port.optional(),
-  WORKER_MAX_CACHED_WORKFLOWS: count.default(600),
-  WORKER_MAX_ACTIVITIES: z.coerce.number().int().min(1).default(100),
-  WORKER_CALL_STACKS: flag.default(false),
-  SECRET_KEY: optional,
-  ENCRYPTION_KEY: optional,
-  ENCRYPTION_KEY_PREVIOUS: optional,
-  AUDIT_SIGNING_KEY: optional,
-  AUDIT_PUBLIC_KEY: publicKey,
-  AUDIT_KEYS_PREVIOUS: publicKeys,
-  DEBUG: flag.default(false),
-  LOG_LEVEL: logLevel,
-  CORS_ORIGINS: z.string().default('http://localhost:3000'),
-  TEMPORAL_UI_ORIGINS: z.string().default(''),
-  TEMPORAL_UI_UPSTREAM: optional,
-  TEMPORAL_UI_PORT: port.default(8233),
-  TRUSTED_PROXY_COUNT: count.default(0),
-  PASSWORD_COST: z.coerce.number().int().min(10).max(16).default(12),
-  AUTH_RATE_LIMIT: count.default(5),
-  AUTH_RATE_WINDOW_SECONDS: z.coerce.number().int().min(1).default(900),
-  RATE_LIMIT_FREE: requestsPerMinute.default(LIMITS.free.maxRequestsPerMinute),
-  RATE_LIMIT_PRO: requestsPerMinute.default(LIMITS.pro.maxRequestsPerMinute),
-  JWT_ALGORITHM: z.enum(['HS256', 'HS384', 'HS512']).default('HS256'),
-  JWT_ACCESS_TOKEN_EXPIRE_MINUTES: z.coerce.number().positive().default(30),
-  JWT_REFRESH_TOKEN_EXPIRE_DAYS: z.coerce.number().positive().max(LONGEST_DAYS).default(7),
-  OPENAI_API_KEY: optional,
-  ANTHROPIC_API_KEY: optional,
-  GOOGLE_API_KEY: optional,
-  SERVER_MODEL_KEYS: providerNames,
-  OPENAI_BASE_URL: optional,
-  ANTHROPIC_BASE_URL: optional,
-  GOOGLE_GEMINI_BASE_URL: optional,
-  DEFAULT_LLM_PROVIDER: z.enum(VENDORS).default('anthropic'),
-  DEFAULT_LLM_MODEL: z.string().min(1).default(BUILT_IN_DEFAULT_MODEL),
-  SERVER_KEYS_DAILY_USD: usd.optional(),
-  SIMULATED_MODELS: flag.default(false),
-  MODEL_CALLS_PER_KEY: z.coerce.number().int().min(1).default(8),
-  MODELS_FILE: optional,
-  DATA_COLLECTOR_URL: z.string().min(1).default('http://data-collector:8001'),
-  COLLECTOR_SECRET: collectorSecret,
-  COLLECTOR_ALLOW_ADDRESSES: allowedAddresses,
-  DB_POOL_SIZE: z.coerce.number().int().min(1).default(5),
-  DB_MAX_OVERFLOW: count.default(10),
-  PIPELINE_TIMEOUT_SECONDS: z.coerce.number().positive().max(LONGEST_SECONDS).default(300),
-  MODEL_CALL_TIMEOUT_SECONDS: z.coerce.number().positive().max(LONGEST_SECONDS).default(120),
-  DISCUSSION_IDLE_SECONDS: z.coerce.number().positive().default(86_400),
-  DISCUSSION_MAX_HISTORY_EVENTS: z.coerce.number().int().min(10).default(200),
-  WS_LEASE_SECONDS: z.coerce.number().int().min(1).max(LONGEST_SECONDS).default(30),
-  EVENT_STREAM_SECONDS: z.coerce.number().int().min(1).max(DAY_SECONDS).default(600),
-  RETENTION_EVENTS_DAYS: days.default(90),
-  RETENTION_RUNS_DAYS: days.default(365),
-  RETENTION_CONVERSATIONS_DAYS: days.default(0),
-  RETENTION_LEDGER_DAYS: days.default(0),
-});
 
 export interface Config {
   readonly databaseUrl: string;

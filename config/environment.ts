@@ -4,9 +4,32 @@ import { z } from 'zod';
 import { parseAllowedAddresses } from '../domain/security/allowed-addresses.js';
 import { VENDORS } from '../domain/agents/models.js';
 
+declare module 'zod' {
+  interface GlobalMeta {
+    /** Which of the two processes that share one schema use a setting. */
+    readonly readBy?: readonly ('api' | 'worker')[];
+    /** How a value is written, where the schema does not say it. */
+    readonly form?: string;
+    /** A value to show in `.env.example`. */
+    readonly example?: string;
+  }
+}
+
+/** A setting's description: docs/configuration.md and `.env.example` are made from it. */
+export function readByApi<S extends z.ZodType>(schema: S, description: string): S {
+  return schema.meta({ ...schema.meta(), description, readBy: ['api'] });
+}
+export function readByWorker<S extends z.ZodType>(schema: S, description: string): S {
+  return schema.meta({ ...schema.meta(), description, readBy: ['worker'] });
+}
+export function readByBoth<S extends z.ZodType>(schema: S, description: string): S {
+  return schema.meta({ ...schema.meta(), description, readBy: ['api', 'worker'] });
+}
+
 export const flag = z
   .string()
-  .transform((text) => ['1', 'true', 'yes', 'on'].includes(text.trim().toLowerCase()));
+  .transform((text) => ['1', 'true', 'yes', 'on'].includes(text.trim().toLowerCase()))
+  .meta({ form: '`true` or `false`' });
 export const port = z.coerce.number().int().min(0).max(65_535);
 export const count = z.coerce.number().int().min(0);
 /** -1: unlimited */
@@ -17,26 +40,36 @@ export const usd = z
   .trim()
   .regex(/^\d{1,8}(\.\d{1,6})?$/, 'US dollars, e.g. 25 or 12.50');
 export const optional = z.string().trim().optional();
-export const logLevel = z.enum(['debug', 'info', 'warn', 'error']).default('info');
+export const logLevel = readByBoth(
+  z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  'Log lines below this level are dropped.',
+);
 
 /** Of collectors and of those who ask them. A header carries it, so it is printable ASCII. */
-export const collectorSecret = z
-  .string()
-  .regex(/^[\x21-\x7e]{16,512}$/, 'at least 16 printable characters (openssl rand -hex 32)')
-  .optional();
+export const collectorSecret = readByWorker(
+  z
+    .string()
+    .regex(/^[\x21-\x7e]{16,512}$/, 'at least 16 printable characters (openssl rand -hex 32)')
+    .optional(),
+  'Secret that the workers send the collector: `openssl rand -hex 32`. Unset, anyone who reaches the collector may use it. `npm start` makes one.',
+);
 
 /** Of collectors and of those who ask them: both have to allow the same. */
-export const allowedAddresses = z
-  .string()
-  .default('')
-  .transform((text, context) => {
-    const parsed = parseAllowedAddresses(text);
-    if ('problem' in parsed) {
-      context.addIssue({ code: 'custom', message: parsed.problem });
-      return z.NEVER;
-    }
-    return parsed;
-  });
+export const allowedAddresses = readByWorker(
+  z
+    .string()
+    .default('')
+    .transform((text, context) => {
+      const parsed = parseAllowedAddresses(text);
+      if ('problem' in parsed) {
+        context.addIssue({ code: 'custom', message: parsed.problem });
+        return z.NEVER;
+      }
+      return parsed;
+    })
+    .meta({ form: 'comma-separated list', example: '10.1.0.0/16,wiki.internal:8080' }),
+  'Dangerous: private addresses, networks or names, each with or without a port, that any design may have read (docs/collector.md). The collector and the workers need the same value.',
+);
 
 /** Comma-separated; `openai,` is one name. */
 export const providerNames = z
@@ -101,7 +134,7 @@ export function parseEnvironment<S extends z.ZodType>(
       (issue) => `${issue.path.join('.')}: ${issue.message}`,
     );
     throw new ConfigError(
-      `Set these environment variables (README, "Configuration"): ${problems.join('; ')}`,
+      `Set these environment variables (docs/configuration.md): ${problems.join('; ')}`,
     );
   }
   return parsed.data;

@@ -1,11 +1,23 @@
 import { z } from 'zod';
-import { flag, optional } from './environment.js';
+import { flag, optional, readByBoth } from './environment.js';
 
 /** What concerns traces, under the names that OpenTelemetry gives these settings. */
 export const TracesEnvironment = z.object({
-  OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
-  OTEL_SERVICE_NAME: optional,
-  OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: flag.default(false),
+  OTEL_EXPORTER_OTLP_ENDPOINT: readByBoth(
+    z
+      .url({ protocol: /^https?$/ })
+      .optional()
+      .meta({ example: 'http://localhost:4318' }),
+    'OTLP/HTTP receiver of traces (docs/tracing.md). Unset: no traces. The SDK reads its other `OTEL_*` settings, too: sampler, headers, resource.',
+  ),
+  OTEL_SERVICE_NAME: readByBoth(
+    optional,
+    'Name of the service in traces. Unset: `agentforge-api` and `agentforge-worker`.',
+  ),
+  OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: readByBoth(
+    flag.default(false),
+    'Prompts and replies become part of the traces: texts of users, pages and models.',
+  ),
 });
 
 export interface TracesConfig {

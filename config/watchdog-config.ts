@@ -1,9 +1,16 @@
 /** When a process whose loop is held counts as not ready, and when it ends. */
 import { z } from 'zod';
+import { readByBoth } from './environment.js';
 
 export const WatchdogEnvironment = z.object({
-  WATCHDOG_HELD_SECONDS: z.coerce.number().positive().max(3_600).default(5),
-  WATCHDOG_EXIT_SECONDS: z.coerce.number().min(0).max(86_400).default(60),
+  WATCHDOG_HELD_SECONDS: readByBoth(
+    z.coerce.number().positive().max(3_600).default(5),
+    'A process whose event loop is held for this long is not ready.',
+  ),
+  WATCHDOG_EXIT_SECONDS: readByBoth(
+    z.coerce.number().min(0).max(86_400).default(60),
+    'A process whose event loop is held for this long ends, so that its supervisor starts it again. `0`: it never ends.',
+  ),
 });
 
 export interface WatchdogConfig {
