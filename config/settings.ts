@@ -1,6 +1,6 @@
 /**
  * Every variable of the API and the worker: its form, its default, what it does and which of the two
- * reads it. `npm run docs:configuration` makes docs/configuration.md and `.env.example` from it.
+ * reads it. `npm run docs:generate` makes docs/configuration.md and `.env.example` from it.
  */
 import { z } from 'zod';
 import { VENDORS } from '../domain/agents/models.js';

@@ -201,7 +201,7 @@ const KNOWN_TO_ALL: Readonly<Record<Exclude<StreamEvent['type'], ExtendedEvent['
  * Whether an event is only for those who asked for extended events, stored or not: any type that
  * the contract does not know, also one that only a newer release knows.
  */
-export function isExtended({ type }: Pick<ClientEvent, 'type'>): boolean {
+export function isExtended({ type }: { readonly type: string }): boolean {
   return !Object.hasOwn(KNOWN_TO_ALL, type);
 }
 

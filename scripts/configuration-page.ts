@@ -205,7 +205,7 @@ function pageOf(sections: readonly Listed[]): string {
   return [
     '# Configuration',
     '',
-    '<!-- Made by `npm run docs:configuration` from the schemas of config/: change those. -->',
+    '<!-- Made by `npm run docs:generate` from the schemas of config/: change those. -->',
     '',
     'Settings come from the environment and from a file `.env` in the working directory. What is set in the environment wins.',
     'An empty value counts as not set. A process that cannot use a setting names it and exits with 1.',
@@ -252,7 +252,7 @@ function exampleOf(sections: readonly Listed[]): string {
   const lines = [
     '# Copy to `.env` and set what you need; everything has a default under `npm start`.',
     '# What is set in the environment wins over this file.',
-    '# Made by `npm run docs:configuration` from the schemas of config/: change those.',
+    '# Made by `npm run docs:generate` from the schemas of config/: change those.',
     ...sections.flatMap(({ title, note, variables }) => [
       '',
       `# --- ${title} ${'-'.repeat(LINE_LENGTH - title.length - 7)}`,

@@ -16,7 +16,7 @@ function variablesOfCompose(): readonly string[] {
   return [...text.matchAll(/\$\{([A-Z][A-Z0-9_]+)/g)].map(([, name]) => name ?? '');
 }
 
-test('the committed pages are what `npm run docs:configuration` makes', () => {
+test('the committed pages are what `npm run docs:generate` makes', () => {
   expect(readFileSync('docs/configuration.md', 'utf8')).toBe(docs.page);
   expect(readFileSync('.env.example', 'utf8')).toBe(docs.example);
 });
