@@ -7,7 +7,6 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { picoOf } from '../../bench/budget/decimals.js';
 import { readMoney } from '../support/money.js';
 import { designOf, edgesOf } from '../support/designs.js';
-import { historyOf, momentsOf } from '../support/run-history.js';
 import { readRecords, type RunRecords } from '../support/run-records.js';
 import {
   callerOf,
@@ -21,6 +20,7 @@ import { startProxyOf } from '../support/server-proxies.js';
 import type { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
 import { billOf } from '../support/vendor-product.js';
+import { eventTypesOf, momentsOf } from '../support/workflow-history.js';
 
 const AGENTS = ['root', 'left', 'middle', 'right', 'join'];
 const DESIGN = designOf(AGENTS, {
@@ -63,7 +63,7 @@ beforeAll(async () => {
   await startWorker();
   undisturbed = await enter();
   await walkTo(undisturbed, null);
-  reference = await historyOf(fixture, undisturbed.run);
+  reference = await historyOf(undisturbed);
   for (let round = 0; round < MOST_ROUNDS && missing().length > 0; round += 1) {
     for (const kill of [killInFlight, killBeforeTheTask, killInTheTask]) {
       await kill();
@@ -94,6 +94,8 @@ async function enter(): Promise<Actor> {
   await fixture.start(userId, DESIGN, { pipelineId: id });
   return actor;
 }
+
+const historyOf = ({ run }: Actor) => eventTypesOf(fixture.handleOf(run));
 
 const open = ({ gates }: Actor, agent: string) => gates.get(agent)?.resolve(undefined);
 
@@ -128,7 +130,7 @@ const LONGEST_MOMENT_MS = 2_500;
 async function untilLast(actor: Actor, isIt: (type: string) => boolean): Promise<void> {
   const isThere = async () => {
     await pause(POLL_MS);
-    return isIt((await historyOf(fixture, actor.run)).at(-1) ?? '');
+    return isIt((await historyOf(actor)).at(-1) ?? '');
   };
   await until('the moment', isThere, LONGEST_MOMENT_MS).catch(() => undefined);
 }
@@ -136,9 +138,9 @@ async function untilLast(actor: Actor, isIt: (type: string) => boolean): Promise
 const OPEN_TASK = ['WORKFLOW_TASK_SCHEDULED', 'WORKFLOW_TASK_STARTED', 'ACTIVITY_TASK_COMPLETED'];
 
 /** An agent has ended, and the workflow has gone on from there. */
-async function isTaken({ run }: Actor, agent: string): Promise<boolean> {
+async function isTaken(actor: Actor, agent: string): Promise<boolean> {
   await pause(POLL_MS);
-  const history = await historyOf(fixture, run);
+  const history = await historyOf(actor);
   const ended = history.filter((type) => type === 'ACTIVITY_TASK_COMPLETED').length;
   return ended > AGENTS.indexOf(agent) && !OPEN_TASK.includes(history.at(-1) ?? '');
 }
@@ -187,7 +189,7 @@ async function goOn(met: readonly Actor[]): Promise<void> {
     actor.lost.push(...lost);
   }
   for (const actor of met) {
-    const history = await historyOf(fixture, actor.run);
+    const history = await historyOf(actor);
     if (history.join() === reference.slice(0, history.length).join()) {
       covered.add(history.length);
     }

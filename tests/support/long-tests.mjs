@@ -11,6 +11,7 @@ export const LONG_TESTS = [
   'tests/e2e/canary.test.ts',
   'tests/e2e/held-loops.test.ts',
   'tests/e2e/kill-each-event.test.ts',
+  'tests/e2e/kill-each-turn-event.test.ts',
   'tests/e2e/kill-often.test.ts',
   'tests/e2e/processes.test.ts',
   'tests/e2e/races.test.ts',

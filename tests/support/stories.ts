@@ -64,10 +64,11 @@ export function createFixture(vendors: StandInVendors): Fixture {
   };
 }
 
-function stepOf({ schema, prompt }: VendorCall): string {
+/** Which step of a turn or a run a call is for. */
+export function stepOf({ schema, prompt }: VendorCall): string {
   const asked = Object.keys(schema?.['properties'] ?? {});
   if (asked.length > 0) {
-    return asked.includes('designs') ? 'designs' : 'intent';
+    return ['designs', 'critiques'].find((purpose) => asked.includes(purpose)) ?? 'intent';
   }
   const named = /(?:Your task: |You are ")(\w+)/.exec(prompt)?.[1];
   return named ?? 'joiner';
