@@ -1,7 +1,7 @@
 /**
  * Watches the loops of a process from a thread of its own: what holds one is named in the log and
  * counted, and a process whose loop stays held is ended, to be started again by its supervisor.
- * Why so: docs/decisions/0011-a-held-process-ends.md.
+ * Why so: docs/decisions/0011-a-held-loop-ends-its-process.md.
  */
 import inspector from 'node:inspector';
 import { Worker } from 'node:worker_threads';

@@ -1,6 +1,6 @@
 /**
  * Deleting a user, step by step; each step may be repeated, and what it has done stays done.
- * docs/decisions/0007-what-outlives.md says what is removed and what stays without a name.
+ * docs/decisions/0007-retention-and-deletion.md says what is removed and what stays without a name.
  */
 import { sql } from 'kysely';
 import type { ConversationId, PipelineId, UserId } from '../../domain/ids.js';
