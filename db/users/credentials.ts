@@ -21,7 +21,7 @@ export type CredentialState =
 /**
  * Asks for many at once, in one query. A token that names a session counts as long as the session;
  * one that names none counts from `sessions_valid_after` on; an API key counts while it and all
- * keys that it descends from are active. docs/decisions/0011 says why.
+ * keys that it descends from are active. docs/decisions/0012 says why.
  */
 export async function checkCredentials(
   db: Db | Tx,
