@@ -2,6 +2,8 @@
  * Which process is given which variables. Settings that are no secrets go to every process that
  * reads them; a secret goes to those who use it, and to no other.
  */
+import { VENDORS } from '../domain/agents/models.js';
+
 export type ProcessName = 'api' | 'worker' | 'collector';
 
 /** Every setting that is a secret, or the way to one. */
@@ -21,9 +23,9 @@ export const SECRETS: Readonly<Record<string, readonly ProcessName[]>> = {
   /** The worker signs archives; the API shows the public half. */
   AUDIT_SIGNING_KEY: ['worker'],
   /** The worker calls vendors; the API needs to know whether there are keys at all. */
-  OPENAI_API_KEY: ['worker'],
-  ANTHROPIC_API_KEY: ['worker'],
-  GOOGLE_API_KEY: ['worker'],
+  ...Object.fromEntries(
+    VENDORS.map((vendor) => [`${vendor.toUpperCase()}_API_KEY`, ['worker'] as const]),
+  ),
 };
 
 /** What Node and the system look at. */
@@ -32,7 +34,7 @@ const COMMON = /^(?:PATH|HOME|USER|TZ|LANG|LANGUAGE|LC_\w+|TMPDIR|NODE_\w+|UV_\w
 const PACKAGES =
   /^(?:OTEL_\w+|PGSSL\w+|PGAPPNAME|PGOPTIONS|GRPC_\w+|grpc_proxy|no_grpc_proxy|(?:HTTPS?|ALL|NO)_PROXY|(?:https?|all|no)_proxy)$/;
 /** What the vendors' own packages look at. */
-const VENDORS = /^(?:OPENAI|ANTHROPIC|GOOGLE)_\w+$/;
+const OF_VENDORS = VENDORS.map((vendor) => `${vendor.toUpperCase()}_`);
 
 /** @param settings the names that the process's configuration reads */
 export function isVariableOf(
@@ -48,7 +50,7 @@ export function isVariableOf(
     settings.includes(name) ||
     COMMON.test(name) ||
     (process !== 'collector' && PACKAGES.test(name)) ||
-    (process === 'worker' && VENDORS.test(name))
+    (process === 'worker' && OF_VENDORS.some((prefix) => name.startsWith(prefix)))
   );
 }
 

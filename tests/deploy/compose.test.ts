@@ -3,6 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createSigner } from '../../audit/signing.js';
+import { CollectorEnvironment } from '../../config/collector-config.js';
+import { Environment } from '../../config/settings.js';
+import { VENDORS } from '../../domain/agents/models.js';
 import { findFreePort } from '../../scripts/embedded/ports.js';
 import { runCommand } from '../support/command.js';
 import {
@@ -149,16 +152,24 @@ describeWith(GO, 'docker-compose.yml', (go) => {
       'TEMPORAL_TASK_QUEUE',
       /^TEMPORAL_(?:TLS|API_KEY|DEPLOYMENT|WORKER)/,
     ];
-    const named = (file: string) =>
-      [...readFileSync(file, 'utf8').matchAll(/^ {2}([A-Z][A-Z0-9_]+): /gm)].map(([, it]) => it);
     const passed = (names: string[]) => names.flatMap((it) => Object.keys(service(it).environment));
-    const ofAll = named('config/watchdog-config.ts');
-    const missing = [...named('config/config.ts'), ...ofAll]
-      .filter((name) => !ways.some((way) => name?.match(way)))
-      .filter((name) => !passed(['backend', 'worker']).includes(name ?? ''));
+    const missing = Object.keys(Environment.shape)
+      .filter((name) => !ways.some((way) => name.match(way)))
+      .filter((name) => !passed(['backend', 'worker']).includes(name));
     expect(missing).toEqual([]);
-    const ofCollector = [...named('config/collector-config.ts'), ...ofAll];
-    expect(passed(['data-collector']).sort()).toEqual(ofCollector.sort());
+    expect(passed(['data-collector']).sort()).toEqual(
+      Object.keys(CollectorEnvironment.shape).sort(),
+    );
+  });
+
+  test('gives the workers every vendor’s key, and the API the names of those that are set', () => {
+    const text = readFileSync('docker-compose.yml', 'utf8');
+    for (const vendor of VENDORS) {
+      const key = `${vendor.toUpperCase()}_API_KEY`;
+      expect(Object.keys(service('worker').environment)).toContain(key);
+      expect(Object.keys(service('backend').environment)).not.toContain(key);
+      expect(text).toContain(`\${${key}:+${vendor},}`);
+    }
   });
 
   describe('the processes that it describes, with exactly its environment', () => {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { isVariableOf, SECRETS } from '../../config/process-variables.js';
 import { CollectorEnvironment } from '../../config/collector-config.js';
 import { Environment } from '../../config/settings.js';
+import { VENDORS } from '../../domain/agents/models.js';
 import { makeConfigurationDocs, type ConfigurationDocs } from '../../scripts/configuration-page.js';
 import { StartEnvironment } from '../../scripts/start/settings.js';
 
@@ -50,5 +51,15 @@ test('each process is given the variables that it is said to read', () => {
       const isGiven = isVariableOf(process, name, settings[process]);
       expect([name, process, isGiven || !readBy.includes(process)]).toEqual([name, process, true]);
     }
+  }
+});
+
+test('each vendor’s key is a setting of the worker, and kept from what npm installs and builds', () => {
+  const prepare = readFileSync('scripts/prepare.mjs', 'utf8');
+  const [, kept = ''] = /const SECRETS =\s+\/(.+)\/;/.exec(prepare) ?? [];
+  for (const vendor of VENDORS) {
+    const key = `${vendor.toUpperCase()}_API_KEY`;
+    const setting = docs.variables.find(({ name }) => name === key);
+    expect([key, setting?.readBy, new RegExp(kept).test(key)]).toEqual([key, ['worker'], true]);
   }
 });
