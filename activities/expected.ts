@@ -2,6 +2,7 @@
  * Which workflow each activity works for. Arguments are sealed for a workflow, and an attacker who reaches
  * Temporal can name a workflow of their own like it: so an activity takes no other call's arguments.
  */
+import type { Activities } from './index.js';
 import {
   archiveWorkflowId,
   discussionWorkflowId,
@@ -18,15 +19,18 @@ export interface ScheduledActivity {
 
 /** Scheduled by workflows of ours as local activities alone: no server has ever ordered one. */
 const LOCAL_ONLY = [
-  ...['loadDiscussion', 'beginTurn', 'endTurn', 'saveTalk'],
-  ...['admitPlan', 'readRun', 'openRun', 'closeRun'],
-];
+  ...(['loadDiscussion', 'beginTurn', 'endTurn', 'saveTalk'] as const),
+  ...(['admitPlan', 'readRun', 'openRun', 'closeRun'] as const),
+] satisfies (keyof Activities)[];
 
 /** @returns whether it is the workflow of the call; absent: of any workflow */
 type IsItsWorkflow = (workflowId: string, argument: unknown) => boolean;
 
 const ofRun: IsItsWorkflow = (workflowId, argument) =>
   workflowId === pipelineWorkflowId(textOf(argument, 'pipelineId'));
+
+/** Its argument says nothing that another workflow could misuse. */
+const ofAny: IsItsWorkflow = () => true;
 
 const ofDiscussion: IsItsWorkflow = (workflowId, argument) =>
   workflowId === discussionWorkflowId(textOf(argument, 'conversationId'));
@@ -38,7 +42,10 @@ const ofDeletion: IsItsWorkflow = (workflowId, argument) =>
   workflowId === userDeletionWorkflowId(textOf(argument, 'userId')) &&
   fieldsOf(argument).every((name) => DELETION_FIELDS.includes(name));
 
-const WORKFLOWS: Readonly<Record<string, IsItsWorkflow>> = {
+/** An activity that is forgotten here fails to compile. */
+const WORKFLOWS: Readonly<
+  Record<Exclude<keyof Activities, (typeof LOCAL_ONLY)[number]>, IsItsWorkflow>
+> = {
   runAgent: ofRun,
   askForApproval: ofRun,
   takeDecision: (workflowId, argument) =>
@@ -60,7 +67,10 @@ const WORKFLOWS: Readonly<Record<string, IsItsWorkflow>> = {
     workflowId === archiveWorkflowId(textOf(argument, 'runId')),
   checkKey: (workflowId, argument) =>
     workflowId.startsWith(`validate-key-${textOf(argument, 'keyId')}-`),
+  archiveEnded: ofAny,
+  prune: ofAny,
 };
+const WORKFLOW_OF = new Map<string, IsItsWorkflow>(Object.entries(WORKFLOWS));
 
 export function isExpectedActivity({
   activityType,
@@ -68,11 +78,10 @@ export function isExpectedActivity({
   isLocal,
   argument,
 }: ScheduledActivity): boolean {
-  if (LOCAL_ONLY.includes(activityType)) {
+  if (LOCAL_ONLY.some((name) => name === activityType)) {
     return isLocal;
   }
-  const isItsWorkflow = Object.hasOwn(WORKFLOWS, activityType) ? WORKFLOWS[activityType] : null;
-  return isItsWorkflow?.(workflowId, argument) ?? true;
+  return WORKFLOW_OF.get(activityType)?.(workflowId, argument) ?? true; // the SDK refuses unknown ones
 }
 
 function fieldsOf(argument: unknown): readonly string[] {

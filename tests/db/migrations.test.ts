@@ -1,5 +1,6 @@
 /** Migrations that change rows, on a database as the release before has left it. */
 import { randomUUID } from 'node:crypto';
+import { readdirSync } from 'node:fs';
 import { sql } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import pg from 'pg';
@@ -35,6 +36,13 @@ async function migrateTo(migration: string, migrations = MIGRATIONS): Promise<vo
   const { error } = await new Migrator({ db, provider }).migrateTo(migration);
   expect(error).toBeUndefined();
 }
+
+test('every file of db/migrations/ is listed', () => {
+  const names = readdirSync('db/migrations')
+    .filter((file) => file !== 'index.ts')
+    .map((file) => file.replace(/\.ts$/, ''));
+  expect(Object.keys(MIGRATIONS).sort()).toEqual(names.sort());
+});
 
 test('a migration that comes after a later one had been applied is applied, too', async () => {
   const late = '2026-11-24T08-stream-owners';
