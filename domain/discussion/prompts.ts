@@ -3,6 +3,7 @@
  * and designs of earlier turns as well; outside of the tags stand our own words only.
  */
 import type { Design, Intent } from '../design/designs.js';
+import { NODE_KINDS } from '../run/pipeline.js';
 import { isolate, type IsolationTag } from '../security/isolator.js';
 import type { Language } from '../text/languages.js';
 import { previewOf } from '../text/previews.js';
@@ -22,10 +23,16 @@ output_format: report, table, chart, json or text. estimated_complexity: simple,
 summary: one sentence in Korean. If the request is ambiguous, set needs_clarification and ask one to three short questions in clarification_questions; otherwise leave that list empty.
 Answer with JSON only.`;
 
+/** Kinds that a design may name, and two roles that run as analyzers. */
+const OFFERED_ROLES = [
+  ...NODE_KINDS.filter((kind) => kind !== 'custom' && kind !== 'approval'),
+  ...['critic', 'cross_checker'],
+].join(', ');
+
 const DESIGN_RULES = `You design multi-agent pipelines. Answer with JSON: {"designs": [...]} holding exactly three alternatives:
 one that puts speed and low cost first, one that puts quality first, one balanced; their names make that evident and are distinct. Exactly one is recommended.
 Use cheap models for simple work and strong ones for reasoning. Known models: gpt-4o-mini, gpt-4o, claude-haiku-4-5, claude-sonnet-4-5, claude-opus-4-6, gemini-2.0-flash, gemini-2.5-pro.
-Roles: collector, analyzer, validator, synthesizer, reporter, critic, cross_checker. Agent names are unique within a design, in snake_case. A collector's description names the addresses it reads.
+Roles: ${OFFERED_ROLES}. Agent names are unique within a design, in snake_case. A collector's description names the addresses it reads.
 An agent knows nothing but its design's name and description, its own description and earlier agents' outputs: put what the user wants done, with every name, number, source and text that matters, into these descriptions.
 edges is null for a sequence; otherwise a list of {source, target, condition} by agent name without cycles, condition null or "<field> <op> <number>".
 complexity: low, medium or high. Honour the user's preferences and earlier feedback.`;

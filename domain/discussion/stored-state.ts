@@ -114,12 +114,16 @@ const REFUSALS = [
   ...(['over-budget', 'pipeline-running', 'pipeline-waiting', 'pipelines-per-day'] as const),
   ...(['no-llm-key', 'llm-key-unreadable', 'rerun-mixes-models'] as const),
 ] satisfies readonly Refusal['code'][];
+/** A code that is forgotten above fails to compile below. */
+type ListedCode = [Exclude<Refusal['code'], (typeof REFUSALS)[number]>] extends [never]
+  ? Refusal['code']
+  : never;
 
 const aRefusal: Reader<Refusal> = (value, path) => {
   const fields = new Fields(value, path);
   return {
     kind: 'refused',
-    code: fields.get('code', oneOf<Refusal['code']>(REFUSALS)),
+    code: fields.get('code', oneOf<ListedCode>(REFUSALS)),
     ...(fields.has('spentUsd') ? { spentUsd: fields.get('spentUsd', aNumber) } : {}),
     ...(fields.has('limitUsd') ? { limitUsd: fields.get('limitUsd', aNumber) } : {}),
     ...(fields.find('isServerKeySpent', aFlag, false) ? { isServerKeySpent: true } : {}),
