@@ -4367,7 +4367,7 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description The run was told */
+      /** @description The run was notified */
       202: {
         headers: {
           [name: string]: unknown;
@@ -4452,7 +4452,7 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description The run was told */
+      /** @description The run was notified */
       202: {
         headers: {
           [name: string]: unknown;
@@ -4627,7 +4627,7 @@ export interface operations {
           'application/json': components['schemas']['Approval'];
         };
       };
-      /** @description The run was told, and has not recorded it yet */
+      /** @description The run was notified, and has not recorded it yet */
       202: {
         headers: {
           [name: string]: unknown;

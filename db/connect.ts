@@ -12,7 +12,7 @@ export interface DbOptions {
   readonly url: string;
   readonly poolSize: number;
   readonly applicationName: string;
-  /** Told of connections that were lost while nobody waited for them. */
+  /** Called for connections that were lost while idle. */
   readonly onIdleError?: (error: Error) => void;
   /** How long one statement may take, waiting for locks included; 0 for migrations: no limit. */
   readonly statementTimeoutMs?: number;

@@ -276,7 +276,7 @@ export interface ApprovalsTable {
   requestedAt: Timestamp;
   deadline: Timestamp;
   decidedAt: Timestamp | null;
-  /** null: nobody; the deadline has passed, or its run has ended */
+  /** null: no one; the deadline has passed, or its run has ended */
   decidedBy: string | null;
   /** Which offer decided; null: none */
   offerId: string | null;

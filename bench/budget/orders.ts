@@ -10,7 +10,7 @@ import type { FundedFixture } from './fixture.js';
 
 export interface Order {
   readonly userId: string;
-  /** null: refused at the door, because the day was used up */
+  /** null: refused at once, because the day was used up */
   readonly pipelineId: string | null;
   /** Whether its run has come to an end. */
   readonly hasEnded: boolean;

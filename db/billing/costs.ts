@@ -1,7 +1,7 @@
 /**
  * Money. Amounts are computed and compared by PostgreSQL in exact decimals; JavaScript only carries
- * them as text. Whoever changes what a call costs changes its user's day by the same amount in the
- * same transaction, so a day is the sum of its ledger at all times.
+ * them as text. A transaction that changes what a call costs changes its user's day by the same amount in the
+ * same step, so a day is the sum of its ledger at all times.
  * Locks are taken in one order, so that transactions never wait in a circle: the day, then the day
  * of the server's key if that pays, then its calls by id, then the reply. What a call costs changes only while its day is locked.
  */
@@ -247,7 +247,7 @@ function lockingRun({ pipelineId }: BillingContext) {
     run_over as (select from run where status not in ${UNENDED_STATUSES})`;
 }
 
-/** Nobody will ever learn what became of calls that a lost worker had open: they stay charged. */
+/** The outcome of calls that a lost worker had open is unknown for ever: they stay charged. */
 function givingUpEarlierAttempts({ charge: billing, now }: CallRequest) {
   return sql`
     given_up as (
@@ -349,7 +349,7 @@ interface Closing {
 
 /**
  * Moves a call that is still open (or whose end was unknown) to its end, and its day with it: the
- * day that it was reserved on, whatever the time. A call that has ended is left as it is, and
+ * day that it was reserved on, however late it is. A call that has ended is left as it is, and
  * `closed` is empty.
  */
 function closingOf(callId: string, { cost, set }: Closing) {

@@ -114,7 +114,7 @@ export async function insertResponse(db: Db, response: ApprovalResponse): Promis
 /**
  * Decides by an offer, or without one as the deadline has it; the first decision stays.
  *
- * @returns the approval as it is decided; still `wanted` if there is no such offer; null if nobody
+ * @returns the approval as it is decided; still `wanted` if there is no such offer; null if no one
  *   was asked
  */
 export async function decideApproval(
@@ -186,7 +186,7 @@ async function findResponse(
   return response ?? null;
 }
 
-/** Nobody needs to decide any more. @returns the statement, to be part of another one */
+/** No decision is needed any more. @returns the statement, to be part of another one */
 export function withdrawApprovals(tx: Tx, pipelineId: PipelineId, now: Date) {
   return tx
     .updateTable('approvals')

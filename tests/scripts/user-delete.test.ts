@@ -30,7 +30,7 @@ test.each([
   [[], 'Say who: npm run user:delete -- ada@example.com'],
   [['--yes'], 'Say who'],
   [['ada@example.com', 'bob@example.com'], 'Say who'],
-  [['nobody@example.com', '--yes'], 'Nobody is registered as nobody@example.com'],
+  [['nobody@example.com', '--yes'], 'No user is registered as nobody@example.com'],
 ])('%j ends with one sentence', async (words, sentence) => {
   const { code, output } = await run(words);
   expect(code).toBe(1);

@@ -47,7 +47,7 @@ test.each([
   [['ada@example.com'], 'npm run user:role --'],
   [['ada@example.com', 'admin', 'now'], 'npm run user:role --'],
   [['ada@example.com', 'king'], '"king" is no role: use free, pro, admin.'],
-  [['nobody@example.com', 'admin'], 'Nobody has registered as nobody@example.com'],
+  [['nobody@example.com', 'admin'], 'No user is registered as nobody@example.com'],
 ])('%j ends with one sentence', async (words, sentence) => {
   const { code, output } = await run(words);
   expect(code).toBe(1);

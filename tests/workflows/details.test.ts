@@ -158,7 +158,7 @@ describe('while an agent fails and is tried again', () => {
       ...[16, 32, 64],
     ]);
     const often = headOf(detailsOf(failing(['writer'], { writer: 16 })));
-    expect(often).toContain('Not each attempt is told');
+    expect(often).toContain('Not each attempt is listed');
   });
 });
 

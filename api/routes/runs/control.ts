@@ -37,7 +37,7 @@ function steerRoute(
       summary,
       params: pipelinePath,
       responses: {
-        202: { description: 'The run was told', schema: pipelineStatusSchema },
+        202: { description: 'The run was notified', schema: pipelineStatusSchema },
         404: NOT_FOUND,
         409: error('The run has ended'),
         503: AWAY,
@@ -88,7 +88,7 @@ function decideRoute({ workflows }: RunControlRouteDeps): Route {
       responses: {
         200: { description: 'Decided', schema: approvalSchema },
         202: {
-          description: 'The run was told, and has not recorded it yet',
+          description: 'The run was notified, and has not recorded it yet',
           schema: approvalSchema,
         },
         404: NOT_FOUND,
