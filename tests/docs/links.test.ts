@@ -69,6 +69,12 @@ test.each(PAGES)('%s: every file that it names is there', (page) => {
   expect(missing).toEqual([]);
 });
 
+test('docs/reliability.md: every test that it names is there', () => {
+  const names = readFileSync('docs/reliability.md', 'utf8').match(/\btests\/[\w./-]+\w/g) ?? [];
+  const missing = names.filter((name) => !isThere(name) && !isThere(`${name}.test.ts`));
+  expect(missing).toEqual([]);
+});
+
 test('every page of docs/ is in its index', () => {
   const index = readFileSync('docs/README.md', 'utf8');
   const pages = PAGES.filter((page) => /^docs\/[^/]+\.md$/.test(page) && page !== 'docs/README.md');

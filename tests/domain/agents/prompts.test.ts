@@ -120,7 +120,7 @@ test('a custom agent sees the whole outputs of all that lead to it', () => {
 
 const ROBOTS = { url: 'https://a.example/', code: 'disallowed-by-robots' } as const;
 
-test.each(ALL)('the %s is told in a line each which agents failed, in our words', (kind) => {
+test.each(ALL)('the %s reads in a line each which agents failed, in our words', (kind) => {
   const failed = {
     status: 'failed',
     content: '',
