@@ -100,9 +100,9 @@ describe('/metrics', () => {
     expect(await response.text()).toContain('# TYPE websocket_connections_active gauge');
   });
 
-  test('labels requests by route, whatever the ids are', async () => {
+  test('labels requests by route, with any ids', async () => {
     const person = await api.register();
-    for (const id of ['whatever', '42', randomUUID()]) {
+    for (const id of ['anything', '42', randomUUID()]) {
       await api.send('GET', `/pipelines/${id}x/status`, { token: person.token });
       await api.send('GET', `/nowhere/${id}`);
       await api.send('DELETE', `/conversations/${id}`);
@@ -113,7 +113,7 @@ describe('/metrics', () => {
     expect(endpoints).toContain('/api/v1/pipelines/{id}/status');
     expect(endpoints).toContain('/api/v1/conversations/{id}');
     expect(endpoints).toContain('unknown');
-    expect([...endpoints].join()).not.toMatch(/whatever|nowhere|42/);
+    expect([...endpoints].join()).not.toMatch(/anything|nowhere|42/);
     expect(text).toMatch(
       /http_requests_total\{method="GET",endpoint="\/api\/v1\/pipelines\/\{id\}\/status",status="404"\} 3/,
     );
@@ -286,7 +286,7 @@ describe('/openapi.json', () => {
     expect(document.components.schemas).toHaveProperty('PipelineStatus');
   });
 
-  test('tells what a real answer looks like', async () => {
+  test('describes what a real answer looks like', async () => {
     const document = await read();
     const ajv = new Ajv2020({ strict: false, validateFormats: false });
     const person = await api.register();

@@ -1,4 +1,4 @@
-/** Clients that send too slowly, read nothing, or come in crowds: each frees what it took. */
+/** Clients that send too slowly, read nothing, or come in crowds: each frees what it used. */
 import { once } from 'node:events';
 import type { RequestListener, Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';

@@ -153,7 +153,7 @@ test('a foreign conversation is refused with the words for a missing one', async
   });
 });
 
-test('the checks come in order: a bad id before a missing token, a token before its talk', async () => {
+test('the checks come in order: a bad id before a missing token, a token before its conversation', async () => {
   const first = connect({ id: 'nonsense', token: '', userId: '' });
   expect((await first.closed()).reason).toBe('validation error');
   const second = connect({ id: randomUUID(), token: 'nonsense', userId: '' });

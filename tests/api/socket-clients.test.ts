@@ -1,4 +1,4 @@
-/** Clients that do not speak as they should, or vanish: nothing of them stays behind. */
+/** Clients that break the protocol, or vanish: each frees what it used. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { WebSocket } from 'ws';
@@ -91,7 +91,7 @@ function expectAnError(answer: string): void {
   }
 }
 
-test('an upgrade of another address is 404, told like every error', async () => {
+test('an upgrade of another address is 404 like every error', async () => {
   const gateway = await start();
   const state = await createTalk(testDb.db, 'free');
   const { socket, heard } = await requestUpgrade(gateway, { ...state, id: `${state.id}/more` });
@@ -127,7 +127,7 @@ test('clients that vanish while they are admitted take no place', async () => {
   await bothPlacesAreFree(gateway, state);
 });
 
-test('a client that resets its connection while it is admitted harms nobody', async () => {
+test('a client that resets its connection while it is admitted harms no other', async () => {
   const { promise: held, resolve: letGo } = Promise.withResolvers<undefined>();
   let isAsked = false;
   const gateway = await start({
@@ -143,7 +143,7 @@ test('a client that resets its connection while it is admitted harms nobody', as
   const { socket } = await requestUpgrade(gateway, await createTalk(testDb.db, 'free'));
   await until('its place is asked for', () => isAsked);
   const closed = once(socket, 'close');
-  socket.resetAndDestroy(); // an error of the server’s socket that nobody else listens for
+  socket.resetAndDestroy(); // an error of the server’s socket without another listener
   await closed;
   letGo(undefined);
   await bothPlacesAreFree(await start(), await createTalk(testDb.db, 'free'));
@@ -186,7 +186,7 @@ test('a refused client that never answers the close is ended, too', async () => 
   expect(heard()).toContain('Invalid token');
 });
 
-test('while the server ends, nobody gets in', async () => {
+test('while the server ends, no client is admitted', async () => {
   const gateway = await start();
   const state = await createTalk(testDb.db, 'free');
   const { socket: lingering } = await requestUpgrade(gateway, state);

@@ -129,7 +129,7 @@ test('all sockets of a conversation, on any process, see the same events in the 
     join(two, state),
     join(two, state),
   ]);
-  // many writers publish at once, so that hints overtake each other
+  // many writers publish at once, so that notifications overtake each other
   await Promise.all(
     upTo(60).map((number) => say(number % 2 === 0 ? one : two, state, `event ${number}`)),
   );
@@ -140,7 +140,7 @@ test('all sockets of a conversation, on any process, see the same events in the 
   }
 });
 
-test('a hint that was lost is made up for by the next one', async () => {
+test('a notification that was lost is made up for by the next one', async () => {
   const gateway = await start();
   const state = await createTalk(testDb.db);
   const client = await join(gateway, state);
@@ -150,7 +150,7 @@ test('a hint that was lost is made up for by the next one', async () => {
   expect(client.seqs()).toEqual([1, 2]);
 });
 
-test('a hint that is repeated or late is not sent twice', async () => {
+test('a notification that is repeated or late is not sent twice', async () => {
   const gateway = await start();
   const state = await createTalk(testDb.db);
   const client = await join(gateway, state);
@@ -163,7 +163,7 @@ test('a hint that is repeated or late is not sent twice', async () => {
   expect(client.seqs()).toEqual([1, 2, 3]);
 });
 
-test('an event whose hint never came is found within seconds', async () => {
+test('an event whose notification never came is found within seconds', async () => {
   const gateway = await start();
   const state = await createTalk(testDb.db);
   const client = await join(gateway, state);
@@ -217,7 +217,7 @@ test('while postgresql is away a feed keeps trying, and then goes on where it wa
   await db.destroy();
 });
 
-test('while redis and postgresql are both away, asking for news fails and goes on', async () => {
+test('while redis and postgresql are both away, a read fails and is repeated', async () => {
   const { proxy: redis, url: redisUrl } = await startRedisProxy();
   const postgres = await startProxyOf('postgres');
   const url = new URL(testDb.url);
@@ -285,7 +285,7 @@ test('sockets of one conversation share one subscription, and the last one ends 
   await until('the subscription has ended', () => ended.length === 1);
 });
 
-test('a reader without room gets nothing more until it asks, and then everything in order', async () => {
+test('a client without room gets nothing more until it asks, and then everything in order', async () => {
   const { bus, redis } = await start();
   const state = await createTalk(testDb.db);
   const eventSubscriptions = createEventSubscriptions({

@@ -1,4 +1,4 @@
-/** Somebody reaches Redis and puts things there: a socket shows what is stored, and stays open. */
+/** An attacker writes to Redis: a socket shows what is stored, and stays open. */
 import { randomUUID } from 'node:crypto';
 import { createEventSubscriptions } from '../../api/socket/event-subscription.js';
 import type { StoredEvent } from '../../domain/events.js';
@@ -64,7 +64,7 @@ test('a forged event is never delivered, and the true one of its seq is', async 
   ]);
 });
 
-test('a signed hint does nothing on another stream', async () => {
+test('a signed notification has no effect on another stream', async () => {
   const gateway = await start();
   const [state, other] = [await createTalk(testDb.db), await createTalk(testDb.db)];
   const client = await opened(connectChat(gateway.url(state)));
@@ -76,7 +76,7 @@ test('a signed hint does nothing on another stream', async () => {
   expect(client.frames.map(({ content }) => content)).toEqual(['own']);
 });
 
-test('hints of an older release still bring what is stored, at once', async () => {
+test('notifications of an older release still bring what is stored, at once', async () => {
   const gateway = await start();
   const state = await createTalk(testDb.db);
   const client = await opened(connectChat(gateway.url(state)));
@@ -86,7 +86,7 @@ test('hints of an older release still bring what is stored, at once', async () =
   expect(client.frames[0]?.content).toBe('by a worker of 0.5.0');
 });
 
-test('a forged word that a user is gone closes nothing', async () => {
+test('a forged message that a user is gone closes nothing', async () => {
   const gateway = await start();
   const state = await createTalk(testDb.db);
   const client = await opened(connectChat(gateway.url(state)));
@@ -101,7 +101,7 @@ test('a forged word that a user is gone closes nothing', async () => {
   expect(client.socket.readyState).toBe(client.socket.OPEN);
 });
 
-test('forged live text is never shown, neither told nor put where it is looked up', async () => {
+test('forged live text is never shown, neither published nor stored for lookup', async () => {
   const gateway = await start();
   const state = await createTalk(testDb.db);
   const run = await startLiveRun({
@@ -162,7 +162,7 @@ test('an agent’s entry shows under its own name and in its own stream only', a
   await Promise.all([agent.end(), secret.end()]);
 });
 
-test('a flood of forged hints costs PostgreSQL a few reads, and no event is late for long', async () => {
+test('a flood of forged notifications costs PostgreSQL a few reads, and no event is late for long', async () => {
   const gateway = await start();
   const state = await createTalk(testDb.db);
   let reads = 0;

@@ -21,7 +21,7 @@ const start = (options: GatewayOptions = {}) => startGatewayOfTest(testDb.db, op
 
 const GONE = { code: 1008, reason: 'user not found' };
 
-test('are closed on every process as soon as it is told, those of others are not', async () => {
+test('are closed on every process when the deletion is published; those of others are not', async () => {
   const [one, two] = [await start(), await start()];
   const state = await createTalk(testDb.db);
   const second = await createTalk(testDb.db, 'pro', state.userId);
@@ -44,7 +44,7 @@ test('are closed on every process as soon as it is told, those of others are not
   await until('the other one speaks', () => one.sent.length === 1);
 });
 
-test('are closed while Redis is away, by looking', async () => {
+test('are closed while Redis is away, by polling', async () => {
   const { proxy, url: redisUrl } = await startRedisProxy();
   const gateway = await start({ redisUrl, watchMs: 50 });
   const state = await createTalk(testDb.db);
@@ -93,7 +93,7 @@ test('are ended where the client never answers the close', async () => {
   client.socket.pause();
   await closeAccount(testDb.db, state.userId, new Date());
   await gateway.bus.publishUserGone(state.userId);
-  await until('nobody is connected', () => gateway.connected() === 0);
+  await until('no client is connected', () => gateway.connected() === 0);
   client.socket.terminate();
 });
 
@@ -116,7 +116,7 @@ test('forget what they have taken and not sent on', async () => {
   await gateway.bus.publishUserGone(state.userId);
   await client.closed();
   letGo(undefined);
-  await until('nobody is connected', () => gateway.connected() === 0);
+  await until('no client is connected', () => gateway.connected() === 0);
   expect(offered).toEqual(['first']);
 });
 

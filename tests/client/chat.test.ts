@@ -55,7 +55,7 @@ async function say(discussionState: DiscussionState, ...contents: string[]): Pro
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
 
-test('events come once and in order, whatever happens to the connection', async () => {
+test('events come once and in order, however the connection fails', async () => {
   const discussionState = await createTalk(testDb.db);
   await say(discussionState, 'before the first connection');
   const { chat, seqs } = open(discussionState);
@@ -91,7 +91,7 @@ test('a server that ends in between is found again', async () => {
   await other.close();
 });
 
-test('an event that comes again is not told again', async () => {
+test('an event that comes again is not emitted again', async () => {
   const discussionState = await createTalk(testDb.db);
   await say(discussionState, 'one', 'two', 'three');
   const { seqs } = open(discussionState, { after: 1 });
@@ -99,7 +99,7 @@ test('an event that comes again is not told again', async () => {
   expect(seqs()).toEqual([2, 3]);
 });
 
-test('what is said while there is no connection is sent when there is one', async () => {
+test('a message sent while there is no connection is sent when there is one', async () => {
   const discussionState = await createTalk(testDb.db);
   await network.cut();
   const { chat } = open(discussionState);
@@ -152,7 +152,7 @@ describe('a refused socket (1008)', () => {
   });
 });
 
-test('the replies of agents come in pieces that fit, whatever happens to the connection', async () => {
+test('the replies of agents come in pieces that fit, however the connection fails', async () => {
   const discussionState = await createTalk(testDb.db);
   const run = await startLiveRun({
     ...{ db: testDb.db, bus: gateway.bus, redis: gateway.redis },
@@ -193,7 +193,7 @@ test('the replies of agents come in pieces that fit, whatever happens to the con
   }
 });
 
-test('a place that is taken (1013) is waited for', async () => {
+test('a refusal for too many connections (1013) is waited for', async () => {
   const discussionState = await createTalk(testDb.db, 'free');
   const first = [open(discussionState), open(discussionState)];
   await until('both are open', () => first.every(({ chat }) => chat.state === 'open'));

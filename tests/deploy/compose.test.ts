@@ -106,7 +106,7 @@ describeWith(GO, 'docker-compose.yml', (go) => {
     expect(ports.every(({ host_ip: address }) => address === '127.0.0.1')).toBe(true);
   });
 
-  test('watches the health of all that stays, and starts nobody before whom it needs', () => {
+  test('checks the health of all long-running services, and starts each after what it needs', () => {
     const services = Object.entries(project.services);
     const jobs = services.filter(([, { restart }]) => restart === 'on-failure');
     expect(jobs.map(([name]) => name).sort()).toEqual([
@@ -225,7 +225,7 @@ describeWith(GO, 'docker-compose.yml', (go) => {
       return started;
     }
 
-    /** Runs what compose would run. @returns whether the service counts as healthy */
+    /** Runs a service's health check. @returns whether it counts as healthy */
     function isHealthy(name: string): Promise<boolean> {
       const [, , ...words] = service(name).healthcheck?.test ?? [];
       return new Promise((resolve) => {

@@ -1,6 +1,6 @@
 /**
  * Secrets are where they have to be and nowhere else: after a story full of failures none of them
- * is found in logs, tables, Redis, Temporal's store, metrics, traces or what users are told.
+ * is found in logs, tables, Redis, Temporal's store, metrics, traces or answers to users.
  */
 import { randomBytes } from 'node:crypto';
 import { VENDORS } from '../../domain/agents/models.js';
@@ -46,7 +46,7 @@ const SECRETS: Record<string, string> = {
 let fixture: VendorProduct;
 let receiver: OtlpReceiver;
 let temporal: TemporalClient;
-/** Everything that was told to users when something had failed. */
+/** Every answer to a user after a failure. */
 const told: string[] = [];
 let person: Person;
 
@@ -127,7 +127,7 @@ async function signInAndFail(): Promise<void> {
   await post('/auth/refresh', { refresh_token: secret('invalidToken') });
   const settings = { secretKey: secret('secretKey'), algorithm: 'HS256' as const };
   const tokens = createTokens({ ...settings, accessMinutes: -5, refreshDays: 1 });
-  const owner = { id: 'nobody', role: 'free' as const, email, displayName: 'Nobody' };
+  const owner = { id: 'no-user', role: 'free' as const, email, displayName: 'No User' };
   SECRETS['oldToken'] = await tokens.issueAccess(owner);
   await call('/auth/me', bearer(secret('oldToken')));
   const fresh = await post('/auth/refresh', { refresh_token: pair.refresh_token });
@@ -150,7 +150,7 @@ async function useKeys(): Promise<void> {
     await post('/llm-keys', { provider, api_key: secret('refusedKey') }, mine);
     await post('/llm-keys', { provider, api_key: secret(`own key of ${provider}`) }, mine);
   }
-  await post('/llm-keys', { provider: 'nobody', api_key: secret('own key of openai') }, mine);
+  await post('/llm-keys', { provider: 'unknown', api_key: secret('own key of openai') }, mine);
 }
 
 function run(who: Person, more: object = {}) {
@@ -266,7 +266,7 @@ test('the story was full of failures', () => {
   expect(keys).toContain(secret('server key of openai'));
 });
 
-test('no secret is in what users are told', () => {
+test('no secret is in the answers to users', () => {
   expect(secretsIn(told.join('\n'))).toEqual([]);
 });
 

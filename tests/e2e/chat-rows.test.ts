@@ -1,6 +1,6 @@
 /**
- * Rows of the chat channel's contract that need no vendor: who gets in and how often, what is said
- * in Korean, what is stored, and what a day allows. Source: contract, websocket §1–§4 and
+ * Rows of the chat channel's contract that need no vendor: who is admitted and how often, what is
+ * answered in Korean, what is stored, and what a day allows. Source: contract, websocket §1–§4 and
  * discussion §8; the events of each kind of turn are in chat-contract.test.ts.
  */
 import WebSocket from 'ws';
@@ -62,7 +62,7 @@ describe('§1 connection', () => {
     ['an Authorization header', () => ({ authorization: `Bearer ${person.token}` })],
     ['a cookie', () => ({ cookie: `token=${person.token}` })],
     ['an API key', (key: string) => ({ 'x-api-key': key })],
-  ])('%s opens nothing: only the token in the address does', async (_what, headersOf) => {
+  ])('%s does not authenticate: only the token in the address does', async (_what, headersOf) => {
     const { body } = await person.ask('POST', '/api-keys', { name: 'script' });
     const address = `${product.url.replace('http', 'ws')}/api/v1/ws/chat/${conversationId}`;
     const socket = new WebSocket(address, { headers: headersOf(body.key) });
@@ -141,7 +141,7 @@ describe('§4 approval, design not buildable', () => {
     });
   });
 
-  /** Nothing that AgentForge presents is unbuildable, so the sleeping talk is changed. */
+  /** Nothing that AgentForge presents is unbuildable, so the stored discussion is changed. */
   async function breakFirstDesign([first, ...others]: any[]): Promise<void> {
     const { db } = product;
     const discussion = temporal.client.workflow.getHandle(discussionWorkflowId(conversationId));

@@ -1,4 +1,4 @@
-/** SIGKILL of worker after worker while everything moves, at whatever moment an event appears. */
+/** SIGKILL of worker after worker while everything moves, at random events. */
 import { readMoney } from '../support/money.js';
 import { startProduct, type Product } from '../support/product.js';
 import {

@@ -13,7 +13,7 @@ import type { Answer, WireEvent } from '../support/person.js';
 import { until } from '../support/until.js';
 
 const AWAY_MS = 30_000;
-/** Offered from here on, a message is accepted before its ten seconds are over. */
+/** Sent from here on, a message is accepted before its ten seconds are over. */
 const NEARLY_BACK_MS = 25_000;
 
 interface Told {
@@ -29,7 +29,7 @@ beforeAll(() => {
   told['postgres'] = tell('postgres', whilePostgresIsAway);
   told['redis'] = tell('redis', whileRedisIsAway);
   for (const story of Object.values(told)) {
-    story.catch(() => undefined); // the tests tell
+    story.catch(() => undefined); // the tests report it
   }
 });
 afterAll(async () => {
@@ -75,7 +75,7 @@ async function whilePostgresIsAway(scene: Scene, found: Record<string, any>): Pr
   const { person, chat } = scene.late;
   const since = Date.now();
   chat.send(REQUESTS.late);
-  const credentials = { email: 'nobody@example.com', password: 'Passw0rd-for-tests' };
+  const credentials = { email: 'missing@example.com', password: 'Passw0rd-for-tests' };
   found['answers'] = await Promise.all([
     person.ask('GET', '/auth/me'),
     person.ask('GET', '/conversations'),
@@ -169,7 +169,7 @@ describe.each(['temporal', 'postgres', 'redis'])('while %s is away for 30 s', (p
   });
 });
 
-test('Temporal away: a message is offered for 10 s, then refused; a later one is taken', async () => {
+test('Temporal away: a message is tried for 10 s, then refused; a later one is taken', async () => {
   const { scene, found } = await (told['temporal'] as Promise<Told>);
   expect(found['error']).toEqual({
     type: 'error',
@@ -208,7 +208,7 @@ test('PostgreSQL away: requests are answered 503 at once, messages later', async
   expect(typesOf(await readAll(scene.late, 'designs_presented', 1))).toEqual(TURN);
 });
 
-test('Redis away: requests and messages are answered as ever', async () => {
+test('Redis away: requests and messages are answered as before', async () => {
   const { found } = await (told['redis'] as Promise<Told>);
   expect((found['answers'] as Answer[]).map(({ status }) => status)).toEqual([200, 201, 401]);
   expect(found['answer'].type).toBe('designs_presented');

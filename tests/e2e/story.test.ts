@@ -18,7 +18,7 @@ describe.each(['English', 'Korean'] as const)('a conversation in %s', (language)
     person: await register(product.url),
   }));
 
-  test('nobody has paid for it', async () => {
+  test('no vendor was paid for it', async () => {
     const { chat, person } = told();
     const results = chat.events.filter(({ type }) => type === 'pipeline_result');
     expect(results.map(({ result }) => result.total_cost)).toEqual([0]);

@@ -116,7 +116,7 @@ describe.each(LANGUAGES)('a paid conversation in %s, designed by %s', (...row) =
     expect(history.body.at(-1).cost).toBeCloseTo(Number(bill), 6);
   });
 
-  test('nothing was simulated, although it may be where nobody pays', async () => {
+  test('nothing was simulated, although that is allowed where no key pays', async () => {
     const { product, person } = told();
     const runs = await product.db.selectFrom('pipelineExecutions').select('simulated').execute();
     expect(runs).toEqual([{ simulated: false }]);

@@ -41,7 +41,7 @@ const event = (seq: number, content = 'careful'): StoredEvent => ({
   timestamp: '2026-03-01T09:00:00.000+00:00',
 });
 
-test('events reach every subscriber of their stream in every process, and nobody else', async () => {
+test('events reach every subscriber of their stream in every process, and no other', async () => {
   const [one, two] = [await startBus(), await startBus()];
   const streamId = randomUUID();
   const heard = [await hear(one, streamId), await hear(two, streamId), await hear(two, streamId)];
@@ -74,7 +74,7 @@ test('a subscription ends alone, and its channel with the last one', async () =>
   await until('the channel has ended', async () => Number(await subscribers()) === 0);
 });
 
-test('events of more than 64 KiB go out as a nudge', async () => {
+test('events of more than 64 KiB go out as an empty notification', async () => {
   const bus = await startBus();
   const streamId = randomUUID();
   const { hints } = await hear(bus, streamId);
@@ -84,7 +84,7 @@ test('events of more than 64 KiB go out as a nudge', async () => {
 });
 
 test.each(['not json', '{}', '{"events":[{"seq":0}]}', '{"events":"all"}'])(
-  'a message that is no hint of ours (%s) is only a nudge',
+  'an unreadable message (%s) is an empty notification',
   async (text) => {
     const bus = await startBus();
     const redis = new Redis(testServers().redisUrl);
@@ -101,7 +101,7 @@ test.each(['not json', '{}', '{"events":[{"seq":0}]}', '{"events":"all"}'])(
   },
 );
 
-test('what is published while redis is away arrives as one nudge when it is back', async () => {
+test('what is published while redis is away arrives as one empty notification when it is back', async () => {
   const { proxy, url } = await startProxy();
   const [cutOff, listening] = [await startBus(url), await startBus()];
   const streamId = randomUUID();
@@ -116,7 +116,7 @@ test('what is published while redis is away arrives as one nudge when it is back
   expect(hints).toEqual([{ nudge: true }]);
 });
 
-test('after an outage each subscribed stream gets a nudge and hears on', async () => {
+test('after an outage each subscribed stream gets an empty notification, and then events again', async () => {
   const { proxy, url } = await startProxy();
   const bus = await startBus(url);
   const changes: boolean[] = [];
@@ -134,7 +134,7 @@ test('after an outage each subscribed stream gets a nudge and hears on', async (
   expect(before.hints[1]).toEqual({ events: [event(1)] });
 });
 
-test('a network that swallows everything is noticed, and publishing does not wait for it', async () => {
+test('a network that drops everything is noticed, and publishing does not wait for it', async () => {
   const { proxy, url } = await startProxy();
   const bus = await startBus(url);
   proxy.freeze();
@@ -145,7 +145,7 @@ test('a network that swallows everything is noticed, and publishing does not wai
   await until('the bus is back', () => bus.isAvailable());
 });
 
-test('a changed key is told to every process, and after an outage any key may have changed', async () => {
+test('a changed key is published to every process, and after an outage any key may have changed', async () => {
   const { proxy, url } = await startProxy();
   const [one, two] = [await startBus(), await startBus(url)];
   const heard: (string | null)[] = [];

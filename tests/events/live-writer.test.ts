@@ -31,7 +31,7 @@ async function startProxy(): Promise<{ proxy: TcpProxy; url: string }> {
   return started;
 }
 
-/** One agent, its writers, and all that is heard of it. */
+/** One agent, its writers, and all that subscribers receive of it. */
 async function fixture(redisUrl?: string) {
   const [redis, direct] = [await startRedis(redisUrl), await startRedis()];
   const bus: Bus = createBus({
@@ -171,7 +171,7 @@ test('a pair of surrogates is never split, and half a one becomes a sign of its 
   expect(textOf(pieces())).toBe('smile 🙂 and \ufffd');
 });
 
-test('another reply begins at 0 under another id, and the one before is told no more', async () => {
+test('another reply begins at 0 under another id, and the one before is published no more', async () => {
   const { writeAnnounced, pieces, entry } = await fixture();
   const writer = await writeAnnounced();
   const first = writer.beginReply();
@@ -187,7 +187,7 @@ test('another reply begins at 0 under another id, and the one before is told no 
   await writer.end();
 });
 
-test('a newer attempt takes over: the older one tells nothing more and ends nothing', async () => {
+test('a newer attempt takes over: the older one publishes nothing more and ends nothing', async () => {
   const { write, pieces, entry, listed } = await fixture();
   const [older, newer] = [write(1), write(2)];
   await until('the newer one is there', async () => (await entry())?.started.attempt === 2);
@@ -218,7 +218,7 @@ test('an entry that redis has lost is written again as a whole', async () => {
   await writer.end();
 });
 
-test('of a reply beyond 256 KiB no more is told or kept', async () => {
+test('of a reply beyond 256 KiB no more is published or kept', async () => {
   const { write, entry } = await fixture();
   const writer = write();
   const tell = writer.beginReply();
@@ -232,7 +232,7 @@ test('of a reply beyond 256 KiB no more is told or kept', async () => {
   expect(new Set(text)).toEqual(new Set('x'));
 });
 
-test('while redis is away nothing is told and nobody waits; then the reply is told whole', async () => {
+test('while redis is away nothing is published and no agent waits; then the reply is published whole', async () => {
   const { proxy, url } = await startProxy();
   const { write, writeAnnounced, pieces, warnings, entry } = await fixture(url);
   const writer = await writeAnnounced();
@@ -252,7 +252,7 @@ test('while redis is away nothing is told and nobody waits; then the reply is to
   expect(pieces()[1]).toMatchObject({ offset: 0, text: expect.stringMatching(/^before, during/) });
 });
 
-test('a redis that swallows everything does not hold up an agent', async () => {
+test('a redis that answers nothing does not hold up an agent', async () => {
   const { proxy, url } = await startProxy();
   const { write } = await fixture(url);
   proxy.freeze();

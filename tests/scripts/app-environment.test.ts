@@ -43,7 +43,7 @@ test('with a collector elsewhere none is started here', () => {
   const { settings, env } = told({ DATA_COLLECTOR_URL: 'http://collector.example' });
   expect(appsOf(settings)).toEqual(['worker', 'api']);
   expect(env['DATA_COLLECTOR_URL']).toBe('http://collector.example');
-  expect(env['COLLECTOR_SECRET']).toBe(''); // ours is nothing to a stranger's
+  expect(env['COLLECTOR_SECRET']).toBe(''); // ours means nothing to a collector elsewhere
   expect(collectorUrl(settings)).toBeNull();
 });
 

@@ -41,7 +41,7 @@ export interface Owner {
 interface Settings {
   readonly answers?: readonly Answer[];
   readonly collectorUrl?: string;
-  /** What each failed pass stays charged, as of unknown outcome. */
+  /** What each failed attempt stays charged, as of unknown outcome. */
   readonly unknownUsd?: number;
   /** The node whose reply has arrived in an attempt that was lost. */
   readonly repliedNode?: string;
@@ -162,7 +162,7 @@ export async function startedRun(
       return {
         beginReply: () => (text) => void told.push(text),
         end: () => {
-          told.push(`${node} is told`);
+          told.push(`${node} is complete`);
           return Promise.resolve();
         },
       };
@@ -186,7 +186,7 @@ export async function startedRun(
     /** Of those, the ones for which no stored reply is to be looked for. */
     unlookedFor,
     published,
-    /** What was told live, and the types of what was published, in order. */
+    /** What was published live, and the types of the stored events, in order. */
     told,
     events: () => readEvents(db, pipelineId, { after: 0, limit: 100 }),
     end: (status: 'cancelled') =>

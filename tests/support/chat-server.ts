@@ -179,7 +179,7 @@ export async function createTalk(
   return { id, userId, token: `access:${userId}` };
 }
 
-/** Stores events in a talk's stream as a worker would, without telling anybody. */
+/** Stores events in a stream as a worker would, without a notification. */
 export function storeEvents(
   db: Db,
   state: DiscussionState,

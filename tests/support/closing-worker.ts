@@ -1,4 +1,4 @@
-/** A worker that can do nothing but read and end runs: the built workflows over the real records. */
+/** A worker that can only read and end runs: the built workflows over the real rows. */
 import type { Worker } from '@temporalio/worker';
 import { createPipelineActivities } from '../../activities/run/runs.js';
 import type { Db } from '../../db/connect.js';
@@ -6,7 +6,7 @@ import type { WorkflowFixture } from './workflow-fixture.js';
 
 export interface ClosingWorker {
   readonly worker: Worker;
-  /** Conversations whose discussion was told of the end of its run. */
+  /** Conversations whose discussion was signalled the end of its run. */
   readonly told: readonly string[];
   /** Statuses of the ends that were counted. */
   readonly counted: readonly string[];

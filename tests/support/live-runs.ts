@@ -1,4 +1,4 @@
-/** A run whose agents tell what they are at, as a worker would, with nobody behind it. */
+/** A run whose agents publish live text, as a worker would, without a workflow behind it. */
 import { createPipelineActivities } from '../../activities/run/runs.js';
 import { storeEnd } from '../../db/runs/node-ends.js';
 import type { Db } from '../../db/connect.js';
@@ -16,7 +16,7 @@ export interface LiveRun {
   readonly pipelineId: string;
   /** An attempt of an agent begins. */
   agent(node: string, attempt?: number): LiveWriter;
-  /** Stores an agent's end, and tells it unless asked to keep quiet. */
+  /** Stores an agent's end, and publishes it unless asked not to. */
   endAgent(node: string, options?: { isTold: boolean }): Promise<void>;
   end(): Promise<void>;
 }
@@ -29,7 +29,7 @@ export interface RunPlace {
   readonly conversationId: string | null;
 }
 
-/** Opens a run of the agents `a` and `b`: its `pipeline_started` is stored and told. */
+/** Opens a run of the agents `a` and `b`: its `pipeline_started` is stored and published. */
 export async function startLiveRun(place: RunPlace): Promise<LiveRun> {
   const { db, bus, redis, userId, conversationId } = place;
   const order = { userId, conversationId, design: designOf(['a', 'b']) };

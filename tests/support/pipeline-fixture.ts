@@ -1,4 +1,4 @@
-/** The real workflow of a run on the real server; its activities are made up by the test. */
+/** The real workflow of a run on the real server; its activities come from the test. */
 import { randomUUID } from 'node:crypto';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { Worker } from '@temporalio/worker';
@@ -30,7 +30,7 @@ export async function openPipelineFixture() {
     await Promise.all(workers.splice(0).map((worker) => worker.stop()));
   };
 
-  /** A run whose records answer at once, but for those that the test has meddled with. */
+  /** A run whose activities answer at once, except those that the test replaces. */
   async function running(
     design: Design,
     meddle: Meddle,
@@ -94,7 +94,7 @@ export async function openPipelineFixture() {
       startWorker,
       handle: handle(),
       offer: (node: string) => handle().signal('approvalOffered', { node, offerId: randomUUID() }),
-      /** @returns what the run has told its worker to do */
+      /** @returns what the run has asked of its worker */
       async ended(): Promise<readonly string[]> {
         await handle()
           .result()
@@ -102,7 +102,7 @@ export async function openPipelineFixture() {
         return told;
       },
       untilShown: (status: string) => untilShown(handle(), status),
-      /** What has become of its timers, in order. */
+      /** The timers of the run, in order. */
       async timers(): Promise<readonly string[]> {
         const { events } = await handle().fetchHistory();
         return (events ?? []).flatMap((event) => {

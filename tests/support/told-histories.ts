@@ -1,4 +1,4 @@
-/** Histories that go on as the server would have told it, had the time come. */
+/** Histories with the events that the server would have added, had the time come. */
 import { temporal } from '@temporalio/proto';
 
 type History = temporal.api.history.v1.IHistory;

@@ -79,7 +79,7 @@ export function billOf(calls: readonly VendorCall[]): string {
   const picoDollars = calls.reduce((sum, { model, usage }) => {
     const price = getPrice(CATALOG, model);
     if (usage === null || price === null) {
-      throw new Error(`nobody knows what a call of ${model} costs`);
+      throw new Error(`a call of ${model} has no known cost`);
     }
     const input = BigInt(Math.round(Number(price.inputUsdPerMillion) * PRICE_SCALE));
     const output = BigInt(Math.round(Number(price.outputUsdPerMillion) * PRICE_SCALE));

@@ -14,7 +14,7 @@ import { until } from '../support/until.js';
 import { FIXTURE_CODE } from '../support/workflow-fixture.js';
 
 beforeAll(() => {
-  // each mistake would be told at length
+  // each mistake would be logged at length
   Runtime.install({
     logger: new DefaultLogger('ERROR'),
     telemetryOptions: { logging: { filter: 'ERROR' } },
@@ -243,13 +243,13 @@ test('a change that running workflows cannot notice is not refused', async () =>
   expect(await firstRefused(harmless)).toBeNull();
 });
 
-test('a mutation that no longer fits the code is told, not passed over', async () => {
+test('a mutation that no longer fits the code is reported, not skipped', async () => {
   const stale = { title: 'stale', file: 'pipeline/pipeline.ts', from: 'no such line', to: '' };
   await expect(bundleMutant(stale)).rejects.toThrow('adapt the mutation to the code');
 });
 
 /** No release has recorded an update: these runs are made here, by the present code. */
-describe('what a run does with updates', () => {
+describe('a run and updates', () => {
   const GATED = designOf([agentOf('gate', { approval: true }), agentOf('last')]);
   let fixture: Awaited<ReturnType<typeof openPipelineFixture>>;
   const stories: { readonly workflowId: string; readonly history: unknown }[] = [];
@@ -286,7 +286,7 @@ describe('what a run does with updates', () => {
     return run;
   }
 
-  /** Two decisions that the record does not know, each as update and signal, in either order; then one that counts. */
+  /** Two decisions without a row, each as update and signal, in either order; then one that counts. */
   async function decidedTwice() {
     const known = { node: 'gate', offerId: randomUUID() };
     const hold = Promise.withResolvers<null>();

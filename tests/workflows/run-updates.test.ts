@@ -1,4 +1,4 @@
-/** What an owner asks of a run while it lives, over the real server: updates, and the signals behind them. */
+/** Requests of an owner to a live run, over the real server: updates, and the signals behind them. */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { WorkflowNotFoundError } from '@temporalio/client';
@@ -51,7 +51,7 @@ describe('a decision', () => {
     await run.replay();
   });
 
-  test('of two clients at once is the first one; the other is told at once', async () => {
+  test('of two clients at once is the first one; the other is refused at once', async () => {
     const taken: unknown[] = [];
     const run = await running(GATED, () => ({
       takeDecision({ offerId }) {
@@ -90,7 +90,7 @@ describe('a decision', () => {
     await run.replay();
   });
 
-  test('that the record does not know decides nothing; the next one does', async () => {
+  test('without a row decides nothing; the next one does', async () => {
     const unknown = offerOf();
     const run = await running(GATED, () => ({
       takeDecision: ({ offerId }) =>
@@ -188,7 +188,7 @@ describe('a decision', () => {
   });
 });
 
-/** As the product waits for a worker. */
+/** As long as the product waits for a worker. */
 const hurried = ({ temporal: { client, taskQueue } }: Running) => ({ client, taskQueue });
 
 describe('with every worker down', () => {
@@ -246,7 +246,7 @@ describe('an update and a signal of the same request', () => {
     const answer = begun ?? (await updated());
     recording.resolve(null);
     expect(await answer.result()).toBe('ignored');
-    await handle.query('state'); // after all that was told
+    await handle.query('state'); // after all that was signalled
     expect(taken).toEqual([response.offerId]);
     await handle.terminate();
   });

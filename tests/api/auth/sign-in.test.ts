@@ -1,4 +1,4 @@
-/** Ways round the limits of signing in, and ways to keep others from it. */
+/** Attempts to bypass the limits of signing in, and to lock others out with them. */
 import { randomUUID } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { networkOf, plainAddress } from '../../../api/http/middleware/client-ip.js';
@@ -226,7 +226,7 @@ describe('guesses at the current password', () => {
     });
   const bearer = (token = person.token) => ({ Authorization: `Bearer ${token}` });
 
-  test('are limited over both routes, and keep nobody from signing in', async () => {
+  test('are limited over both routes, and lock no user out', async () => {
     const statuses = await statusesOf(6, (at) => guess(bearer(), at % 2 === 0 ? 'PUT' : 'DELETE'));
     expect(statuses).toEqual([422, 422, 422, 422, 429, 429]);
     const { email, password } = person;

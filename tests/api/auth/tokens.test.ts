@@ -90,7 +90,7 @@ describe('tokens that we give', () => {
     expect(Math.abs(lifetime - 7 * 86_400)).toBeLessThanOrEqual(1);
   });
 
-  test('can be read with plain base64, as browsers do, whatever the name is', async () => {
+  test('can be read with plain base64, as browsers do, with any name', async () => {
     for (const display_name of ['김철수 🙂', 'Zoë?>~', '~~~???>>>\u007f']) {
       const { body } = await api.send('POST', '/auth/register', {
         body: { email: `${randomUUID()}@example.com`, password: 'Passw0rd', display_name },
@@ -144,7 +144,7 @@ describe('tokens that others could make', () => {
     (victim) =>
       sign(claimsFor(victim, claims));
 
-  /** Refused by every door with the same words; first those that only who has the key can make. */
+  /** Refused everywhere with the same words; first those that need the key. */
   const FORGED: readonly (readonly [string, Forge, string])[] = [
     ['an expired token', claiming({ exp: now() - 1 }), 'Token has expired'],
     ['one that ends this very second', claiming({ exp: now() }), 'Token has expired'],
@@ -310,7 +310,7 @@ describe('tokens that others could make', () => {
     expect((await chat.closed()).reason).toBe('conversation not found or access denied');
   });
 
-  test('a token beyond the size of headers is 431, told like any other error', async () => {
+  test('a token beyond the size of headers is a 431 like any other error', async () => {
     const answer = await me('x'.repeat(20_000));
     expect([answer.status, answer.body]).toEqual([
       431,

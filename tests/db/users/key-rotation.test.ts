@@ -39,7 +39,7 @@ async function storeForUsers(count: number): Promise<readonly string[]> {
   return users.map(({ id }) => id);
 }
 
-test('every stored key opens with the newest key alone, whatever the size of a batch', async () => {
+test('every stored key opens with the newest key alone, for any size of a batch', async () => {
   const users = await storeForUsers(3);
   expect(await resealLlmKeys(testDb.db, bothCipher, { batch: 2 })).toEqual({
     resealed: 9,
@@ -68,7 +68,7 @@ test('a second rotation, and one beside it, changes nothing more', async () => {
   expect(after).toEqual(before);
 });
 
-test('a resealed row still belongs to its user and provider alone', async () => {
+test('a row sealed again still belongs to its user and provider alone', async () => {
   await storeForUsers(2);
   await resealLlmKeys(testDb.db, bothCipher);
   const [row] = await testDb.db.selectFrom('userLlmKeys').selectAll().execute();
@@ -184,12 +184,12 @@ describe('a start', () => {
     expect(await lacking(newKey, oldKey)).toBeNull();
   });
 
-  test('before the database is migrated is not held up', async () => {
+  test('before the database is migrated is not refused', async () => {
     await sql`drop table encryption_keys`.execute(testDb.db);
     expect(await lacking(newKey)).toBeNull();
   });
 
-  test('of two with different keys at once is one', async () => {
+  test('two at once with different keys end as one', async () => {
     const told = await Promise.all([lacking(oldKey), lacking(newKey)]);
     expect(told.filter((it) => it === null)).toHaveLength(1);
   });

@@ -63,7 +63,7 @@ async function deleteWhole(userId: string, told: string[] = []): Promise<void> {
   await expect(removing).resolves.toEqual({ isDone: true });
 }
 
-/** Who has also paid for something. */
+/** A user who has also paid for something. */
 async function payingUser(): Promise<BusyUser> {
   const user = await createBusyUser(db);
   const { userId, ids } = user;
@@ -179,7 +179,7 @@ describe('a call that is under way when its user goes', () => {
     expect(await dumpDatabase(db)).not.toContain('a late reply');
   });
 
-  test('is settled as ever while the rest is being removed', async () => {
+  test('is settled as usual while the rest is being removed', async () => {
     const { id: userId } = await createTestUser(db);
     const ledger = createLedger(db, () => NOW);
     const call = billing(userId);
@@ -263,7 +263,7 @@ describe('from the order on', () => {
   });
 });
 
-test('a user of whom nobody has ordered it is not removed', async () => {
+test('a user whose deletion was not ordered is not removed', async () => {
   const { id } = await createTestUser(db);
   await removeUser(db, id, () => ({}));
   expect(await findUser(db, id)).toBeDefined();
@@ -284,7 +284,7 @@ test('more than one batch of everything goes', async () => {
   expect(await wrongDays(db)).toEqual([]);
 });
 
-test('archives go with their user; that there were any stays, signed, and no word of them', async () => {
+test('archives go with their user; a signed note that there were any stays, without their texts', async () => {
   const { userId, ids, mark } = await createBusyUser(db);
   const heads = await db
     .selectFrom('archives')

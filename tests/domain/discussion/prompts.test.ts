@@ -103,7 +103,7 @@ test('a long text is cut and says so', () => {
   expect(userPartOf(prompt).length).toBeLessThan(33_000);
 });
 
-test('what the user said last is told whole, however long the request was', () => {
+test('the user’s last message is whole, however long the request was', () => {
   const prompt = designPrompt({
     ...{ intent, texts: ['x'.repeat(40_000)], feedback: ['make it cheaper'], previous: [] },
     ...{ memory: '', language: 'en' },

@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => fixture.close());
 
-/** A worker whose removals are told, while `work` goes on. */
+/** A worker that records its removals, while `work` goes on. */
 async function whilePruning(
   taskQueue: string,
   prune: (call: { kind: RetentionKind }) => Promise<Pruning>,
@@ -35,7 +35,7 @@ const schedulesOf = async (taskQueue: string) => {
   return found;
 };
 
-test('is scheduled exactly once, whoever starts, and works through every kind', async () => {
+test('is scheduled exactly once, by any number of starts, and works through every kind', async () => {
   const taskQueue = `retention-${randomUUID()}`;
   const { schedule } = temporal.client;
   const ensure = () => ensureRetentionSchedule(schedule, taskQueue);

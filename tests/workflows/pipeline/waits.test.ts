@@ -1,4 +1,4 @@
-/** The real workflow of a run with records that take their time, where their order matters. */
+/** The real workflow of a run with slow activities, where their order matters. */
 import { randomUUID } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
 import { Worker } from '@temporalio/worker';
@@ -51,7 +51,7 @@ test('a budget that is raised between the refusal and its report lets the call b
       async runAgent(call) {
         if (refusals === 0) {
           refusals += 1;
-          await handle().signal('budgetChanged'); // before the run hears of the refusal
+          await handle().signal('budgetChanged'); // before the refusal reaches the run
           throw over('over-budget');
         }
         return Promise.resolve(resultOf(call));
@@ -86,7 +86,7 @@ test('a run that the day does not cover goes on a little after midnight (UTC), a
   await expect(replayed(midnightMs)).rejects.toThrow(DeterminismViolationError);
 });
 
-test('what a run waits for a person is no part of its time', async () => {
+test('the time that a run waits for a person does not count as its own', async () => {
   const run = await running(GATED, () => ({}));
   await run.untilShown('waiting-approval');
   const [limit, deadline] = ['1', '2'];
@@ -98,7 +98,7 @@ test('what a run waits for a person is no part of its time', async () => {
   expect(rest.toSorted()).toEqual([`${deadline} canceled`, '3 canceled', '3 started']);
 });
 
-test('nobody is asked again about an answer that is taken over', async () => {
+test('no person is asked again about an answer that is taken over', async () => {
   const reuse = { from: randomUUID(), nodes: ['gate'] };
   const run = await running(GATED, () => ({}), { reuse });
   expect(await run.ended()).toEqual(['openRun', 'runAgent gate', 'runAgent last', 'closeRun']);
