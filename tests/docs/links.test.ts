@@ -1,6 +1,6 @@
 /** Links and names of files in all documents: each leads somewhere. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { dirname, join, normalize } from 'node:path';
+import { basename, dirname, join, normalize } from 'node:path';
 
 const NOT_OURS = /^(?:node_modules|dist|coverage|\.git|\.agentforge)$/;
 const FILES = readdirSync('.', { withFileTypes: true })
@@ -75,8 +75,13 @@ test('docs/reliability.md: every test that it names is there', () => {
   expect(missing).toEqual([]);
 });
 
-test('every page of docs/ is in its index', () => {
-  const index = readFileSync('docs/README.md', 'utf8');
-  const pages = PAGES.filter((page) => /^docs\/[^/]+\.md$/.test(page) && page !== 'docs/README.md');
-  expect(pages.filter((page) => !index.includes(`(${page.slice('docs/'.length)})`))).toEqual([]);
-});
+test.each(['docs', 'docs/decisions', 'docs/runbooks'])(
+  '%s: every page is in its index',
+  (folder) => {
+    const index = readFileSync(`${folder}/README.md`, 'utf8');
+    const pages = PAGES.filter(
+      (page) => dirname(page) === folder && page !== `${folder}/README.md`,
+    );
+    expect(pages.filter((page) => !index.includes(`(${basename(page)})`))).toEqual([]);
+  },
+);
