@@ -69,6 +69,18 @@ test.each(PAGES)('%s: every file that it names is there', (page) => {
   expect(missing).toEqual([]);
 });
 
+test('every page that a source names is there', () => {
+  const sources = FILES.filter((file) => /^(?!releases\/).*\.(?:ts|mjs|js|ya?ml|sh)$/.test(file));
+  const missing = sources.flatMap((file) => {
+    const names =
+      readFileSync(file, 'utf8').match(/\bdocs\/(?:decisions\/\d{4}|[\w/-]+\.md)/g) ?? [];
+    const isMissing = (name: string) => !PAGES.some((page) => page.startsWith(name));
+    const ofOurs = names.filter((name) => !name.startsWith('docs/gen-ai/')); // OpenTelemetry's
+    return ofOurs.filter(isMissing).map((name) => `${file}: ${name}`);
+  });
+  expect(missing).toEqual([]);
+});
+
 test('docs/reliability.md: every test that it names is there', () => {
   const names = readFileSync('docs/reliability.md', 'utf8').match(/\btests\/[\w./-]+\w/g) ?? [];
   const missing = names.filter((name) => !isThere(name) && !isThere(`${name}.test.ts`));
