@@ -71,19 +71,19 @@ test('its end is stored and announced in one transaction, then published', async
 });
 
 test('an agent publishes its start and its reply live, before its end', async () => {
-  const { run, told } = await startedRun(designOf(['a']));
+  const { run, live } = await startedRun(designOf(['a']));
   await run('a', 0, { attempt: 2 });
-  expect(told).toEqual(['a starts (2)', 'the answer', 'a is complete', 'agent_completed']);
+  expect(live).toEqual(['a starts (2)', 'the answer', 'a is complete', 'agent_completed']);
   await run('a', 0, { attempt: 3 }); // its end is stored: it publishes nothing again
-  expect(told).toHaveLength(4);
+  expect(live).toHaveLength(4);
 });
 
 test('an agent that fails closes its live reply before its end', async () => {
-  const { run, told } = await startedRun(designOf(['a']), [
+  const { run, live } = await startedRun(designOf(['a']), [
     new DomainError('model-key-refused', 'no'),
   ]);
   await failureOf(run('a', 0));
-  expect(told).toEqual(['a starts (1)', 'a is complete', 'agent_completed']);
+  expect(live).toEqual(['a starts (1)', 'a is complete', 'agent_completed']);
 });
 
 test('the request carries what the design says, and who answers was decided at admission', async () => {

@@ -111,12 +111,12 @@ describe.each(ROUTES)('POST /pipelines/%s', (route) => {
   test('answers in the language of the design', async () => {
     await post(route, { design: { ...DESIGN, description: '페이지를 읽습니다' } });
     expect(orders[0]?.language).toBe('ko');
-    const told = {
+    const full = {
       ...AGENT,
       description: '리뷰를 읽고 감성을 분석해요',
       custom_prompt: '한국어로 답해',
     };
-    await post(route, { design: { ...DESIGN, agents: [told] } });
+    await post(route, { design: { ...DESIGN, agents: [full] } });
     expect(orders[1]?.language).toBe('ko');
     await post(route, { design: DESIGN });
     expect(orders[2]?.language).toBe('en');

@@ -284,7 +284,7 @@ test('a client that does not read gets no more than fits, and all of it when it 
   const agent = run.agent('a');
   const tell = agent.beginReply();
   const piece = 'x'.repeat(2_000);
-  for (let told = 0; told < 200_000; told += piece.length) {
+  for (let sent = 0; sent < 200_000; sent += piece.length) {
     tell(piece);
   }
   await agent.end();

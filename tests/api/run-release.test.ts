@@ -91,11 +91,11 @@ async function run(
 async function eventsOf(pipelineId: string): Promise<readonly string[]> {
   const handle = temporal.client.workflow.getHandle(pipelineWorkflowId(pipelineId));
   const { events } = await handle.fetchHistory();
-  const told = (events ?? []).flatMap((event) => [
+  const names = (events ?? []).flatMap((event) => [
     ...(event.workflowExecutionCancelRequestedEventAttributes ? ['cancel'] : []),
     event.workflowExecutionSignaledEventAttributes?.signalName ?? '',
   ]);
-  return told.filter((name) => name !== '');
+  return names.filter((name) => name !== '');
 }
 
 test('a run that no workflow has started ends as cancelled, and its lock is free', async () => {

@@ -5,7 +5,7 @@ import { liveChannelOf } from '../../events/live-messages.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { connectChat, opened, type ChatClient, type ClientFrame } from '../support/chat-client.js';
 import {
-  createTalk,
+  createTestConversation,
   startGateway,
   storeEvents,
   type Gateway,
@@ -43,7 +43,7 @@ interface Scene {
 
 async function setScene(): Promise<Scene> {
   const gateway = await start();
-  const state = await createTalk(testDb.db);
+  const state = await createTestConversation(testDb.db);
   const run = await startLiveRun({ db: testDb.db, ...gateway, ...ownerOf(state) });
   return { gateway, talk: state, run };
 }
@@ -254,7 +254,7 @@ test('while redis is away nothing is published, and when it is back the reply go
   open.push(proxy);
   const gateway = await start({ redisUrl });
   const worker = await start();
-  const state = await createTalk(testDb.db);
+  const state = await createTestConversation(testDb.db);
   const run = await startLiveRun({ db: testDb.db, ...worker, ...ownerOf(state) });
   const client = await join({ gateway, talk: state });
   const agent = run.agent('a');
@@ -298,12 +298,12 @@ test('a client without room gets what is stored first, and then the pieces as on
   await until('it is full', () => seen.length === 1);
   const agent = run.agent('a');
   const tell = agent.beginReply();
-  const heard: unknown[] = [];
-  await gateway.bus.subscribeLive(state.id, (message) => heard.push(message));
+  const received: unknown[] = [];
+  await gateway.bus.subscribeLive(state.id, (message) => received.push(message));
   tell('one ');
-  await until('one has arrived', () => heard.length > 0);
+  await until('one has arrived', () => received.length > 0);
   tell('two');
-  await until('two has arrived', () => heard.length > 1);
+  await until('two has arrived', () => received.length > 1);
   await storeEvents(testDb.db, state, ['stored']);
   expect(seen).toHaveLength(1);
   hasRoom = true;
@@ -357,10 +357,10 @@ test('the end of an agent waits for its earlier text that is still being looked 
   agent.beginReply()('all');
   await until('it is looked up', () => asked.length > 0);
   await agent.end();
-  const hints: unknown[] = [];
-  await gateway.bus.subscribe(state.id, (hint) => hints.push(hint));
+  const notifications: unknown[] = [];
+  await gateway.bus.subscribe(state.id, (notification) => notifications.push(notification));
   await run.endAgent('a');
-  await until('the end is published', () => hints.length > 0);
+  await until('the end is published', () => notifications.length > 0);
   answer.resolve(undefined);
   await until('the end is seen', () => seen.some(({ type }) => type === 'agent_completed'));
   expect(seen.map(({ type }) => type).slice(1)).toEqual([
@@ -372,7 +372,7 @@ test('the end of an agent waits for its earlier text that is still being looked 
 
 test('a client that does not read gets no more than fits; then it goes on where it was', async () => {
   const gateway = await start({ limits: { maxBufferedBytes: 1_000 } });
-  const state = await createTalk(testDb.db);
+  const state = await createTestConversation(testDb.db);
   const run = await startLiveRun({ db: testDb.db, ...gateway, ...ownerOf(state) });
   const client = await join({ gateway, talk: state });
   const agent = run.agent('a');
@@ -399,12 +399,12 @@ test('a process subscribes only while a client wants live text', async () => {
   const plain = await join(scene, '');
   expect(await hearing()).toBe(0);
   const clients = [await join(scene), await join(scene)];
-  await until('it is heard', async () => (await hearing()) === 1);
+  await until('it is received', async () => (await hearing()) === 1);
   for (const client of clients) {
     client.socket.close();
     await client.closed();
   }
-  await until('it is heard no more', async () => (await hearing()) === 0);
+  await until('it is received no more', async () => (await hearing()) === 0);
   await scene.run.end();
   await plain.received(1);
 });

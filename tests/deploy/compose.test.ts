@@ -83,9 +83,9 @@ describeWith(GO, 'docker-compose.yml', (go) => {
   test('gives each process its own secrets alone', async () => {
     const { services } = await readCompose(go, { ...SECRETS, ...VENDOR_KEYS, AUDIT_PUBLIC_KEY });
     const secretsOf = (name: string): readonly string[] => {
-      const told = JSON.stringify(services[name]?.environment);
+      const environment = JSON.stringify(services[name]?.environment);
       return Object.entries({ ...SECRETS, ...VENDOR_KEYS })
-        .filter(([, secret]) => told.includes(secret))
+        .filter(([, secret]) => environment.includes(secret))
         .map(([secret]) => secret)
         .sort();
     };
@@ -213,8 +213,8 @@ describeWith(GO, 'docker-compose.yml', (go) => {
     }
 
     function environment(name: string): Record<string, string> {
-      const told = Object.entries(environmentOf(service(name)));
-      const mapped = told.map(([key, value]) => [key, here(value)]);
+      const environment = Object.entries(environmentOf(service(name)));
+      const mapped = environment.map(([key, value]) => [key, here(value)]);
       return { PATH: process.env['PATH'] ?? '', ...Object.fromEntries(mapped) };
     }
 

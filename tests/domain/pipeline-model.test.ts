@@ -165,7 +165,7 @@ function tellAgain(play: Play): void {
   const taken = state.nodes.flatMap((now, agent) => {
     const outcome = outcomeOf(play, agent);
     const { node } = outcome;
-    const told: [boolean, RunState][] = [
+    const repeated: [boolean, RunState][] = [
       [now === 'running', recordEnd(graph, state, outcome)],
       [now === 'running', recordDeferral(graph, state, node)],
       [now === 'approving', recordApproval(graph, state, node)],
@@ -173,7 +173,7 @@ function tellAgain(play: Play): void {
       [now === 'waiting' || now === 'approved', recordStart(graph, state, node)],
       [now === 'waiting', recordHold(graph, state, node)],
     ];
-    return told.some(([isNews, then]) => !isNews && then !== state) ? [node] : [];
+    return repeated.some(([isNew, then]) => !isNew && then !== state) ? [node] : [];
   });
   if (taken.length > 0) {
     expect(taken).toEqual([]);

@@ -60,9 +60,9 @@ function expectSent(
 ): void {
   const asked = checkPrompts(contents).find(({ call }) => call.step_id === second?.step_id);
   expect(asked?.kind).toBe('as-sent');
-  const told = asked?.sent?.messages.at(-1)?.content;
-  expect(told).toContain('Output of one (analyzer):');
-  expect(told).toContain(first?.output);
+  const prompt = asked?.sent?.messages.at(-1)?.content;
+  expect(prompt).toContain('Output of one (analyzer):');
+  expect(prompt).toContain(first?.output);
   expect(JSON.stringify(asked?.call.prompt)).not.toContain(first?.output.slice(0, 100));
 }
 

@@ -47,7 +47,7 @@ let fixture: VendorProduct;
 let receiver: OtlpReceiver;
 let temporal: TemporalClient;
 /** Every answer to a user after a failure. */
-const told: string[] = [];
+const answers: string[] = [];
 let person: Person;
 
 beforeAll(async () => {
@@ -69,7 +69,7 @@ beforeAll(async () => {
   });
   temporal = await connectTestTemporal([randomBytes(32)]); // opens nothing
   SECRETS['databasePasswordInUse'] = new URL(fixture.product.env['DATABASE_URL'] ?? '').password;
-  await tellStory();
+  await playStory();
 });
 afterAll(async () => {
   await temporal.close();
@@ -96,7 +96,7 @@ async function call(path: string, init: CallOptions = {}): Promise<any> {
   });
   const text = await response.text();
   if (!response.ok) {
-    told.push(text, JSON.stringify(Object.fromEntries(response.headers.entries())));
+    answers.push(text, JSON.stringify(Object.fromEntries(response.headers.entries())));
   }
   return text === '' ? null : JSON.parse(text);
 }
@@ -104,7 +104,7 @@ async function call(path: string, init: CallOptions = {}): Promise<any> {
 const post = (path: string, body: unknown, init: CallOptions = {}) =>
   call(path, { ...init, body: JSON.stringify(body) });
 
-async function tellStory(): Promise<void> {
+async function playStory(): Promise<void> {
   await signInAndFail();
   await useKeys();
   await Promise.all([runWithFailures(), meetOutages()]);
@@ -168,16 +168,16 @@ async function runWithFailures(): Promise<void> {
   for (const who of [person, guest]) {
     for (const status of [400, 401, 429, 500]) {
       fixture.vendors.setBehaviour({ kind: 'status', status });
-      told.push(JSON.stringify((await run(who)).body));
+      answers.push(JSON.stringify((await run(who)).body));
       fixture.vendors.setBehaviour();
       await validateKeys(who);
     }
     for (const kind of ['garbage', 'cut'] as const) {
       fixture.vendors.setBehaviour({ kind });
-      told.push(JSON.stringify((await run(who)).body));
+      answers.push(JSON.stringify((await run(who)).body));
     }
     fixture.vendors.setBehaviour();
-    told.push(JSON.stringify((await run(who)).body));
+    answers.push(JSON.stringify((await run(who)).body));
   }
 }
 
@@ -192,11 +192,11 @@ async function state(): Promise<void> {
   await chat.say('ok, take option 1');
   fixture.vendors.setBehaviour();
   await chat.say('run it again');
-  told.push(JSON.stringify(chat.events));
+  answers.push(JSON.stringify(chat.events));
   await chat.close();
   const refused = await person.chat('nonsense', `token=${secret('invalidToken')}&events=basic`);
   await until('it is refused', () => refused.closed);
-  told.push(JSON.stringify([refused.closed, refused.events]));
+  answers.push(JSON.stringify([refused.closed, refused.events]));
 }
 
 /** Processes whose stores are away or refuse them; then with a table that is gone. */
@@ -213,7 +213,7 @@ async function meetOutages(): Promise<void> {
     ENCRYPTION_KEY: `short ${secret('encryptionKey')}`,
   });
   await badSettings.ended();
-  told.push(...badSettings.lines);
+  answers.push(...badSettings.lines);
 }
 
 async function meetOutage(databaseUrl: string): Promise<void> {
@@ -235,7 +235,7 @@ async function meetOutage(databaseUrl: string): Promise<void> {
     until('it complains', () => worker.lines.some((line) => /unavailable|failed/.test(line))),
   ]);
   await worker.stop();
-  told.push(...worker.lines);
+  answers.push(...worker.lines);
 }
 
 /** The names of the secrets in a text, also in other spellings and beyond a shown prefix. */
@@ -253,8 +253,8 @@ function rawKeyOf(name: string, value: string): string[] {
 }
 
 test('the story was full of failures', () => {
-  const all = told.join('\n');
-  expect(told.length).toBeGreaterThan(40);
+  const all = answers.join('\n');
+  expect(answers.length).toBeGreaterThan(40);
   for (const words of ['Invalid email or password', 'Invalid API key', 'refused the API key']) {
     expect(all).toContain(words);
   }
@@ -267,7 +267,7 @@ test('the story was full of failures', () => {
 });
 
 test('no secret is in the answers to users', () => {
-  expect(secretsIn(told.join('\n'))).toEqual([]);
+  expect(secretsIn(answers.join('\n'))).toEqual([]);
 });
 
 test('no secret is in the log, not even at its lowest level', () => {

@@ -36,11 +36,11 @@ beforeAll(async () => {
   opened.forEach(({ open }) => {
     open();
   });
-  const told = Promise.all([...stories.values()].map((story) => story.finish()));
+  const finished = Promise.all([...stories.values()].map((story) => story.finish()));
   for (let kill = 0; kill < KILLS; kill += 1) {
     await killAtNextEvent();
   }
-  await told;
+  await finished;
 });
 afterAll(async () => {
   await product.stop();

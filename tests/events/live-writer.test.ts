@@ -43,10 +43,10 @@ async function fixture(redisUrl?: string) {
   await until('the bus is available', () => bus.isAvailable());
   const place = { pipelineId: randomUUID(), node: 'writer' };
   const streamId = randomUUID();
-  const heard: LiveMessage[] = [];
+  const received: LiveMessage[] = [];
   await bus.subscribeLive(streamId, (message) => {
     if (message !== null) {
-      heard.push(message);
+      received.push(message);
     }
   });
   const warnings: string[] = [];
@@ -66,10 +66,10 @@ async function fixture(redisUrl?: string) {
       silenceMs: 60_000,
     });
   return {
-    heard,
+    received,
     warnings,
     redis: direct,
-    pieces: () => heard.flatMap(({ piece }) => piece ?? []),
+    pieces: () => received.flatMap(({ piece }) => piece ?? []),
     entry: async () =>
       (await readLive({ redis: direct, macs: TEST_MACS }, streamId, [place]))[0] ?? null,
     key: `agentforge:agent:${place.pipelineId}:writer`,
@@ -78,7 +78,7 @@ async function fixture(redisUrl?: string) {
     /** A writer whose agent has been announced before its reply begins. */
     writeAnnounced: async () => {
       const writer = write();
-      await until('it is announced', () => heard.length === 1);
+      await until('it is announced', () => received.length === 1);
       return writer;
     },
   };
@@ -96,10 +96,10 @@ function textOf(pieces: readonly { reply: string; offset: number; text: string }
 }
 
 test('an agent is announced before its reply, which is published in pieces that fit together', async () => {
-  const { write, heard, pieces, entry } = await fixture();
+  const { write, received, pieces, entry } = await fixture();
   const writer = write();
-  await until('it is announced', () => heard.length === 1);
-  expect(heard[0]?.piece).toBeUndefined();
+  await until('it is announced', () => received.length === 1);
+  expect(received[0]?.piece).toBeUndefined();
   expect(await entry()).toMatchObject({
     started: { type: 'agent_started', agent_name: 'The writer', attempt: 1 },
     reply: null,
@@ -116,12 +116,12 @@ test('an agent is announced before its reply, which is published in pieces that 
 });
 
 test('an agent that answers at once is published once, with its whole reply', async () => {
-  const { write, heard, entry, listed, redis, key } = await fixture();
+  const { write, received, entry, listed, redis, key } = await fixture();
   const writer = write();
   writer.beginReply()('an answer');
   await writer.end();
-  await until('it is heard', () => heard.length === 1);
-  expect(heard[0]?.piece).toBeUndefined(); // a subscriber reads the entry
+  await until('it is received', () => received.length === 1);
+  expect(received[0]?.piece).toBeUndefined(); // a subscriber reads the entry
   expect(await entry()).toMatchObject({
     started: { type: 'agent_started', agent_name: 'The writer' },
     reply: { text: 'an answer' },
@@ -137,7 +137,7 @@ test('a fast reply is published in few pieces, and the rest of it with the end',
   const words = Array.from({ length: 2_000 }, (_, index) => `word ${index} `);
   words.forEach(tell);
   await writer.end();
-  await until('all is heard', () => textOf(pieces()).length === words.join('').length);
+  await until('all is received', () => textOf(pieces()).length === words.join('').length);
   expect(textOf(pieces())).toBe(words.join(''));
   expect(pieces().length).toBeLessThan(5);
   expect((await entry())?.reply?.text).toBe(words.join('')); // for a late subscriber
@@ -167,7 +167,7 @@ test('a pair of surrogates is never split, and half a one becomes a sign of its 
   expect(textOf(pieces())).toBe('smile ');
   tell('\ude42 and \ud83d');
   await writer.end();
-  await until('all is heard', () => pieces().length === 2);
+  await until('all is received', () => pieces().length === 2);
   expect(textOf(pieces())).toBe('smile 🙂 and \ufffd');
 });
 

@@ -71,15 +71,15 @@ describe.each(VENDORS)('a stream of %s', (vendor) => {
   });
 
   test('emits each piece as it comes', async () => {
-    const told = [0, 1, 2, 3].map(() => Promise.withResolvers<undefined>());
-    const pace = (piece: number) => told[piece - 1]?.promise;
+    const steps = [0, 1, 2, 3].map(() => Promise.withResolvers<undefined>());
+    const pace = (piece: number) => steps[piece - 1]?.promise;
     vendors.setBehaviour({ kind: 'answer', text: 'abcd', pace });
     const options = { apiKey: 'sk-key', signal: new AbortController().signal, timeoutMs: 10_000 };
     const pieces: string[] = [];
     const reply = await providers[vendor].complete(callOf(vendor), {
       ...options,
       onDelta: (text) => {
-        told[pieces.length]?.resolve(undefined); // only now does the vendor send the next one
+        steps[pieces.length]?.resolve(undefined); // only now does the vendor send the next one
         pieces.push(text);
       },
     });

@@ -104,15 +104,15 @@ test('nothing in a new state directory is open to others', async () => {
 
 test('servers get nothing of our environment', () => {
   for (const part of PARTS) {
-    const told = environmentOfProcess(running?.servers.get(part)?.pid ?? 0);
-    expect(told).not.toContain('planted');
-    expect(part !== 'temporal' || told.includes('PATH=')).toBe(true); // the others write over it
+    const environment = environmentOfProcess(running?.servers.get(part)?.pid ?? 0);
+    expect(environment).not.toContain('planted');
+    expect(part !== 'temporal' || environment.includes('PATH=')).toBe(true); // the others write over it
   }
 });
 
 test('what servers get is a short list', () => {
-  const told = serverEnvironment({ PATH: '/bin', LC_ALL: 'C', HOME: '/root', ...PLANTED });
-  expect(told).toEqual({ PATH: '/bin', LC_ALL: 'C' });
+  const environment = serverEnvironment({ PATH: '/bin', LC_ALL: 'C', HOME: '/root', ...PLANTED });
+  expect(environment).toEqual({ PATH: '/bin', LC_ALL: 'C' });
 });
 
 test('passwords stand in no command line', () => {

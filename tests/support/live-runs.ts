@@ -36,13 +36,13 @@ export async function startLiveRun(place: RunPlace): Promise<LiveRun> {
   const pipelineId = await admittedRun(db, order, new Date());
   const streamId = conversationId ?? pipelineId;
   const openLive = createLiveWriters({ redis, macs: TEST_MACS, logger: silentLogger });
-  const told: Promise<unknown>[] = [];
+  const publications: Promise<unknown>[] = [];
   const { openRun, closeRun } = createPipelineActivities({
     db,
     now: () => new Date(),
     pipelineTimeoutMs: 60_000,
     modelCallTimeoutMs: 60_000,
-    publish: (stream, events) => void told.push(bus.publish(stream, events)),
+    publish: (stream, events) => void publications.push(bus.publish(stream, events)),
     tellDiscussion: () => Promise.resolve(),
     tellSlotGranted: () => Promise.resolve(),
     countRun: () => undefined,
@@ -66,7 +66,7 @@ export async function startLiveRun(place: RunPlace): Promise<LiveRun> {
   }
 
   await openRun({ pipelineId });
-  await Promise.all(told);
+  await Promise.all(publications);
   return {
     pipelineId,
     agent: (node, attempt = 1) =>
@@ -89,7 +89,7 @@ export async function startLiveRun(place: RunPlace): Promise<LiveRun> {
     },
     async end() {
       await closeRun({ pipelineId, outcome: { kind: 'ended' } });
-      await Promise.all(told);
+      await Promise.all(publications);
     },
   };
 }

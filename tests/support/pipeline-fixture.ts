@@ -18,7 +18,7 @@ const STATUS = defineSearchAttributeKey('AgentForgeStatus', SearchAttributeType.
 export type Opened = Extract<Awaited<ReturnType<Activities['openRun']>>, { kind: 'open' }>;
 export type Handle = ReturnType<TemporalClient['client']['workflow']['getHandle']>;
 export type Meddle = (run: {
-  told: readonly string[];
+  calls: readonly string[];
   handle: () => Handle;
 }) => Partial<Activities>;
 
@@ -42,7 +42,7 @@ export async function openPipelineFixture() {
     }
     const taskQueue = `waits-${randomUUID()}`;
     const pipelineId = randomUUID();
-    const told: string[] = [];
+    const calls: string[] = [];
     const handle = () => temporal.client.workflow.getHandle(pipelineWorkflowId(pipelineId));
     const { graph } = checked;
     const times = { timeoutMs: 60_000, modelTimeoutMs: 10_000 };
@@ -60,10 +60,10 @@ export async function openPipelineFixture() {
       closeRun: () => Promise.resolve({ pipelineId, status: 'completed', totalCostUsd: 0 }),
     };
     const activities = Object.fromEntries(
-      Object.entries({ ...plain, ...meddle({ told, handle }) }).map(([name, act]) => [
+      Object.entries({ ...plain, ...meddle({ calls, handle }) }).map(([name, act]) => [
         name,
         (call: Partial<NodeCall>) => {
-          told.push([name, call.node].filter((it) => it !== undefined).join(' '));
+          calls.push([name, call.node].filter((it) => it !== undefined).join(' '));
           return act(call as never);
         },
       ]),
@@ -84,7 +84,7 @@ export async function openPipelineFixture() {
       args: [{ pipelineId, userId: randomUUID(), conversationId: null }],
     });
     return {
-      told,
+      calls,
       pipelineId,
       temporal: {
         client: temporal.client,
@@ -99,7 +99,7 @@ export async function openPipelineFixture() {
         await handle()
           .result()
           .catch(() => undefined); // a run that has failed is shown as such
-        return told;
+        return calls;
       },
       untilShown: (status: string) => untilShown(handle(), status),
       /** The timers of the run, in order. */

@@ -43,7 +43,7 @@ export interface ToldStory {
 }
 
 /** Registers the story's tests in the current `describe`. @returns the story as it stands */
-export function tellStory(
+export function playStory(
   language: StoryLanguage,
   enter: () => Promise<StoryPlace>,
 ): () => ToldStory {

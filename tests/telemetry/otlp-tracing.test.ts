@@ -93,10 +93,10 @@ test('what looks like a key is masked', async () => {
 
 test('a workflow’s span has the id that its children carry', async () => {
   const startedAt = Date.now() - 1_000;
-  const told = { spanId: 'abcdefabcdefabcd', parent: PARENT, attributes: {}, startedAt };
-  tracing.report({ ...told, name: 'RunWorkflow:one', errorType: 'cancelled' });
+  const reported = { spanId: 'abcdefabcdefabcd', parent: PARENT, attributes: {}, startedAt };
+  tracing.report({ ...reported, name: 'RunWorkflow:one', errorType: 'cancelled' });
   tracing.report({
-    ...told,
+    ...reported,
     name: 'dropped',
     errorType: null,
     parent: { ...PARENT, isSampled: false },
@@ -106,7 +106,7 @@ test('a workflow’s span has the id that its children carry', async () => {
     {
       name: 'RunWorkflow:one',
       traceId: TRACE,
-      spanId: told.spanId,
+      spanId: reported.spanId,
       parentSpanId: PARENT.spanId,
       startedAt: BigInt(startedAt) * 1_000_000n,
       isFailed: true,

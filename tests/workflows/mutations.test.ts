@@ -9,7 +9,7 @@ import { bundleMutant, type Mutation } from '../support/mutants.js';
 import { openPipelineFixture } from '../support/pipeline-fixture.js';
 import { replayRecordings } from '../support/replay.js';
 import { createTestDb, type TestDb } from '../support/servers.js';
-import { replayTold, tellDiscussion, type TestHistories } from '../support/told-discussions.js';
+import { replayPlayed, playDiscussion, type TestHistories } from '../support/played-discussions.js';
 import { until } from '../support/until.js';
 import { FIXTURE_CODE } from '../support/workflow-fixture.js';
 
@@ -110,7 +110,7 @@ test.each(BREAKING)('it is caught when $title', async (mutation) => {
   expect(await firstRefused(mutation)).not.toBeNull();
 });
 
-/** Of discussions whose turns are one activity: told by today's code, since no release has recorded them. */
+/** Of discussions whose turns are one activity: played by today's code, since no release has recorded them. */
 const BREAKING_TURNS: readonly Mutation[] = [
   {
     title: 'the activity of a turn is renamed',
@@ -202,7 +202,7 @@ describe('of discussions whose turns are one activity', () => {
   let told: TestHistories;
   beforeAll(async () => {
     own = await createTestDb();
-    told = await tellDiscussion(own, [
+    told = await playDiscussion(own, [
       'help me',
       'Compare three podcast apps and write a report',
       'Can you make it cheaper?',
@@ -216,7 +216,7 @@ describe('of discussions whose turns are one activity', () => {
 
   /** @returns the messages of turns that the code decides otherwise. @throws where it does otherwise */
   const differing = async (mutation: Mutation) =>
-    replayTold(told, { code: await bundleMutant(mutation) });
+    replayPlayed(told, { code: await bundleMutant(mutation) });
 
   test('each is left in time, one in a quiet moment', () => {
     expect(told.histories.length).toBeGreaterThan(1);
@@ -320,7 +320,7 @@ describe('a run and updates', () => {
     const run = await waiting(() => ({ takeDecision: () => never.promise }));
     const response = { node: 'gate', offerId: randomUUID() };
     const answer = sendDecision(run.temporal, run.pipelineId, response);
-    await until('it is being recorded', () => run.told.includes('takeDecision gate'));
+    await until('it is being recorded', () => run.calls.includes('takeDecision gate'));
     await run.handle.cancel();
     await answer;
     never.resolve({ kind: 'approved' });

@@ -33,13 +33,13 @@ async function workingRun() {
     resume: (round: number) => unparkRun({ pipelineId, round }),
     end: () =>
       inTransaction(db, (tx) => closeRun(tx, { pipelineId, outcome: { kind: 'ended' }, now: NOW })),
-    standing: () =>
+    snapshot: () =>
       db
         .selectFrom('pipelineExecutions')
         .select(['waitingFor', 'holdsSlot'])
         .where('id', '=', pipelineId)
         .executeTakeFirstOrThrow(),
-    async told() {
+    async published() {
       const events = await readEvents(db, pipelineId, { after: 0, limit: 100 });
       return events.map(({ type }) => type).filter((type) => type !== 'pipeline_started');
     },
@@ -53,11 +53,11 @@ test('a run that works again keeps its lock, even if an old attempt gives it bac
   const run = await workingRun();
   await run.suspend(1);
   await run.suspend(1); // the worker was lost before its answer arrived
-  expect(await run.standing()).toEqual(WAITING);
+  expect(await run.snapshot()).toEqual(WAITING);
   expect(await run.resume(2)).toEqual({ kind: 'taken' });
   await run.suspend(1);
-  expect(await run.standing()).toEqual(WORKING);
-  expect(await run.told()).toEqual(['pipeline_waiting', 'pipeline_resumed']);
+  expect(await run.snapshot()).toEqual(WORKING);
+  expect(await run.published()).toEqual(['pipeline_waiting', 'pipeline_resumed']);
 });
 
 test('a run that waits again holds no lock, even if an old attempt takes one late', async () => {
@@ -67,7 +67,7 @@ test('a run that waits again holds no lock, even if an old attempt takes one lat
   expect(await run.resume(2)).toEqual({ kind: 'taken' });
   await run.suspend(3);
   await run.resume(2);
-  expect(await run.standing()).toEqual(WAITING);
+  expect(await run.snapshot()).toEqual(WAITING);
 });
 
 test('a queued run gets the same answer again, and takes the lock in another round', async () => {
@@ -80,7 +80,7 @@ test('a queued run gets the same answer again, and takes the lock in another rou
     closeRun(tx, { pipelineId: rival, outcome: { kind: 'ended' }, now: NOW }),
   );
   expect(await run.resume(3)).toEqual({ kind: 'taken' });
-  expect(await run.standing()).toEqual(WORKING);
+  expect(await run.snapshot()).toEqual(WORKING);
 });
 
 test('a run that was ended meanwhile takes no lock, even if an earlier attempt had got one', async () => {
@@ -89,5 +89,5 @@ test('a run that was ended meanwhile takes no lock, even if an earlier attempt h
   await run.resume(2);
   await run.end();
   expect(await run.resume(2)).toEqual({ kind: 'ended' });
-  expect(await run.standing()).toEqual({ waitingFor: null, holdsSlot: false });
+  expect(await run.snapshot()).toEqual({ waitingFor: null, holdsSlot: false });
 });

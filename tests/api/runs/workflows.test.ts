@@ -240,12 +240,12 @@ describe('cancelling', () => {
     meanwhile: () => Promise<void> = () => Promise.resolve(),
   ) {
     const taskQueue = `closing-${randomUUID()}`;
-    const { worker, told } = await closingWorker(fixture, { db: server.db, taskQueue });
+    const { worker, signalled } = await closingWorker(fixture, { db: server.db, taskQueue });
     const { workflows } = watchedWorkflows(server.db, temporal.client, taskQueue);
     const [asked] = await worker.runUntil(
       Promise.all([workflows.cancelPipeline(userId, pipelineId), meanwhile()]),
     );
-    return { asked, told };
+    return { asked, signalled };
   }
 
   test('a run that has ended answers how, and changes nothing', async () => {
@@ -284,13 +284,13 @@ describe('cancelling', () => {
     const conversationId = await createTestConversation(server.db, user.userId);
     const order = { ...user, conversationId };
     const pipelineId = await admittedRun(server.db, order, new Date());
-    const { asked, told } = await cancel(user, pipelineId);
+    const { asked, signalled } = await cancel(user, pipelineId);
     expect(asked).toMatchObject({ kind: 'asked' });
     expect(await readRunById(server.db, pipelineId)).toMatchObject({
       status: 'cancelled',
       holdsSlot: false,
     });
-    expect(told).toEqual([conversationId]);
+    expect(signalled).toEqual([conversationId]);
   });
 
   test('without a worker is not lost: the run is ended when one is there', async () => {

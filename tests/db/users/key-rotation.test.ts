@@ -167,9 +167,9 @@ describe('a start', () => {
     const lost = createSecretCipher([randomBytes(32)]);
     await store(lost, userId, 'google');
     await store(oldCipher, userId, 'openai');
-    const told = await lacking(newKey);
-    expect(told).toContain(oldId);
-    expect(told).toContain(lost.seals[0]);
+    const missing = await lacking(newKey);
+    expect(missing).toContain(oldId);
+    expect(missing).toContain(lost.seals[0]);
     expect(await lacking(newKey, oldKey)).toBeNull(); // one that was lost before keeps nothing from starting
     expect(await lacking(newKey)).toContain(`${oldId} (given: ${newId})`);
   });
@@ -190,7 +190,7 @@ describe('a start', () => {
   });
 
   test('two at once with different keys end as one', async () => {
-    const told = await Promise.all([lacking(oldKey), lacking(newKey)]);
-    expect(told.filter((it) => it === null)).toHaveLength(1);
+    const missing = await Promise.all([lacking(oldKey), lacking(newKey)]);
+    expect(missing.filter((it) => it === null)).toHaveLength(1);
   });
 });

@@ -20,15 +20,15 @@ function promptsWith(foreign: string, language: Language = 'en') {
   const memory = memoryContext(
     prefer(ask(agree(emptyMemory(), foreign), foreign), 'feedback_round_1', foreign),
   );
-  const told = { ...intent, task: foreign, source_type: foreign, source_hints: [foreign] };
+  const withForeign = { ...intent, task: foreign, source_type: foreign, source_hints: [foreign] };
   const drawn = designs.map((design) => ({ ...design, name: foreign, description: foreign }));
   return [
     intentPrompt({ texts: [foreign, foreign], memory, language }),
     designPrompt({
-      ...{ intent: told, texts: [foreign], feedback: [foreign], previous: drawn },
+      ...{ intent: withForeign, texts: [foreign], feedback: [foreign], previous: drawn },
       ...{ memory, language },
     }),
-    critiquePrompt({ intent: told, designs: drawn, feedback: foreign, memory, language }),
+    critiquePrompt({ intent: withForeign, designs: drawn, feedback: foreign, memory, language }),
   ];
 }
 

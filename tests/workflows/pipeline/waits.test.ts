@@ -14,7 +14,7 @@ import { bundleMutant } from '../../support/mutants.js';
 import { until } from '../../support/until.js';
 import { openPipelineFixture, resultOf, untilShown } from '../../support/pipeline-fixture.js';
 import { FIXTURE_CODE } from '../../support/workflow-fixture.js';
-import { afterItsTimer, timerOf } from '../../support/told-histories.js';
+import { afterItsTimer, timerOf } from '../../support/continued-histories.js';
 
 let fixture: Awaited<ReturnType<typeof openPipelineFixture>>;
 beforeAll(async () => {
@@ -27,10 +27,10 @@ const running: typeof fixture.running = (...run) => fixture.running(...run);
 const GATED = designOf([agentOf('gate', { approval: true }), agentOf('last')]);
 
 test('a decision that is recorded together with the wait that it ends replays', async () => {
-  const run = await running(GATED, ({ told, handle }) => ({
+  const run = await running(GATED, ({ calls, handle }) => ({
     async parkRun() {
       await handle().signal('approvalOffered', { node: 'gate', offerId: randomUUID() });
-      await until('the decision is taken', () => told.includes('takeDecision gate'));
+      await until('the decision is taken', () => calls.includes('takeDecision gate'));
     },
     async takeDecision() {
       await untilShown(handle(), 'waiting-approval');
@@ -59,7 +59,7 @@ test('a budget that is raised between the refusal and its report lets the call b
     }),
     { onBudget: 'pause' },
   );
-  await until('it is made', () => run.told.filter((it) => it === 'runAgent dear').length === 2);
+  await until('it is made', () => run.calls.filter((it) => it === 'runAgent dear').length === 2);
   expect(await run.ended()).not.toContain('parkRun');
 });
 
@@ -110,10 +110,10 @@ test('a rejection that is recorded while another one ends the run is taken into 
     ['first', 'left', 'right'].map((name) => agentOf(name, { approval: name !== 'first' })),
     { edges: edgesOf('first>left', 'first>right') },
   );
-  const run = await running(design, ({ told, handle }) => ({
+  const run = await running(design, ({ calls, handle }) => ({
     async takeDecision({ node }) {
       if (node === 'left') {
-        await until('both are taken', () => told.includes('takeDecision right'));
+        await until('both are taken', () => calls.includes('takeDecision right'));
       } else {
         await until('the run knows of the other one', async () => {
           const { nodes } = await handle().query<PipelineView>('state');
