@@ -43,6 +43,8 @@ export interface Workflows extends Omit<RunControl, 'tellSlotGranted'> {
     userId: string;
     role: Role;
     design: Design;
+    /** The template that the design is of. */
+    templateId?: string;
     language: Language;
     /** Default: `stop`. */
     onBudget?: BudgetRule;

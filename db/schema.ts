@@ -191,6 +191,8 @@ export interface PipelineExecutionsTable {
   conversationId: string | null;
   designName: string;
   design: Json<Design>;
+  /** The template that it was started from, which may be deleted by now; null: none, or not recorded. */
+  templateId: Generated<string | null>;
   /** The language that results and messages are written in. */
   language: string;
   /** Vendor calls of this run use the simulated provider; decided at admission, never mixed. */

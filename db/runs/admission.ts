@@ -65,6 +65,8 @@ export interface RunRequest {
   readonly userId: UserId;
   readonly conversationId: ConversationId | null;
   readonly design: Design;
+  /** The template that the design is of; default: none. */
+  readonly templateId?: string;
   readonly language: Language;
   readonly keys: KeySources;
   /** Default: `stop`. */
@@ -316,6 +318,7 @@ async function insertRun(
       conversationId: request.conversationId,
       designName: Array.from(toStorableText(design.name)).slice(0, DESIGN_NAME_LENGTH).join(''),
       design: JSON.stringify(design),
+      templateId: request.templateId ?? null,
       language: request.language,
       simulated,
       holdsSlot: true,
