@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { InboxCursor } from '../../../db/runs/approvals.js';
 import type { RunCursor } from '../../../db/runs/run-pages.js';
 import { DESIGN_LIMITS } from '../../../domain/design/limits.js';
 import { DECISIONS } from '../../../domain/design/designs.js';
@@ -159,3 +160,24 @@ export const rerunBody = z
     on_budget: onBudget,
   })
   .meta({ id: 'RerunBody' });
+
+const INBOX_PAGE = { initial: 50, max: 100 };
+/** A time, an id, and the name of a node in base64url. */
+const INBOX_CURSOR = /^\d{1,16}\.[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\.[\w-]{1,1000}$/;
+
+/** `after` is the `next` of the page before. */
+export const inboxQuery = z.object({
+  limit: queryInteger({ min: 1, ...INBOX_PAGE }),
+  after: z.string().regex(INBOX_CURSOR).optional(),
+});
+
+export function formatInboxCursor({ requestedAtMicros, pipelineId, node }: InboxCursor): string {
+  return [requestedAtMicros, pipelineId, Buffer.from(node).toString('base64url')].join('.');
+}
+
+/** @param after as `inboxQuery` has checked it */
+export function parseInboxCursor(after: string): InboxCursor {
+  const [requestedAtMicros = '', pipelineId = '', node = ''] = after.split('.');
+  const name = toStorableText(Buffer.from(node, 'base64url').toString());
+  return { requestedAtMicros, pipelineId, node: name };
+}
