@@ -43,8 +43,6 @@ export interface Workflows extends Omit<RunControl, 'tellSlotGranted'> {
     userId: string;
     role: Role;
     design: Design;
-    /** The template that the design is of. */
-    templateId?: string;
     language: Language;
     /** Default: `stop`. */
     onBudget?: BudgetRule;
@@ -71,7 +69,7 @@ export interface Workflows extends Omit<RunControl, 'tellSlotGranted'> {
   /** What became of a run's workflow. @throws while Temporal is away */
   readLiveness(pipelineId: string): Promise<RunLiveness>;
   /**
-   * Unblocks a stuck run: passes its lock on, cancels it, or closes the row.
+   * Lets go of a run that makes no progress by itself.
    *
    * @returns null without such a run
    * @throws `run-ended`, `unavailable`
@@ -124,7 +122,7 @@ export interface AppDeps {
   readonly redis: Redis;
   /** Of what is read from Redis, and shown. */
   readonly macs: Macs;
-  /** The process's only one: while Redis is away, it counts locally. */
+  /** The process's only one: while Redis is away, it counts by itself. */
   readonly limiter: RateLimiter;
   readonly logger: Logger;
   readonly metrics: Metrics;

@@ -55,7 +55,7 @@ const omitted = z.object({ what: z.literal('message'), count: z.int().min(1) });
 
 const prompt = z.object({ role: z.string(), content: z.string() });
 
-/** One agent: its prompt, the providers' replies, and its result. */
+/** One agent: what it was told, what the vendors answered, what came of it. */
 const node = z.object({
   step_id: z.string(),
   node: z.string(),
@@ -162,6 +162,13 @@ const call = z.object({
   prompt_tokens: z.number().nullable(),
   completion_tokens: z.number().nullable(),
   max_tokens: z.number(),
+  /** What it was settled at: tokens by kind, each with its rate. Absent in bundles of releases before 0.9.0. */
+  bill: z
+    .array(z.object({ kind: z.string(), tokens: z.number(), usd_per_million: money }))
+    .nullable()
+    .optional(),
+  /** The vendor's word for how it was served; null: the standard tier. Absent as `bill` is. */
+  service_tier: z.string().nullable().optional(),
   /** The vendor's own name for the call. */
   request_id: z.string().nullable(),
   error_code: z.string().nullable(),

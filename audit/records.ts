@@ -181,6 +181,13 @@ function callOf(call: RunRecords['calls'][number]): DataOf<'call'> {
     prompt_tokens: call.promptTokens,
     completion_tokens: call.completionTokens,
     max_tokens: call.maxTokens,
+    bill:
+      call.bill?.map(({ kind, tokens, usdPerMillion }) => ({
+        kind,
+        tokens,
+        usd_per_million: usdPerMillion,
+      })) ?? null,
+    service_tier: call.serviceTier,
     request_id: call.requestId,
     error_code: call.errorCode,
     created_at: call.createdAt.toISOString(),

@@ -28,7 +28,7 @@ export interface BudgetReport {
 const USERS = 54;
 const ROUNDS = 1;
 /** About half of what a run would cost. */
-const BUDGET_USD = '0.004';
+const BUDGET_USD = '0.007';
 const KILLS = 6;
 
 export async function benchBudget(place: Place, bench: BudgetBench): Promise<BudgetReport> {

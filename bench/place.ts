@@ -17,7 +17,7 @@ export interface Place {
   readonly adminDatabaseUrl: string | null;
   readonly redisUrl: string;
   readonly temporalAddress: string;
-  /** The environment of every process. */
+  /** What every process is told by its environment. */
   readonly env: Readonly<Record<string, string>>;
   /** The product that is run there; its own migrations have made the schema. */
   readonly build: Build;

@@ -36,7 +36,7 @@ const name = z.string().min(1);
 const positive = z.coerce.number().positive();
 
 /** Retired by its vendor: its class's model serves. Source: contract, security (environment). */
-export const BUILT_IN_DEFAULT_MODEL = 'claude-3-5-sonnet-20241022';
+export const BUILT_IN_DEFAULT_MODEL = 'claude-sonnet-5';
 
 export const ConnectionsEnvironment = z.object({
   DATABASE_URL: readByBoth(
@@ -241,7 +241,7 @@ export const ModelsEnvironment = z.object({
   ),
   MODELS_FILE: readByWorker(
     optional,
-    'Models, prices and retirement days of your own, in the form of llm/models.json. The worker names a mistake in it and does not start.',
+    'Models, prices and retirement days of your own, over the built-in ones, in the form of llm/models.json. The worker names a mistake in it and does not start.',
   ),
   OPENAI_BASE_URL: readByWorker(
     optional,

@@ -3,6 +3,7 @@
  * (JSON columns) in the contract's spelling. `numeric` columns are strings: money is exact.
  */
 import type { ColumnType, Generated, GeneratedAlways, JSONColumnType } from 'kysely';
+import type { BillLine } from '../domain/account/bill.js';
 import type { AgentWait } from '../domain/run/agent-waits.js';
 import type { Design } from '../domain/design/designs.js';
 import type { ErrorCode } from '../domain/errors.js';
@@ -191,8 +192,6 @@ export interface PipelineExecutionsTable {
   conversationId: string | null;
   designName: string;
   design: Json<Design>;
-  /** The template that it was started from, which may be deleted by now; null: none, or not recorded. */
-  templateId: Generated<string | null>;
   /** The language that results and messages are written in. */
   language: string;
   /** Vendor calls of this run use the simulated provider; decided at admission, never mixed. */
@@ -278,7 +277,7 @@ export interface ApprovalsTable {
   requestedAt: Timestamp;
   deadline: Timestamp;
   decidedAt: Timestamp | null;
-  /** null: no one; the deadline has passed, or its run has ended */
+  /** null: nobody; the deadline has passed, or its run has ended */
   decidedBy: string | null;
   /** Which offer decided; null: none */
   offerId: string | null;
@@ -314,13 +313,18 @@ export interface CostLedgerTable {
   /** Whether a vendor key of the server pays it, and so a day of that key. */
   isServerKey: Generated<boolean>;
   model: string;
-  /** `estimated`: the vendor answered and stated no usage, so the reservation stays charged. */
+  /** `estimated`: the vendor answered, and what it bills is not known, so the reservation stays charged. */
   state: 'reserved' | 'settled' | 'estimated' | 'released' | 'unknown';
   /** What is charged now: the reservation, the settled cost, or 0 once released. */
   cost: Money;
   reserved: Money;
+  /** What was reserved at: the dearest rates that the call could meet. */
   inputUsdPerMillion: Money;
   outputUsdPerMillion: Money;
+  /** What was settled at: tokens by kind, each with its rate; null: not settled, or before 0.9.0. */
+  bill: Json<readonly BillLine[]> | null;
+  /** The vendor's word for how it was served; null: the standard tier. */
+  serviceTier: string | null;
   promptTokens: number | null;
   completionTokens: number | null;
   maxTokens: number;

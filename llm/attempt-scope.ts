@@ -3,8 +3,8 @@ import { DomainError, type ErrorCode } from '../domain/errors.js';
 import type { AskedVendor } from '../domain/run/failed-attempts.js';
 
 /**
- * Whom the attempt of an activity has asked: opened by the worker's inbound interceptor, which tells
- * operators, and written by those who ask.
+ * Which providers the attempt of an activity has asked. The worker's inbound interceptor opens it and shows it to
+ * operators; the code that asks a provider writes it.
  */
 export class AttemptNotes {
   private readonly notes: {
@@ -17,7 +17,7 @@ export class AttemptNotes {
   /** What is being asked, in words for operators, where an activity asks several things. */
   call: string | null = null;
 
-  /** @returns to be called where it fails */
+  /** @returns the caller calls it where the provider fails */
   asks(vendor: string, model: string | null): (error: unknown) => void {
     const note: (typeof this.notes)[number] = { vendor, model, sinceMs: Date.now() };
     this.notes.push(note);
@@ -30,7 +30,7 @@ export class AttemptNotes {
     return this.notes.map(({ sinceMs: _sinceMs, ...asked }) => asked);
   }
 
-  /** Who is being asked, and since when; null between calls. */
+  /** Which provider is being asked, and since when; null between calls. */
   get current(): {
     readonly vendor: string;
     readonly model: string | null;

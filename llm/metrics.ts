@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../domain/errors.js';
 import type { ComplexityClass, ProviderName, Usage } from '../domain/agents/models.js';
 
-/** What the model room counts; telemetry/model-metrics.ts keeps it for Prometheus. */
+/** What is counted of model calls; telemetry/model-metrics.ts keeps it for Prometheus. */
 export interface ModelMetrics {
   answered(call: AnsweredCall): void;
   /** A call is charged at its bound: nothing states what it used. */
@@ -10,16 +10,16 @@ export interface ModelMetrics {
     readonly state: 'estimated' | 'unknown';
   }): void;
   failed(call: { readonly provider: ProviderName; readonly code: ErrorCode }): void;
-  /** The next vendor was asked after `from` had failed. */
+  /** The next provider was asked after `from` had failed. */
   fellBack(step: { readonly from: ProviderName; readonly to: ProviderName }): void;
-  /** A step that failed before is asked again, from the first vendor on. */
+  /** A step that failed before is asked again, from the first provider on. */
   retried(call: { readonly provider: ProviderName }): void;
   refusedByBudget(): void;
-  /** Told by the worker whose call has moved it. */
+  /** Counted by the worker whose call has moved it. */
   circuitMoved(move: { readonly provider: ProviderName; readonly to: CircuitState }): void;
-  /** A call waited for one of its key's places, also if in vain. */
+  /** A call waited for a permit of its key, also if in vain. */
   waited(wait: { readonly provider: ProviderName; readonly seconds: number }): void;
-  /** A vendor was not asked: its circuit is open, or its key has no place. */
+  /** A provider was not asked: its circuit is open, or its key has no free permit. */
   heldBack(call: { readonly provider: ProviderName; readonly reason: HoldReason }): void;
 }
 
@@ -30,7 +30,7 @@ export interface AnsweredCall {
   readonly provider: ProviderName;
   readonly model: string;
   readonly complexity: ComplexityClass;
-  /** null: the vendor did not state it */
+  /** null: the provider did not state it */
   readonly usage: Usage | null;
   readonly costUsd: number;
   readonly seconds: number;

@@ -22,6 +22,28 @@ export interface AnswerSchema {
   readonly schema: Readonly<Record<string, unknown>>;
 }
 
+export const EFFORTS = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'] as const;
+/** How hard a model thinks; each knows some of these words. */
+export type Effort = (typeof EFFORTS)[number];
+
+/** What a model takes of a request. */
+export interface ModelParameters {
+  /** The range that a temperature is brought into; null: the model takes none. */
+  readonly temperature: readonly [number, number] | null;
+  /** What the upper bound of a reply is called: of servers that speak OpenAI's protocol only. */
+  readonly outputCap: 'max_tokens' | 'max_completion_tokens';
+  /** How hard the model is asked to think; null: it is not asked. */
+  readonly effort: Effort | null;
+  /** How many tokens it may think, where the vendor takes a number, 0 for not at all; null: none is sent. */
+  readonly thinkingBudget: number | null;
+  /** Thoughts count into the upper bound of a reply: so many tokens are asked for beside `maxTokens`. */
+  readonly thinkingTokens: number;
+  /** How an answer of a schema is asked for; null: by the prompt alone. */
+  readonly structuredOutput: 'json_schema' | 'json_object' | null;
+  /** Whether a stream is asked for, and its usage; null: the answer comes in one piece. */
+  readonly streaming: 'with-usage' | 'plain' | null;
+}
+
 /** One call of one concrete model. */
 export interface ModelCall {
   readonly model: string;
@@ -32,10 +54,8 @@ export interface ModelCall {
   readonly maxTokens: number;
   /** Asks for the vendor's own structured output. */
   readonly answer?: AnswerSchema;
-  /** The model thinks before it answers: it takes no temperature. */
-  readonly isReasoning?: boolean;
-  /** Thoughts that the vendor counts into the cap of an answer: asked for beside `maxTokens`. */
-  readonly thinkingTokens?: number;
+  /** What the model takes; only that is sent. */
+  readonly parameters: ModelParameters;
   /** What the call is for; only the simulated provider reads it. */
   readonly purpose: Purpose;
 }

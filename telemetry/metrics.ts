@@ -49,7 +49,7 @@ export function createMetrics(registry: Registry = createRegistry()): Metrics {
   };
 }
 
-/** Of every process that answers requests. */
+/** Of whatever process answers requests. */
 export function createHttpMetrics(registry: Registry): HttpMetrics {
   return {
     httpRequests: new Counter({

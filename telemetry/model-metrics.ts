@@ -1,4 +1,4 @@
-import { Counter, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 /** Source: contract, http §2. */
 const DURATION_BUCKETS = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -145,4 +145,26 @@ function guardMetersOf(registry: Registry) {
       registers,
     }),
   };
+}
+
+interface Retirement {
+  readonly provider: string;
+  readonly model: string;
+  readonly days: number;
+}
+
+/** @param list the models that retire soon, asked whenever the page is read */
+export function watchRetirements(registry: Registry, list: () => readonly Retirement[]): void {
+  new Gauge({
+    name: 'model_retires_in_days',
+    help: 'Days until a vendor stops to serve a listed model, from 60 days before',
+    labelNames: ['provider', 'model'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { provider, model, days } of list()) {
+        this.set({ provider, model }, days);
+      }
+    },
+  });
 }

@@ -12,7 +12,7 @@ import type { Bus } from '../events/bus.js';
 import type { Macs } from '../events/macs.js';
 import { connectRedis } from '../events/redis.js';
 import { countCircuits } from '../llm/routing/guard.js';
-import type { ModelCatalog } from '../llm/routing/model-catalog.js';
+import type { ModelCatalog } from '../llm/routing/models-file.js';
 import {
   countAwakeDiscussions,
   notifyRunEnded,

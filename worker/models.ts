@@ -1,7 +1,7 @@
 /** The models as the activities use them: router, ledger, the keys that pay, and their cache. */
 import type { Redis } from 'ioredis';
 import type { Registry } from 'prom-client';
-import { BUILT_IN_DEFAULT_MODEL, ConfigError, type Config } from '../config/config.js';
+import { ConfigError, type Config } from '../config/config.js';
 import type { Db } from '../db/connect.js';
 import { createLedger } from '../db/billing/costs.js';
 import { markKeyUsed, openKeys, recordRefusal } from '../db/users/llm-keys.js';
@@ -16,16 +16,18 @@ import type { PayingKey, Provider } from '../llm/model.js';
 import { createOpenAi } from '../llm/providers/openai.js';
 import { createModels, type KeyNotes, type Models } from '../llm/routing/complete.js';
 import { createGuard } from '../llm/routing/guard.js';
-import { ModelsFileError, readModelsFile } from '../llm/routing/models-file.js';
 import {
-  checkDefaultModel,
-  createModelCatalog,
+  BUILT_IN_MODELS,
+  ModelsFileError,
+  readModelsFile,
   type ModelCatalog,
-} from '../llm/routing/model-catalog.js';
+} from '../llm/routing/models-file.js';
+import { checkDefaultModel, readClockDay } from '../llm/routing/model-catalog.js';
+import { listRetirements } from '../llm/routing/retirement.js';
 import { createSimulated } from '../llm/providers/simulated/simulated.js';
 import { traceProvider, type TracedOptions } from '../llm/providers/traced.js';
 import type { Logger } from '../telemetry/logger.js';
-import { createModelMetrics } from '../telemetry/model-metrics.js';
+import { createModelMetrics, watchRetirements } from '../telemetry/model-metrics.js';
 
 export interface ComposedModels {
   readonly models: Models;
@@ -51,13 +53,13 @@ export interface ComposeModelsDeps {
 
 const SIMULATED_KEY: PayingKey = { provider: 'simulated', apiKey: '', keyId: null };
 
-/** The operator's models and prices where there are any, else ours. @throws ConfigError */
+/** Our models and prices, with the operator's over them. @throws ConfigError */
 export function readModelCatalog({ modelsFile }: Config['models']): ModelCatalog {
   if (modelsFile === null) {
-    return createModelCatalog();
+    return BUILT_IN_MODELS;
   }
   try {
-    return createModelCatalog(readModelsFile(modelsFile));
+    return readModelsFile(modelsFile);
   } catch (cause) {
     throw cause instanceof ModelsFileError
       ? new ConfigError(`MODELS_FILE ${cause.message}.`, { cause })
@@ -75,10 +77,7 @@ export function composeModels(deps: ComposeModelsDeps): ComposedModels {
     google: traceProvider(createGoogle({ baseUrl: baseUrls.google }), deps.traced),
     simulated: traceProvider(createSimulated(), deps.traced),
   };
-  const warning = checkDefaultModel(catalog, config);
-  if (warning !== null && config.defaultModel !== BUILT_IN_DEFAULT_MODEL) {
-    logger.warn(warning);
-  }
+  warnOfModels(deps);
   const { serverKeyDailyUsd } = config;
   const ledger = createLedger(db, () => new Date(), { serverKeyDailyUsd });
   const keyCache = createKeyCache({ load: (userId) => loadKeys(deps, userId) });
@@ -97,6 +96,19 @@ export function composeModels(deps: ComposeModelsDeps): ComposedModels {
     stopping,
   });
   return { models, ledger, providers, keyCache };
+}
+
+/** Says at start which models cannot serve, or not for long, and keeps the metric of it. */
+function warnOfModels({ config, catalog, logger, registry }: ComposeModelsDeps): void {
+  const warning = checkDefaultModel(catalog, config);
+  if (warning !== null) {
+    logger.warn(warning);
+  }
+  const list = () => listRetirements(catalog, config.defaultModel, readClockDay());
+  for (const { provider, model, retiresOn, days } of list()) {
+    logger.warn('model retires soon', { provider, model, retiresOn, days });
+  }
+  watchRetirements(registry, list);
 }
 
 /** Kept beside the call: a store that is away must not fail it. */

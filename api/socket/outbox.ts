@@ -1,9 +1,9 @@
 import type { WebSocket } from 'ws';
 
 export interface Outbox {
-  /** @returns false if there is no room for another one now; this one is sent nevertheless */
+  /** @returns false if there is no room for another one now; this one is on its way all the same */
   send(text: string): boolean;
-  /** Resolves when there is room, or no client left. */
+  /** Resolves when there is room, or nobody left to send to. */
   whenRoom(): Promise<void>;
 }
 
@@ -28,7 +28,7 @@ export function createOutbox(
   return {
     send(text) {
       if (socket.readyState !== socket.OPEN) {
-        return false; // the sender learns of the close by its own event
+        return false; // whoever sends is told of the close by its own event
       }
       socket.send(text, onWritten);
       if (!isFull && socket.bufferedAmount >= options.maxBytes) {

@@ -17,7 +17,7 @@ export interface Money {
   readonly estimated: number;
   readonly unknown: number;
   readonly released: number;
-  /** Reservations that were never closed. */
+  /** Reservations that nobody has closed. */
   readonly open: number;
   /** All amounts in picodollars, which are exact. */
   readonly settledPico: bigint;
@@ -55,10 +55,10 @@ export interface AuditOrder {
 }
 
 export async function auditMoney(
-  { place: { db }, vendors }: FundedFixture,
+  { place: { db }, vendors, catalog }: FundedFixture,
   { budgetUsd, highWater }: AuditOrder,
 ): Promise<Money> {
-  const steps = await stepsOf(db, vendors.calls);
+  const steps = await stepsOf(db, vendors.calls, (call) => picoOf(billOf([call], catalog)));
   const rows = steps.flatMap((step) => step.rows);
   const inState = (state: Row['state']) => rows.filter((row) => row.state === state);
   const settled = inState('settled');
@@ -115,19 +115,28 @@ interface Step {
   readonly isPaidTwice: boolean;
 }
 
-async function stepsOf(db: Db, calls: readonly VendorCall[]): Promise<readonly Step[]> {
+async function stepsOf(
+  db: Db,
+  calls: readonly VendorCall[],
+  billedBy: (call: VendorCall) => bigint,
+): Promise<readonly Step[]> {
   const rowsByStep = await readRows(db);
   const callsByStep = Map.groupBy(calls, (call) => {
     const { runId, agent } = callerOf(call);
     return `${agent} ${runId}`;
   });
   const names = new Set([...rowsByStep.keys(), ...callsByStep.keys()]);
-  return [...names].map((name) => stepOf(rowsByStep.get(name) ?? [], callsByStep.get(name) ?? []));
+  return [...names].map((name) =>
+    stepOf(rowsByStep.get(name) ?? [], callsByStep.get(name) ?? [], billedBy),
+  );
 }
 
-function stepOf(rows: readonly Row[], calls: readonly VendorCall[]): Step {
+function stepOf(
+  rows: readonly Row[],
+  calls: readonly VendorCall[],
+  billedBy: (call: VendorCall) => bigint,
+): Step {
   const billed = calls.filter(({ usage }) => usage !== null);
-  const billedBy = (call: VendorCall): bigint => picoOf(billOf([call]));
   const settled = rows.filter(({ state }) => state === 'settled');
   const isSettled = ({ number }: VendorCall): boolean =>
     settled.some(({ callNumber }) => callNumber === number);

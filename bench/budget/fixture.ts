@@ -7,13 +7,17 @@ import {
   type StandInVendors,
   type VendorCall,
 } from '../../tests/support/vendors/server.js';
+import type { ModelCatalog } from '../../llm/routing/models-file.js';
 import type { Place } from '../place.js';
 import { startApi, startWorker } from '../processes.js';
+import { writeTieredModels } from './tiered-models.js';
 
 export interface FundedFixture {
   readonly place: Place;
   readonly apiUrl: string;
   readonly vendors: StandInVendors;
+  /** What its workers charge. */
+  readonly catalog: ModelCatalog;
   /**
    * Kills workers at random moments and starts others in their place, until `work` is done.
    *
@@ -33,7 +37,8 @@ export interface Killing {
 export async function startFunded(unfunded: Place): Promise<FundedFixture> {
   const vendors = await startStandInVendors();
   vendors.setBehaviour(behaviourOf);
-  const place = fundedBy(vendors, unfunded);
+  const models = await writeTieredModels();
+  const place = fundedBy(vendors, unfunded, models.file);
   let started = 0;
   const hire = (): Promise<ServerProcess> => {
     started += 1;
@@ -44,6 +49,7 @@ export async function startFunded(unfunded: Place): Promise<FundedFixture> {
     place,
     apiUrl: api.url,
     vendors,
+    catalog: models.catalog,
     async killWorkers({ kills, calls: all }, work) {
       const done = work.then(() => 'done' as const);
       for (let killed = 0; killed < kills; killed += 1) {
@@ -61,6 +67,7 @@ export async function startFunded(unfunded: Place): Promise<FundedFixture> {
     async stop() {
       await Promise.all([api.stop(), ...workers.map((worker) => worker.stop())]);
       await vendors.close();
+      await models.remove();
     },
   };
 }
@@ -68,12 +75,13 @@ export async function startFunded(unfunded: Place): Promise<FundedFixture> {
 const ALL_AT_ONCE = '2000';
 
 /** Everybody's calls are paid by the server's own key. */
-function fundedBy(vendors: StandInVendors, place: Place): Place {
+function fundedBy(vendors: StandInVendors, place: Place, modelsFile: string): Place {
   const env = {
     ...place.env,
     SIMULATED_MODELS: 'false',
     OPENAI_API_KEY: 'sk-stand-in',
     OPENAI_BASE_URL: vendors.openAiUrl,
+    MODELS_FILE: modelsFile,
     // none of them waits for another one's place
     MODEL_CALLS_PER_KEY: ALL_AT_ONCE,
     WORKER_MAX_ACTIVITIES: ALL_AT_ONCE,
@@ -94,7 +102,7 @@ const LONGEST_ANSWER_MS = 400;
 const REFUSED = 2;
 const CUT = 2;
 
-/** A vendor may bill anything up to the very last token that was allowed. */
+/** A vendor may bill anything up to the very last token that was allowed, cached, written and thought. */
 function behaviourOf({ prompt, maxTokens }: VendorCall): Behaviour {
   const luck = randomInt(100);
   if (luck < REFUSED) {
@@ -103,8 +111,12 @@ function behaviourOf({ prompt, maxTokens }: VendorCall): Behaviour {
   if (luck < REFUSED + CUT) {
     return { kind: 'cut' };
   }
-  const promptTokens = Math.ceil(prompt.length / 4);
+  const promptTokens = randomInt(Math.ceil(prompt.length / 4)) + 1;
   const completionTokens = randomInt(maxTokens ?? 1) + 1;
-  const delayMs = randomInt(LONGEST_ANSWER_MS);
-  return { kind: 'answer', usage: { promptTokens, completionTokens }, delayMs };
+  const cacheReadTokens = randomInt(promptTokens);
+  const cacheWriteTokens = randomInt(promptTokens - cacheReadTokens);
+  const reasoningTokens = randomInt(completionTokens);
+  const whole = { promptTokens, completionTokens };
+  const usage = { ...whole, cacheReadTokens, cacheWriteTokens, reasoningTokens };
+  return { kind: 'answer', usage, delayMs: randomInt(LONGEST_ANSWER_MS) };
 }

@@ -7,10 +7,11 @@ import { FINAL_STATUSES } from '../../domain/run/results.js';
 import { until } from '../../tests/support/until.js';
 import { createUsers, type BenchUser } from '../users.js';
 import type { FundedFixture } from './fixture.js';
+import { TIERED_MODEL } from './tiered-models.js';
 
 export interface Order {
   readonly userId: string;
-  /** null: refused at once, because the day was used up */
+  /** null: refused at the door, because the day was used up */
   readonly pipelineId: string | null;
   /** Whether its run has come to an end. */
   readonly hasEnded: boolean;
@@ -52,7 +53,7 @@ function designOf(orderId: string) {
     ...AGENT_DEFAULTS,
     name,
     role: 'analyzer',
-    llm_model: 'gpt-4o-mini',
+    llm_model: TIERED_MODEL,
     description: `call of ${name} in ${orderId}`,
     max_tokens: MAX_TOKENS,
     retry_count: 2,

@@ -1,13 +1,15 @@
 /**
  * Money. Amounts are computed and compared by PostgreSQL in exact decimals; JavaScript only carries
- * them as text. A transaction that changes what a call costs changes its user's day by the same amount in the
- * same step, so a day is the sum of its ledger at all times.
- * Locks are taken in one order, so that transactions never wait in a circle: the day, then the day
+ * them as text. A transaction that changes what a call costs changes its user's day by the same amount,
+ * so a day is the sum of its ledger at all times.
+ * Locks are taken in one order, so that transactions never deadlock: the day, then the day
  * of the server's key if that pays, then its calls by id, then the reply. What a call costs changes only while its day is locked.
  */
 import { randomUUID } from 'node:crypto';
 import { sql, type RawBuilder } from 'kysely';
+import type { BillLine } from '../../domain/account/bill.js';
 import type {
+  AnsweredCall,
   CallEstimate,
   BillingContext,
   Ledger,
@@ -18,7 +20,7 @@ import type {
 import { utcDay } from '../../domain/account/days.js';
 import { DomainError } from '../../domain/errors.js';
 import type { StepId, UserId } from '../../domain/ids.js';
-import type { ChargedReply, ModelReply, ProviderName, Usage } from '../../domain/agents/models.js';
+import type { ChargedReply, Usage } from '../../domain/agents/models.js';
 import { dailyLimitUsd, ROLES } from '../../domain/account/permissions.js';
 import { toStorableText } from '../../domain/text/storable-text.js';
 import { keepingPrompt } from './call-prompts.js';
@@ -71,13 +73,7 @@ interface CallRequest {
   readonly now: Date;
 }
 
-interface SettledCall {
-  readonly callId: string;
-  readonly reply: ModelReply;
-  readonly fallbackFrom: ProviderName | null;
-  readonly calls: number;
-  readonly now: Date;
-}
+type SettledCall = AnsweredCall & { readonly now: Date };
 
 interface Outcome {
   readonly errorCode: string;
@@ -109,7 +105,7 @@ async function reserve(db: Db, request: CallRequest): Promise<Reservation | Over
     : { callId, maxTokens };
 }
 
-/** Not of a user who is being deleted, or whose account is shut. */
+/** Not of a user who is being deleted, or whose account is disabled. */
 async function makeDay(db: Db, { charge: billing, now }: CallRequest): Promise<void> {
   await db
     .insertInto('userDailyCosts')
@@ -247,7 +243,7 @@ function lockingRun({ pipelineId }: BillingContext) {
     run_over as (select from run where status not in ${UNENDED_STATUSES})`;
 }
 
-/** The outcome of calls that a lost worker had open is unknown for ever: they stay charged. */
+/** The outcome of calls that a lost worker had open is never known: they stay charged. */
 function givingUpEarlierAttempts({ charge: billing, now }: CallRequest) {
   return sql`
     given_up as (
@@ -285,14 +281,13 @@ async function findReservation(db: Db, { charge: billing, estimate }: CallReques
 }
 
 async function settle(db: Db, billing: BillingContext, call: SettledCall): Promise<ChargedReply> {
-  const { callId, reply, now } = call;
+  const { callId, reply, bill, now } = call;
   const { promptTokens, completionTokens } = reply.usage;
   const { rows } = await sql<ReplyRow>`
     with ${closingOf(callId, {
-      cost: priceOfUsage(reply.usage),
-      set: sql`state = ${reply.isEstimated === true ? 'estimated' : 'settled'}, prompt_tokens = ${promptTokens}::integer,
-        completion_tokens = ${completionTokens}::integer, request_id = ${reply.requestId},
-        closed_at = ${now}::timestamptz`,
+      cost: bill === null ? sql`reserved` : sumBill(bill),
+      set: sql`state = ${bill === null ? 'estimated' : 'settled'}, ${settingUsage(reply.usage, bill)},
+        request_id = ${reply.requestId}, closed_at = ${now}::timestamptz`,
     })}
     insert into model_replies (step_id, user_id, content, provider, model, finish, request_id,
       prompt_tokens, completion_tokens, cost, fallback_from, calls, created_at)
@@ -324,22 +319,34 @@ async function release(db: Db, callId: string, outcome: Outcome): Promise<void> 
 async function settleFailure(
   db: Db,
   callId: string,
-  { usage, errorCode, now }: Outcome & { readonly usage: Usage },
+  {
+    usage,
+    bill,
+    errorCode,
+    now,
+  }: Outcome & { readonly usage: Usage; readonly bill: readonly BillLine[] },
 ): Promise<void> {
   await sql`
     with ${closingOf(callId, {
-      cost: priceOfUsage(usage),
-      set: sql`state = 'settled', error_code = ${errorCode},
-        prompt_tokens = ${usage.promptTokens}::integer,
-        completion_tokens = ${usage.completionTokens}::integer, closed_at = ${now}::timestamptz`,
+      cost: sumBill(bill),
+      set: sql`state = 'settled', error_code = ${errorCode}, ${settingUsage(usage, bill)},
+        closed_at = ${now}::timestamptz`,
     })}
     select from closed`.execute(db);
 }
 
-/** At the prices that the call was reserved at. */
-function priceOfUsage({ promptTokens, completionTokens }: Usage) {
-  return sql`(${promptTokens}::numeric * input_usd_per_million
-    + ${completionTokens}::numeric * output_usd_per_million) * 0.000001`;
+function settingUsage(usage: Usage, bill: readonly BillLine[] | null) {
+  return sql`prompt_tokens = ${usage.promptTokens}::integer,
+    completion_tokens = ${usage.completionTokens}::integer,
+    service_tier = ${usage.serviceTier ?? null},
+    bill = ${bill === null ? null : JSON.stringify(bill)}::jsonb`;
+}
+
+/** Exactly: a rate has six decimals at most, the column twelve. */
+function sumBill(bill: readonly BillLine[]) {
+  return sql`(
+    select coalesce(sum(tokens * "usdPerMillion"), 0) * 0.000001
+    from jsonb_to_recordset(${JSON.stringify(bill)}::jsonb) as line (tokens numeric, "usdPerMillion" numeric))`;
 }
 
 interface Closing {
@@ -349,7 +356,7 @@ interface Closing {
 
 /**
  * Moves a call that is still open (or whose end was unknown) to its end, and its day with it: the
- * day that it was reserved on, however late it is. A call that has ended is left as it is, and
+ * day that it was reserved on, whatever the time. A call that has ended is left as it is, and
  * `closed` is empty.
  */
 function closingOf(callId: string, { cost, set }: Closing) {

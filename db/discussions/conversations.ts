@@ -53,7 +53,7 @@ export async function listConversations(
     .execute();
 }
 
-/** @returns undefined where it is missing or someone else's; the two look alike. */
+/** @returns undefined where it is missing or someone else's; nobody can tell which. */
 export async function findConversation(
   db: Db,
   key: { userId: string; conversationId: string },

@@ -1,3 +1,4 @@
+import type { BillLine } from './bill.js';
 import type { StepId, UserId } from '../ids.js';
 import type { QuotedText, SentPrompt } from '../agents/prompt-records.js';
 import type { ChargedReply, ModelReply, ProviderName, Usage } from '../agents/models.js';
@@ -30,7 +31,7 @@ export interface CallEstimate {
   readonly maxTokens: number;
   /** Never lower `maxTokens` under this. */
   readonly minTokens: number;
-  /** Decimal strings, US dollars per 1 million tokens, so that no float touches money. */
+  /** The dearest that the call can meet: decimal texts, US dollars per 1 million tokens. */
   readonly inputUsdPerMillion: string;
   readonly outputUsdPerMillion: string;
   /** 1, 2 … within the attempt */
@@ -59,23 +60,32 @@ export interface Ledger {
    */
   reserve(billing: BillingContext, estimate: CallEstimate): Promise<Reservation | OverBudget>;
   /**
-   * Replaces the reservation by the reply's usage and stores the reply, in one transaction. A reply
-   * whose vendor stated no usage is `estimated`, never `settled`.
+   * Replaces the reservation by the vendor's bill and stores the reply, in one transaction. Without a bill the
+   * reservation stays charged, and the call is `estimated`, never `settled`.
    */
-  settle(
-    billing: BillingContext,
-    call: { callId: string; reply: ModelReply; fallbackFrom: ProviderName | null; calls: number },
-  ): Promise<ChargedReply>;
+  settle(billing: BillingContext, call: AnsweredCall): Promise<ChargedReply>;
   /** Gives the reservation back: the vendor answered with an error and bills nothing. */
   release(callId: string, outcome: FailedCall): Promise<void>;
-  /** Replaces the reservation by what the vendor stated for an answer that is no reply. */
-  settleFailure(callId: string, outcome: FailedCall & { readonly usage: Usage }): Promise<void>;
+  /** Replaces the reservation by what the vendor bills for an answer that is no reply. */
+  settleFailure(
+    callId: string,
+    outcome: FailedCall & { readonly usage: Usage; readonly bill: readonly BillLine[] },
+  ): Promise<void>;
   /** Keeps the reservation charged: nothing says whether the vendor bills the call. */
   leaveUnknown(callId: string, outcome: FailedCall): Promise<void>;
   /** Counts the pass that ended with this call as a failed attempt of its step. */
   countFailedAttempt(callId: string): Promise<void>;
   /** What has failed of this step so far. */
   readFailures(stepId: StepId): Promise<StepFailures>;
+}
+
+export interface AnsweredCall {
+  readonly callId: string;
+  readonly reply: ModelReply;
+  /** null: what the vendor bills is not known */
+  readonly bill: readonly BillLine[] | null;
+  readonly fallbackFrom: ProviderName | null;
+  readonly calls: number;
 }
 
 export interface FailedCall {

@@ -8,8 +8,20 @@ export type ComplexityClass = 'simple' | 'standard' | 'complex';
 
 /** The vendor's own count, in tokens. */
 export interface Usage {
+  /** All of the input, cached or not. */
   readonly promptTokens: number;
+  /** All of the output, thoughts included. */
   readonly completionTokens: number;
+  /** Of the prompt: read from the vendor's cache. */
+  readonly cacheReadTokens?: number;
+  /** Of the prompt: written to the vendor's cache, for five minutes or where no duration is named. */
+  readonly cacheWriteTokens?: number;
+  /** Of the prompt: written to the vendor's cache for an hour. */
+  readonly cacheWrite1hTokens?: number;
+  /** Of the completion: thoughts. */
+  readonly reasoningTokens?: number;
+  /** The vendor's word for how it was served, where prices differ from the standard ones. */
+  readonly serviceTier?: string;
 }
 
 /** What a model answered. */
@@ -21,7 +33,7 @@ export interface ModelReply {
   /** The model that answered, where the vendor names it: an alias is answered by a version. */
   readonly responseModel?: string | undefined;
   readonly usage: Usage;
-  /** The vendor stated no usage: `usage` is the upper bound that was reserved. */
+  /** The vendor's bill is not known: it stated no usage, or no price is known for how it was served. */
   readonly isEstimated?: boolean;
   /** `length`: not complete, mostly cut at the token limit; `refused`: the vendor's safety policy withheld the text. */
   readonly finish: 'stop' | 'length' | 'refused';

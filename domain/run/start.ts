@@ -18,7 +18,7 @@ export interface RunToStart {
   readonly role: Role;
 }
 
-/** The input of a run's workflow, for every way to start one. */
+/** What a run's workflow is started with, whichever door it comes by. */
 export interface RunStart {
   readonly workflowId: string;
   readonly staticSummary: string;

@@ -2,9 +2,10 @@
  * The ledger row of one provider call: reserved before the call, then settled by the reply or closed by the
  * failure. A ledger that is away before the call fails the attempt; after it, the outcome is written when it is back.
  */
+import { toBill, toDearestRates, type BillLine } from '../../domain/account/bill.js';
 import type { BillingContext, Ledger, Reservation } from '../../domain/account/costs.js';
 import { DomainError, ServerKeySpent } from '../../domain/errors.js';
-import type { ChargedReply, ModelReply } from '../../domain/agents/models.js';
+import type { ChargedReply, ModelReply, Usage } from '../../domain/agents/models.js';
 import type { ModelMetrics } from '../metrics.js';
 import type { ModelCall, ModelRequest, ProviderReply } from '../model.js';
 import type { Candidate } from '../routing/candidates.js';
@@ -61,14 +62,16 @@ export class CallBooking {
     if (this.#billing.attempt > 1 && this.#callNumber === 1) {
       metrics.retried({ provider: provider.name });
     }
-    const { model, temperature, answer = null, messages, thinkingTokens = 0 } = call;
+    const { model, temperature, answer = null, messages } = call;
+    const { thinkingTokens } = call.parameters;
+    const promptTokens = promptTokensBound(call);
     const reservation = await ledger.reserve(this.#billing, {
       provider: provider.name,
       model,
-      promptTokens: promptTokensBound(call),
+      promptTokens,
       maxTokens: call.maxTokens + thinkingTokens,
       minTokens: Math.min(MIN_TOKENS, call.maxTokens) + thinkingTokens,
-      ...price,
+      ...toDearestRates(price, promptTokens),
       callNumber: this.#callNumber,
       isServerKey: key.keyId === null && key.provider !== 'simulated',
       prompt: { model, temperature, answer, messages },
@@ -87,23 +90,25 @@ export class CallBooking {
     return affordable;
   }
 
-  /** Charges what the provider states, else the upper bound, and stores the reply of the step. */
+  /** Charges what the vendor bills, else the upper bound, and stores the reply of the step. */
   async settle(reply: ProviderReply): Promise<ChargedReply> {
     const { callId, call, maxTokens, startedAt } = this.#getReserved();
     const seconds = (performance.now() - startedAt) / 1_000;
     const { metrics, ledger } = this.#deps;
     const { provider, model } = reply;
     const bound = { promptTokens: promptTokensBound(call), completionTokens: maxTokens };
-    const billed: ModelReply =
-      reply.usage === null
-        ? { ...reply, usage: bound, isEstimated: true }
-        : { ...reply, usage: reply.usage };
+    const bill = this.#getBill(reply.usage);
+    const billed: ModelReply = {
+      ...reply,
+      usage: reply.usage ?? bound,
+      ...(bill === null ? { isEstimated: true } : {}),
+    };
     const calls = this.#callNumber;
     const { complexity, fallbackFrom } = this.#candidate;
     const charged = await writeToLedger(this.#deps, () =>
-      ledger.settle(this.#billing, { callId, reply: billed, fallbackFrom, calls }),
+      ledger.settle(this.#billing, { callId, reply: billed, bill, fallbackFrom, calls }),
     );
-    if (reply.usage === null) {
+    if (bill === null) {
       metrics.usageNotStated({ provider, state: 'estimated' });
     }
     const { costUsd } = charged;
@@ -120,18 +125,17 @@ export class CallBooking {
     const { ledger, metrics } = this.#deps;
     const errorCode = error instanceof DomainError ? error.code : 'internal';
     const usage = getBilledUsage(error);
-    if (usage === 'unknown') {
+    const bill = typeof usage === 'string' ? null : this.#getBill(usage);
+    if (bill === null && usage !== 'none') {
       metrics.usageNotStated({ provider: this.#candidate.provider.name, state: 'unknown' });
     }
     await writeToLedger(this.#deps, () => {
-      switch (usage) {
-        case 'none':
-          return ledger.release(callId, { errorCode });
-        case 'unknown':
-          return ledger.leaveUnknown(callId, { errorCode });
-        default:
-          return ledger.settleFailure(callId, { errorCode, usage });
+      if (usage === 'none') {
+        return ledger.release(callId, { errorCode });
       }
+      return usage === 'unknown' || bill === null
+        ? ledger.leaveUnknown(callId, { errorCode })
+        : ledger.settleFailure(callId, { errorCode, usage, bill });
     });
   }
 
@@ -139,6 +143,12 @@ export class CallBooking {
   async countFailedAttempt(): Promise<void> {
     const { callId } = this.#getReserved();
     await writeToLedger(this.#deps, () => this.#deps.ledger.countFailedAttempt(callId));
+  }
+
+  /** @returns null where the usage is not stated, or its service tier has no price */
+  #getBill(usage: Usage | null): readonly BillLine[] | null {
+    const { price } = this.#candidate;
+    return usage === null || price === null ? null : toBill(price, usage);
   }
 
   #getReserved(): Reserved {

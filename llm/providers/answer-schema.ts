@@ -1,7 +1,7 @@
 /**
  * One answer schema for three vendors: OpenAI's strict mode and Anthropic want closed objects with
  * every property required, Google an OpenAPI subset that knows neither. Bounds are dropped, since
- * each vendor supports other ones: whoever asked checks the answer.
+ * each vendor supports other ones: the caller checks the answer.
  */
 type Json = Readonly<Record<string, unknown>>;
 

@@ -1,11 +1,12 @@
 import type Anthropic from '@anthropic-ai/sdk';
-import type { MessageCreateParamsBase } from '@anthropic-ai/sdk/resources/messages';
+import type { MessageCreateParamsBase, OutputConfig } from '@anthropic-ai/sdk/resources/messages';
 import { z } from 'zod';
 import { strictSchemaOf } from './answer-schema.js';
 import type { CallOptions, ModelCall, Provider, ProviderReply, TakeText } from '../model.js';
-import { lastStated, listOf } from './provider-answer.js';
+import { lastStated, listOf, subtract, type StatedUsage } from './provider-answer.js';
 import { readAnswer, toReplyIfEnded } from './provider-stream.js';
 import { QUIET_SDK, baseUrlOf, callVendor, checkVendorKey, clamp } from './vendor-call.js';
+import { RefusedParameters } from './refused-parameters.js';
 import { unusableReply } from './vendor-errors.js';
 
 const Usage = z
@@ -14,9 +15,25 @@ const Usage = z
     output_tokens: z.unknown().optional(),
     cache_creation_input_tokens: z.unknown().optional(),
     cache_read_input_tokens: z.unknown().optional(),
+    cache_creation: z
+      .object({
+        ephemeral_5m_input_tokens: z.unknown().optional(),
+        ephemeral_1h_input_tokens: z.unknown().optional(),
+      })
+      .nullish()
+      .catch(null),
+    output_tokens_details: z
+      .object({ thinking_tokens: z.unknown().optional() })
+      .nullish()
+      .catch(null),
+    service_tier: z.string().nullish().catch(null),
+    speed: z.string().nullish().catch(null),
+    inference_geo: z.string().nullish().catch(null),
   })
   .nullish()
   .catch(null);
+
+type Usage = NonNullable<z.infer<typeof Usage>>;
 
 const Block = z
   .object({
@@ -55,7 +72,7 @@ const Document = z.object({
 const CHECKED_WITH = 'claude-haiku-4-5-20251001';
 const MODELS_OF_A_VALID_KEY = [CHECKED_WITH, 'claude-sonnet-4-6', 'claude-opus-4-6'] as const;
 
-/** At the first call, since it is slow, and before that call's time runs. */
+/** Loaded at the first call, since it is slow, before that call's time limit starts. */
 const loadSdk = async () => (await import('@anthropic-ai/sdk')).default;
 
 /** @param config `baseUrl` without a version */
@@ -68,13 +85,17 @@ export function createAnthropic(config: { baseUrl?: string | undefined } = {}): 
       apiKey,
       timeout: timeoutMs,
     });
+  const refused = new RefusedParameters();
   return {
     name: 'anthropic',
     complete: async (call, options) => {
       const Sdk = await loadSdk();
       return callVendor('anthropic', options, async (signal) => {
-        const body = { ...paramsOf(call), ...(options.onDelta ? { stream: true } : {}) };
-        const response = await send(clientFor(Sdk, options), body, signal);
+        const client = clientFor(Sdk, options);
+        const response = await refused.send(call.model, call.parameters, (parameters) => {
+          const isStreamed = options.onDelta !== undefined;
+          return send(client, toBody({ ...call, parameters }, isStreamed), signal);
+        });
         return replyOf(call, response, options.onDelta);
       });
     },
@@ -99,27 +120,56 @@ function send(client: Anthropic, body: Params, signal: AbortSignal): Promise<Res
   return client.post<unknown>('/v1/messages', { body, signal }).asResponse();
 }
 
-type Params = Omit<MessageCreateParamsBase, 'stream'> & { readonly temperature?: number };
+/** The SDK's types of the newest models know no temperature. */
+type Params = MessageCreateParamsBase & { temperature?: number };
 
-function paramsOf(call: ModelCall): Params {
+function toBody(call: ModelCall, isStreamed: boolean): Params {
+  const { parameters } = call;
+  const { temperature, thinkingBudget } = parameters;
   const system = call.messages.filter(({ role }) => role === 'system');
-  return {
+  const body: Params = {
     model: call.model,
-    max_tokens: call.maxTokens,
+    max_tokens: call.maxTokens + parameters.thinkingTokens,
     messages: call.messages.flatMap(({ role, content }) =>
       role === 'system' ? [] : [{ role, content }],
     ),
-    ...(system.length === 0 ? {} : { system: system.map(({ content }) => content).join('\n\n') }),
-    ...(call.isReasoning === true ? {} : { temperature: clamp(call.temperature, [0, 1]) }),
-    ...(call.answer === undefined
-      ? {}
-      : {
-          output_config: {
-            format: { type: 'json_schema', schema: strictSchemaOf(call.answer.schema) },
-          },
-        }),
   };
+  if (system.length > 0) {
+    body.system = system.map(({ content }) => content).join('\n\n');
+  }
+  if (temperature !== null) {
+    body.temperature = clamp(call.temperature, temperature);
+  }
+  if (thinkingBudget !== null) {
+    body.thinking =
+      thinkingBudget === 0
+        ? { type: 'disabled' }
+        : { type: 'enabled', budget_tokens: thinkingBudget };
+  }
+  const config = toOutputConfig(call);
+  if (Object.keys(config).length > 0) {
+    body.output_config = config;
+  }
+  if (isStreamed && parameters.streaming !== null) {
+    body.stream = true;
+  }
+  return body;
 }
+
+function toOutputConfig({ parameters, answer }: ModelCall): OutputConfig {
+  const config: OutputConfig = {};
+  const effort = Effort.safeParse(parameters.effort);
+  if (effort.success) {
+    config.effort = effort.data;
+  }
+  if (answer !== undefined && parameters.structuredOutput !== null) {
+    config.format = { type: 'json_schema', schema: strictSchemaOf(answer.schema) };
+  }
+  return config;
+}
+
+/** The words of `EFFORTS` that Anthropic's models know. */
+const Effort = z.enum(['low', 'medium', 'high', 'xhigh', 'max']);
 
 /** @throws ModelCallError `model-unavailable`, `model-empty` */
 async function replyOf(
@@ -182,15 +232,35 @@ function textOfBlock(block: z.infer<typeof Block>): string {
 
 /**
  * A stream states its input when it starts, and again at its end or not; what it has written counts
- * at its end only.
+ * at its end only. Cached tokens stand beside `input_tokens`. Source: platform.claude.com, prompt caching.
  */
-function usageOf(events: readonly Event[]) {
-  const stated = events.flatMap(({ start, usage }) => [start, usage]);
-  const last = (name: keyof NonNullable<Event['usage']>) =>
-    lastStated(stated.map((usage) => usage?.[name]));
+function usageOf(events: readonly Event[]): StatedUsage {
+  const usages = events.flatMap(({ start, usage }) => [start, usage]);
+  const last = (read: (usage: Usage) => unknown) =>
+    lastStated(usages.map((usage) => (usage == null ? undefined : read(usage))));
+  const cacheRead = last((usage) => usage.cache_read_input_tokens);
+  const cacheWrite1h = last((usage) => usage.cache_creation?.ephemeral_1h_input_tokens);
+  const written = last((usage) => usage.cache_creation_input_tokens);
+  const written5m = last((usage) => usage.cache_creation?.ephemeral_5m_input_tokens);
+  // what is not said to be kept for an hour is kept for five minutes
+  const cacheWrite = subtract(written, cacheWrite1h) ?? written5m;
   return {
-    prompt: last('input_tokens'),
-    morePrompt: [last('cache_creation_input_tokens'), last('cache_read_input_tokens')],
+    prompt: last((usage) => usage.input_tokens),
+    morePrompt: [cacheRead, cacheWrite, cacheWrite1h],
     completion: lastStated(events.map(({ usage }) => usage?.output_tokens)),
+    cacheRead,
+    cacheWrite,
+    cacheWrite1h,
+    reasoning: lastStated(events.map(({ usage }) => usage?.output_tokens_details?.thinking_tokens)),
+    serviceTiers: usages.flatMap((usage) => [
+      usage?.service_tier,
+      usage?.speed,
+      toGeoTier(usage?.inference_geo),
+    ]),
   };
+}
+
+/** Inference that is kept in one region costs more. */
+function toGeoTier(geo: string | null | undefined): string | null {
+  return geo == null || ['', 'global', 'not_available'].includes(geo) ? null : `geo-${geo}`;
 }

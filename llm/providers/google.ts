@@ -1,11 +1,16 @@
-import type { GenerateContentRequest, ResponseSchema } from '@google/generative-ai';
+import type {
+  GenerateContentRequest,
+  GenerationConfig,
+  ResponseSchema,
+} from '@google/generative-ai';
 import { z } from 'zod';
 import { withoutTrailingSlashes } from '../../domain/text/trailing-slashes.js';
 import { googleSchemaOf } from './answer-schema.js';
 import type { CallOptions, ModelCall, Provider, ProviderReply, TakeText } from '../model.js';
-import { lastStated, listOf } from './provider-answer.js';
+import { lastStated, listOf, type StatedUsage } from './provider-answer.js';
 import { readAnswer, toReplyIfEnded } from './provider-stream.js';
 import { MODELS_NAMED, callVendor, checkVendorKey, clamp } from './vendor-call.js';
+import { RefusedParameters } from './refused-parameters.js';
 import { unusableReply } from './vendor-errors.js';
 
 const DEFAULT_BASE_URL = 'https://generativelanguage.googleapis.com';
@@ -47,6 +52,9 @@ const Document = z.object({
       /** Billed as output. */
       thoughtsTokenCount: z.unknown().optional(),
       totalTokenCount: z.unknown().optional(),
+      /** Part of the prompt. */
+      cachedContentTokenCount: z.unknown().optional(),
+      serviceTier: z.string().nullish().catch(null),
     })
     .nullish()
     .catch(null),
@@ -68,11 +76,14 @@ const ModelList = z.object({
 /** @param config `baseUrl` without a version */
 export function createGoogle(config: { baseUrl?: string | undefined } = {}): Provider {
   const baseUrl = withoutTrailingSlashes(config.baseUrl ?? DEFAULT_BASE_URL);
+  const refused = new RefusedParameters();
   return {
     name: 'google',
     complete: (call, options) =>
       callVendor('google', options, async (signal) => {
-        const response = await send(baseUrl, call, { ...options, signal });
+        const response = await refused.send(call.model, call.parameters, (parameters) =>
+          send(baseUrl, { ...call, parameters }, { ...options, signal }),
+        );
         return replyOf(call, response, options.onDelta);
       }),
     checkKey: (options) =>
@@ -86,7 +97,8 @@ async function send(
   call: ModelCall,
   { apiKey, signal, onDelta }: CallOptions,
 ): Promise<Response> {
-  const method = onDelta === undefined ? 'generateContent' : 'streamGenerateContent?alt=sse';
+  const isStreamed = onDelta !== undefined && call.parameters.streaming !== null;
+  const method = isStreamed ? 'streamGenerateContent?alt=sse' : 'generateContent';
   const model = encodeURIComponent(call.model);
   const response = await fetch(`${baseUrl}/v1beta/models/${model}:${method}`, {
     method: 'POST',
@@ -101,9 +113,7 @@ async function send(
   return response;
 }
 
-/** `thinkingConfig` is younger than the package's types. */
 function requestOf(call: ModelCall): GenerateContentRequest {
-  const thinkingBudget = call.thinkingTokens ?? 0;
   const system = call.messages.filter(({ role }) => role === 'system');
   return {
     contents: call.messages
@@ -120,18 +130,36 @@ function requestOf(call: ModelCall): GenerateContentRequest {
             parts: [{ text: system.map(({ content }) => content).join('\n\n') }],
           },
         }),
-    generationConfig: {
-      maxOutputTokens: call.maxTokens + thinkingBudget,
-      ...(thinkingBudget === 0 ? {} : { thinkingConfig: { thinkingBudget } }),
-      temperature: clamp(call.temperature, [0, 2]),
-      ...(call.answer === undefined
-        ? {}
-        : {
-            responseMimeType: 'application/json',
-            responseSchema: GoogleSchema.parse(googleSchemaOf(call.answer.schema)),
-          }),
-    },
+    generationConfig: toGenerationConfig(call),
   };
+}
+
+/** `thinkingConfig` is younger than the package's types. */
+type ThinkingGenerationConfig = GenerationConfig & {
+  thinkingConfig?: { thinkingLevel?: string; thinkingBudget?: number };
+};
+
+function toGenerationConfig(call: ModelCall): ThinkingGenerationConfig {
+  const { parameters, answer } = call;
+  const { temperature, effort, thinkingBudget, structuredOutput } = parameters;
+  const config: ThinkingGenerationConfig = {
+    maxOutputTokens: call.maxTokens + parameters.thinkingTokens,
+  };
+  if (temperature !== null) {
+    config.temperature = clamp(call.temperature, temperature);
+  }
+  if (effort !== null) {
+    config.thinkingConfig = { thinkingLevel: effort };
+  } else if (thinkingBudget !== null) {
+    config.thinkingConfig = { thinkingBudget };
+  }
+  if (answer !== undefined && structuredOutput !== null) {
+    config.responseMimeType = 'application/json';
+    if (structuredOutput === 'json_schema') {
+      config.responseSchema = GoogleSchema.parse(googleSchemaOf(answer.schema));
+    }
+  }
+  return config;
 }
 
 /** @throws ModelCallError `model-unavailable`, `model-empty` */
@@ -149,7 +177,7 @@ async function replyOf(
     text: events.map(({ text }) => text).join(''),
     finishReason,
     isRefused,
-    usage: usageOf(events),
+    usage: usageOf(events, response.headers.get('x-gemini-service-tier')),
     responseModel: events.find(({ model }) => model !== undefined)?.model,
     requestId: events.find(({ id }) => id !== null)?.id ?? null,
   };
@@ -193,15 +221,19 @@ function textOf(parts: readonly z.infer<typeof Part>[]): string {
 }
 
 /** Each event counts all tokens so far, or leaves a count out. */
-function usageOf(events: readonly Event[]) {
+function usageOf(events: readonly Event[], servedAs: string | null): StatedUsage {
   const last = (name: keyof NonNullable<Event['usage']>) =>
     lastStated(events.map(({ usage }) => usage?.[name]));
+  const reasoning = last('thoughtsTokenCount');
   return {
     prompt: last('promptTokenCount'),
     morePrompt: [last('toolUsePromptTokenCount')],
     completion: last('candidatesTokenCount'),
-    moreCompletion: [last('thoughtsTokenCount')],
+    moreCompletion: [reasoning],
     total: last('totalTokenCount'),
+    cacheRead: last('cachedContentTokenCount'),
+    reasoning,
+    serviceTiers: [servedAs, ...events.map(({ usage }) => usage?.serviceTier)],
   };
 }
 

@@ -2,8 +2,16 @@ import type OpenAI from 'openai';
 import type { ChatCompletionCreateParamsBase } from 'openai/resources/chat/completions';
 import { z } from 'zod';
 import { strictSchemaOf } from './answer-schema.js';
-import type { CallOptions, ModelCall, Provider, ProviderReply, TakeText } from '../model.js';
-import { lastStated, listOf, type StatedUsage } from './provider-answer.js';
+import type {
+  AnswerSchema,
+  CallOptions,
+  ModelCall,
+  ModelParameters,
+  Provider,
+  ProviderReply,
+  TakeText,
+} from '../model.js';
+import { isCountedBeside, lastStated, listOf, type StatedUsage } from './provider-answer.js';
 import { readAnswer, toReplyIfEnded } from './provider-stream.js';
 import {
   MODELS_NAMED,
@@ -13,6 +21,7 @@ import {
   checkVendorKey,
   clamp,
 } from './vendor-call.js';
+import { RefusedParameters } from './refused-parameters.js';
 import { unusableReply } from './vendor-errors.js';
 
 /** A part of a text; of thoughts and tool calls `type` names another kind. */
@@ -55,6 +64,17 @@ const Usage = z
     total_tokens: z.unknown().optional(),
     input_tokens: z.unknown().optional(),
     output_tokens: z.unknown().optional(),
+    prompt_tokens_details: z
+      .object({
+        cached_tokens: z.unknown().optional(),
+        cache_write_tokens: z.unknown().optional(),
+      })
+      .nullish()
+      .catch(null),
+    completion_tokens_details: z
+      .object({ reasoning_tokens: z.unknown().optional() })
+      .nullish()
+      .catch(null),
   })
   .nullish()
   .catch(null);
@@ -65,36 +85,31 @@ const Document = z.object({
   model: z.string().optional().catch(undefined),
   choices: listOf(Choice).nullish().catch(null),
   usage: Usage,
+  service_tier: z.string().nullish().catch(null),
   /** Where Groq states the usage of a stream. */
   x_groq: z.object({ usage: Usage }).nullish().catch(null),
 });
 
 const ModelList = z.object({ data: z.array(z.object({ id: z.string() })) });
 
-/** At the first call, since it is slow, and before that call's time runs. */
+/** Loaded at the first call, since it is slow, before that call's time limit starts. */
 const loadSdk = async () => (await import('openai')).default;
 
 /** @param config `baseUrl` ends in `/v1`; also how an OpenAI-compatible server is reached. */
 export function createOpenAi(config: { baseUrl?: string | undefined } = {}): Provider {
   const clientFor = (Sdk: typeof OpenAI, { apiKey, timeoutMs }: CallOptions) =>
     new Sdk({ ...QUIET_SDK, ...baseUrlOf(config.baseUrl), apiKey, timeout: timeoutMs });
-  let cap: Cap = 'max_completion_tokens';
+  const refused = new RefusedParameters();
   return {
     name: 'openai',
     complete: async (call, options) => {
       const Sdk = await loadSdk();
       return callVendor('openai', options, async (signal) => {
         const { completions } = clientFor(Sdk, options).chat;
-        const send = () => {
-          const params = { ...paramsOf(call, cap), ...(options.onDelta ? STREAMED : {}) };
-          return completions.create(params, { signal }).asResponse();
-        };
-        const response = await send().catch((error: unknown) => {
-          if (cap === 'max_tokens' || !refusesCap(error)) {
-            throw error;
-          }
-          cap = 'max_tokens';
-          return send();
+        const response = await refused.send(call.model, call.parameters, (parameters) => {
+          const isStreamed = options.onDelta !== undefined;
+          const body = toBody({ ...call, parameters }, isStreamed);
+          return completions.create(body, { signal }).asResponse();
         });
         return replyOf(call, response, options.onDelta);
       });
@@ -113,39 +128,45 @@ export function createOpenAi(config: { baseUrl?: string | undefined } = {}): Pro
   };
 }
 
-const STREAMED = { stream: true, stream_options: { include_usage: true } } as const;
-
-/** What a server calls the upper bound of a reply: compatible ones know the older name only. */
-type Cap = 'max_completion_tokens' | 'max_tokens';
-
-function refusesCap(error: unknown): boolean {
-  const isRefusal =
-    error instanceof Error && 'status' in error && [400, 422].includes(Number(error.status));
-  return isRefusal && error.message.slice(0, 1_000).includes('max_completion_tokens');
-}
-
-function paramsOf(call: ModelCall, cap: Cap): Omit<ChatCompletionCreateParamsBase, 'stream'> {
-  return {
+function toBody(call: ModelCall, isStreamed: boolean): ChatCompletionCreateParamsBase {
+  const { parameters } = call;
+  const { temperature, effort } = parameters;
+  const body: ChatCompletionCreateParamsBase = {
     model: call.model,
     messages: [...call.messages],
-    [cap]: call.maxTokens,
-    // Reasoning would eat the tokens that were asked for as text.
-    ...(call.isReasoning === true
-      ? { reasoning_effort: 'none' as const }
-      : { temperature: clamp(call.temperature, [0, 2]) }),
-    ...(call.answer === undefined
-      ? {}
-      : {
-          response_format: {
-            type: 'json_schema' as const,
-            json_schema: {
-              name: call.answer.name,
-              strict: true,
-              schema: strictSchemaOf(call.answer.schema),
-            },
-          },
-        }),
+    [parameters.outputCap]: call.maxTokens + parameters.thinkingTokens,
   };
+  if (temperature !== null) {
+    body.temperature = clamp(call.temperature, temperature);
+  }
+  if (effort !== null) {
+    body.reasoning_effort = effort;
+  }
+  if (call.answer !== undefined) {
+    setAnswerFormat(body, call.answer, parameters);
+  }
+  if (isStreamed && parameters.streaming !== null) {
+    body.stream = true;
+    if (parameters.streaming === 'with-usage') {
+      body.stream_options = { include_usage: true };
+    }
+  }
+  return body;
+}
+
+function setAnswerFormat(
+  body: ChatCompletionCreateParamsBase,
+  { name, schema }: AnswerSchema,
+  { structuredOutput }: ModelParameters,
+): void {
+  if (structuredOutput === 'json_schema') {
+    body.response_format = {
+      type: 'json_schema',
+      json_schema: { name, strict: true, schema: strictSchemaOf(schema) },
+    };
+  } else if (structuredOutput === 'json_object') {
+    body.response_format = { type: 'json_object' };
+  }
 }
 
 /** @throws ModelCallError `model-unavailable`, `model-empty` */
@@ -179,7 +200,8 @@ type Event = ReturnType<typeof eventOf>;
 const NOTHING: z.infer<typeof Document> = {};
 
 function eventOf(document: unknown) {
-  const { model, choices, usage, x_groq } = Document.safeParse(document).data ?? NOTHING;
+  const { model, choices, usage, x_groq, service_tier } =
+    Document.safeParse(document).data ?? NOTHING;
   const choice = choices?.find(({ index }) => index == null || index === 0); // one was asked for
   const said = saidBy(choice);
   return {
@@ -187,6 +209,7 @@ function eventOf(document: unknown) {
     isChoice: choice !== undefined,
     ...said,
     usage: usage ?? x_groq?.usage,
+    serviceTier: service_tier,
     error: choice?.error,
     // some gateways name a reason in every event: one with a text need not be the last
     isLast:
@@ -224,12 +247,24 @@ function refusalOf(part: Part): string {
   return typeof part === 'string' ? '' : (part.refusal ?? '');
 }
 
+/** Cached and written tokens are part of the prompt, thoughts of the completion. */
 function usageOf(events: readonly Event[]): StatedUsage {
-  const last = (name: keyof NonNullable<Usage>) =>
-    lastStated(events.map((event) => event.usage?.[name]));
+  const usages = events.map(({ usage }) => usage);
+  const last = (read: (usage: NonNullable<Usage>) => unknown) =>
+    lastStated(usages.map((usage) => (usage == null ? undefined : read(usage))));
+  const stated = {
+    prompt: last((usage) => usage.prompt_tokens) ?? last((usage) => usage.input_tokens),
+    completion: last((usage) => usage.completion_tokens) ?? last((usage) => usage.output_tokens),
+    total: last((usage) => usage.total_tokens),
+  };
+  const reasoning = last((usage) => usage.completion_tokens_details?.reasoning_tokens);
   return {
-    prompt: last('prompt_tokens') ?? last('input_tokens'),
-    completion: last('completion_tokens') ?? last('output_tokens'),
-    total: last('total_tokens'),
+    ...stated,
+    // some servers count thoughts beside the completion, as their total shows
+    moreCompletion: isCountedBeside(reasoning, stated) ? [reasoning] : [],
+    cacheRead: last((usage) => usage.prompt_tokens_details?.cached_tokens),
+    cacheWrite: last((usage) => usage.prompt_tokens_details?.cache_write_tokens),
+    reasoning,
+    serviceTiers: events.map(({ serviceTier }) => serviceTier),
   };
 }

@@ -30,6 +30,13 @@ export interface StatedUsage {
   readonly morePrompt?: readonly unknown[];
   /** Counted beside `completion`: thoughts of Google. */
   readonly moreCompletion?: readonly unknown[];
+  /** Parts of what is counted above. */
+  readonly cacheRead?: unknown;
+  readonly cacheWrite?: unknown;
+  readonly cacheWrite1h?: unknown;
+  readonly reasoning?: unknown;
+  /** The vendor's words for how the call was served. */
+  readonly serviceTiers?: readonly (string | null | undefined)[];
 }
 
 /** Far more than an answer has of anything. */
@@ -134,7 +141,7 @@ interface Stating {
 /**
  * The counts in whole tokens, each from where it is stated.
  *
- * @returns null where one of them cannot be known
+ * @returns null where one of them cannot be known, or they contradict each other
  */
 export function toUsage(stated: StatedUsage, { hasText, isWhole }: Stating): Usage | null {
   const known = (count: number | null) => (hasText && count === 0 ? null : count);
@@ -147,7 +154,66 @@ export function toUsage(stated: StatedUsage, { hasText, isWhole }: Stating): Usa
   const completionTokens = written ?? (isWhole && !hasText ? sumOf(stated.moreCompletion) : null);
   return promptTokens === null || completionTokens === null
     ? null
-    : { promptTokens, completionTokens };
+    : withParts(stated, { promptTokens, completionTokens });
+}
+
+function withParts(stated: StatedUsage, whole: Usage): Usage | null {
+  const { cacheRead, cacheWrite, cacheWrite1h, reasoning } = stated;
+  const cached = sumOf([cacheRead, cacheWrite, cacheWrite1h]);
+  if (cached > whole.promptTokens || sumOf([reasoning]) > whole.completionTokens) {
+    return null;
+  }
+  const parts = [
+    ['cacheReadTokens', cacheRead],
+    ['cacheWriteTokens', cacheWrite],
+    ['cacheWrite1hTokens', cacheWrite1h],
+    ['reasoningTokens', reasoning],
+  ] as const;
+  const counted = parts
+    .map(([name, part]) => [name, sumOf([part])] as const)
+    .filter(([, count]) => count > 0);
+  const serviceTier = toServiceTier(stated.serviceTiers);
+  const tier = serviceTier === '' ? {} : { serviceTier };
+  return { ...whole, ...Object.fromEntries(counted), ...tier };
+}
+
+/** Words for the service whose prices are the usual ones; Groq says `on_demand`. */
+const STANDARD_TIERS = [
+  '',
+  'auto',
+  'default',
+  'standard',
+  'standard_only',
+  'on_demand',
+  'unspecified',
+];
+const LONGEST_TIER = 64;
+
+/** @returns '' for the standard one; several words are joined, since each changes the price */
+function toServiceTier(words: StatedUsage['serviceTiers'] = []): string {
+  const tiers = words
+    .map((word) =>
+      (word ?? '')
+        .trim()
+        .toLowerCase()
+        .replace(/^service_tier_/, ''),
+    )
+    .filter((word) => !STANDARD_TIERS.includes(word));
+  return [...new Set(tiers)].join('+').slice(0, LONGEST_TIER);
+}
+
+/** Whether `part` is the rest of the total that prompt and completion leave. */
+export function isCountedBeside(
+  part: unknown,
+  { prompt, completion, total }: Pick<StatedUsage, 'prompt' | 'completion' | 'total'>,
+): boolean {
+  const rest = differenceOf(countOf(total), (countOf(prompt) ?? 0) + (countOf(completion) ?? 0));
+  return rest !== null && rest > 0 && rest === countOf(part);
+}
+
+/** @returns null where the whole is not stated, or is less than its part */
+export function subtract(whole: unknown, part: unknown): number | null {
+  return differenceOf(countOf(whole), countOf(part) ?? 0);
 }
 
 /**

@@ -54,7 +54,7 @@ function limitOf(vendor: Vendor, { signal, timeoutMs }: CallOptions): Limit {
   const reached = new Promise<never>((_, rejectReached) => {
     reject = rejectReached;
   });
-  reached.catch(() => undefined); // after the race nobody listens
+  reached.catch(() => undefined); // no listener is left after the race
   const end = (code: 'cancelled' | 'model-timeout', what: string) => {
     reject(new ModelCallError(code, `the call of ${vendor} ${what}`, { billing: 'unknown' }));
     controller.abort();
@@ -83,7 +83,7 @@ function limitOf(vendor: Vendor, { signal, timeoutMs }: CallOptions): Limit {
 const KEY_IS_BAD = new Set([400, 401, 403]);
 
 /**
- * Only the vendor's own refusal of the key makes it invalid; whatever else fails says nothing.
+ * Only the vendor's own refusal makes a key invalid: any other failure says nothing of the key.
  * Source: contract, pipeline §7.
  */
 export async function checkVendorKey(

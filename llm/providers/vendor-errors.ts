@@ -45,7 +45,7 @@ export function isRetryable(error: unknown): error is DomainError {
 }
 
 /**
- * Sorts whatever an SDK, the network or our own parsing of a reply threw. The text is ours:
+ * Sorts what an SDK, the network or our own parsing of a reply threw. The text is ours:
  * a vendor's message may quote the key or the prompt, so neither the message nor `cause` carries it.
  */
 export function modelErrorOf(vendor: Vendor, error: unknown, now: number = Date.now()) {
@@ -154,6 +154,29 @@ function codeOfNumber(status: number | null): ErrorCode | null {
 interface Said {
   readonly words: readonly string[];
   readonly sentence: string;
+}
+
+/** What a vendor says against a request that it has not worked on. */
+export interface Complaint {
+  /** The parameter that it names as such, in lower case; '' for none. */
+  readonly parameter: string;
+  /** Its sentence and its words for programs, in lower case. */
+  readonly sentence: string;
+}
+
+const COMPLAINTS = new Set([400, 422]);
+
+/** @returns null for a failure that is no complaint about the request */
+export function readComplaint(error: unknown): Complaint | null {
+  if (!COMPLAINTS.has(statusOf(error) ?? 0)) {
+    return null;
+  }
+  const { words, sentence } = saidBy(error);
+  const parameter = textField(error, 'param') ?? textField(fieldOf(error, 'error'), 'param') ?? '';
+  return {
+    parameter: parameter.toLowerCase(),
+    sentence: `${sentence} ${words.join(' ').toLowerCase()}`,
+  };
 }
 
 /** A vendor's sentence names its cause early. */

@@ -2,14 +2,16 @@
 import { DomainError } from '../../domain/errors.js';
 import type { ComplexityClass, ProviderName } from '../../domain/agents/models.js';
 import type { ModelCall, ModelRequest, PayingKey, Provider } from '../model.js';
+import type { Price } from '../../domain/account/bill.js';
 import {
   findModel,
+  findParameters,
   getPrice,
   listChoices,
-  type ModelCatalog,
+  type ModelChoice,
   type ModelSettings,
 } from './model-catalog.js';
-import type { Price } from './models-file.js';
+import type { ModelCatalog } from './models-file.js';
 
 export type Providers = Readonly<Partial<Record<ProviderName, Provider>>>;
 
@@ -52,7 +54,7 @@ export function listCandidates(
     if (key === undefined || provider === undefined) {
       return [];
     }
-    const call = createCall(catalog, request, choice.model);
+    const call = createCall(catalog, request, choice);
     const price = getPrice(catalog, choice.model, settings.today);
     const fallbackFrom = choice === first ? null : first.provider;
     return [{ provider, key, call, price, complexity: request.complexity, fallbackFrom }];
@@ -62,19 +64,22 @@ export function listCandidates(
 /** Source: contract, decision 23. */
 const UNKNOWN_CONTEXT_TOKENS = 100_000;
 
-function createCall(catalog: ModelCatalog, request: ModelRequest, model: string): ModelCall {
+function createCall(catalog: ModelCatalog, request: ModelRequest, choice: ModelChoice): ModelCall {
+  const { model, provider } = choice;
   const listed = findModel(catalog, model);
-  const thinkingTokens = listed?.thinkingTokens ?? 0;
+  const parameters = findParameters(catalog, provider, model);
+  const { thinkingTokens } = parameters;
+  const longest = (listed?.outputTokens ?? Number.POSITIVE_INFINITY) - thinkingTokens;
+  const maxTokens = Math.min(request.maxTokens, longest);
   const context = listed?.contextTokens ?? UNKNOWN_CONTEXT_TOKENS;
-  const room = Math.max(context - request.maxTokens - thinkingTokens, Math.floor(context / 2));
+  const room = Math.max(context - maxTokens - thinkingTokens, Math.floor(context / 2));
   return {
     model,
     messages: request.messagesWithin?.(room) ?? request.messages,
     temperature: request.temperature,
-    maxTokens: request.maxTokens,
+    maxTokens,
+    parameters,
     purpose: request.purpose,
-    isReasoning: listed?.reasons ?? false,
-    thinkingTokens,
     ...(request.answer === undefined ? {} : { answer: request.answer }),
   };
 }

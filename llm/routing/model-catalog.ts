@@ -1,8 +1,9 @@
 /**
- * Which models there are, what they cost, and which of them may answer a request, in which order.
- * A catalog is a plain value: the composition root makes it once, from `models.json` or the operator's
+ * Which models there are, what they cost and take, and which of them may answer a request, in which order.
+ * A catalog is a plain value: the composition root makes it once, from the built-in lists and the operator's
  * own file, and passes it on. No function here calls a provider.
  */
+import { FREE, type Price } from '../../domain/account/bill.js';
 import {
   VENDORS,
   isVendor,
@@ -10,16 +11,8 @@ import {
   type ProviderName,
   type Vendor,
 } from '../../domain/agents/models.js';
-import { BUILT_IN_MODELS, type ListedModel, type ModelsFile, type Price } from './models-file.js';
-
-export interface ModelCatalog {
-  readonly file: ModelsFile;
-  readonly byId: ReadonlyMap<string, ListedModel>;
-}
-
-export function createModelCatalog(file: ModelsFile = BUILT_IN_MODELS): ModelCatalog {
-  return { file, byId: new Map(file.models.map((model) => [model.id, model])) };
-}
+import type { ModelParameters } from '../model.js';
+import { mergeParameters, toUndated, type ListedModel, type ModelCatalog } from './models-file.js';
 
 export interface ModelSettings {
   readonly defaultProvider: Vendor;
@@ -43,12 +36,20 @@ export interface ModelPreference {
 /** The one model of the simulated provider. */
 export const SIMULATED_MODEL = 'simulated';
 
-const FREE: Price = { inputUsdPerMillion: '0', outputUsdPerMillion: '0' };
-
 const VENDOR_NAMES: Readonly<Record<Vendor, RegExp>> = {
   openai: /^(gpt|chatgpt)-|^o\d/,
   anthropic: /^claude-/,
   google: /^gemini-/,
+};
+
+const SIMULATED_PARAMETERS: ModelParameters = {
+  temperature: null,
+  outputCap: 'max_tokens',
+  effort: null,
+  thinkingBudget: null,
+  thinkingTokens: 0,
+  structuredOutput: 'json_schema',
+  streaming: 'with-usage',
 };
 
 /** The vendor that a name belongs to by its prefix, whether or not the model exists. */
@@ -96,7 +97,7 @@ export function getClassModel(
   complexity: ComplexityClass,
   today: string,
 ): string {
-  const id = catalog.file.classes[vendor][complexity];
+  const id = catalog.classes[vendor][complexity];
   return findLiveModel(catalog, id, today)?.id ?? id;
 }
 
@@ -113,10 +114,30 @@ export function getPrice(
   return listed?.prices.filter(({ from }) => from <= today).at(-1) ?? null;
 }
 
-/** By its id or an alias. */
+/**
+ * By its exact id, by that id with a date suffix, or by an alias. The id of what is found is the name that the
+ * vendor is asked for. Names that merely begin as a listed one are not known: they may have another price.
+ */
 export function findModel(catalog: ModelCatalog, name: string): ListedModel | undefined {
   const lower = name.trim().toLowerCase();
-  return catalog.byId.get(catalog.file.aliases[lower] ?? lower);
+  const id = catalog.aliases[lower] ?? lower;
+  const listed = catalog.models.get(id);
+  if (listed !== undefined) {
+    return listed;
+  }
+  const undated = catalog.models.get(toUndated(id));
+  return undated === undefined ? undefined : { ...undated, id };
+}
+
+/** What the model takes; where its entry says nothing, what its vendor's models take. */
+export function findParameters(
+  catalog: ModelCatalog,
+  provider: ProviderName,
+  model: string,
+): ModelParameters {
+  return provider === 'simulated'
+    ? SIMULATED_PARAMETERS
+    : mergeParameters(catalog.parameters[provider], findModel(catalog, model)?.parameters);
 }
 
 /** A sentence for the start-up log when `DEFAULT_LLM_MODEL` cannot serve; null when it can. */
@@ -147,7 +168,7 @@ function toServedName(
 function findLiveModel(catalog: ModelCatalog, name: string, today: string): ListedModel | null {
   let model = findModel(catalog, name);
   while (model !== undefined && isRetired(model, today)) {
-    model = model.successor === null ? undefined : catalog.byId.get(model.successor);
+    model = model.successor === null ? undefined : catalog.models.get(model.successor);
   }
   return model ?? null;
 }
@@ -156,6 +177,6 @@ function isRetired(model: ListedModel, today: string): boolean {
   return model.retiresOn !== null && model.retiresOn <= today;
 }
 
-function readClockDay(): string {
+export function readClockDay(): string {
   return new Date().toISOString().slice(0, 10);
 }

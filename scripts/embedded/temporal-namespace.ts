@@ -37,14 +37,14 @@ async function makeNamespace({ workflowService }: Connection): Promise<void> {
 /** @throws the gRPC error of a service that is not there yet */
 async function askServices({ workflowService }: Connection): Promise<void> {
   const namespace = NAMESPACE;
-  const missing = 'missing';
+  const nobody = 'nobody';
   await workflowService.countWorkflowExecutions({
     namespace,
-    query: `AgentForgeUserId = '${missing}'`,
+    query: `AgentForgeUserId = '${nobody}'`,
   });
-  await workflowService.describeTaskQueue({ namespace, taskQueue: { name: missing } });
+  await workflowService.describeTaskQueue({ namespace, taskQueue: { name: nobody } });
   await workflowService
-    .describeWorkflowExecution({ namespace, execution: { workflowId: missing } })
+    .describeWorkflowExecution({ namespace, execution: { workflowId: nobody } })
     .catch(ignore(NOT_FOUND));
 }
 

@@ -31,7 +31,7 @@ test('what is not set has the seed’s default', () => {
     models: {
       serverKeys: {},
       defaultProvider: 'anthropic',
-      defaultModel: 'claude-3-5-sonnet-20241022',
+      defaultModel: 'claude-sonnet-5',
       simulated: false,
     },
     collectorUrl: 'http://data-collector:8001',

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Db } from '../../db/connect.js';
 import { createLedger, sweepStaleReservations } from '../../db/billing/costs.js';
+import { toBill } from '../../domain/account/bill.js';
 import type { BillingContext } from '../../domain/account/costs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
 
@@ -51,8 +52,7 @@ async function perform(op: Operation, userIds: readonly string[]): Promise<void>
       promptTokens: op.tokens,
       maxTokens: 4_096,
       minTokens: 256,
-      inputUsdPerMillion: op.price,
-      outputUsdPerMillion: op.price,
+      ...priceOf(op),
       callNumber: op.callNumber,
     } as const;
     await ledger.reserve(billing, estimate).catch((error: unknown) => {
@@ -61,6 +61,10 @@ async function perform(op: Operation, userIds: readonly string[]): Promise<void>
   } else {
     await end(op, billing);
   }
+}
+
+function priceOf({ price }: Operation) {
+  return { inputUsdPerMillion: price, outputUsdPerMillion: price };
 }
 
 async function end(op: Operation, billing: BillingContext): Promise<void> {
@@ -80,7 +84,8 @@ async function end(op: Operation, billing: BillingContext): Promise<void> {
     const usage = { promptTokens: op.tokens, completionTokens: op.tokens % 977 };
     const base = { content: randomUUID(), provider: 'openai', model: 'gpt-4o' } as const;
     const reply = { ...base, usage, finish: 'stop', requestId: null } as const;
-    await ledger.settle(billing, { callId: call.id, reply, fallbackFrom: null, calls: 1 });
+    const bill = toBill(priceOf(op), usage);
+    await ledger.settle(billing, { callId: call.id, reply, bill, fallbackFrom: null, calls: 1 });
   } else if (op.kind === 'release') {
     await ledger.release(call.id, outcome);
   } else {
@@ -98,7 +103,7 @@ async function daysThatDiffer(userIds: readonly string[]) {
   return rows;
 }
 
-test('with any operations at once, a day is the sum of its ledger and its limit holds', async () => {
+test('whatever happens at once, a day is the sum of its ledger and its limit holds', async () => {
   const operations = fc.array(operation, { minLength: OPERATIONS, maxLength: OPERATIONS });
   await fc.assert(
     fc.asyncProperty(operations, async (batch) => {
@@ -130,6 +135,8 @@ test('reservations and settles within them never pass the limit', async () => {
   );
 });
 
+const PRICE = { inputUsdPerMillion: '15', outputUsdPerMillion: '75' };
+
 async function reserveAndSettle(
   userId: string,
   call: { prompt: number; max: number; index: number },
@@ -144,8 +151,7 @@ async function reserveAndSettle(
     promptTokens: call.prompt,
     maxTokens: call.max,
     minTokens: Math.min(256, call.max),
-    inputUsdPerMillion: '15',
-    outputUsdPerMillion: '75',
+    ...PRICE,
     callNumber: 1,
   });
   if ('kind' in granted) {
@@ -154,5 +160,7 @@ async function reserveAndSettle(
   const usage = { promptTokens: call.prompt, completionTokens: granted.maxTokens };
   const base = { content: 'x', provider: 'anthropic', model: 'claude-opus-4-6' } as const;
   const reply = { ...base, usage, finish: 'stop', requestId: null } as const;
-  await ledger.settle(billing, { callId: granted.callId, reply, fallbackFrom: null, calls: 1 });
+  const { callId } = granted;
+  const bill = toBill(PRICE, usage);
+  await ledger.settle(billing, { callId, reply, bill, fallbackFrom: null, calls: 1 });
 }

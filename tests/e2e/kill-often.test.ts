@@ -1,4 +1,4 @@
-/** SIGKILL of worker after worker while everything moves, at random events. */
+/** SIGKILL of worker after worker while everything moves, at whatever moment an event appears. */
 import { readMoney } from '../support/money.js';
 import { startProduct, type Product } from '../support/product.js';
 import {
@@ -36,11 +36,11 @@ beforeAll(async () => {
   opened.forEach(({ open }) => {
     open();
   });
-  const finished = Promise.all([...stories.values()].map((story) => story.finish()));
+  const told = Promise.all([...stories.values()].map((story) => story.finish()));
   for (let kill = 0; kill < KILLS; kill += 1) {
     await killAtNextEvent();
   }
-  await finished;
+  await told;
 });
 afterAll(async () => {
   await product.stop();

@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BUILT_IN_MODELS } from '../../llm/routing/models-file.js';
 import { register } from '../support/person.js';
 import { startProcess, startProduct } from '../support/product.js';
 import {
@@ -20,15 +19,15 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** The built-in models with another price of gpt-4o-mini. */
+/** Another price of gpt-4o-mini. */
 function write(name: string, inputUsdPerMillion: string): string {
-  const models = BUILT_IN_MODELS.models.map((model) =>
-    model.id === 'gpt-4o-mini'
-      ? { ...model, prices: model.prices.map((price) => ({ ...price, inputUsdPerMillion })) }
-      : model,
-  );
+  const price = {
+    ...{ from: '2026-01-01', inputUsdPerMillion, outputUsdPerMillion: '0.60' },
+    ...{ source: 'https://example.com/prices', asOf: '2026-12-01' },
+  };
   const file = join(folder, name);
-  writeFileSync(file, JSON.stringify({ ...BUILT_IN_MODELS, models }));
+  const models = [{ id: 'gpt-4o-mini', vendor: 'openai', prices: [price] }];
+  writeFileSync(file, JSON.stringify({ models }));
   return file;
 }
 

@@ -5,6 +5,8 @@ import { intentByRules } from '../../domain/discussion/intents.js';
 import { designsByRules } from '../../domain/design/rules.js';
 import type { AnswerSchema, Provider, Purpose } from '../../llm/model.js';
 import { createSimulated } from '../../llm/providers/simulated/simulated.js';
+import type { ProviderName } from '../../domain/agents/models.js';
+import { parametersOf } from '../support/models.js';
 import { createProviders } from '../support/vendors/providers.js';
 import { startStandInVendors, type StandInVendors } from '../support/vendors/server.js';
 
@@ -25,7 +27,7 @@ beforeAll(async () => {
 });
 afterAll(() => vendors.close());
 
-async function ask(name: string, answer: AnswerSchema, purpose: Purpose): Promise<unknown> {
+async function ask(name: ProviderName, answer: AnswerSchema, purpose: Purpose): Promise<unknown> {
   const reply = await providers[name]?.complete(
     {
       model: 'any',
@@ -33,6 +35,7 @@ async function ask(name: string, answer: AnswerSchema, purpose: Purpose): Promis
       temperature: 0.5,
       maxTokens: 4_096,
       answer,
+      parameters: parametersOf(name),
       purpose,
     },
     { apiKey: 'sk-good', signal: new AbortController().signal, timeoutMs: 5_000 },
@@ -40,7 +43,7 @@ async function ask(name: string, answer: AnswerSchema, purpose: Purpose): Promis
   return JSON.parse(reply?.content ?? '');
 }
 
-describe.each(['openai', 'anthropic', 'google', 'simulated'])('through %s', (name) => {
+describe.each(['openai', 'anthropic', 'google', 'simulated'] as const)('through %s', (name) => {
   test('the intent that is asked for comes back readable', async () => {
     const answer = await ask(name, INTENT_ANSWER, { kind: 'intent', ...common });
     expect(IntentAnswer.safeParse(answer)).toMatchObject({ success: true });

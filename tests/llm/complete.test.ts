@@ -9,13 +9,13 @@ import type { ModelMetrics } from '../../llm/metrics.js';
 import type { ModelRequest, PayingKey, Provider } from '../../llm/model.js';
 import type { Providers } from '../../llm/routing/candidates.js';
 import { createModels, type Models, type ModelsDeps } from '../../llm/routing/complete.js';
-import { createModelCatalog } from '../../llm/routing/model-catalog.js';
 import { BUILT_IN_MODELS } from '../../llm/routing/models-file.js';
 import { ModelCallError } from '../../llm/providers/vendor-errors.js';
 import { createSimulated } from '../../llm/providers/simulated/simulated.js';
 import { createModelMetrics } from '../../telemetry/model-metrics.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { agentOf, designOf } from '../support/designs.js';
+import { catalogWith } from '../support/models.js';
 import { createProviders } from '../support/vendors/providers.js';
 import { startStandInVendors, type StandInVendors } from '../support/vendors/server.js';
 import { fakeLedger } from './fake-ledger.js';
@@ -84,7 +84,7 @@ function createTestModels(options: TestOptions = {}) {
   const models = createModels({
     ...options.persistence,
     providers: options.providers ?? providers,
-    catalog: options.catalog ?? createModelCatalog(),
+    catalog: options.catalog ?? BUILT_IN_MODELS,
     settings: { defaultProvider: 'anthropic', defaultModel: 'gpt-4o', today },
     guard: OPEN_GUARD,
     ledger,
@@ -125,7 +125,7 @@ test("an answer is settled with the vendor's usage, at a reservation that covers
   expect(rows[0]).toMatchObject({
     state: 'settled',
     maxTokens: 1_000,
-    estimate: { model: 'gpt-4o', minTokens: 256, inputUsdPerMillion: '2.50', callNumber: 1 },
+    estimate: { model: 'gpt-4o', minTokens: 256, inputUsdPerMillion: '2.5', callNumber: 1 },
   });
   expect(rows[0]?.estimate.promptTokens).toBeGreaterThan(reply.usage.promptTokens);
   expect(reply.costUsd).toBeGreaterThan(0);
@@ -185,10 +185,13 @@ describe('a custom agent with long outputs before it', () => {
   test.each([
     ['openai', 'gpt-4o', 128_000],
     ['openai', 'gpt-6-luna', 100_000],
-    ['anthropic', 'claude-sonnet-4-6', 200_000],
+    ['anthropic', 'claude-haiku-4-5', 200_000],
   ])('%s %s is asked for what fits into its context, reserved as sent', async (...row) => {
     const [, wantedModel, context] = row;
-    const { models, rows } = createTestModels();
+    const catalog = catalogWith((model) =>
+      model.id === 'gpt-6-luna' ? { ...model, contextTokens: null } : model,
+    );
+    const { models, rows } = createTestModels({ catalog });
     const prompt = promptWith(1_200_000);
     await ask(models, { ...prompt, wantedModel, maxTokens: 4_096 });
     const sent = vendors.calls.at(-1)?.prompt ?? '';
@@ -206,13 +209,13 @@ describe('a custom agent with long outputs before it', () => {
   });
 });
 
-test('a text that cannot be stored is changed as it is read', async () => {
+test('a text that cannot be stored is mended as it is read', async () => {
   vendors.setBehaviour(() => ({ kind: 'answer', text: 'a\0b \ud83d and \ude00' }));
   const { models } = createTestModels();
   expect((await ask(models)).content).toBe('a\ufffdb \ufffd and \ufffd');
 });
 
-test('a stored reply is found and no provider is asked', async () => {
+test('a stored reply is found and nobody is asked', async () => {
   const { models, rows } = createTestModels();
   const first = await ask(models);
   expect(await ask(models)).toEqual(first);
@@ -220,7 +223,7 @@ test('a stored reply is found and no provider is asked', async () => {
   expect(rows).toHaveLength(1);
 });
 
-test('another step with the same key has a call and a reply of its own', async () => {
+test('another step of the same payer has a call and a reply of its own', async () => {
   const { models, rows, ledger } = createTestModels();
   const stepId = 'pipeline:node:1';
   await ask(models);
@@ -234,14 +237,14 @@ test('another step with the same key has a call and a reply of its own', async (
   expect(vendors.calls).toHaveLength(2);
 });
 
-test('a retryable failure fails over to the next vendor, with a released call each', async () => {
+test('a retryable failure passes to the next vendor, a released call each', async () => {
   failing(503, 'openai', 'anthropic');
   const { models, rows, registry } = createTestModels();
   const reply = await ask(models);
   expect(asked()).toEqual([
     'openai gpt-4o',
-    'anthropic claude-sonnet-4-5-20250929',
-    'google gemini-2.5-pro',
+    'anthropic claude-sonnet-5',
+    'google gemini-3.8-flash',
   ]);
   expect(reply).toMatchObject({ provider: 'google', fallbackFrom: 'openai', calls: 3 });
   expect(rows.map(({ state }) => state)).toEqual(['released', 'released', 'settled']);
@@ -251,7 +254,7 @@ test('a retryable failure fails over to the next vendor, with a released call ea
   expect(page).toContain('llm_errors_total{provider="openai",code="model-unavailable"} 1');
 });
 
-test('an attempt that fails at every vendor counts once and names the shortest wait', async () => {
+test('a pass that fails at every vendor counts once and names the shortest wait', async () => {
   vendors.setBehaviour(({ vendor }) => ({
     kind: 'status',
     status: 429,
@@ -269,7 +272,7 @@ test('an attempt that fails at every vendor counts once and names the shortest w
 test.each([
   [401, 'model-key-refused'],
   [400, 'model-request-invalid'],
-])('a final failure (%i) ends the attempt without failover', async (status, code) => {
+])('a final failure (%i) ends the pass without fail-over', async (status, code) => {
   failing(status, 'openai');
   const { models, rows } = createTestModels();
   await expect(ask(models)).rejects.toMatchObject({ code });
@@ -343,12 +346,11 @@ test('a small request may be reserved below 256 tokens', async () => {
 });
 
 test('a model without a price is refused', async () => {
-  const models = BUILT_IN_MODELS.models.map((model) => ({
-    ...model,
-    prices: model.prices.map((price) => ({ ...price, from: '2999-01-01' })),
-  }));
   const unpriced = createTestModels({
-    catalog: createModelCatalog({ ...BUILT_IN_MODELS, models }),
+    catalog: catalogWith((model) => ({
+      ...model,
+      prices: model.prices.map((price) => ({ ...price, from: '2999-01-01' })),
+    })),
   });
   await expect(ask(unpriced.models)).rejects.toMatchObject({ code: 'model-unpriced' });
   expect(unpriced.rows).toHaveLength(0);
@@ -371,7 +373,7 @@ test('a reply cut in the middle stays charged as unknown', async () => {
   expect(rows[0]?.state).toBe('unknown');
 });
 
-test('a cancel ends the call, asks no other provider and leaves its outcome unknown', async () => {
+test('a cancel ends the call, asks nobody else and leaves its outcome unknown', async () => {
   vendors.setBehaviour({ kind: 'hang' });
   const { models, rows } = createTestModels();
   const controller = new AbortController();
@@ -495,7 +497,7 @@ test.each([
 });
 
 test.each(['findReply', 'reserve'] as const)(
-  'a %s that fails before the call fails the attempt, and no provider is asked',
+  'a %s that fails before the call fails the attempt, and nobody is asked',
   async (step) => {
     const { models, ledger, clock } = outage(0);
     const away = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' });
@@ -529,7 +531,7 @@ test('each vendor call begins a reply of its own, and a stored reply is not publ
   expect(replies).toHaveLength(2);
 });
 
-test('the ledger learns whether a key of the server pays, and its limit has its own failure', async () => {
+test('the ledger learns whether a key of the server pays, and its limit is told apart', async () => {
   const own = createTestModels();
   await ask(own.models);
   expect(own.rows[0]?.estimate.isServerKey).toBe(false);

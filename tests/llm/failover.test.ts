@@ -12,7 +12,7 @@ import { billingContext } from '../../llm/billing/billing-context.js';
 import type { ModelRequest, PayingKey, Provider, ProviderReply } from '../../llm/model.js';
 import { createModels } from '../../llm/routing/complete.js';
 import { UNKNOWN, type CallOutcome, type Guard, type Permit } from '../../llm/routing/guard.js';
-import { createModelCatalog } from '../../llm/routing/model-catalog.js';
+import { BUILT_IN_MODELS } from '../../llm/routing/models-file.js';
 import { ModelCallError } from '../../llm/providers/vendor-errors.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { createModelMetrics } from '../../telemetry/model-metrics.js';
@@ -115,7 +115,7 @@ function scenarioOf({ refused = {}, fails = {}, ...ledgerOptions }: Scenario) {
         google: providerOf('google'),
         simulated: providerOf('simulated'),
       },
-      catalog: createModelCatalog(),
+      catalog: BUILT_IN_MODELS,
       settings: { defaultProvider: 'openai', defaultModel: 'gpt-4o' },
       guard,
       ledger,
@@ -264,7 +264,7 @@ test.each([
   ['over budget', new DomainError('over-budget', 'x')],
   ['cancelled', new ModelCallError('cancelled', 'x', { billing: 'unknown' })],
   ['an unsendable key', new ModelCallError('model-key-refused', 'x', { billing: 'none' })],
-])('%s: the circuit counts nothing', async (_what, failure) => {
+])('%s: the circuit learns nothing', async (_what, failure) => {
   const { attempt, outcomes, permits } = scenarioOf({ fails: { openai: failure } });
   await expect(attempt()).rejects.toBe(failure);
   expect(outcomes).toEqual({ openai: ['unknown'] });

@@ -1,13 +1,14 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
-  createModelCatalog,
+  findModel,
+  findParameters,
   getClassModel,
   getPrice,
   listChoices,
 } from '../../llm/routing/model-catalog.js';
-import { BUILT_IN_MODELS, readModelsFile, type ModelsFile } from '../../llm/routing/models-file.js';
+import { BUILT_IN_MODELS, readModelsFile } from '../../llm/routing/models-file.js';
 
 let folder = '';
 beforeEach(() => {
@@ -23,9 +24,25 @@ function write(text: string): string {
   return file;
 }
 
-/** The built-in models, changed; as JSON, so that anything can be put into them. */
-function changed(change: (catalog: any) => void): string {
-  const copy: unknown = JSON.parse(JSON.stringify(BUILT_IN_MODELS));
+const PRICE = {
+  from: '2026-01-01',
+  inputUsdPerMillion: '0.01',
+  outputUsdPerMillion: '0.02',
+  source: 'https://example.com/prices',
+  asOf: '2026-11-01',
+};
+
+/** A file that can be used, changed; as JSON, so that anything can be put into it. */
+function changed(change: (file: any) => void): string {
+  const file: unknown = {
+    models: [
+      { id: 'gpt-own', vendor: 'openai', prices: [PRICE], retiresOn: null, successor: 'gpt-4o' },
+      { id: 'gpt-4o', vendor: 'openai', prices: [PRICE] },
+    ],
+    classes: { openai: { simple: 'gpt-own' } },
+    aliases: { 'gpt-short': 'gpt-own' },
+  };
+  const copy: unknown = JSON.parse(JSON.stringify(file));
   change(copy);
   return write(JSON.stringify(copy));
 }
@@ -39,32 +56,40 @@ function messageOf(read: () => unknown): string {
   return '';
 }
 
-test('the built-in models are themselves a file that can be used', () => {
-  expect(readModelsFile(write(JSON.stringify(BUILT_IN_MODELS)))).toEqual(BUILT_IN_MODELS);
+test('the built-in file is one that can be used', () => {
+  const own = readFileSync('llm/models.json', 'utf8');
+  expect(readModelsFile(write(own))).toEqual(BUILT_IN_MODELS);
 });
 
-test('a file of the operator takes the place of models, classes, aliases and prices', () => {
-  const price = {
-    from: '2026-01-01',
-    inputUsdPerMillion: '0.01',
-    outputUsdPerMillion: '0.02',
-    source: 'https://example.com/prices',
-    asOf: '2026-11-01',
-  };
-  const file = changed((catalog: { -readonly [K in keyof ModelsFile]: any }) => {
-    catalog.models.push({ id: 'gpt-own', vendor: 'openai', prices: [price] });
-    catalog.classes.openai.simple = 'gpt-own';
-    catalog.aliases['gpt-short'] = 'gpt-own';
-  });
-  const catalog = createModelCatalog(readModelsFile(file));
+test("the operator's file lies over models, prices, limits, parameters, classes and aliases", () => {
+  const catalog = readModelsFile(
+    changed((file) => {
+      file.models[0].contextTokens = 50_000;
+      file.models.push({
+        ...{ id: 'gpt-6-sol', vendor: 'openai' },
+        parameters: { effort: 'high', temperature: null, thinkingTokens: 9_000 },
+      });
+      file.parameters = { openai: { outputCap: 'max_tokens' } };
+    }),
+  );
   expect(getPrice(catalog, 'GPT-short')).toMatchObject({ inputUsdPerMillion: '0.01' });
+  expect(getPrice(catalog, 'gpt-4o')).toMatchObject({ inputUsdPerMillion: '0.01' });
+  expect(findModel(catalog, 'gpt-4o')).toMatchObject({
+    ...{ contextTokens: 128_000, retiresOn: '2027-01-14' },
+  });
+  expect(findModel(catalog, 'gpt-own')).toMatchObject({ contextTokens: 50_000 });
+  expect(findParameters(catalog, 'openai', 'gpt-6-sol')).toMatchObject({
+    ...{ effort: 'high', temperature: null, thinkingTokens: 9_000, outputCap: 'max_tokens' },
+  });
+  expect(getPrice(catalog, 'gpt-6-sol')).toMatchObject({ inputUsdPerMillion: '2' });
   expect(getClassModel(catalog, 'openai', 'simple', '2026-11-23')).toBe('gpt-own');
+  expect(getClassModel(catalog, 'openai', 'complex', '2026-11-23')).toBe('gpt-6-sol');
   const settings = { defaultProvider: 'openai', defaultModel: 'gpt-4o' } as const;
   const wish = { wantedModel: 'gpt-short', complexity: 'standard' } as const;
   expect(listChoices(catalog, wish, ['openai'], settings)).toEqual([
     { provider: 'openai', model: 'gpt-own' },
   ]);
-  expect(getPrice(createModelCatalog(), 'gpt-own')).toBeNull();
+  expect(getPrice(BUILT_IN_MODELS, 'gpt-own')).toBeNull();
 });
 
 type Change = (catalog: any) => void;
@@ -91,24 +116,35 @@ const CASES: readonly [string, Change][] = [
   ],
   ['models.0.vendor: Invalid option', (it) => (it.models[0].vendor = 'acme')],
   ['models.1.id: Invalid id', (it) => (it.models[1].id = 'GPT')],
-  ['models.1.id: "gpt-4o" is listed twice', (it) => (it.models[1].id = 'gpt-4o')],
+  ['models.1.id: "gpt-own" is listed twice', (it) => (it.models[1].id = 'gpt-own')],
   ['models.0.retiresOn: Invalid day', (it) => (it.models[0].retiresOn = 'soon')],
-  ['models.0.successor: must be another', (it) => (it.models[0].successor = 'missing')],
-  ['models.0.successor: must be another', (it) => (it.models[0].successor = 'gpt-4o')],
+  ['models.0.successor: must be another', (it) => (it.models[0].successor = 'nobody')],
+  ['models.0.successor: must be another', (it) => (it.models[0].successor = 'gpt-own')],
   ['models.0.successor: must be another', (it) => (it.models[0].successor = 'claude-opus-4-6')],
   [
     'classes.google.simple: "nothing" is no model of google',
-    (it) => (it.classes.google.simple = 'nothing'),
+    (it) => (it.classes.google = { simple: 'nothing' }),
   ],
   [
     'classes.google.simple: "gpt-4o" is no model of google',
-    (it) => (it.classes.google.simple = 'gpt-4o'),
+    (it) => (it.classes.google = { simple: 'gpt-4o' }),
   ],
   [
     'aliases.claude-haiku-4-5: "nothing" is not listed',
     (it) => (it.aliases['claude-haiku-4-5'] = 'nothing'),
   ],
-  ['models: Invalid input', (it) => delete it.models],
+  ['models: Invalid input', (it) => (it.models = {})],
+  [
+    'models.0.prices.0.tiers: must be in the order',
+    (it) =>
+      (it.models[0].prices[0].tiers = [200, 100].map((promptTokensOver) => ({
+        ...{ promptTokensOver, inputUsdPerMillion: '1', outputUsdPerMillion: '1' },
+      }))),
+  ],
+  [
+    'models.0.parameters.effort: Invalid option',
+    (it) => (it.models[0].parameters = { effort: 'x' }),
+  ],
 ];
 
 test.each(CASES)('a mistake is named: %s', (problem, change) => {
@@ -116,9 +152,9 @@ test.each(CASES)('a mistake is named: %s', (problem, change) => {
   expect(messageOf(() => readModelsFile(file))).toContain(`${file}: correct ${problem}`);
 });
 
-test('successors in a circle are refused, so that no search runs for ever', () => {
+test('successors in a circle are refused, so that nobody follows them for ever', () => {
   const file = changed((it) => {
-    it.models.find(({ id }: { id: string }) => id === 'gpt-6-luna').successor = 'gpt-4o';
+    it.models[1].successor = 'gpt-own';
   });
   expect(messageOf(() => readModelsFile(file))).toContain('models.0.successor: must be another');
 });
@@ -126,9 +162,11 @@ test('successors in a circle are refused, so that no search runs for ever', () =
 test('several mistakes are named at once', () => {
   const file = changed((it) => {
     it.models[0].vendor = 'acme';
-    it.models[1].reasons = 'yes';
+    it.models[1].contextTokens = 'many';
   });
-  expect(messageOf(() => readModelsFile(file))).toMatch(/models\.0\.vendor.*; models\.1\.reasons/);
+  expect(messageOf(() => readModelsFile(file))).toMatch(
+    /models\.0\.vendor.*; models\.1\.contextTokens/,
+  );
 });
 
 test.each([

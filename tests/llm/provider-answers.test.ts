@@ -234,7 +234,7 @@ test.each([
       cache_read_input_tokens: 3,
       cache_creation_input_tokens: null,
     }),
-    { ...GOOD, usage: { promptTokens: 13, completionTokens: 5 } },
+    { ...GOOD, usage: { promptTokens: 13, completionTokens: 5, cacheReadTokens: 3 } },
   ],
   ['no usage', claude(text('Good.'), 'end_turn', null), { ...GOOD, usage: null }],
 ] as const)('Anthropic: %s', async (_what, sent, expected) => {
@@ -321,7 +321,7 @@ test.each([
   [
     'MAX_TOKENS without parts',
     json(gemini({ finishReason: 'MAX_TOKENS' }, { promptTokenCount: 10, thoughtsTokenCount: 5 })),
-    EMPTY,
+    { ...EMPTY, billing: { ...USAGE, reasoningTokens: 5 } },
   ],
   [
     'MALFORMED_FUNCTION_CALL',
@@ -352,7 +352,7 @@ test.each([
         { ...GEMINI_COUNTS, candidatesTokenCount: 2, thoughtsTokenCount: 3 },
       ),
     ),
-    GOOD,
+    { ...GOOD, usage: { ...USAGE, reasoningTokens: 3 } },
   ],
   [
     'the total only',

@@ -245,7 +245,7 @@ test.each([
         },
       ),
     ),
-    STREAMED,
+    { ...STREAMED, usage: { ...USAGE, reasoningTokens: 2 } },
   ],
   [
     'openai',

@@ -6,6 +6,7 @@ import type { AgentResult } from '../../domain/run/results.js';
 import { findInjection } from '../../domain/security/sanitizer.js';
 import type { Purpose } from '../../llm/model.js';
 import { createSimulated } from '../../llm/providers/simulated/simulated.js';
+import { parametersOf } from '../support/models.js';
 import { SIMULATED_NOTE } from '../../llm/providers/simulated/purposes.js';
 
 const simulated = createSimulated();
@@ -17,6 +18,7 @@ function ask(purpose: Purpose, maxTokens = 4_096) {
       messages: [{ role: 'user', content: 'twelve chars' }],
       temperature: 1,
       maxTokens,
+      parameters: parametersOf('simulated'),
       purpose,
       ...(purpose.kind === 'agent' ? {} : { answer: { name: purpose.kind, schema: {} } }),
     },
@@ -309,6 +311,7 @@ test('a cancelled call answers nothing', async () => {
       messages: [],
       temperature: 0,
       maxTokens: 1,
+      parameters: parametersOf('simulated'),
       purpose: { kind: 'key-check' },
     },
     { apiKey: '', signal: AbortSignal.abort(), timeoutMs: 1 },

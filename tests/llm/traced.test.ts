@@ -1,6 +1,7 @@
 import type { ModelReply, ProviderName } from '../../domain/agents/models.js';
 import type { CallOptions, ModelCall, Provider } from '../../llm/model.js';
 import { traceProvider } from '../../llm/providers/traced.js';
+import { parametersOf } from '../support/models.js';
 import type { Attributes, SpanSpec, Tracing } from '../../telemetry/tracing.js';
 
 const CALL: ModelCall = {
@@ -12,6 +13,7 @@ const CALL: ModelCall = {
   ],
   temperature: 0.3,
   maxTokens: 321,
+  parameters: parametersOf('openai'),
   purpose: { kind: 'key-check' },
 };
 const OPTIONS: CallOptions = {
@@ -76,8 +78,8 @@ test.each([
 });
 
 test.each([
-  ['they were not asked for', { captureContent: false }],
-  ['no spans are exported', { captureContent: true, isOn: false }],
+  ['nobody asked for them', { captureContent: false }],
+  ['nobody gets the spans', { captureContent: true, isOn: false }],
 ])('texts are left out where %s', async (_why, settings) => {
   const { attributes } = await spanOf(answering('openai'), settings);
   const names = Object.keys(attributes);
@@ -99,7 +101,7 @@ test('texts that were asked for are there, the long ones cut', async () => {
   ]);
 });
 
-test('what looks like a key is masked, and the rest of the texts can be read', async () => {
+test('what looks like a key is masked, and the texts can be read all the same', async () => {
   const contents = ['see http://host:80', 'me@example.com', 'http://a:pass@host sk-abcdefghijkl'];
   const messages = contents.map((content) => ({ role: 'user' as const, content }));
   const call = { ...CALL, messages };
@@ -119,7 +121,7 @@ test('a key that the cut goes through leaves nothing', async () => {
   expect(attributes['gen_ai.input.messages']).toContain('[masked]');
 });
 
-test('other questions to a vendor are asked unchanged', async () => {
+test('other questions to a vendor are asked as they were', async () => {
   const provider = answering('openai');
   const tracing: Tracing = {
     isOn: true,

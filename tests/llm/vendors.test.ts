@@ -2,6 +2,7 @@ import type { CallOptions, ModelCall, Provider } from '../../llm/model.js';
 import { ModelCallError } from '../../llm/providers/vendor-errors.js';
 import { VENDORS, type Vendor } from '../../domain/agents/models.js';
 import { DomainError } from '../../domain/errors.js';
+import { parametersOf } from '../support/models.js';
 import { createProviders } from '../support/vendors/providers.js';
 import { startStandInVendors, type StandInVendors } from '../support/vendors/server.js';
 
@@ -33,6 +34,7 @@ function callOf(vendor: Vendor, change: Partial<ModelCall> = {}): ModelCall {
     ],
     temperature: 1.6,
     maxTokens: 321,
+    parameters: parametersOf(vendor),
     purpose: { kind: 'key-check' },
     ...change,
   };
@@ -162,15 +164,12 @@ describe.each(VENDORS)('%s', (vendor) => {
     },
   );
 
-  test.each(['hang', 'stall'] as const)(
-    'a vendor that does %s is given up in time',
-    async (kind) => {
-      vendors.setBehaviour({ kind });
-      const error = await failure(complete(vendor, { timeoutMs: 150 }));
-      expect(error).toMatchObject({ code: 'model-timeout', billing: 'unknown' });
-      await vendors.until(([call]) => call?.aborted === true);
-    },
-  );
+  test.each(['hang', 'stall'] as const)('a vendor that does %s is left in time', async (kind) => {
+    vendors.setBehaviour({ kind });
+    const error = await failure(complete(vendor, { timeoutMs: 150 }));
+    expect(error).toMatchObject({ code: 'model-timeout', billing: 'unknown' });
+    await vendors.until(([call]) => call?.aborted === true);
+  });
 
   test.each(['hang', 'stall'] as const)(
     'a cancel closes the HTTP request of a vendor that does %s',
@@ -261,11 +260,14 @@ test('each vendor gets a temperature that it takes', async () => {
 
 test('a reasoning model is sent no temperature', async () => {
   await providers.openai.complete(
-    callOf('openai', { model: 'gpt-6-luna', isReasoning: true }),
+    callOf('openai', {
+      model: 'gpt-6-astra',
+      parameters: parametersOf('openai', 'gpt-6-astra'),
+    }),
     optionsOf(),
   );
   expect(vendors.calls[0]?.body).not.toHaveProperty('temperature');
-  expect(vendors.calls[0]?.body).toHaveProperty('reasoning_effort', 'none');
+  expect(vendors.calls[0]?.body).toHaveProperty('reasoning_effort', 'low');
 });
 
 test('Anthropic gets all system texts, Google the assistant as model', async () => {
@@ -280,7 +282,7 @@ test('an exhausted quota is final, since waiting does not bring it back', async 
   expect((await failure(complete('openai'))).code).toBe('model-credit-exhausted');
 });
 
-test('Google gets an optional value in its own schema words', async () => {
+test('Google is told of an optional value in its own words', async () => {
   const schema = {
     type: 'object',
     properties: {
@@ -298,7 +300,7 @@ test('Google gets an optional value in its own schema words', async () => {
   });
 });
 
-test('Google’s bad key is distinguished from a bad request', async () => {
+test("Google's bad key is told from a bad request", async () => {
   const error = await failure(complete('google', { apiKey: 'AIza-invalid' }));
   expect(error).toMatchObject({ code: 'model-key-refused', status: 400 });
 });

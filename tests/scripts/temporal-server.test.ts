@@ -28,11 +28,11 @@ async function withClient<T>(address: string, use: (client: Client) => Promise<T
   }
 }
 
-/** No worker polls it. */
+/** Nobody works on it. */
 async function startWorkflow(client: Client, userId: string): Promise<void> {
   await client.workflow.start('waitingWorkflow', {
     workflowId: `waiting-${userId}`,
-    taskQueue: `no-worker-${userId}`,
+    taskQueue: `nobody-${userId}`,
     typedSearchAttributes: [{ key: USER_ID, value: userId }],
   });
 }

@@ -1,4 +1,4 @@
-/** Rows of any age, as the product would have left them. */
+/** Records of any age, as the product would have left them. */
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Db } from '../../db/connect.js';
@@ -91,6 +91,7 @@ export async function callOf(
       usage: { promptTokens: 500, completionTokens: 100 },
       requestId: 'asked-by-somebody',
     },
+    bill: [{ kind: 'input', tokens: 600, usdPerMillion: '1' }],
     fallbackFrom: null,
     calls: 1,
   });

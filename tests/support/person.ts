@@ -54,7 +54,7 @@ export async function register(
   return personOf(url, answer.body.access_token);
 }
 
-/** The id of a token's user. */
+/** Whom a token belongs to. */
 export function personOf(url: string, token: string): Person {
   const { sub } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
   const ask: Person['ask'] = (method, path, body, headers = {}) =>

@@ -1,7 +1,9 @@
 /** The built product with stand-in vendors behind its base addresses, and what its calls cost. */
 import { sql } from 'kysely';
-import { VENDORS, type Vendor } from '../../domain/agents/models.js';
-import { createModelCatalog, getPrice } from '../../llm/routing/model-catalog.js';
+import type { Price, Rates } from '../../domain/account/bill.js';
+import { VENDORS, type Usage, type Vendor } from '../../domain/agents/models.js';
+import { getPrice } from '../../llm/routing/model-catalog.js';
+import { BUILT_IN_MODELS } from '../../llm/routing/models-file.js';
 import type { Person } from './person.js';
 import { startProduct, type Product, type ProductOptions, type ProductProcess } from './product.js';
 import { startStandInVendors, type StandInVendors, type VendorCall } from './vendors/server.js';
@@ -70,23 +72,45 @@ export function completions(vendors: StandInVendors, userId = ''): readonly Vend
   );
 }
 
-const CATALOG = createModelCatalog();
 const DECIMALS = 12;
-const PRICE_SCALE = 1_000_000;
 
 /** What the vendors bill by their own counts, in US dollars: exact, all decimals of the ledger. */
-export function billOf(calls: readonly VendorCall[]): string {
+export function billOf(calls: readonly VendorCall[], catalog = BUILT_IN_MODELS): string {
   const picoDollars = calls.reduce((sum, { model, usage }) => {
-    const price = getPrice(CATALOG, model);
+    const price = getPrice(catalog, model);
     if (usage === null || price === null) {
-      throw new Error(`a call of ${model} has no known cost`);
+      throw new Error(`nobody knows what a call of ${model} costs`);
     }
-    const input = BigInt(Math.round(Number(price.inputUsdPerMillion) * PRICE_SCALE));
-    const output = BigInt(Math.round(Number(price.outputUsdPerMillion) * PRICE_SCALE));
-    return sum + BigInt(usage.promptTokens) * input + BigInt(usage.completionTokens) * output;
+    return sum + toPico(price, usage);
   }, 0n);
   const digits = picoDollars.toString().padStart(DECIMALS + 1, '0');
   return `${digits.slice(0, -DECIMALS)}.${digits.slice(-DECIMALS)}`;
+}
+
+/** As the vendors' pricing pages compute it; written without the product's own rules, which it judges. */
+function toPico(price: Price, usage: Usage): bigint {
+  const { promptTokens, completionTokens, cacheReadTokens = 0, cacheWriteTokens = 0 } = usage;
+  const { cacheWrite1hTokens = 0, reasoningTokens = 0 } = usage;
+  let rates: Rates = price;
+  for (const tier of price.tiers ?? []) {
+    rates = promptTokens > tier.promptTokensOver ? tier : rates;
+  }
+  const plain = promptTokens - cacheReadTokens - cacheWriteTokens - cacheWrite1hTokens;
+  return (
+    times(plain, rates.inputUsdPerMillion) +
+    times(cacheReadTokens, rates.cacheReadUsdPerMillion) +
+    times(cacheWriteTokens, rates.cacheWriteUsdPerMillion) +
+    times(cacheWrite1hTokens, rates.cacheWrite1hUsdPerMillion) +
+    times(completionTokens - reasoningTokens, rates.outputUsdPerMillion) +
+    times(reasoningTokens, rates.reasoningUsdPerMillion ?? rates.outputUsdPerMillion)
+  );
+}
+
+const PRICE_SCALE = 1_000_000;
+
+/** The stand-ins state only what the model has a rate for. */
+function times(tokens: number, usdPerMillion = '0'): bigint {
+  return BigInt(tokens) * BigInt(Math.round(Number(usdPerMillion) * PRICE_SCALE));
 }
 
 /** What the database has charged to the person's days, with all decimals. */

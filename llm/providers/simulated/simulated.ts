@@ -21,7 +21,7 @@ export function createSimulated(): Provider {
   };
 }
 
-/** Both are estimates: nobody counts, and the price is 0. */
+/** Estimates: the price is 0. */
 const CHARACTERS_PER_TOKEN = 4;
 
 function answer(call: ModelCall, { signal, onDelta }: CallOptions): ModelReply {
@@ -29,7 +29,7 @@ function answer(call: ModelCall, { signal, onDelta }: CallOptions): ModelReply {
     throw new ModelCallError('cancelled', 'the simulated call was cancelled', { billing: 'none' });
   }
   const whole = contentOf(call);
-  // Half a JSON document helps nobody, so only texts are cut.
+  // Half a JSON document cannot be read, so only texts are cut.
   const limit = call.answer === undefined ? call.maxTokens * CHARACTERS_PER_TOKEN : whole.length;
   const content = whole.slice(0, limit);
   if (onDelta !== undefined) {

@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import type { Db } from '../../../db/connect.js';
 import { setUserDisabled } from '../../../db/users/users.js';
 import { createLedger, readDay, sweepStaleReservations } from '../../../db/billing/costs.js';
+import { toBill, type Price } from '../../../domain/account/bill.js';
 import type {
   CallEstimate,
   BillingContext,
@@ -88,8 +89,19 @@ async function reserved(
   return answer;
 }
 
-function settled(billing: BillingContext, callId: string, reply: Partial<ModelReply> = {}) {
-  return ledger.settle(billing, { callId, reply: replyOf(reply), fallbackFrom: null, calls: 1 });
+function settled(
+  billing: BillingContext,
+  callId: string,
+  reply: Partial<ModelReply> = {},
+  price: Price = estimateOf(),
+) {
+  return ledger.settle(billing, answeredBy(callId, replyOf(reply), price));
+}
+
+/** Billed at those rates, unless it states no usage. */
+function answeredBy(callId: string, reply: ModelReply, price: Price = estimateOf()) {
+  const bill = reply.isEstimated === true ? null : toBill(price, reply.usage);
+  return { callId, reply, bill, fallbackFrom: null, calls: 1 };
 }
 
 async function rowOf(callId: string) {
@@ -152,16 +164,11 @@ describe('a call at the end of its run', () => {
 
 test('a reservation charges the upper bound, a settle the usage, to the last digit', async () => {
   const billing = await newCharge();
-  const call = await reserved(billing, {
-    promptTokens: 7,
-    maxTokens: 3_333,
-    inputUsdPerMillion: '0.123457',
-    outputUsdPerMillion: '0.700001',
-  });
+  const price = { inputUsdPerMillion: '0.123457', outputUsdPerMillion: '0.700001' };
+  const call = await reserved(billing, { promptTokens: 7, maxTokens: 3_333, ...price });
   expect(await readDay(db, billing.userId, TODAY)).toBe('0.002333967532'); // 0.000000864199 + …
-  const reply = await settled(billing, call.callId, {
-    usage: { promptTokens: 3, completionTokens: 1_001 },
-  });
+  const usage = { promptTokens: 3, completionTokens: 1_001 };
+  const reply = await settled(billing, call.callId, { usage }, price);
   expect(await readDay(db, billing.userId, TODAY)).toBe('0.000701071372');
   expect(reply.costUsd).toBe(0.000701071372);
   expect(await rowOf(call.callId)).toMatchObject({
@@ -216,7 +223,7 @@ test('a call that would get fewer tokens than its least is over budget and chang
   expect(await readDay(db, billing.userId, TODAY)).toBe('1');
 });
 
-test('a prompt that the day cannot pay is over budget, with any least of tokens', async () => {
+test('a prompt that the day cannot pay is over budget, whatever the least is', async () => {
   const billing = await newCharge();
   const huge = estimateOf({ promptTokens: 1_000_001, minTokens: 0, outputUsdPerMillion: '0' });
   expect(await ledger.reserve(billing, huge)).toEqual({ kind: 'over-budget', limit: 'user' });
@@ -231,7 +238,7 @@ test('a call that costs nothing passes in full on a spent day', async () => {
   expect(await readDay(db, billing.userId, TODAY)).toBe('1');
 });
 
-test('an administrator has no limit, and is counted anyway', async () => {
+test('an administrator has no limit, and is counted all the same', async () => {
   const billing = await newCharge('admin');
   const call = await reserved(billing, { maxTokens: 90_000_000 });
   expect(call.maxTokens).toBe(90_000_000);
@@ -312,7 +319,10 @@ test('a stored reply comes back whole', async () => {
   expect(await ledger.findReply(billing.stepId)).toBeNull();
   const { callId } = await reserved(billing);
   const reply = replyOf({ content: 'a\0b', finish: 'length', requestId: null });
-  const stored = await ledger.settle(billing, { callId, reply, fallbackFrom: 'google', calls: 3 });
+  const stored = await ledger.settle(billing, {
+    ...answeredBy(callId, reply),
+    ...{ fallbackFrom: 'google', calls: 3 },
+  });
   expect(stored).toEqual({
     ...reply,
     content: 'a\ufffdb',
@@ -397,7 +407,7 @@ test('a call is paid by the day it was reserved on, even after midnight', async 
     throw new Error('over budget');
   }
   const { callId } = kept;
-  await nightly.settle(billing, { callId, reply: replyOf(), fallbackFrom: null, calls: 1 });
+  await nightly.settle(billing, answeredBy(callId, replyOf()));
   await nightly.release(lost.callId, FAILED);
   expect(await readDay(db, billing.userId, TODAY)).toBe('0.0019');
   expect(await readDay(db, billing.userId, '2026-11-23')).toBe('0');
@@ -421,7 +431,7 @@ test('one call reserved on both sides of midnight at once is charged once', asyn
   expect(days.sort()).toEqual(['0', '0.011']);
 });
 
-test('failed attempts of a step are counted once each, with any end of their calls', async () => {
+test('failed passes of a step are counted once each, whatever became of their calls', async () => {
   const billing = await newCharge();
   const [one, two, three] = [
     await reserved(billing, { callNumber: 1 }),
@@ -448,8 +458,9 @@ test('an answer that is no reply is settled at the usage that was stated, and st
   const billing = await newCharge();
   const { callId } = await reserved(billing);
   const usage = { promptTokens: 100, completionTokens: 50 };
-  await ledger.settleFailure(callId, { errorCode: 'model-empty', usage });
-  await ledger.settleFailure(callId, { errorCode: 'model-empty', usage });
+  const failure = { errorCode: 'model-empty', usage, bill: toBill(estimateOf(), usage) ?? [] };
+  await ledger.settleFailure(callId, failure);
+  await ledger.settleFailure(callId, failure);
   await ledger.countFailedAttempt(callId);
   expect(await rowOf(callId)).toMatchObject({ state: 'settled', promptTokens: 100 });
   expect(await readDay(db, billing.userId, TODAY)).toBe('0.0006');

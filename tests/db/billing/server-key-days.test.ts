@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 import type { Db } from '../../../db/connect.js';
 import { createLedger, readDay, sweepStaleReservations } from '../../../db/billing/costs.js';
 import { readServerKeyDay } from '../../../db/billing/server-key-days.js';
+import { toBill } from '../../../domain/account/bill.js';
 import type { CallEstimate, BillingContext, Ledger } from '../../../domain/account/costs.js';
 import type { ModelReply } from '../../../domain/agents/models.js';
 import type { Role } from '../../../domain/account/permissions.js';
@@ -95,7 +96,10 @@ test('what settles below its reservation, or is released, makes room', async () 
     finish: 'stop',
     requestId: null,
   };
-  await ledger.settle(first, { callId: settling ?? '', reply, fallbackFrom: null, calls: 1 });
+  await ledger.settle(first, {
+    ...{ callId: settling ?? '', reply, fallbackFrom: null, calls: 1 },
+    bill: toBill(estimateOf(), reply.usage),
+  });
   expect(await dayOf()).toEqual({ day: 0.012, ledger: 0.012 });
   await ledger.release(released ?? '', { errorCode: 'model-unavailable' });
   await ledger.release(released ?? '', { errorCode: 'model-unavailable' });
@@ -122,7 +126,7 @@ test('each key has its own limit, a user’s own key none, and the user’s budg
   expect(await ledger.reserve(admin, estimateOf())).toMatchObject({ limit: 'server-key' });
 });
 
-test('without a limit the day is kept, too, so that one can be set in the middle of it', async () => {
+test('without a limit the day is kept all the same, so that one can be set in the middle of it', async () => {
   const unlimited = ledgerOf(null);
   for (let call = 0; call < 3; call += 1) {
     expect(await unlimited.reserve(await newCharge(), estimateOf())).toHaveProperty('callId');

@@ -66,7 +66,7 @@ test('what earlier attempts of a step have stored is known, and nothing of anoth
   await ledger.settle(billing, {
     callId: 'callId' in call ? call.callId : '',
     reply: { ...vendor, content: 'an answer', finish: 'stop', requestId: null, usage },
-    ...{ fallbackFrom: null, calls: 1 },
+    ...{ bill: [], fallbackFrom: null, calls: 1 },
   });
   expect(await read('asked')).toMatchObject({ hasEnded: false, repliedSteps: [stepId] });
   expect(await read('other')).toMatchObject({ hasEnded: false, repliedSteps: [] });

@@ -4,6 +4,7 @@ import { findStepOrThrow } from '../../../db/runs/agent-steps.js';
 import type { Db } from '../../../db/connect.js';
 import { createLedger } from '../../../db/billing/costs.js';
 import { openRun } from '../../../db/runs/runs.js';
+import { toBill } from '../../../domain/account/bill.js';
 import type { BillingContext, Ledger } from '../../../domain/account/costs.js';
 import { stepIdOf } from '../../../domain/ids.js';
 import { nodeStepId, nodeStepIds } from '../../../domain/run/node-steps.js';
@@ -31,11 +32,13 @@ async function begunAgent(): Promise<BillingContext & { pipelineId: string }> {
   return { userId, stepId, runId: 'run-1', attempt: 1, pipelineId, conversationId: null };
 }
 
+const PRICE = { inputUsdPerMillion: '1', outputUsdPerMillion: '10' };
+
 /** $0.011 as long as it is open, and $0.0019 when it is settled. */
 async function reserve(billing: BillingContext, callNumber: number): Promise<string> {
   const reservation = await ledger.reserve(billing, {
     ...{ provider: 'openai', model: 'gpt-4o', promptTokens: 1_000, maxTokens: 1_000 },
-    ...{ minTokens: 256, inputUsdPerMillion: '1', outputUsdPerMillion: '10', callNumber },
+    ...{ minTokens: 256, ...PRICE, callNumber },
   });
   if ('kind' in reservation) {
     throw new Error('over budget');
@@ -47,7 +50,8 @@ async function settle(billing: BillingContext, callId: string): Promise<void> {
   const usage = { promptTokens: 900, completionTokens: 100 };
   const who = { provider: 'openai', model: 'gpt-4o', requestId: null } as const;
   const reply = { content: 'answer', usage, finish: 'stop', ...who } as const;
-  await ledger.settle(billing, { callId, reply, fallbackFrom: null, calls: 1 });
+  const bill = toBill(PRICE, usage);
+  await ledger.settle(billing, { callId, reply, bill, fallbackFrom: null, calls: 1 });
 }
 
 async function end(
@@ -103,7 +107,7 @@ test('an agent without a call costs nothing; its first end stays', async () => {
   expect(await end(billing)).toEqual(free);
 });
 
-test('an answer’s own statement of its cost is ignored, under any field name', async () => {
+test('what an answer says of its own cost counts for nothing, whatever its fields are named', async () => {
   const odd = { 'a\0\ud800"\\': 1, cost_estimate: 99, tokens_used: 5 };
   const billing = await begunAgent();
   const { fields } = await end(billing, { fields: odd });

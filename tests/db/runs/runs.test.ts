@@ -75,7 +75,7 @@ const rowOf = async (pipelineId: string) => {
   return row;
 };
 
-test('opening a run marks it running once, and returns what to run', async () => {
+test('opening a run marks it running once, and tells what to run', async () => {
   const conversation = await talkingRun('ko');
   const again = await open(conversation.pipelineId, LATER);
   expect(again).toMatchObject({
@@ -100,7 +100,7 @@ const sayingStart: RunStart = {
   stepsOf: ({ id }) => [{ stepKey: 'start', event: { ...START, pipeline_id: id } }],
 };
 
-test('attempts that open a run at once report its start once', async () => {
+test('attempts that open a run at once say so once', async () => {
   const { pipelineId } = await pendingRun();
   const opened = await Promise.all(
     Array.from({ length: 4 }, () => openRun(db, pipelineId, sayingStart)),
@@ -227,7 +227,7 @@ test.each([
   },
 );
 
-test('a node behind a condition that does not hold is not missing from a run that stops early', async () => {
+test('what no condition lets through is not missing from a run that stops early', async () => {
   const design = designOf(['reader', 'skipped', 'writer', 'last'], {
     edges: edgesOf('reader>skipped: score > 0.5', 'reader>writer', 'writer>last'),
   });
@@ -280,7 +280,7 @@ test("a discussion's run ends in its stream and with a message row", async () =>
   expect(isUuid(messages[0]?.id ?? '')).toBe(true);
 });
 
-test('a client that has seen the last event can start the next run', async () => {
+test('whoever sees the last event can start the next run', async () => {
   const { pipelineId, userId } = await runningRun();
   expect(await admitRun(db, runRequestOf(userId), NOW)).toMatchObject({ code: 'pipeline-running' });
   await close(pipelineId);
@@ -374,7 +374,10 @@ test.each(['model-unavailable', 'model-rate-limited', 'model-timeout'])(
     await failed.ledger.release(failed.callId, { errorCode });
     const answered = await reserveFor(other, 2);
     const usage = { promptTokens: 1, completionTokens: 0 };
-    await answered.ledger.settleFailure(answered.callId, { errorCode: 'model-empty', usage });
+    await answered.ledger.settleFailure(answered.callId, {
+      ...{ errorCode: 'model-empty', usage },
+      bill: [{ kind: 'input', tokens: 1, usdPerMillion: '1' }],
+    });
     await close(other.pipelineId);
     expect((await rowOf(other.pipelineId)).countedOn).toBe(TODAY);
   },

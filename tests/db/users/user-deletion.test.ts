@@ -21,6 +21,7 @@ import {
   lockUser,
   setUserRole,
 } from '../../../db/users/users.js';
+import { toBill } from '../../../domain/account/bill.js';
 import type { ModelReply } from '../../../domain/agents/models.js';
 import { createBusyUser, unusedTables, type BusyUser } from '../../support/busy-user.js';
 import { callOf, daysAgo, NOW, runOf, stateOf, wrongDays } from '../../support/old-records.js';
@@ -39,7 +40,7 @@ afterAll(() => server.drop());
 
 const signer = createSigner(randomBytes(32));
 
-const activitiesOn = (published: string[] = []) =>
+const activitiesOn = (told: string[] = []) =>
   createUserDeletionActivities({
     db,
     now: () => NOW,
@@ -49,21 +50,21 @@ const activitiesOn = (published: string[] = []) =>
       terminateRun: () => Promise.resolve(),
       removeAll: () => Promise.resolve({ found: 0, refused: 0 }),
     },
-    userGone: (userId) => Promise.resolve(void published.push(userId)),
-    forgetUser: (userId) => Promise.resolve(void published.push(userId)),
-    forgetConversations: (ids) => Promise.resolve(void published.push(...ids)),
+    userGone: (userId) => Promise.resolve(void told.push(userId)),
+    forgetUser: (userId) => Promise.resolve(void told.push(userId)),
+    forgetConversations: (ids) => Promise.resolve(void told.push(...ids)),
     closeRun: () => Promise.reject(new Error('no run is open')),
   });
 
-async function deleteWhole(userId: string, published: string[] = []): Promise<void> {
-  const activities = activitiesOn(published);
+async function deleteWhole(userId: string, told: string[] = []): Promise<void> {
+  const activities = activitiesOn(told);
   const environment = new MockActivityEnvironment();
   await environment.run(activities.closeAccount, { userId });
   const removing = environment.run(activities.removeRecords, { userId });
   await expect(removing).resolves.toEqual({ isDone: true });
 }
 
-/** A user who has also paid for something. */
+/** Who has also paid for something. */
 async function payingUser(): Promise<BusyUser> {
   const user = await createBusyUser(db);
   const { userId, ids } = user;
@@ -80,8 +81,8 @@ test('nothing of the user is left in any table, and nothing of others is touched
   const { userId, email, mark, ids } = await payingUser();
   const before = await dumpDatabase(db);
   expect(await unusedTables(db, before)).toEqual([]); // a new table: let a busy user leave something
-  const published: string[] = [];
-  await deleteWhole(userId, published);
+  const told: string[] = [];
+  await deleteWhole(userId, told);
   const after = await dumpDatabase(db);
   for (const trace of [...ids, email, mark]) {
     expect(before).toContain(trace);
@@ -92,7 +93,7 @@ test('nothing of the user is left in any table, and nothing of others is touched
     (line.startsWith('cost_ledger ') && !line.includes(other.userId));
   const lines = (dump: string) => dump.split('\n').filter((line) => !isAnonymous(line));
   expect(lines(after).sort()).toEqual(lines(untouched).sort());
-  expect(published).toEqual([userId, ids[1], userId]);
+  expect(told).toEqual([userId, ids[1], userId]);
   await deleteWhole(userId); // may be repeated
 });
 
@@ -149,6 +150,7 @@ describe('a call that is under way when its user goes', () => {
     ...{ inputUsdPerMillion: '1', outputUsdPerMillion: '7' },
   };
   const usage = { promptTokens: 1, completionTokens: 1 };
+  const bill = toBill(estimate, usage);
   const reply: ModelReply = {
     ...model,
     content: 'a late reply',
@@ -164,7 +166,7 @@ describe('a call that is under way when its user goes', () => {
     const reserved = await ledger.reserve(call, estimate);
     await deleteWhole(userId);
     const callId = 'kind' in reserved ? '' : reserved.callId;
-    const settling = ledger.settle(call, { callId, reply, fallbackFrom: null, calls: 1 });
+    const settling = ledger.settle(call, { callId, reply, bill, fallbackFrom: null, calls: 1 });
     await expect(settling).rejects.toMatchObject({ code: 'internal' });
     await ledger.release(callId, { errorCode: 'model-timeout' });
     await ledger.leaveUnknown(callId, { errorCode: 'model-timeout' });
@@ -179,14 +181,14 @@ describe('a call that is under way when its user goes', () => {
     expect(await dumpDatabase(db)).not.toContain('a late reply');
   });
 
-  test('is settled as usual while the rest is being removed', async () => {
+  test('is settled as ever while the rest is being removed', async () => {
     const { id: userId } = await createTestUser(db);
     const ledger = createLedger(db, () => NOW);
     const call = billing(userId);
     const reserved = await ledger.reserve(call, estimate);
     await closeAccount(db, userId, NOW);
     const callId = 'kind' in reserved ? '' : reserved.callId;
-    await ledger.settle(call, { callId, reply, fallbackFrom: null, calls: 1 });
+    await ledger.settle(call, { callId, reply, bill, fallbackFrom: null, calls: 1 });
     await expect(ledger.reserve(billing(userId), estimate)).rejects.toMatchObject({
       code: 'not-found',
     });
@@ -263,7 +265,7 @@ describe('from the order on', () => {
   });
 });
 
-test('a user whose deletion was not ordered is not removed', async () => {
+test('a user of whom nobody has ordered it is not removed', async () => {
   const { id } = await createTestUser(db);
   await removeUser(db, id, () => ({}));
   expect(await findUser(db, id)).toBeDefined();
@@ -277,14 +279,14 @@ test('more than one batch of everything goes', async () => {
   for (let at = 0; at < 25; at += 1) {
     await stateOf(db, { userId, days: 0 });
   }
-  const published: string[] = [];
-  await deleteWhole(userId, published);
-  expect(published).toHaveLength(27);
+  const told: string[] = [];
+  await deleteWhole(userId, told);
+  expect(told).toHaveLength(27);
   expect(await dumpDatabase(db)).not.toContain(userId);
   expect(await wrongDays(db)).toEqual([]);
 });
 
-test('archives go with their user; a signed note that there were any stays, without their texts', async () => {
+test('archives go with their user; that there were any stays, signed, and no word of them', async () => {
   const { userId, ids, mark } = await createBusyUser(db);
   const heads = await db
     .selectFrom('archives')

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Usage } from '../../../domain/agents/models.js';
 import { isClosedSchema, sse, type Wire } from './wire.js';
 
 const Body = z.strictObject({
@@ -10,12 +11,16 @@ const Body = z.strictObject({
   system: z.string().min(1).optional(),
   temperature: z.number().min(0).max(1).optional(),
   stream: z.literal(true).optional(),
+  thinking: z.strictObject({ type: z.literal('disabled') }).optional(),
   output_config: z
     .strictObject({
-      format: z.strictObject({
-        type: z.literal('json_schema'),
-        schema: z.record(z.string(), z.unknown()).refine(isClosedSchema, 'schema is not closed'),
-      }),
+      effort: z.enum(['low', 'medium', 'high', 'xhigh', 'max']).optional(),
+      format: z
+        .strictObject({
+          type: z.literal('json_schema'),
+          schema: z.record(z.string(), z.unknown()).refine(isClosedSchema, 'schema is not closed'),
+        })
+        .optional(),
     })
     .optional(),
 });
@@ -37,7 +42,7 @@ export const anthropicWire: Wire = {
       model: body.model,
       maxTokens: body.max_tokens,
       prompt: [body.system ?? '', ...body.messages.map(({ content }) => content)].join('\n'),
-      schema: body.output_config?.format.schema ?? null,
+      schema: body.output_config?.format?.schema ?? null,
       isStreamed: body.stream === true,
     };
   },
@@ -49,12 +54,7 @@ export const anthropicWire: Wire = {
     content: finish === 'refused' ? [] : [{ type: 'text', text }],
     stop_reason: FINISH[finish],
     stop_sequence: null,
-    usage: {
-      input_tokens: usage.promptTokens,
-      output_tokens: usage.completionTokens,
-      cache_creation_input_tokens: 0,
-      cache_read_input_tokens: 0,
-    },
+    usage: { ...inputOf(usage), ...outputOf(usage) },
   }),
   empty: ({ id, model }) => ({
     id,
@@ -68,11 +68,12 @@ export const anthropicWire: Wire = {
   stream: ({ id, model, usage, finish }) => {
     const event = (type: string, fields: object = {}) => sse({ type, ...fields }, type);
     const message = { id, type: 'message', role: 'assistant', model, content: [] };
-    const counts = { input_tokens: usage.promptTokens, cache_creation_input_tokens: 0 };
     const block = { type: 'text', text: '' };
     return {
       head: [
-        event('message_start', { message: { ...message, usage: { ...counts, output_tokens: 1 } } }),
+        event('message_start', {
+          message: { ...message, usage: { ...inputOf(usage), output_tokens: 1 } },
+        }),
         event('content_block_start', { index: 0, content_block: block }),
         event('ping'),
       ].join(''),
@@ -82,7 +83,7 @@ export const anthropicWire: Wire = {
         event('content_block_stop', { index: 0 }),
         event('message_delta', {
           delta: { stop_reason: FINISH[finish], stop_sequence: null },
-          usage: { output_tokens: usage.completionTokens, input_tokens: null },
+          usage: { ...outputOf(usage), input_tokens: null },
         }),
         event('message_stop'),
       ].join(''),
@@ -92,3 +93,27 @@ export const anthropicWire: Wire = {
   models: () => ({ data: [] }),
   error: ({ message, code }) => ({ type: 'error', error: { type: code, message } }),
 };
+
+/** Cached tokens stand beside `input_tokens`. */
+function inputOf(usage: Usage) {
+  const { cacheReadTokens = 0, cacheWriteTokens = 0, cacheWrite1hTokens = 0 } = usage;
+  const written = cacheWriteTokens + cacheWrite1hTokens;
+  return {
+    input_tokens: usage.promptTokens - cacheReadTokens - written,
+    cache_creation_input_tokens: written,
+    cache_read_input_tokens: cacheReadTokens,
+    cache_creation: {
+      ephemeral_5m_input_tokens: cacheWriteTokens,
+      ephemeral_1h_input_tokens: cacheWrite1hTokens,
+    },
+    service_tier: usage.serviceTier ?? 'standard',
+    inference_geo: 'global',
+  };
+}
+
+function outputOf({ completionTokens, reasoningTokens = 0 }: Usage) {
+  return {
+    output_tokens: completionTokens,
+    output_tokens_details: { thinking_tokens: reasoningTokens },
+  };
+}

@@ -1,4 +1,4 @@
-import type { Vendor } from '../../../domain/agents/models.js';
+import type { Usage, Vendor } from '../../../domain/agents/models.js';
 
 /** What the stand-in does with one well-formed call. */
 export type Behaviour =
@@ -8,7 +8,8 @@ export type Behaviour =
       readonly text?: string;
       /** Replaces the structured answer. */
       readonly json?: unknown;
-      readonly usage?: { readonly promptTokens: number; readonly completionTokens: number };
+      /** In the vendor's own fields. */
+      readonly usage?: Usage;
       readonly finish?: 'stop' | 'length' | 'refused';
       readonly delayMs?: number;
       /** The answer waits until this resolves. */
@@ -24,6 +25,10 @@ export type Behaviour =
       readonly headers?: Readonly<Record<string, string>>;
       /** The vendor's own error code, e.g. `insufficient_quota`. */
       readonly code?: string;
+      /** The vendor's own sentence. */
+      readonly message?: string;
+      /** The parameter that it names: OpenAI only. */
+      readonly param?: string;
       /** As of an answer. */
       readonly hold?: Promise<unknown>;
     }
@@ -63,7 +68,7 @@ export interface VendorCall {
   /** The answer schema as this vendor received it, or null for a text. */
   readonly schema: Readonly<Record<string, unknown>> | null;
   /** What the vendor bills; null as long as it has not answered with 200. */
-  usage: { readonly promptTokens: number; readonly completionTokens: number } | null;
+  usage: Usage | null;
   /** null until answered */
   status: number | null;
   /** The client closed the connection before the answer was complete. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Usage } from '../../../domain/agents/models.js';
 import { sse, type Wire } from './wire.js';
 
 const parts = z.array(z.strictObject({ text: z.string().min(1) })).min(1);
@@ -9,8 +10,13 @@ const Body = z.strictObject({
   safetySettings: z.array(z.never()).optional(),
   generationConfig: z.strictObject({
     maxOutputTokens: z.int().min(1),
-    thinkingConfig: z.strictObject({ thinkingBudget: z.int().min(128) }).optional(),
-    temperature: z.number().min(0).max(2),
+    thinkingConfig: z
+      .union([
+        z.strictObject({ thinkingBudget: z.int().min(0) }),
+        z.strictObject({ thinkingLevel: z.enum(['minimal', 'low', 'medium', 'high']) }),
+      ])
+      .optional(),
+    temperature: z.number().min(0).max(2).optional(),
     responseMimeType: z.literal('application/json').optional(),
     responseSchema: z
       .record(z.string(), z.unknown())
@@ -42,10 +48,7 @@ export const googleWire: Wire = {
     ];
     return {
       model: ROUTE.exec(path)?.[1] ?? '',
-      // what is left for the answer
-      maxTokens:
-        body.generationConfig.maxOutputTokens -
-        (body.generationConfig.thinkingConfig?.thinkingBudget ?? 0),
+      maxTokens: body.generationConfig.maxOutputTokens,
       prompt: contents.map(({ text }) => text).join('\n'),
       schema: body.generationConfig.responseSchema ?? null,
       isStreamed: ROUTE.exec(path)?.[2] === 'streamGenerateContent',
@@ -59,28 +62,24 @@ export const googleWire: Wire = {
         index: 0,
       },
     ],
-    usageMetadata: {
-      promptTokenCount: usage.promptTokens,
-      candidatesTokenCount: usage.completionTokens,
-      totalTokenCount: usage.promptTokens + usage.completionTokens,
-    },
+    usageMetadata: countsOf(usage),
     modelVersion: model,
     responseId: id,
   }),
   empty: ({ id }) => ({ usageMetadata: { promptTokenCount: 1 }, responseId: id }),
   stream: ({ id, model, usage, finish }) => {
-    const chunk = (candidate: object, candidatesTokenCount?: number) =>
+    const chunk = (candidate: object, usageMetadata: object) =>
       sse({
         candidates: [{ ...candidate, index: 0 }],
-        usageMetadata: { promptTokenCount: usage.promptTokens, candidatesTokenCount },
+        usageMetadata,
         modelVersion: model,
         responseId: id,
       }).replace('\n\n', '\r\n\r\n');
     const content = (text: string) => ({ content: { role: 'model', parts: [{ text }] } });
     return {
       head: '',
-      piece: (text) => chunk(content(text)),
-      tail: chunk({ ...content(''), finishReason: FINISH[finish] }, usage.completionTokens),
+      piece: (text) => chunk(content(text), { promptTokenCount: usage.promptTokens }),
+      tail: chunk({ ...content(''), finishReason: FINISH[finish] }, countsOf(usage)),
       error: sse({ error: { code: 503, message: 'overloaded', status: 'UNAVAILABLE' } }),
     };
   },
@@ -113,3 +112,16 @@ export const googleWire: Wire = {
     },
   }),
 };
+
+/** Cached tokens are part of the prompt, thoughts stand beside the candidates. */
+function countsOf(usage: Usage) {
+  const { promptTokens, completionTokens, cacheReadTokens, reasoningTokens = 0 } = usage;
+  return {
+    promptTokenCount: promptTokens,
+    candidatesTokenCount: completionTokens - reasoningTokens,
+    totalTokenCount: promptTokens + completionTokens,
+    ...(cacheReadTokens === undefined ? {} : { cachedContentTokenCount: cacheReadTokens }),
+    ...(reasoningTokens === 0 ? {} : { thoughtsTokenCount: reasoningTokens }),
+    ...(usage.serviceTier === undefined ? {} : { serviceTier: usage.serviceTier }),
+  };
+}

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import type { Usage } from '../../../domain/agents/models.js';
+import { EFFORTS } from '../../../llm/model.js';
 import { isClosedSchema, sse, type Wire } from './wire.js';
 
 const Body = z
@@ -12,7 +14,7 @@ const Body = z
     temperature: z.number().min(0).max(2).optional(),
     stream: z.literal(true).optional(),
     stream_options: z.strictObject({ include_usage: z.literal(true) }).optional(),
-    reasoning_effort: z.enum(['none', 'low', 'medium', 'high']).optional(),
+    reasoning_effort: z.enum(EFFORTS).optional(),
     response_format: z
       .strictObject({
         type: z.literal('json_schema'),
@@ -63,11 +65,8 @@ export const openAiWire: Wire = {
         message: { role: 'assistant', content: finish === 'refused' ? null : text, refusal: null },
       },
     ],
-    usage: {
-      prompt_tokens: usage.promptTokens,
-      completion_tokens: usage.completionTokens,
-      total_tokens: usage.promptTokens + usage.completionTokens,
-    },
+    usage: countsOf(usage),
+    service_tier: usage.serviceTier ?? 'default',
   }),
   empty: ({ id, model }) => ({ id, object: 'chat.completion', model, choices: [] }),
   stream: ({ id, model, usage, finish }) => {
@@ -75,15 +74,10 @@ export const openAiWire: Wire = {
       sse({ id, object: 'chat.completion.chunk', created: 1_700_000_000, model, ...fields });
     const choice = (delta: object, finish_reason: string | null = null) =>
       chunk({ choices: [{ index: 0, delta, logprobs: null, finish_reason }], usage: null });
-    const counts = {
-      prompt_tokens: usage.promptTokens,
-      completion_tokens: usage.completionTokens,
-      total_tokens: usage.promptTokens + usage.completionTokens,
-    };
     return {
       head: choice({ role: 'assistant', content: '', refusal: null }),
       piece: (content) => choice({ content }),
-      tail: `${choice({}, FINISH[finish])}${chunk({ choices: [], usage: counts })}data: [DONE]\n\n`,
+      tail: `${choice({}, FINISH[finish])}${chunk({ choices: [], usage: countsOf(usage), service_tier: usage.serviceTier ?? 'default' })}data: [DONE]\n\n`,
       error: sse({ error: { message: 'overloaded', type: 'server_error', code: null } }),
     };
   },
@@ -96,5 +90,25 @@ export const openAiWire: Wire = {
       owned_by: 'openai',
     })),
   }),
-  error: ({ message, code }) => ({ error: { message, type: code, param: null, code } }),
+  error: ({ message, code, param = null }) => ({ error: { message, type: code, param, code } }),
 };
+
+/** Cached and written tokens are part of the prompt, thoughts of the completion. */
+function countsOf(usage: Usage) {
+  return {
+    prompt_tokens: usage.promptTokens,
+    completion_tokens: usage.completionTokens,
+    total_tokens: usage.promptTokens + usage.completionTokens,
+    prompt_tokens_details: {
+      cached_tokens: usage.cacheReadTokens ?? 0,
+      cache_write_tokens: usage.cacheWriteTokens ?? 0,
+      audio_tokens: 0,
+    },
+    completion_tokens_details: {
+      reasoning_tokens: usage.reasoningTokens ?? 0,
+      accepted_prediction_tokens: 0,
+      rejected_prediction_tokens: 0,
+      audio_tokens: 0,
+    },
+  };
+}

@@ -1,4 +1,5 @@
-/** A server that answers as a test says, byte for byte, in place of all three vendors. */
+/** A server that answers as a test says, byte for byte, in the place of all three vendors. */
+import { parametersOf } from '../models.js';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
@@ -80,6 +81,7 @@ export async function askOnce(provider: Provider, vendor: Vendor, { streamed = f
       messages: [{ role: 'user', content: 'Say something.' }],
       temperature: 0,
       maxTokens: 500,
+      parameters: parametersOf(vendor),
       purpose: { kind: 'key-check' },
     },
     {

@@ -248,7 +248,7 @@ function answerOf(call: VendorCall, behaviour: Behaviour): WireAnswer {
   };
 }
 
-/** Quotes the key, as vendors do, so that a test can show that it is not passed on. */
+/** Quotes the key, as vendors do, so that a test can show that nobody passes it on. */
 function failureOf(failed: {
   wire: Wire;
   call: VendorCall;
@@ -259,7 +259,8 @@ function failureOf(failed: {
   return wire.error({
     status: behaviour.status,
     code: behaviour.code ?? `error_${behaviour.status}`,
-    message: `stand-in failure for the key ${call.key}: ${call.prompt}`,
+    message: behaviour.message ?? `stand-in failure for the key ${call.key}: ${call.prompt}`,
+    ...(behaviour.param === undefined ? {} : { param: behaviour.param }),
     ...(retryAfter === undefined ? {} : { retryAfterSeconds: Number(retryAfter) }),
   });
 }

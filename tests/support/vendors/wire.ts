@@ -1,4 +1,4 @@
-import type { Vendor } from '../../../domain/agents/models.js';
+import type { Usage, Vendor } from '../../../domain/agents/models.js';
 import type { VendorCall } from './behaviour.js';
 
 /** What a vendor's wire format has to offer the server. */
@@ -46,7 +46,7 @@ export interface WireAnswer {
   readonly id: string;
   readonly model: string;
   readonly text: string;
-  readonly usage: { readonly promptTokens: number; readonly completionTokens: number };
+  readonly usage: Usage;
   readonly finish: 'stop' | 'length' | 'refused';
 }
 
@@ -54,6 +54,7 @@ export interface WireFailure {
   readonly status: number;
   readonly code: string;
   readonly message: string;
+  readonly param?: string;
   readonly retryAfterSeconds?: number;
 }
 

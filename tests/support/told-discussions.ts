@@ -21,7 +21,7 @@ export interface TestHistories {
  *
  * @param look called after each answer
  */
-export async function playDiscussion(
+export async function tellDiscussion(
   own: TestDb,
   messages: readonly string[],
   {
@@ -55,7 +55,7 @@ export async function playDiscussion(
 }
 
 /** @returns messages of turns that are decided otherwise than recorded. @throws DeterminismViolationError */
-export async function replayPlayed(
+export async function replayTold(
   { workflowId, histories }: TestHistories,
   workflowBundle: WorkflowBundleOption,
 ): Promise<readonly string[]> {
