@@ -31,7 +31,7 @@ export default {
   collectCoverageFrom: ['{api,db,domain}/**/*.ts'],
   coverageDirectory: 'coverage',
   coverageReporters: ['json'],
-  // patience, never a measure: a busy machine takes several times as long as a quiet one
+  // a limit, never a measure: a busy machine takes several times as long as a quiet one
   testTimeout: 240_000,
   // one more than the two cores that this is measured on: much of a test is waiting
   maxWorkers: 3,

@@ -1,4 +1,4 @@
-/** Any error → what Temporal is told, once: final or retried is decided here and nowhere else. */
+/** Maps any error to the failure that Temporal gets. Only this file decides what is final and what is retried. */
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { DomainError, failureKind, type ErrorCode } from '../domain/errors.js';
 import { adviceOf } from '../domain/agents/failure-advice.js';

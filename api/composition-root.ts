@@ -203,7 +203,7 @@ function openDb(config: Config, logger: Logger): Db {
   });
 }
 
-/** Names this process over restarts; on an ephemeral port nobody comes back under the same name. */
+/** Names this process over restarts; on an ephemeral port no process comes back under the same name. */
 function gatewayOf({ port }: Config): string {
   return `${hostname()}:${port === 0 ? `pid-${process.pid}` : port}`;
 }

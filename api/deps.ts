@@ -43,6 +43,8 @@ export interface Workflows extends Omit<RunControl, 'tellSlotGranted'> {
     userId: string;
     role: Role;
     design: Design;
+    /** The template that the design is of. */
+    templateId?: string;
     language: Language;
     /** Default: `stop`. */
     onBudget?: BudgetRule;
@@ -69,7 +71,7 @@ export interface Workflows extends Omit<RunControl, 'tellSlotGranted'> {
   /** What became of a run's workflow. @throws while Temporal is away */
   readLiveness(pipelineId: string): Promise<RunLiveness>;
   /**
-   * Lets go of a run that makes no progress by itself.
+   * Unblocks a stuck run: passes its lock on, cancels it, or closes the row.
    *
    * @returns null without such a run
    * @throws `run-ended`, `unavailable`
@@ -122,7 +124,7 @@ export interface AppDeps {
   readonly redis: Redis;
   /** Of what is read from Redis, and shown. */
   readonly macs: Macs;
-  /** The process's only one: while Redis is away, it counts by itself. */
+  /** The process's only one: while Redis is away, it counts locally. */
   readonly limiter: RateLimiter;
   readonly logger: Logger;
   readonly metrics: Metrics;

@@ -69,7 +69,7 @@ function stateOf({ kind }: Closed, { run }: RunRecords): HistoryState {
   }
 }
 
-/** The code that took the last decision: it replays the whole history, whoever began it. */
+/** The code that took the last decision: it replays the whole history, also one that earlier code began. */
 function codeIn(events: readonly HistoryEvent[]): CodeVersion | null {
   const deciders = events.map(({ workflowTaskCompletedEventAttributes: task }) =>
     codeVersionIn(typeof task === 'object' && task !== null ? Reflect.get(task, 'identity') : null),

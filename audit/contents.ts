@@ -55,7 +55,7 @@ const omitted = z.object({ what: z.literal('message'), count: z.int().min(1) });
 
 const prompt = z.object({ role: z.string(), content: z.string() });
 
-/** One agent: what it was told, what the vendors answered, what came of it. */
+/** One agent: its prompt, the providers' replies, and its result. */
 const node = z.object({
   step_id: z.string(),
   node: z.string(),

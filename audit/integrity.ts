@@ -15,7 +15,7 @@ export type Integrity =
     }
   | { readonly kind: 'broken'; readonly problem: string };
 
-/** Checks form, chain and signature, in this order; the first thing that is wrong is told. */
+/** Checks form, chain and signature, in this order; reports the first problem. */
 export function checkIntegrity(file: Uint8Array): Integrity {
   const read = readDocument(file);
   if ('problem' in read) {

@@ -104,7 +104,7 @@ function nodeMoment(node: DataOf<'node'>): Moment {
 
 function approvalMoments(approval: DataOf<'approval'>): readonly Moment[] {
   const node = oneLine(approval.node);
-  const by = approval.decided_by === null ? 'nobody' : `user ${approval.decided_by}`;
+  const by = approval.decided_by === null ? 'no one' : `user ${approval.decided_by}`;
   return [
     { at: approval.requested_at, what: `agent ${node} waits for its owner` },
     ...(approval.decided_at === null

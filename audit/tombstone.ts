@@ -6,7 +6,7 @@ export const TOMBSTONE_FORMAT = 'agentforge-tombstone/1';
 
 export const tombstoneSchema = z.strictObject({
   format: z.literal(TOMBSTONE_FORMAT),
-  /** The last hash of the bundle: whoever has its file can tell that it is meant. */
+  /** The last hash of the bundle: it identifies the file. */
   head: z.string(),
   reason: z.literal('user-deleted'),
   /** The UTC day; the moment would tell which archives were one person's. */

@@ -18,7 +18,7 @@ export interface KnownCode {
 export interface VerifyDeps {
   /** Ids of the keys whose signature counts. */
   readonly trustedKeys: readonly string[];
-  /** By the hash of a workflow bundle; null: nobody here knows it. */
+  /** By the hash of a workflow bundle; null: it is unknown here. */
   findCode(hash: string): KnownCode | null;
   /** @throws when the code would have decided otherwise */
   replay(contents: readonly ContentEntry[], code: string): Promise<void>;

@@ -17,7 +17,7 @@ export interface Place {
   readonly adminDatabaseUrl: string | null;
   readonly redisUrl: string;
   readonly temporalAddress: string;
-  /** What every process is told by its environment. */
+  /** The environment of every process. */
   readonly env: Readonly<Record<string, string>>;
   /** The product that is run there; its own migrations have made the schema. */
   readonly build: Build;

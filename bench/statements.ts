@@ -1,4 +1,4 @@
-/** What the product asks of PostgreSQL, as the server logs it while it is told to. */
+/** What the product asks of PostgreSQL, as the server logs it during the measurement. */
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';

@@ -12,7 +12,7 @@ export interface BenchUser {
 
 const MINUTES = 60;
 
-/** Users made by their rows and signed in by their tokens: nobody waits for password hashes. */
+/** Users made by their rows and signed in by their tokens, without password hashes. */
 export async function createUsers(
   { db, env }: Place,
   count: number,

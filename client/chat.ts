@@ -22,7 +22,7 @@ export interface ChatOptions {
   readonly after?: number;
   /**
    * Also the events that not every client knows, among them the replies of agents as they come:
-   * their pieces fit together, whatever happens to the connection.
+   * their pieces fit together, also when the connection is lost.
    */
   readonly isExtended?: boolean;
   readonly onEvent: (event: ChatEvent) => void;

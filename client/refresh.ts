@@ -8,9 +8,9 @@ export interface TokenPair {
 
 /**
  * A `refresh` for `createClient`: trades the refresh token for a new pair. A refresh token works
- * once, so whoever keeps one has to keep the new one.
+ * once, so a client that keeps one must keep the new one.
  *
- * @param options `onTokens` is told of each new pair
+ * @param options `onTokens` gets each new pair
  */
 export function refreshWith(options: {
   readonly baseUrl: string;

@@ -315,6 +315,23 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/pipelines': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Own runs, newest first, page by page; filters narrow them down */
+    get: operations['getApiV1Pipelines'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/pipelines/execute': {
     parameters: {
       query?: never;
@@ -462,6 +479,23 @@ export interface paths {
     put?: never;
     /** Let a paused run go on, as soon as no other run is active */
     post: operations['postApiV1PipelinesPipelineIdResume'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/approvals': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** What own runs wait for, over all runs, the longest wait first */
+    get: operations['getApiV1Approvals'];
+    put?: never;
+    post?: never;
     delete?: never;
     options?: never;
     head?: never;
@@ -1197,6 +1231,31 @@ export interface components {
       design_data?: Record<string, never>;
       is_public?: boolean;
     };
+    RunPage: {
+      items: components['schemas']['RunItem'][];
+      /** @description `after` of the next page; null: this is the last one. A filter may leave a page with few items, or none, and more to come */
+      next: string | null;
+    };
+    RunItem: {
+      /** Format: uuid */
+      id: string;
+      design_name: string;
+      /** @enum {string} */
+      status: 'pending' | 'running' | 'completed' | 'partial' | 'failed' | 'timeout' | 'cancelled';
+      waiting_for: ('approval' | 'budget' | 'pause' | 'slot') | null;
+      /** @description null: none, or started before this was recorded */
+      template_id: string | null;
+      conversation_id: string | null;
+      rerun_of: string | null;
+      simulated: boolean;
+      agent_count: number;
+      /** @description US dollars; 0 until the run has ended */
+      total_cost: number;
+      duration_seconds: number | null;
+      /** Format: date-time */
+      created_at: string;
+      ended_at: string | null;
+    };
     ExecutePipelineBody:
       | {
           design?: components['schemas']['DesignInput'] | null;
@@ -1383,6 +1442,31 @@ export interface components {
       total_tokens: number;
       total_duration: number | null;
       output: string;
+    };
+    Inbox: {
+      items: {
+        /** Format: uuid */
+        pipeline_id: string;
+        design_name: string;
+        conversation_id: string | null;
+        node: string;
+        agent_name: string;
+        /** @description The first 500 characters of the input */
+        preview: string;
+        /** Format: date-time */
+        requested_at: string;
+        /** Format: date-time */
+        deadline: string;
+        /**
+         * @description Decided at the deadline
+         * @enum {string}
+         */
+        on_timeout: 'approve' | 'reject';
+      }[];
+      /** @description On all pages */
+      open: number;
+      /** @description `after` of the next page */
+      next: string | null;
     };
     Approval: {
       /** Format: uuid */
@@ -3629,6 +3713,83 @@ export interface operations {
       };
     };
   };
+  getApiV1Pipelines: {
+    parameters: {
+      query?: {
+        limit?: number;
+        after?: string;
+        status?: (
+          'pending' | 'running' | 'completed' | 'partial' | 'failed' | 'timeout' | 'cancelled'
+        )[];
+        template_id?: string;
+        model?: string;
+        from?: string;
+        to?: string;
+        min_cost?: string;
+        max_cost?: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A page */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['RunPage'];
+        };
+      };
+      /** @description Not authenticated */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+      /** @description Invalid input */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['InvalidInput'];
+        };
+      };
+      /** @description Rate limit exceeded */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+      /** @description Internal server error */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+      /** @description A part of the system is away */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+    };
+  };
   postApiV1PipelinesExecute: {
     parameters: {
       query?: never;
@@ -4367,7 +4528,7 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description The run was told */
+      /** @description The run was notified */
       202: {
         headers: {
           [name: string]: unknown;
@@ -4452,7 +4613,7 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description The run was told */
+      /** @description The run was notified */
       202: {
         headers: {
           [name: string]: unknown;
@@ -4516,6 +4677,74 @@ export interface operations {
         };
       };
       /** @description A part of the system is away, or the run is about to begin or to end */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+    };
+  };
+  getApiV1Approvals: {
+    parameters: {
+      query?: {
+        limit?: number;
+        after?: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A page */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Inbox'];
+        };
+      };
+      /** @description Not authenticated */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+      /** @description Invalid input */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['InvalidInput'];
+        };
+      };
+      /** @description Rate limit exceeded */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+      /** @description Internal server error */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+      /** @description A part of the system is away */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4627,7 +4856,7 @@ export interface operations {
           'application/json': components['schemas']['Approval'];
         };
       };
-      /** @description The run was told, and has not recorded it yet */
+      /** @description The run was notified, and has not recorded it yet */
       202: {
         headers: {
           [name: string]: unknown;

@@ -1,4 +1,4 @@
-/** What comes in; problems are told as the product's API tells them. */
+/** Request bodies. Problems have the form of the product's API. */
 import { z } from 'zod';
 import { MAX_URL_LENGTH } from '../domain/collector/source-urls.js';
 import { SOURCE_TYPES } from './collection.js';
@@ -19,7 +19,7 @@ export const newCollectionBody = z.object(
     source_type: z
       .enum(SOURCE_TYPES, `Input should be ${SOURCE_TYPES.map((it) => `'${it}'`).join(' or ')}`)
       .default('web'),
-    /** None is known yet; what it is not an object of is a mistake all the same. */
+    /** None is known yet; anything but an object is a mistake nevertheless. */
     options: z.record(z.string(), z.unknown(), 'Input should be a valid dictionary').nullish(),
   },
   NO_OBJECT,

@@ -37,7 +37,7 @@ export function settledCollection(collection: Collection): Outcome<Collection> |
   return status === 'completed' ? done(collection) : null;
 }
 
-/** Nobody was asked, because there is nothing to ask about. */
+/** No server was asked, because there is nothing to ask for. */
 export function uncheckedCompliance(delayMs: number): Compliance {
   const robotsReason = 'there is no url to check';
   return { status: 'unchecked', robotsAllowed: false, robotsReason, piiTypes: [], delayMs };

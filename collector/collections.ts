@@ -111,7 +111,7 @@ async function create(
 /** Longest that a new collection waits for name servers. */
 const RESOLVE_MS = 5_000;
 
-/** A name that nobody knows passes: it may be known when it is read, and is looked at again then. */
+/** An unknown name passes: it may be known when it is read, and is checked again then. */
 async function refusalOf(text: string, guard: Guard): Promise<string | null> {
   if (!URL.canParse(text)) {
     return 'this is no web address';
@@ -170,12 +170,12 @@ async function holding<T>(
     return found === null ? UNKNOWN : await working(found.collection, deps, work);
   } finally {
     await hold.release().catch((error: unknown) => {
-      deps.logger.warn('hold not released; it ends by itself', { collectionId: id, error });
+      deps.logger.warn('hold not released; it expires', { collectionId: id, error });
     });
   }
 }
 
-/** What could not be begun, or is wanted by nobody any more, leaves no trace. */
+/** What could not be begun, or is no longer wanted, leaves no trace. */
 async function working<T>(
   held: Collection,
   { store, metrics, signal }: CollectionDeps & { readonly signal: AbortSignal },

@@ -158,7 +158,9 @@ function meaningOf(
   { isOver, isLate, deps }: { isOver: boolean; isLate: boolean; deps: CrawlDeps },
 ): unknown {
   if (isOver) {
-    return new CrawlFailed('interrupted', 'nobody waits for the page any more', { cause: error });
+    return new CrawlFailed('interrupted', 'no client waits for the page any more', {
+      cause: error,
+    });
   }
   if (isLate) {
     const words = `the page was not there within ${deps.timeoutMs / 1_000} s`;

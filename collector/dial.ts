@@ -40,7 +40,7 @@ async function openSocket(
     autoSelectFamily: true,
     signal,
   });
-  socket.on('error', () => undefined); // told to whoever waits; never the end of the process
+  socket.on('error', () => undefined); // the caller gets it; an 'error' event without a listener would crash Node
   await happens(socket, 'connect').catch((cause: unknown) => {
     throw new CrawlFailed('connection-failed', `no connection to ${url.host}`, { cause });
   });

@@ -6,7 +6,7 @@ const MAX_HEAD_CHARACTERS = 64 * 1024;
 /** Of elements in each other: old pages close none. The thread's stack is made for it. */
 const MAX_DEPTH = 10_000;
 
-/** What is not the page's own text, or what nobody sees. */
+/** What is not the page's own text, or is not visible. */
 const LEFT_OUT = [
   ...['title', 'img', 'nav', 'footer', 'noscript', 'template', 'svg', 'iframe', 'object'],
   ...['button', 'select', 'dialog', '[hidden]', '[aria-hidden="true"]'],

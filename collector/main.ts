@@ -16,7 +16,7 @@ import { composeCollector } from './composition-root.js';
 
 requireNode();
 
-/** After it crawls under way are given up; their clients are told, and may ask again. */
+/** After it crawls under way are given up; their clients get an error, and may ask again. */
 const DRAIN_MS = 10_000;
 
 const logger = createLogger('collector');

@@ -1,4 +1,4 @@
-/** What surrounds every request: its ids, its log line, its metrics, and errors that nobody expected. */
+/** What surrounds every request: its ids, its log line, its metrics, and unexpected errors. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Middleware } from 'koa';
 import { DomainError } from '../domain/errors.js';

@@ -109,7 +109,7 @@ function createSlots(count: number): Slots {
       };
       const leave = (): void => {
         waiting.splice(waiting.indexOf(begin), 1);
-        reject(new Error('nobody waits any more'));
+        reject(new Error('no client waits any more'));
       };
       waiting.push(begin);
       signal.addEventListener('abort', leave, { once: true });

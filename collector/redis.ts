@@ -29,7 +29,7 @@ export function openRedis(url: string, logger: Logger): Redis {
   return redis;
 }
 
-/** @throws DomainError `unavailable`, whatever it is that Redis refuses or cannot say */
+/** @throws DomainError `unavailable` for every error of Redis */
 export async function askRedis<T>(answer: Promise<T>): Promise<T> {
   return answer.catch((cause: unknown) => {
     throw new DomainError('unavailable', 'the store of collections is away', { cause });

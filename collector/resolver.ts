@@ -1,6 +1,6 @@
 import { promises as dns } from 'node:dns';
 
-/** All addresses of a name, IPv4 and IPv6; empty if it has none or nobody knows. */
+/** All addresses of a name, IPv4 and IPv6; empty if it has none or is unknown. */
 export type Resolve = (name: string, signal: AbortSignal) => Promise<readonly string[]>;
 
 const TIMEOUT_MS = 2_000;
@@ -8,7 +8,7 @@ const TRIES = 2;
 
 /**
  * Asks the name servers of the system, not `/etc/hosts`: what stands there is this machine's own
- * business. Each question has its own sockets, so that slow name servers hold up nobody else.
+ * business. Each question has its own sockets, so that slow name servers delay no other lookup.
  */
 export function createResolver(): Resolve {
   return async (name, signal) => {

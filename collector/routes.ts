@@ -140,7 +140,7 @@ function tell(ctx: Context, status: number, detail: string): void {
 
 type Work<T> = (id: string, signal: AbortSignal) => Promise<Outcome<T>>;
 
-/** Whoever hangs up needs the page no more: its site is left in peace. */
+/** A client that hangs up needs the page no more: the crawl stops. */
 function working<T>(stopping: AbortSignal, work: Work<T>, view: (value: T) => object): Middleware {
   return async (ctx) => {
     const hangUp = new AbortController();

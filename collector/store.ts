@@ -18,7 +18,7 @@ export interface Store {
   /** Stores the new state, and the text once there is one. */
   save(collection: Collection, text?: string): Promise<void>;
   /**
-   * Lets one at a time work on a collection; a holder that dies lets go by itself after a minute.
+   * Lets one at a time work on a collection; the lock of a holder that dies expires after a minute.
    *
    * @returns null while somebody else has it
    */

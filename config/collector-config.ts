@@ -62,7 +62,7 @@ export interface CollectorConfig {
   readonly port: number;
   /** What its callers have to know; null: anyone who reaches it may use it. */
   readonly secret: string | null;
-  /** Private hosts that may be read all the same. */
+  /** Private hosts that may be read nevertheless. */
   readonly allowed: readonly AllowedAddress[];
   /** Between two requests to one domain, of all collectors together. */
   readonly delayMs: number;

@@ -79,7 +79,7 @@ export interface Config {
   readonly collectorUrl: string;
   /** What the collector asks its callers for; null: nothing. */
   readonly collectorSecret: string | null;
-  /** Private hosts that collectors may read all the same. */
+  /** Private hosts that collectors may read nevertheless. */
   readonly collectorAllowed: readonly AllowedAddress[];
   readonly pipelineTimeoutMs: number;
   /** Longest single call of a vendor. */
@@ -89,7 +89,7 @@ export interface Config {
   /** A discussion continues as new, between turns, beyond this many events. */
   readonly discussionMaxHistoryEvents: number;
   readonly wsLeaseSeconds: number;
-  /** After this long a run's event stream ends, and its client comes back by itself. */
+  /** After this long a run's event stream ends, and its client reconnects. */
   readonly eventStreamMs: number;
   readonly retention: RetentionAges;
   readonly traces: TracesConfig;

@@ -12,12 +12,12 @@ export interface DbOptions {
   readonly url: string;
   readonly poolSize: number;
   readonly applicationName: string;
-  /** Told of connections that were lost while nobody waited for them. */
+  /** Called for connections that were lost while idle. */
   readonly onIdleError?: (error: Error) => void;
   /** How long one statement may take, waiting for locks included; 0 for migrations: no limit. */
   readonly statementTimeoutMs?: number;
   /** Told of each statement, without its parameters. */
-  readonly onStatement?: (statement: string) => void;
+  readonly onStatement?: (statement: string, parameters: readonly unknown[]) => void;
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -57,7 +57,7 @@ export function connectDb(options: DbOptions): Db {
   return new Kysely<Database>({
     dialect: new PostgresDialect({ pool: preparing(pool, { silenceMs }) }),
     plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
-    log: ({ query }) => options.onStatement?.(query.sql),
+    log: ({ query }) => options.onStatement?.(query.sql, query.parameters),
   });
 }
 

@@ -17,8 +17,8 @@ export interface EventEntry {
 }
 
 /**
- * Gives events their place in their stream: 1, 2, 3 … without gaps, whoever else writes and
- * whatever is rolled back, since the stream's counter row is locked until `tx` ends. A step that
+ * Gives events their place in their stream: 1, 2, 3 … without gaps, whichever else is written and
+ * rolled back at the same time, since the stream's counter row is locked until `tx` ends. A step that
  * another transaction stores at this very moment ends `tx`: `inTransaction` runs it again.
  *
  * @returns one stored event per step, in the order of `steps`; a step that an earlier attempt has

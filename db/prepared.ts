@@ -85,7 +85,7 @@ function wrap(client: pg.PoolClient, names: Names, silenceMs: number | null): Po
   function query<R>(text: string, values: readonly unknown[]): Promise<PostgresQueryResult<R>>;
   function query<R>(cursor: PostgresCursor<R>): PostgresCursor<R>;
   function query(asked: unknown, values: readonly unknown[] = []): unknown {
-    return run(String(asked), values); // nobody reads through a cursor
+    return run(String(asked), values); // there are no cursors
   }
   return {
     query,

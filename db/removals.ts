@@ -1,4 +1,4 @@
-/** Removing runs and conversations whole, whoever asks for it: what belongs to them goes along. */
+/** Removes runs and conversations with all that belongs to them. */
 import type { ConversationId, PipelineId } from '../domain/ids.js';
 import { removePromptsOf } from './billing/call-prompts.js';
 import type { Tx } from './connect.js';

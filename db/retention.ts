@@ -129,7 +129,7 @@ async function pruneModelReplies(db: Db, { before, limit }: RetentionBatch): Pro
 
 /**
  * The counter of a stream stays, and what is left begins later than 1 and has no gap: events go in
- * the order of `seq`, whatever the server's clock has done.
+ * the order of `seq`, also where the server's clock has jumped.
  */
 async function pruneEvents(db: Db, { before, limit }: RetentionBatch): Promise<number> {
   const { rows } = await sql`

@@ -192,6 +192,8 @@ export interface PipelineExecutionsTable {
   conversationId: string | null;
   designName: string;
   design: Json<Design>;
+  /** The template that it was started from, which may be deleted by now; null: none, or not recorded. */
+  templateId: Generated<string | null>;
   /** The language that results and messages are written in. */
   language: string;
   /** Vendor calls of this run use the simulated provider; decided at admission, never mixed. */
@@ -277,7 +279,7 @@ export interface ApprovalsTable {
   requestedAt: Timestamp;
   deadline: Timestamp;
   decidedAt: Timestamp | null;
-  /** null: nobody; the deadline has passed, or its run has ended */
+  /** null: no one; the deadline has passed, or its run has ended */
   decidedBy: string | null;
   /** Which offer decided; null: none */
   offerId: string | null;

@@ -1,5 +1,5 @@
 /**
- * What follows from a failure. `caller`: the caller is told, and no activity meets it. `final`: an agent
+ * What follows from a failure. `caller`: the caller gets it, and no activity meets it. `final`: an agent
  * fails by it, since asking again changes nothing; `refused`: the same, by a provider that was asked.
  * `attempt`: a provider has failed, which counts against `retry_count`. `retried`: it is tried again
  * without being counted. `broken`: it is no agent's outcome, since the run itself is broken or gone.

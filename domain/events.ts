@@ -140,7 +140,7 @@ export type StoredEvent = StreamEvent & {
 };
 
 /**
- * What goes on inside an agent, for those who asked for extended events. It is told, never stored:
+ * What goes on inside an agent, for those who asked for extended events. It is published, never stored:
  * without `seq`, over Redis alone, and it may be missing; the agent's result is in the run's.
  */
 export type LiveEvent = AgentStartedEvent | AgentDeltaEvent;

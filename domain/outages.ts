@@ -1,4 +1,4 @@
-/** Telling a part of the system that is away from a mistake of ours, whoever threw the error. */
+/** Tells a server that is away from a mistake of ours, for errors of every origin. */
 
 const BUGS: ReadonlySet<unknown> = new Set([
   'TypeError',

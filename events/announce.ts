@@ -5,7 +5,7 @@ import type { Bus } from './bus.js';
 import { raiseSessionSeq } from './session-view.js';
 
 /**
- * Tells of events that are stored already: whoever is connected, and the session view where they
+ * Publishes stored events: to connected clients, and to the session view where they
  * are a conversation's. Never throws, and waits for Redis a second at most.
  */
 export async function announceEvents(

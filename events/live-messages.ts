@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { StreamId } from '../domain/ids.js';
 
-/** A channel of its own: whoever wants no live text gets no traffic of it. */
+/** A channel of its own, so that only subscribers of live text get its traffic. */
 export function liveChannelOf(streamId: StreamId): string {
   return `agentforge:live:${streamId}`;
 }

@@ -1,6 +1,6 @@
 /**
  * Agents at work and their replies so far, as Redis holds them for a short while: one string per
- * agent, and an index per stream. Nothing here is history; whatever is lost is in the result.
+ * agent, and an index per stream. Nothing here is history; what is lost is in the result.
  * An entry is the writer's id, then lines that are signed for their stream's channel (macs.ts): the
  * head, and the messages that have told more of the reply since. What carries no MAC of ours,
  * or for another agent, is not there.
@@ -26,7 +26,7 @@ export interface LiveNode {
   readonly reply: { readonly id: string; readonly text: string } | null;
 }
 
-/** Whose entry is written, and how long it stays when nobody writes any more. */
+/** Whose entry is written, and how long it stays after the last write. */
 export interface LivePlace extends NodeRef {
   readonly streamId: StreamId;
   /** A UUID. */

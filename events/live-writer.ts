@@ -32,7 +32,7 @@ export interface WorkingAgent {
 export type OpenLiveWriter = (agent: WorkingAgent) => LiveWriter;
 
 interface LiveDeps extends LiveStore {
-  /** May be away at any time: then nothing is told, and nobody waits for it. */
+  /** May be away at any time: then nothing is published, and no agent waits for it. */
   readonly redis: Redis;
   readonly logger: Logger;
 }
@@ -63,7 +63,7 @@ export function createLiveWriters(deps: LiveDeps): OpenLiveWriter {
 class Reply {
   readonly id = randomUUID();
   text = '';
-  /** How much of it is told. */
+  /** How much of it is published. */
   told = 0;
   private bytes = 0;
   private isFull = false;
@@ -166,7 +166,7 @@ class RedisLiveWriter implements LiveWriter {
     return this.reply === null ? 0 : this.reply.end(this.state !== 'open') - this.reply.told;
   }
 
-  /** Whatever goes wrong, the next flush writes the whole. */
+  /** After any failure the next flush writes the whole. */
   private async write(): Promise<void> {
     const { deps, reply, whole } = this;
     const end = reply?.end(this.state !== 'open') ?? 0;

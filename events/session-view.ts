@@ -25,7 +25,7 @@ export interface SessionStore {
 const LIFETIME_SECONDS = 3_600;
 
 /**
- * Keeps the newer one of two views, whatever order they arrive in. What it compares is the `seq`
+ * Keeps the newer one of two views, in either order of arrival. What it compares is the `seq`
  * that a state was stored with: later events may have raised `lastSeq` before the state arrives.
  */
 const WRITE_UNLESS_OLDER = `

@@ -1,4 +1,4 @@
-/** What Redis holds of a user, by name: all of it expires by itself, and goes with the user. */
+/** What Redis holds of a user, by name: all of it expires, and is removed with the user. */
 import type { Redis } from 'ioredis';
 import type { ConversationId, UserId } from '../domain/ids.js';
 import { sessionKeyOf } from './session-view.js';

@@ -1,4 +1,4 @@
-/** The API's description without a running API: its routes are built, and nobody calls them. */
+/** The API's description without a running API: its routes are built, and never called. */
 import { describeApi } from '../api/http/openapi.js';
 import type { AppDeps } from '../api/deps.js';
 import { createRateLimiter } from '../api/http/rate-limiter.js';
@@ -25,7 +25,7 @@ export async function readApiDocument(): Promise<Readonly<Record<string, unknown
 
 const NOBODY_ASKS = (): Promise<never> => Promise.reject(new Error('nobody calls these routes'));
 const nobodyListens = (): never => {
-  throw new Error('nobody calls these routes');
+  throw new Error('these routes are never called');
 };
 const NOWHERE = '127.0.0.1:9';
 const KEY_BYTES = 32;

@@ -63,7 +63,7 @@ function isAlive(pid) {
   }
 }
 
-/** Two may try: whoever moves away a lock that is not the dead owner's puts it back. */
+/** Two may try: one that moves away a lock that is not the dead owner's puts it back. */
 function breakLock(file, owner) {
   const moved = `${file}.broken.${process.pid}`;
   try {

@@ -75,7 +75,7 @@ async function install() {
   rmSync(INSTALL_STAMP, { force: true });
   const args = [
     ...(onlyMore ? ['install', '--no-save'] : ['ci']),
-    FOR_DEVELOPMENT ? '--include=dev' : '--omit=dev', // whatever NODE_ENV says
+    FOR_DEVELOPMENT ? '--include=dev' : '--omit=dev', // independent of NODE_ENV
     '--include=optional', // a Node, a PostgreSQL and the compiler, which an image does not need
     ...['--no-audit', '--no-fund', '--loglevel=error'],
   ];

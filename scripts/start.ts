@@ -9,7 +9,7 @@ requireNode();
 process.umask(0o077); // what we and our children write is ours alone
 
 for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', () => undefined); // nobody reads any more; we still have to stop in order
+  stream.on('error', () => undefined); // the reader is gone; we still have to stop in order
 }
 
 function say(line: string): void {

@@ -27,9 +27,7 @@ async function deleteByEmail(words: readonly string[]): Promise<void> {
   await withDatabase(config.databaseUrl, async (db) => {
     const user = await findUserByEmail(db, email.trim());
     if (user === undefined) {
-      throw new Error(
-        `Nobody is registered as ${email}; a deletion that was ordered goes on by itself.`,
-      );
+      throw new Error(`No user is registered as ${email}; a deletion that was ordered goes on.`);
     }
     if (!isSure) {
       await confirm(user);
@@ -48,7 +46,7 @@ async function confirm({ email, role }: UserRow): Promise<void> {
   try {
     const closed = Promise.withResolvers<string>();
     terminal.once('close', () => {
-      closed.resolve(''); // there is nobody to type
+      closed.resolve(''); // there is no one to type
     });
     const question = `This deletes ${email} (${role}) and everything of theirs, for ever. Type the address to go on: `;
     const typed = await Promise.race([terminal.question(question), closed.promise]);

@@ -18,7 +18,7 @@ async function changeRole([email = '', role = '', ...rest]: readonly string[]): 
     const by = userInfo().username;
     const changed = user && (await changeRoleAs(db, { id: null, by }, { userId: user.id, role }));
     if (changed === undefined) {
-      throw new Error(`Nobody has registered as ${email}: register first, then run this again.`);
+      throw new Error(`No user is registered as ${email}: register first, then run this again.`);
     }
     const {
       before,

@@ -78,7 +78,7 @@ function watchCircuits(registry: Registry, { countCircuits }: LiveCounts): void 
     labelNames: ['provider', 'state'],
     registers: [registry],
     async collect() {
-      this.reset(); // none is told while Redis is away
+      this.reset(); // none is published while Redis is away
       for (const { provider, open, halfOpen } of await inTime(countCircuits()).catch(() => [])) {
         this.set({ provider, state: 'open' }, open);
         this.set({ provider, state: 'half-open' }, halfOpen);

@@ -49,7 +49,7 @@ export function createMetrics(registry: Registry = createRegistry()): Metrics {
   };
 }
 
-/** Of whatever process answers requests. */
+/** Of every process that answers requests. */
 export function createHttpMetrics(registry: Registry): HttpMetrics {
   return {
     httpRequests: new Counter({

@@ -1,6 +1,6 @@
 /**
  * Which code decides workflows: a release and the hash of its workflow bundle. It is part
- * of a worker's identity, so that every history names the code that it was decided by, whatever
+ * of a worker's identity, so that every history names the code that decided it, also where
  * build id the worker's deployment has.
  */
 import { createHash } from 'node:crypto';

@@ -22,7 +22,7 @@ export interface Decoded {
 export type DecodePayloads = (payloads: readonly JsonPayload[]) => Promise<Decoded>;
 
 /**
- * Opens each payload by itself, so that one of a key that is no more, or of no codec of ours, does
+ * Opens each payload on its own, so that one of a key that is no more, or of no codec of ours, does
  * not keep the others shut.
  *
  * @param masters the encryption keys, newest first

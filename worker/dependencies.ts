@@ -46,7 +46,7 @@ export function limitsOf(config: Config): { idleMs: number; maxHistoryEvents: nu
   };
 }
 
-/** What activities are told of the environment, under the same names. */
+/** The environment's settings that activities read, under the same names. */
 export function settingsOf(config: Config) {
   const { collectorUrl, collectorSecret, collectorAllowed } = config;
   const { pipelineTimeoutMs, modelCallTimeoutMs, retention } = config;
@@ -69,7 +69,7 @@ export function payersOf(deps: { db: Db; config: Config; secretCipher: SecretCip
   };
 }
 
-/** Hints to whoever is connected; a hint that is lost costs nothing but time. */
+/** Notifications to connected clients. A lost one costs only time. */
 export function publishers({
   bus,
   redis,

@@ -1,6 +1,6 @@
 /**
  * Mends what a crash can leave between PostgreSQL and Temporal: runs that were admitted but not
- * started, runs whose workflow is gone, calls that nobody will settle, users half deleted,
+ * started, runs whose workflow is gone, calls that no attempt will settle, users half deleted,
  * ended runs without an archive. Every step may be repeated, so that several workers at once do no harm.
  */
 import { setTimeout as pause } from 'node:timers/promises';
@@ -30,7 +30,7 @@ export interface ReconcilerDeps {
   };
   /** Orders archives that are missing. */
   sweepArchives(now: Date): Promise<void>;
-  /** Ends a run whose workflow will not, and tells whoever waits for it. */
+  /** Ends a run whose workflow will not, and notifies those who wait for it. */
   closeRun(pipelineId: PipelineId, reason: string): Promise<void>;
   readonly logger: Logger;
   readonly intervalMs: number;
@@ -176,7 +176,7 @@ async function reconcileRun(round: RunRound, run: UnendedRun): Promise<void> {
   }
 }
 
-/** Whoever has shut the account may not have reached the run. */
+/** The request that disabled the account may not have reached the run. */
 async function endRun({ deps }: Round, { id: pipelineId }: UnendedRun): Promise<void> {
   const { temporal, closeRun, logger } = deps;
   logger.info('ending a run of a disabled user', { pipelineId });
@@ -187,7 +187,7 @@ async function endRun({ deps }: Round, { id: pipelineId }: UnendedRun): Promise<
   }
 }
 
-/** A notice may be lost with whoever was to send it; a workflow may be terminated while it waits. */
+/** A notice may be lost with its sender; a workflow may be terminated while it waits. */
 async function reconcileWaiting(round: RunRound, run: UnendedRun): Promise<void> {
   const { deps, nudges: reminders, now } = round;
   const isGranted = run.waitingFor === 'slot' && run.holdsSlot;
@@ -231,7 +231,7 @@ async function reminder(round: Round, run: UnendedRun): Promise<void> {
   });
 }
 
-/** A deletion that was ordered goes on until its user is gone, whatever became of its workflow. */
+/** A deletion that was ordered goes on until its user is gone, also where its workflow was terminated. */
 async function reconcileDeletions(round: Round): Promise<void> {
   const { deps, nudges: reminders, now } = round;
   const olderThan = new Date(now.getTime() - UNSTARTED_MS);

@@ -87,7 +87,7 @@ export const records = proxyLocalActivities<
 /**
  * What a run writes while other things may happen to it. Regular activities: when a local one lasts
  * longer than its workflow task, a replay may tell its end in another order with the signals of
- * then; and one that was decided on before a worker was lost is still done, whatever is decided now.
+ * then; and one that was decided on before a worker was lost is still done, also where another decision follows.
  */
 export const waits = proxyActivities<
   Pick<Activities, 'askForApproval' | 'takeDecision' | 'parkRun' | 'unparkRun'>
@@ -97,8 +97,8 @@ export const waits = proxyActivities<
   retry: RECORD_RETRIES,
 });
 
-/** Work behind nobody's back: a few seconds at a time, repeated until it is done. */
-export const upkeep = proxyActivities<
+/** Maintenance in the background: a few seconds at a time, repeated until it is done. */
+export const maintenance = proxyActivities<
   Pick<Activities, 'prune' | 'closeAccount' | 'stopRuns' | 'removeWorkflows' | 'removeRecords'>
 >({
   startToCloseTimeout: '1m',

@@ -20,7 +20,7 @@ export function tableOf<T>(columns: readonly Column<T>[], rows: readonly T[]): s
 /** What carries a meaning in Markdown or HTML, and so may not come from a user's text. */
 const SPECIAL = /[\\`*_{}[\]<>()#+!|~&]/g;
 
-/** What Markdown makes links of by itself; a word joiner in it is not seen. */
+/** Text that Markdown turns into links; a word joiner in it is invisible. */
 const LINK = /(?<=:)(?=\/\/)|(?<=www)(?=\.)|(?=@)/gi;
 const JOINER = '\u2060';
 

@@ -97,7 +97,7 @@ function asSpan<T>({ name, spanId }: Named, work: () => Promise<T>): Promise<T> 
   const startedAt = Date.now();
   const end = (errorType: string | null): void => {
     if (!workflowInfo().unsafe.isReplaying) {
-      // it has been told, and whoever only replays does not listen
+      // it has been published, and a replay has no listener
       traces.ended({ name, spanId, parent, attributes, startedAt, errorType });
     }
   };

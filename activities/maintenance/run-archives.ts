@@ -17,7 +17,7 @@ import type { ClosedHistory, WorkflowRun } from '../../temporal/client/archives.
 export interface RunArchiveActivities {
   /**
    * Makes and stores the archives of runs that have ended, the oldest first, for some seconds. One that
-   * fails is told in the log and rests for a while; it keeps no other from its archive.
+   * fails is logged and tried again later; it delays no other archive.
    */
   archiveEnded(call: { from: string | null }): Promise<ArchiveSlice>;
   /** Makes and stores the archive of a run, once: for orders of 0.4.0 and before. */
@@ -52,7 +52,7 @@ export interface RunArchiveDeps extends ArchivingDeps {
 
 /** A workflow that is to take the run may be on its way. */
 const UNSTARTED_MS = 60_000;
-/** Calls that nobody will settle are closed after 15 minutes (worker/reconciler.ts). */
+/** Calls that no attempt will settle are closed after 15 minutes (worker/reconciler.ts). */
 const UNSETTLED_MS = 30 * 60_000;
 const SLICE_MS = 4_000;
 /** Read at once; a run's design may be large. */

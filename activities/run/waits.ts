@@ -20,7 +20,7 @@ import { NO_EFFORT, toNodeResult, type NodeResult } from '../node/result.js';
 export interface RunWaitActivities {
   /**
    * Asks the owner to agree to a node that is ready; asked before, it changes nothing. A run that
-   * was ended from outside asks nobody: its deadline has passed.
+   * was ended from outside asks no one: its deadline has passed.
    */
   askForApproval(call: ApprovalCall & ApprovalRule): Promise<{ readonly deadlineMs: number }>;
   /**
@@ -34,7 +34,7 @@ export interface RunWaitActivities {
   unparkRun(call: WaitCall): Promise<{ readonly kind: 'taken' | 'queued' | 'ended' }>;
 }
 
-/** Records that must be written whatever happens (see `toApplicationFailure`). */
+/** Records that must be written in every case (see `toApplicationFailure`). */
 export const RUN_WAIT_RECORDS: readonly string[] = [
   'askForApproval',
   'takeDecision',
@@ -74,7 +74,7 @@ export function createRunWaitActivities(deps: RunWaitDeps): RunWaitActivities {
     askForApproval: (call) => ask(deps, call),
     takeDecision: (call) => take(deps, call),
     parkRun: (call) => park(deps, call),
-    unparkRun: (call) => unpark(deps, call),
+    unparkRun: (call) => resumeRun(deps, call),
   };
 }
 
@@ -241,7 +241,7 @@ async function park(
   }
 }
 
-async function unpark(deps: RunWaitDeps, { pipelineId, round }: WaitCall) {
+async function resumeRun(deps: RunWaitDeps, { pipelineId, round }: WaitCall) {
   const stepOf = (kind: 'taken' | 'queued'): EventStep => ({
     stepKey: `wait:${pipelineId}:${round}:${kind}`,
     event:

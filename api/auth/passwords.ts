@@ -27,7 +27,7 @@ export interface Passwords {
 
 /**
  * @param cost bcrypt's, 4 to 31. Hashes of another cost stay good; how long they take tells an account
- *   that has not signed in since then from an address that nobody has.
+ *   that has not signed in since then from an address without an account.
  */
 export function createPasswords(cost: number): Passwords {
   const inTurn = createTurns(AT_ONCE, FIRST_GUESS_MS * 2 ** (cost - FIRST_GUESS_COST));

@@ -32,7 +32,7 @@ export function createHttpServer(
   const server = createServer(options, (request, response) => {
     answering.add(request.socket);
     response.once('close', () => answering.delete(request.socket));
-    // before Node's own listener, after which nothing of a request that nobody reads is told any more
+    // before Node's own listener, after which no more events of an unread request come
     response.prependOnceListener('finish', () => {
       discardRest(request);
     });

@@ -12,7 +12,7 @@ export interface EventStreamDeps {
   /** How often a silent stream shows that it lives. */
   readonly heartbeatMs: number;
   /**
-   * After this long the stream ends and its client comes back by itself: so a client that has
+   * After this long the stream ends and its client reconnects: so a client that has
    * vanished frees its place, and one that may listen no more is noticed.
    */
   readonly longestMs: number;
@@ -84,7 +84,7 @@ export function openEventStream(deps: EventStreamDeps, options: EventStreamOptio
   return outlet.body;
 }
 
-/** A bounded body: whoever writes is told when it is full, and when there is room again. */
+/** A bounded body: the writer learns when it is full, and when there is room again. */
 function createOutlet({ onRoom, onClose }: { onRoom: () => void; onClose: () => void }) {
   let isFull = false;
   let isOver = false;
@@ -108,7 +108,7 @@ function createOutlet({ onRoom, onClose }: { onRoom: () => void; onClose: () => 
     },
   });
 
-  /** @returns false if there is no room for another one now; this one is on its way all the same */
+  /** @returns false if there is no room for another one now; this one is sent nevertheless */
   function push(text: string): boolean {
     isFull = !isOver && !body.push(text);
     return !isFull;

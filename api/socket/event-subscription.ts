@@ -17,7 +17,7 @@ export interface EventSubscriptionOptions {
    */
   readonly onEvent: (event: StoredEvent) => boolean;
   /**
-   * Takes what is told of agents at work, once all that is stored has been taken: of each reply the
+   * Takes live events of agents at work, once all stored events have been taken: of each reply the
    * pieces fit together from its first character on, and nothing comes after an agent's end. While
    * there is no room pieces are joined to longer ones; without Redis there are none.
    *
@@ -32,7 +32,7 @@ export interface EventSubscription {
 }
 
 export interface EventSubscriptions {
-  /** Subscribes, replays from `after`, then goes live: no gap, no repeat, whatever is away. */
+  /** Subscribes, replays from `after`, then goes live: no gap and no repeat, even while a server is away. */
   open(options: EventSubscriptionOptions): EventSubscription;
   close(): void;
 }

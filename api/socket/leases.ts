@@ -25,7 +25,7 @@ export interface Leases {
 
 export interface LeasesDeps {
   readonly redis: Redis;
-  /** A place that nobody renews is free after this long. */
+  /** A place that is not renewed is free after this long. */
   readonly leaseSeconds: number;
   /**
    * Names this gateway over restarts, e.g. `<host>:<port>`: what a killed predecessor of the same

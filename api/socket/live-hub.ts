@@ -31,7 +31,7 @@ export interface LiveCursor {
   readonly live: LiveView | null;
 }
 
-/** What is told beside the stored events of a stream, as long as a reader wants it. */
+/** Live events of a stream, beside its stored ones, for as long as a reader wants them. */
 export interface LiveSide {
   /** To be called when cursors have come or gone. */
   update(): void;
@@ -39,7 +39,7 @@ export interface LiveSide {
   showAll(): void;
   /** To be told of stored events before any reader gets them: what has ended is shown no more. */
   note(events: readonly StoredEvent[]): void;
-  /** To be waited for before stored events are delivered: what is told so far belongs before them. */
+  /** To be waited for before stored events are delivered: live events so far belong before them. */
   lookingUp(): Promise<void> | null;
   /** The same work, done at once or when nothing is being looked up. */
   inTurn<T>(work: (value: T) => void): (value: T) => void;

@@ -7,7 +7,7 @@ import { keyOf, type LiveAgent } from './live-agents.js';
 export interface LiveLookup {
   all(): void;
   one(ref: NodeRef): void;
-  /** Whether what is told of it now may be older than what is about to be found. */
+  /** Whether a live event of it may now be older than what is about to be found. */
   has(ref: NodeRef): boolean;
   /** Resolves when nothing is left to look up; null if nothing is. */
   underWay(): Promise<void> | null;
@@ -95,7 +95,7 @@ export interface WantedAgents {
   readonly open: readonly NodeRef[];
 }
 
-/** Redis says what is told of agents, PostgreSQL which of them have ended. */
+/** Redis holds the live events of agents; PostgreSQL knows which agents have ended. */
 export async function findAgents(
   { db, ...store }: LiveStore & { readonly db: Db },
   { streamId, refs, open }: WantedAgents,

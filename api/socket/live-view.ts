@@ -19,7 +19,7 @@ interface Shown {
   readonly offset: number;
 }
 
-/** @param send tells whether there is room for another one; this one is on its way all the same */
+/** @param send returns whether there is room for another one; this one is sent nevertheless */
 export function createLiveView(send: (event: LiveEvent) => boolean): LiveView {
   const seen = new WeakMap<LiveAgent, Shown>();
   return {

@@ -1,9 +1,9 @@
 import type { WebSocket } from 'ws';
 
 export interface Outbox {
-  /** @returns false if there is no room for another one now; this one is on its way all the same */
+  /** @returns false if there is no room for another one now; this one is sent nevertheless */
   send(text: string): boolean;
-  /** Resolves when there is room, or nobody left to send to. */
+  /** Resolves when there is room, or no client left. */
   whenRoom(): Promise<void>;
 }
 
@@ -28,7 +28,7 @@ export function createOutbox(
   return {
     send(text) {
       if (socket.readyState !== socket.OPEN) {
-        return false; // whoever sends is told of the close by its own event
+        return false; // the sender learns of the close by its own event
       }
       socket.send(text, onWritten);
       if (!isFull && socket.bufferedAmount >= options.maxBytes) {

@@ -17,7 +17,7 @@ export interface Money {
   readonly estimated: number;
   readonly unknown: number;
   readonly released: number;
-  /** Reservations that nobody has closed. */
+  /** Reservations that were never closed. */
   readonly open: number;
   /** All amounts in picodollars, which are exact. */
   readonly settledPico: bigint;

@@ -11,7 +11,7 @@ import { TIERED_MODEL } from './tiered-models.js';
 
 export interface Order {
   readonly userId: string;
-  /** null: refused at the door, because the day was used up */
+  /** null: refused at once, because the day was used up */
   readonly pipelineId: string | null;
   /** Whether its run has come to an end. */
   readonly hasEnded: boolean;

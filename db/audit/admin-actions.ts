@@ -6,7 +6,7 @@ import type { Db, Tx } from '../connect.js';
 import type { AdminActionsTable } from '../schema.js';
 
 export interface AdminAction {
-  /** null: a command on the server, where nobody is signed in; `details.by` is who ran it. */
+  /** null: a command on the server, without a signed-in user; `details.by` is who ran it. */
   readonly actorId: UserId | null;
   readonly action: Action;
   /** What it was done to: `<kind>:<id>`, ids only. */

@@ -8,7 +8,7 @@ import { closeAccount } from '../users/user-deletion.js';
 import { setUserRole, type UserRow } from '../users/users.js';
 
 export interface Actor {
-  /** null: a command on the server, where nobody is signed in. */
+  /** null: a command on the server, without a signed-in user. */
   readonly id: UserId | null;
   /** The system's user who ran the command. */
   readonly by?: string;

@@ -1,4 +1,4 @@
-/** Archives of runs: stored once, as they were signed, and read by whoever may. */
+/** Archives of runs: stored once, as they were signed, and read by those who may. */
 import { sql } from 'kysely';
 import { isUuid, type PipelineId, type UserId } from '../../domain/ids.js';
 import type { PipelineStatus } from '../../domain/run/results.js';
@@ -32,7 +32,7 @@ export async function saveArchive(
   return saved.rows.length > 0;
 }
 
-/** Whoever asks: an owner sees their own, an administrator everybody's. */
+/** An owner reads their own, an administrator all. */
 export interface ArchiveReader {
   readonly userId: UserId;
   readonly mayReadAny: boolean;
@@ -152,7 +152,7 @@ export async function findTombstone(db: Db, head: string): Promise<unknown> {
   return row?.document;
 }
 
-/** Of whatever kind, in the order of their ids. */
+/** Of all kinds, in the order of their ids. */
 export async function findArchivesNotSealedBy(
   db: Db,
   seal: string,

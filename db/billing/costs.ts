@@ -356,7 +356,7 @@ interface Closing {
 
 /**
  * Moves a call that is still open (or whose end was unknown) to its end, and its day with it: the
- * day that it was reserved on, whatever the time. A call that has ended is left as it is, and
+ * day that it was reserved on, however late it is. A call that has ended is left as it is, and
  * `closed` is empty.
  */
 function closingOf(callId: string, { cost, set }: Closing) {

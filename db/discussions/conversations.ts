@@ -53,7 +53,7 @@ export async function listConversations(
     .execute();
 }
 
-/** @returns undefined where it is missing or someone else's; nobody can tell which. */
+/** @returns undefined where it is missing or someone else's; the two look alike. */
 export async function findConversation(
   db: Db,
   key: { userId: string; conversationId: string },

@@ -1,6 +1,6 @@
 /**
  * The slot of a user: at most one run works at a time. A run that waits gives it back and queues
- * for it again; whoever gives it back hands it on, so that the one who waits longest is next.
+ * for it again. The transaction that releases it passes it to the run that waits longest.
  * Locks are taken in one order: the user, the run, the run that gets its slot, the conversation, the
  * stream.
  */
@@ -64,7 +64,7 @@ export function passingLockOn(tx: Tx, userId: UserId) {
 }
 
 /**
- * Hands a free slot on where the run queues for one: whoever gave it back has not.
+ * Grants a free lock to a run that queues for one, where its release did not.
  *
  * @returns the run that has it now, to be told; null if the run does not queue, or the slot is held
  */

@@ -65,13 +65,15 @@ export interface RunRequest {
   readonly userId: UserId;
   readonly conversationId: ConversationId | null;
   readonly design: Design;
+  /** The template that the design is of; default: none. */
+  readonly templateId?: string;
   readonly language: Language;
   readonly keys: KeySources;
   /** Default: `stop`. */
   readonly onBudget?: BudgetRule;
   /** A run that reuses what another one's nodes have answered. */
   readonly rerun?: Rerun;
-  /** The door that the order came in by: the two check in different orders. */
+  /** Where the request came from: the two check in different orders. */
   readonly order: 'http' | 'socket';
 }
 
@@ -150,7 +152,7 @@ function checkMix({ rerun }: RunRequest, payer: Payer): RunRefusal | null {
   return isMixed ? { code: 'rerun-mixes-models' } : null;
 }
 
-/** What the record says of whoever orders a run, while they are locked. */
+/** What the database says of a user who requests a run, while the user's row is locked. */
 interface AdmissionSnapshot {
   /** This very run, where an earlier try has admitted it. */
   readonly known: RunAdmission | null;
@@ -316,6 +318,7 @@ async function insertRun(
       conversationId: request.conversationId,
       designName: Array.from(toStorableText(design.name)).slice(0, DESIGN_NAME_LENGTH).join(''),
       design: JSON.stringify(design),
+      templateId: request.templateId ?? null,
       language: request.language,
       simulated,
       holdsSlot: true,
@@ -330,7 +333,7 @@ async function insertRun(
     .execute();
 }
 
-/** Lets nobody remove the run that is read until the new one is there to hold it. */
+/** Keeps the source run from being removed until the new run refers to it. */
 async function keepSource(tx: Tx, pipelineId: PipelineId): Promise<void> {
   const source = await tx
     .selectFrom('pipelineExecutions')

@@ -1,8 +1,9 @@
 /** Nodes that wait for their run's owner: what is asked, what was said, what was decided. */
-import type { Selectable } from 'kysely';
-import type { PipelineId, UserId } from '../../domain/ids.js';
+import { sql, type Selectable } from 'kysely';
+import type { ConversationId, PipelineId, UserId } from '../../domain/ids.js';
 import { toStorableText } from '../../domain/text/storable-text.js';
 import type { Db, Tx } from '../connect.js';
+import { UNENDED_STATUSES } from '../index-conditions.js';
 import type { ApprovalOffersTable, ApprovalsTable } from '../schema.js';
 
 export type ApprovalRow = Selectable<ApprovalsTable>;
@@ -57,6 +58,74 @@ export async function listApprovals(
     .orderBy('requestedAt')
     .orderBy('node')
     .execute();
+}
+
+/** The place of an approval in the order of the inbox. */
+export interface InboxCursor {
+  /** Since 1970, an exact decimal. */
+  readonly requestedAtMicros: string;
+  readonly pipelineId: PipelineId;
+  readonly node: string;
+}
+
+export interface InboxItem {
+  readonly pipelineId: PipelineId;
+  readonly designName: string;
+  readonly conversationId: ConversationId | null;
+  readonly node: string;
+  readonly agentName: string;
+  /** The first characters of what is to be approved. */
+  readonly preview: string;
+  readonly requestedAt: Date;
+  readonly deadline: Date;
+  readonly onTimeout: 'approve' | 'reject';
+}
+
+export interface InboxPage {
+  readonly items: readonly InboxItem[];
+  /** How many there are on all pages. */
+  readonly open: number;
+  /** null: nothing follows */
+  readonly next: InboxCursor | null;
+}
+
+const PREVIEW_CHARACTERS = 500;
+
+/** What a user's runs wait for, over all runs; the longest wait comes first. */
+export async function listOpenApprovals(
+  db: Db,
+  userId: UserId,
+  { limit, after }: { readonly limit: number; readonly after?: InboxCursor | undefined },
+): Promise<InboxPage> {
+  const { rows } = await sql<
+    InboxItem & { readonly requestedAtMicros: string; readonly open: number }
+  >`
+    with open as (
+      select approval.*, run.design_name, run.conversation_id
+      from pipeline_executions as run join approvals as approval on approval.pipeline_id = run.id
+      where run.user_id = ${userId}::uuid and run.status in ${UNENDED_STATUSES}
+        and approval.state = 'wanted'
+    )
+    select pipeline_id, design_name, conversation_id, node, agent_name,
+      left(input, ${PREVIEW_CHARACTERS}) as preview, requested_at, deadline, on_timeout,
+      (extract(epoch from requested_at) * 1000000)::bigint::text as requested_at_micros,
+      (select count(*)::integer from open) as open
+    from open
+    where ${after === undefined ? sql`true` : isBehind(after)}
+    order by requested_at, pipeline_id, node
+    limit ${limit + 1}`.execute(db);
+  const items = rows.slice(0, limit);
+  return {
+    items,
+    open: rows[0]?.open ?? 0,
+    next: rows.length > limit ? (items.at(-1) ?? null) : null,
+  };
+}
+
+function isBehind({ requestedAtMicros, pipelineId, node }: InboxCursor) {
+  return sql`(requested_at, pipeline_id, node) > (
+    timestamptz 'epoch' + ${requestedAtMicros}::bigint * interval '1 microsecond',
+    ${pipelineId}::uuid, ${node})`;
 }
 
 export interface ApprovalResponse {
@@ -114,7 +183,7 @@ export async function insertResponse(db: Db, response: ApprovalResponse): Promis
 /**
  * Decides by an offer, or without one as the deadline has it; the first decision stays.
  *
- * @returns the approval as it is decided; still `wanted` if there is no such offer; null if nobody
+ * @returns the approval as it is decided; still `wanted` if there is no such offer; null if no one
  *   was asked
  */
 export async function decideApproval(
@@ -186,7 +255,7 @@ async function findResponse(
   return response ?? null;
 }
 
-/** Nobody needs to decide any more. @returns the statement, to be part of another one */
+/** No decision is needed any more. @returns the statement, to be part of another one */
 export function withdrawApprovals(tx: Tx, pipelineId: PipelineId, now: Date) {
   return tx
     .updateTable('approvals')

@@ -120,7 +120,7 @@ export async function findLastEvents(
   return findEvents(tx, conversationId ?? id, stepKeys);
 }
 
-/** Begins unlike the keys of the run's agents, whatever those are named. */
+/** Begins unlike the keys of the run's agents, for every agent name. */
 function stepKeyOf(pipelineId: PipelineId, end: typeof FAILED | typeof RESULT): string {
   return `end:${pipelineId}:${end}`;
 }

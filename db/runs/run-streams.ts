@@ -8,7 +8,7 @@ export interface RunStream {
   readonly pipelineId: PipelineId;
   /** Its conversation's, or its own. */
   readonly streamId: StreamId;
-  /** `seq` of the stream's newest event, of whatever run. */
+  /** `seq` of the stream's newest event, of any run. */
   readonly lastSeq: number;
   /** `seq` of the run's first event; null while there is none. */
   readonly firstSeq: number | null;

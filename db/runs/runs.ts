@@ -110,7 +110,7 @@ async function beginRun(
 }
 
 /**
- * Locks the run's owner, as whoever gives slots and takes them does, and then the run itself, which
+ * Locks the run's owner, as every change of an active-run lock does, and then the run itself, which
  * excludes its other writers: its opening and its agents' ends.
  */
 async function lockRun(tx: Tx, pipelineId: PipelineId): Promise<RunRecord> {
@@ -160,7 +160,7 @@ export interface ClosedRun {
 }
 
 /**
- * Ends a run: status, result, slot, quota, last events and message row together. Whoever sees the
+ * Ends a run: status, result, slot, quota, last events and message row together. A client that sees the
  * events can read the result and start the next run. A closed run is returned as it ended.
  *
  * @throws `not-found`

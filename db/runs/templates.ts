@@ -65,7 +65,7 @@ export async function insertTemplate(db: Db, template: NewTemplate): Promise<Tem
 }
 
 /**
- * Copies a public template, whoever's it is, to a private one of the user.
+ * Copies a public template of any user to a private one of this user.
  *
  * @returns undefined where it is missing or not public
  * @throws `limit-reached`

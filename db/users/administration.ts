@@ -14,7 +14,7 @@ export interface Page {
 }
 
 export interface UserFilter extends Page {
-  /** A part of the address or the name, in whatever letter case, or the whole id. */
+  /** A part of the address or the name, in any letter case, or the whole id. */
   readonly search?: string | undefined;
   readonly role?: Role | undefined;
   readonly disabled?: boolean | undefined;

@@ -124,7 +124,7 @@ async function removeDays(tx: Tx, ids: readonly string[]) {
 /** When exactly something was asked would tell who has asked. */
 const MIDNIGHT = sql`(date || 'T00:00:00Z')::timestamptz`;
 
-/** Whoever has a call under way does not find it any more: it stays charged, of unknown end. */
+/** A call that is under way no longer finds its row: it stays charged, with an unknown outcome. */
 async function anonymiseCalls(
   tx: Tx,
   day: { userId: UserId; id: string; date: string },
@@ -214,7 +214,7 @@ export async function removeConversationsOf(
 }
 
 /**
- * The last step: the account itself, and whatever has come between the steps before. Its row is
+ * The last step: the account itself, and all that was added during the steps before. Its row is
  * locked first, so that nothing of theirs can be stored from then on.
  */
 export async function removeUser(

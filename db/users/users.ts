@@ -12,7 +12,7 @@ import { inTransaction } from '../transactions.js';
 
 export type UserRow = Selectable<UsersTable>;
 
-/** @throws `conflict` when the address is taken, in whatever letter case, also by a parallel call. */
+/** @throws `conflict` when the address is taken, in any letter case, also by a parallel call. */
 export async function insertUser(
   db: Db,
   user: {

@@ -14,7 +14,7 @@ const ADVICES: Readonly<Record<Exclude<ErrorCode, CodeOfKind<'caller'>>, string>
   'over-budget':
     "Raise the user's daily budget (or SERVER_KEYS_DAILY_USD, where the server's key pays), or wait until midnight UTC: it leaves no room for this call.",
   'no-llm-key':
-    'Let the user register a vendor key, or give the server one: nobody pays for this call.',
+    'Let the user register a vendor key, or give the server one: no key pays for this call.',
   'llm-key-unreadable':
     'Put the old ENCRYPTION_KEY into ENCRYPTION_KEY_PREVIOUS, or let the user register the key again: the stored vendor keys were sealed with another one.',
   'model-key-refused':
@@ -42,14 +42,15 @@ const ADVICES: Readonly<Record<Exclude<ErrorCode, CodeOfKind<'caller'>>, string>
   'collector-failed':
     'Look whether the data collector and the source are up: it could not be collected.',
   'model-unavailable':
-    'Nothing to do yet: the vendor does not answer properly; tried again by itself.',
-  'model-rate-limited': 'Nothing to do yet: the vendor asks to wait; tried again by itself.',
-  'model-timeout': 'Nothing to do yet: the vendor did not answer in time; tried again by itself.',
+    'Nothing to do yet: the vendor does not answer properly; tried again automatically.',
+  'model-rate-limited': 'Nothing to do yet: the vendor asks to wait; tried again automatically.',
+  'model-timeout':
+    'Nothing to do yet: the vendor did not answer in time; tried again automatically.',
   'model-empty': 'Nothing to do yet: the model answered without a text; it is tried again.',
   'model-on-hold':
-    'Nothing to do yet: the allowed vendors rest after failures, or the key has all its calls in use; tried again by itself.',
+    'Nothing to do yet: the allowed vendors rest after failures, or the key has all its calls in use; tried again automatically.',
   unavailable:
-    'Look at PostgreSQL, Redis and the collector if this lasts: one of them is away; tried again by itself.',
+    'Look at PostgreSQL, Redis and the collector if this lasts: one of them is away; tried again automatically.',
   cancelled: 'Nothing to do: it was cancelled.',
   'not-found': 'Nothing to do: what this is about has been deleted.',
   internal: "Look into the worker's log at this time: a mistake of ours.",

@@ -1,6 +1,6 @@
 /**
  * The part of JSON Schema (draft 2020-12) in which an agent's answer may be described: what all
- * three vendors understand, and what is checked fast whatever a model answers. No patterns, no
+ * three vendors understand, and what is checked fast for every answer of a model. No patterns, no
  * references: both let a schema's author spend our time.
  */
 export const JSON_TYPES = [

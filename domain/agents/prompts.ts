@@ -1,5 +1,5 @@
 /**
- * What a pipeline's agents are told. Whatever users and models wrote travels isolated, others'
+ * The prompts of a pipeline's agents. All text of users and models is isolated, others'
  * outputs filtered besides: outside of the tags stand our own words only.
  */
 import type { AgentSpec, Design } from '../design/designs.js';

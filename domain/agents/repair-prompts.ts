@@ -1,5 +1,5 @@
 /**
- * What a model is told whose answer, or another one's, was not of the form that was asked for. The
+ * The prompt that follows an answer which was not of the form that was asked for. The
  * answer and what is wrong with it travel isolated: a model wrote them, and the schema is a user's.
  */
 import { isolate } from '../security/isolator.js';

@@ -23,7 +23,7 @@ export interface UnreadSource {
   readonly http_status?: number;
 }
 
-/** Longest part of an address that is told. */
+/** Longest part of an address that is shown. */
 const MAX_URL_CHARACTERS = 300;
 
 export function unreadSource(url: string, problem: CollectorProblem): UnreadSource {

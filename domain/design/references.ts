@@ -64,7 +64,7 @@ export function markReferences(
   return markBareNumbers(marked.replace(SAID_ONE, ` ${numberMark(0)} `), besideNumber);
 }
 
-/** "The quality one", "속도 우선 설계안으로": how each of the three is told from the others. */
+/** "The quality one", "속도 우선 설계안으로": the words that refer to each of the three. */
 const AIM_WORDS: Readonly<Record<Aim, readonly [english: string, korean: string]>> = {
   speed: ['speed|fast|faster|fastest|quick|quicker|quickest', '속도|빠른'],
   balanced: ['balanced', '균형(?:\\s*(?:잡힌|있는))?'],

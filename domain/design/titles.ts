@@ -2,7 +2,7 @@ import { withoutInvisible } from '../security/look-alikes.js';
 import { piecesWithoutRemarks } from './remarks.js';
 
 /**
- * What people say in a talk. A design of that name would be chosen, and run, by whoever says it:
+ * What people say in a conversation. A design of that name would be chosen, and run, by saying it:
  * a model that obeys what it reads could pass an approval by naming a design "continue".
  */
 const SPOKEN_FIRST = new RegExp(

@@ -1,6 +1,6 @@
 /**
  * The vocabulary of a choice: what may surround a design's number or name without adding a wish of
- * its own. The lists are closed: a word that is not here makes its clause feedback, whatever
+ * its own. The lists are closed: any other word makes its clause feedback, also where
  * approving words stand beside it; see domain/discussion/approval.ts.
  */
 const ENGLISH_FILLERS =
@@ -43,7 +43,7 @@ const KOREAN_DOING = new RegExp(
 );
 const KOREAN_DESIGN =
   /^(?:설계|설계안|안|디자인|옵션|방안|계획|이것|그것|이거|그거|이건|그건)(?:으로|로|을|를|이|가|은|는)?$/u;
-/** "With this one": chooses by itself where something shall be done with it. */
+/** "With this one": chooses alone where something shall be done with it. */
 const KOREAN_WITH_THIS =
   /(?:^| )(?:그걸로|그것으로|걸로|거로|것으로|설계로|설계안으로|안으로|디자인으로|옵션으로|방안으로|계획으로|이대로|그대로)(?:요| 할게요?| 해| 해요| 해주세요| 해줘요?| 하자| 하죠| 합시다| 하겠습니다| 갈게요| 가자| 가죠| 가요| 부탁\S*| 주세요)$/u;
 const KOREAN_WITH = /^(?:[이그]?걸|거|꺼|껄|[이그]?것으|[이그]대)로(?:요|이요)?$/u;
@@ -216,7 +216,7 @@ export const KOREAN_NEGATION = new RegExp(
   'u',
 );
 
-/** Not now: whatever else the message says, no run may start. */
+/** Not now: no run may start, also where other words approve. */
 export const HESITATION = new RegExp(
   [
     '\\b(?:wait|hold|later|yet|before|unsure|undecided|maybe|perhaps|probably|possibly|almost|nearly|guess|suppose|depends)\\b',

@@ -29,7 +29,7 @@ import type { Design } from '../design/designs.js';
 /**
  * Reads a choice out of a message. A wrong "yes" starts a run that costs money, a wrong "no" costs
  * one more question, so the words of a choice are closed lists: one clause that is not understood
- * makes the whole message feedback, whatever approving words stand beside it.
+ * makes the whole message feedback, also beside approving words.
  * Source: contract, discussion §5 with its Better notes.
  */
 

@@ -21,7 +21,7 @@ export type Choice =
   /** Most likely this one; it has to be asked, since a run costs money. */
   | { readonly kind: 'leans'; readonly design: Design };
 
-/** What is more is a talk about designs, whatever it ends with. In characters. */
+/** A longer text is a discussion of designs, also where it ends with a choice. In characters. */
 const MAX_LEANING = 200;
 
 /** The design that a message chooses for certain, or most likely; null where it chooses none. */

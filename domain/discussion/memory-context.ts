@@ -6,7 +6,7 @@ const SUMMARIES_SHOWN = 3;
 export const NOTHING_REMEMBERED = 'No earlier discussion to consider.';
 export const CONTEXT_CUT = '\n… (truncated)';
 
-/** What a model is told of the discussion so far: at most 4000 characters, marked where cut. */
+/** The discussion so far, for a prompt: at most 4000 characters, marked where cut. */
 export function memoryContext(memory: Memory): string {
   const sections = [
     section('Agreed decisions', memory.agreements),

@@ -1,5 +1,5 @@
 /**
- * What the discussion's three agents are told. What users and models wrote travels isolated, notes
+ * The prompts of the discussion's three agents. All text of users and models is isolated, notes
  * and designs of earlier turns as well; outside of the tags stand our own words only.
  */
 import type { Design, Intent } from '../design/designs.js';

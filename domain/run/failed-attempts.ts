@@ -34,7 +34,7 @@ export interface FailedAttempt {
   readonly nextAtMs: number;
 }
 
-/** Each report is an event of the workflow's history: beyond these only attempts 16, 32, 64 … are told. */
+/** Each report is an event of the workflow's history: beyond these only attempts 16, 32, 64 … are reported. */
 const ALWAYS_TOLD = 10;
 
 export function isTold(attempt: number): boolean {

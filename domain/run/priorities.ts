@@ -23,7 +23,7 @@ export function priorityOf(user: { id: string; role: Role }): TaskPriority {
 }
 
 /**
- * Of work that nobody waits for.
+ * Of work in the background.
  *
  * @param fairnessKey the user's id, or what the work is where it is of many users
  */

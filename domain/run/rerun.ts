@@ -6,7 +6,7 @@ import type { AgentResult, AgentStatus } from './results.js';
 import { comparable } from '../text/storable-text.js';
 
 export interface RerunRequest {
-  /** Begin anew at this node; null: at whatever was changed, or with everything. */
+  /** Begin anew at this node; null: at the first change, or with everything. */
   readonly from: string | null;
   /** By node. */
   readonly changes: ReadonlyMap<string, AgentChanges>;

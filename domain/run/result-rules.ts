@@ -103,7 +103,7 @@ export function resultContent(
         : `${result.error ?? ''}.`;
     case 'unbuildable':
     case 'internal':
-      return result.error ?? texts.failed(null); // a sentence that says so by itself
+      return result.error ?? texts.failed(null); // a sentence that says so
     case 'ended':
       if (result.status === 'failed') {
         return texts.failed(result.error);
@@ -185,7 +185,7 @@ function waitsOf({ waits = [], language }: FinishedRun): readonly string[] {
   return [...namesByReason].map(([reason, names]) => agentsText(names, reason, language));
 }
 
-/** One for each cause: what has hit several agents alike is told once, where the first is. */
+/** One for each cause: a failure of several agents is listed once, at the first of them. */
 function errorsOf(agents: readonly AgentResult[], language: Language): readonly string[] {
   const namesByReason = new Map<string, { readonly names: string[]; readonly isOurs: boolean }>();
   for (const { agent_name: name, error } of agents) {

@@ -18,12 +18,12 @@ export interface AgentResult {
   /** The run whose answer this is; absent where it was made for this one. */
   readonly reused_from?: PipelineId;
   // ours; results that were stored before have none of them
-  /** Who answered: a vendor, `simulated` or `data-collector`; null if nobody did. */
+  /** Who answered: a vendor, `simulated` or `data-collector`; null if no one did. */
   readonly provider?: string | null;
   readonly model?: string | null;
   /**
    * Passes over the allowed vendors that ended with an answer, with a final refusal, or with all of
-   * them failing, those for a repair included; 1 for the collector, 0 where nobody was asked. Passes
+   * them failing, those for a repair included; 1 for the collector, 0 where no provider was asked. Passes
    * that were lost with a worker do not count. null: not counted yet when the agent ended.
    */
   readonly attempts?: number | null;

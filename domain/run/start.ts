@@ -18,7 +18,7 @@ export interface RunToStart {
   readonly role: Role;
 }
 
-/** What a run's workflow is started with, whichever door it comes by. */
+/** The input of a run's workflow, for every way to start one. */
 export interface RunStart {
   readonly workflowId: string;
   readonly staticSummary: string;

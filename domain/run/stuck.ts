@@ -1,7 +1,7 @@
 import type { PipelineStatus, WaitReason } from './results.js';
 
 /**
- * Why a run makes no progress by itself: its workflow is gone; it queues for a slot that nobody
+ * Why a run is stuck: its workflow is gone; it queues for a lock that no run
  * holds; or it waits for somebody.
  */
 export const STUCK_REASONS = ['no-workflow', 'slot-not-handed-on', 'waiting'] as const;

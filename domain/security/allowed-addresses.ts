@@ -1,8 +1,8 @@
-/** Private hosts that an operator lets the collector read all the same. */
+/** Private hosts that an operator allows the collector to read. */
 import { isInNetwork, parseAddress, parseNetwork, type Network } from './ip-addresses.js';
 
 export interface AllowedAddress {
-  /** A name means the name itself and whatever it resolves to. */
+  /** A name means the name itself and all addresses that it resolves to. */
   readonly host: Network | string;
   /** null: every port */
   readonly port: number | null;

@@ -1,4 +1,4 @@
-/** IP addresses and networks as numbers, whatever their spelling. */
+/** IP addresses and networks as numbers, in every spelling. */
 
 export interface IpAddress {
   /** 4 or 16, most significant first. */

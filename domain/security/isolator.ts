@@ -61,7 +61,7 @@ const OPENER = new RegExp(`[${OPENERS}]`, 'gu');
 const CLOSER = new RegExp(`[${CLOSERS}]`, 'gu');
 
 /**
- * Wraps a text for a prompt so that a model can tell it from its instructions. Whatever looks
+ * Wraps a text for a prompt so that a model can tell it from its instructions. All that looks
  * like one of the tags inside it is escaped. Source: contract, security §8.
  *
  * @param options `context` is ours, or isolated itself, and stands before the text; the default tag is `user_input`.

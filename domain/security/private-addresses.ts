@@ -2,11 +2,11 @@
 import { isInNetwork, parseAddress, parseNetwork, type IpAddress } from './ip-addresses.js';
 
 /**
- * Whether a web address plainly leads into a private network: by its own spelling, whatever the
+ * Whether a web address plainly leads into a private network: by its own spelling, without asking the
  * spelling. Names that resolve to private addresses are the data collector's to refuse.
  */
 export function isPrivateUrl(url: string): boolean {
-  return URL.canParse(url) && isPrivateHost(new URL(url).hostname); // else nobody can read it
+  return URL.canParse(url) && isPrivateHost(new URL(url).hostname); // no client can read it otherwise
 }
 
 const PRIVATE_NAMES = /(?:^|\.)(?:localhost|local|internal|lan|home|corp|intranet|home\.arpa)$/;

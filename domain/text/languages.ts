@@ -5,7 +5,7 @@ import { READ_BY_RULES } from './limits.js';
 export type Language = 'ko' | 'en';
 
 const HANGUL = /\p{Script=Hangul}/u;
-/** Words that make the words around them English, whatever they are. */
+/** Words that make the words around them English. */
 const ENGLISH_GLUE =
   /^(?:the|an?|and|or|of|to|in|on|for|with|by|from|into|is|are|it|this|that|please|me|my)$/iu;
 /** "ok", "option 2", "go ahead": Koreans write these, too. */

@@ -1,5 +1,5 @@
 /**
- * All servers that this process has started and that have not ended, by process id, whatever has become
+ * All servers that this process has started and that have not ended, by process id, also after the loss
  * of their pid files: what the operating system knows of us, kept here once.
  */
 import { sendSignal } from './signals.js';

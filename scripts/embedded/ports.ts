@@ -7,7 +7,7 @@ export const LOCAL_HOST = '127.0.0.1';
 
 /**
  * Below every system's range of ports for outgoing connections (Linux: 32768, others: 49152), and
- * above those that well-known servers take: nobody takes one of these by chance.
+ * above those that well-known servers take: no server takes one of these by chance.
  */
 const FIRST_PORT = 20_000;
 const LAST_PORT = 32_767;
@@ -21,7 +21,7 @@ const FIRST_OF_PART = FIRST_PORT + (Number(process.env['JEST_WORKER_ID'] ?? 0) %
 /** They may be taken much later, so none is given twice. */
 const given = new Set<number>();
 
-/** A port that was free a moment ago, that nobody else is given, and no outgoing connection takes. */
+/** A port that was free a moment ago, that is given out once, and that no outgoing connection takes. */
 export async function findFreePort(): Promise<number> {
   for (let attempt = 0; attempt < PORT_TRIES; attempt += 1) {
     const port = FIRST_OF_PART + randomInt(PART_SIZE);

@@ -33,7 +33,7 @@ export async function clearAfterKill(
 
 /**
  * PostgreSQL itself believes any pid that is taken: by another program, which in a restarted
- * container is likely, or by a dead server that nobody has collected yet. The pid of its own
+ * container is likely, or by a dead server that is not collected yet. The pid of its own
  * parent it does not believe. It goes on to check that the old server's memory is unused.
  */
 function isServing(pid: number): boolean {

@@ -34,17 +34,17 @@ export interface ServerSpec extends Ending {
   readonly readyTimeoutMs?: number;
 }
 
-/** How a process is told to end. */
+/** How a process is stopped. */
 export interface Ending {
   readonly stopSignal?: NodeJS.Signals;
-  /** How long it may take to end by itself before it is killed. */
+  /** How long it may take to end before it is killed. */
   readonly stopTimeoutMs?: number;
 }
 
 export interface ServerProcess {
   readonly name: string;
   readonly pid: number;
-  /** Settles when it has ended, for whatever reason. */
+  /** Settles when it has ended, for any reason. */
   readonly ended: Promise<void>;
   hasEnded(): boolean;
   stop(): Promise<void>;
@@ -191,7 +191,7 @@ async function endProcess(
 
 /**
  * When a process was started, as an opaque text that no other process shares; null if it has
- * ended, also when nobody has collected it yet.
+ * ended, also when it is not collected yet.
  */
 export function startTimeOf(pid: number): string | null {
   return process.platform === 'linux' ? startTimeOnLinux(pid) : startTimeByPs(pid);

@@ -80,7 +80,7 @@ function readAuditKey(file: string): string | null {
   const key = readText(file)?.trim() ?? null;
   if (key !== null && Buffer.from(key, 'base64').length !== KEY_BYTES) {
     throw new Error(
-      `${file} is damaged: restore it from a copy; without it nobody can tell new archives from forged ones.`,
+      `${file} is damaged: restore it from a copy; without it new archives cannot be told from forged ones.`,
     );
   }
   return key;

@@ -1,7 +1,7 @@
 import type { Ending } from './process.js';
 
 /**
- * How the parts of `npm start` are told to end, and how long they may take; then they are killed, which
+ * How the parts of `npm start` are stopped, and how long they may take; then they are killed, which
  * takes a moment. They stop one after the other, so all of it together bounds a stop: below 20 s.
  */
 export const STOPPING = {

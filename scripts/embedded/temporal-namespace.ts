@@ -37,14 +37,14 @@ async function makeNamespace({ workflowService }: Connection): Promise<void> {
 /** @throws the gRPC error of a service that is not there yet */
 async function askServices({ workflowService }: Connection): Promise<void> {
   const namespace = NAMESPACE;
-  const nobody = 'nobody';
+  const missing = 'missing';
   await workflowService.countWorkflowExecutions({
     namespace,
-    query: `AgentForgeUserId = '${nobody}'`,
+    query: `AgentForgeUserId = '${missing}'`,
   });
-  await workflowService.describeTaskQueue({ namespace, taskQueue: { name: nobody } });
+  await workflowService.describeTaskQueue({ namespace, taskQueue: { name: missing } });
   await workflowService
-    .describeWorkflowExecution({ namespace, execution: { workflowId: nobody } })
+    .describeWorkflowExecution({ namespace, execution: { workflowId: missing } })
     .catch(ignore(NOT_FOUND));
 }
 

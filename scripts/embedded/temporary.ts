@@ -86,7 +86,7 @@ function withLogin(address: string, user: string, password: string): string {
   return url.href;
 }
 
-/** Ends what killed owners have left behind: their servers, and whatever else has a pid file there. */
+/** Ends what killed owners have left behind: their servers, and all else that has a pid file there. */
 async function sweep(prefix: string): Promise<void> {
   const homes = readdirSync(tmpdir())
     .filter((name) => name.startsWith(prefix))

@@ -9,7 +9,7 @@ import { loadSecrets } from '../embedded/secrets.js';
 import { collectorUrl, type App } from './app-processes.js';
 import type { StartSettings } from './settings.js';
 
-/** What our processes are told: what the user has set wins, the rest is ours. */
+/** The environment of our processes: what the user has set wins, the rest is ours. */
 export function environmentOf(
   settings: StartSettings,
   embedded: Pick<

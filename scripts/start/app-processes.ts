@@ -47,7 +47,7 @@ export function appsOf(settings: StartSettings): readonly App[] {
   return APPS.filter((app) => app !== 'collector' || !settings.DATA_COLLECTOR_URL);
 }
 
-/** Where this machine reaches the API, whatever it listens on. */
+/** Where this machine reaches the API, for every address that it listens on. */
 export function apiUrl(settings: StartSettings): string {
   return urlOf(settings.HOST, settings.PORT);
 }

@@ -31,7 +31,7 @@ export function echoErrors(name: string, file: string, say: (line: string) => vo
   };
 }
 
-/** JSON lines of level error, and whatever is no JSON line: a crash speaks plainly. */
+/** JSON lines of level error, and all that is no JSON line: a crash prints plain text. */
 export function errorsIn(text: string): readonly string[] {
   return text
     .split('\n')

@@ -12,7 +12,7 @@ export interface KeepRunning {
 
 const FIRST_DELAY_MS = 500;
 const MAX_DELAY_MS = 30_000;
-/** Whoever ran this long begins with the first delay again. */
+/** A process that ran this long begins with the first delay again. */
 const HEALTHY_MS = 60_000;
 
 /** Starts a process again whenever it ends, after waits that double. Returns when aborted. */

@@ -36,7 +36,7 @@ import { describeAddresses } from './welcome.js';
 export interface Supervisor {
   /** Starts everything and watches it; returns when all is ready. @throws Error with the cure */
   start(): Promise<void>;
-  /** Stops whatever runs, in reverse order. */
+  /** Stops all that runs, in reverse order. */
   stop(): Promise<void>;
 }
 

@@ -118,7 +118,7 @@ export function discussionArchiveStart(
   } as const;
 }
 
-/** Archives of runs, behind everything else: one that is at work is told, and another one begins. */
+/** Archives of runs, behind everything else. One that is at work gets a signal; otherwise another one begins. */
 export function archivesStart(taskQueue: string) {
   return {
     workflowId: archivesWorkflowId(taskQueue),

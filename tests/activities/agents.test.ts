@@ -31,7 +31,7 @@ function startedRun(design: Design, answers: readonly Answer[] = [{}]) {
   return startRun({ db: own.db, userId }, design, { answers });
 }
 
-test('an agent that succeeds gives a receipt without its text', async () => {
+test('an agent that succeeds returns a node result without its text', async () => {
   const content = `{"score": 0.9, "text": "${'x'.repeat(500)}"}`;
   const { run } = await startedRun(designOf(['a']), [{ content }]);
   const receipt = await run('a', 0, { scheduledMsAgo: 1_500 });
@@ -70,20 +70,20 @@ test('its end is stored and announced in one transaction, then published', async
   expect(published).toEqual(await events());
 });
 
-test('it is told that it works and what it answers, before its end is published', async () => {
-  const { run, told } = await startedRun(designOf(['a']));
+test('an agent publishes its start and its reply live, before its end', async () => {
+  const { run, live } = await startedRun(designOf(['a']));
   await run('a', 0, { attempt: 2 });
-  expect(told).toEqual(['a starts (2)', 'the answer', 'a is told', 'agent_completed']);
-  await run('a', 0, { attempt: 3 }); // its end is stored: nothing is told again
-  expect(told).toHaveLength(4);
+  expect(live).toEqual(['a starts (2)', 'the answer', 'a is complete', 'agent_completed']);
+  await run('a', 0, { attempt: 3 }); // its end is stored: it publishes nothing again
+  expect(live).toHaveLength(4);
 });
 
-test('an agent that fails is told no longer, either', async () => {
-  const { run, told } = await startedRun(designOf(['a']), [
+test('an agent that fails closes its live reply before its end', async () => {
+  const { run, live } = await startedRun(designOf(['a']), [
     new DomainError('model-key-refused', 'no'),
   ]);
   await failureOf(run('a', 0));
-  expect(told).toEqual(['a starts (1)', 'a is told', 'agent_completed']);
+  expect(live).toEqual(['a starts (1)', 'a is complete', 'agent_completed']);
 });
 
 test('the request carries what the design says, and who answers was decided at admission', async () => {
@@ -101,7 +101,7 @@ test('the request carries what the design says, and who answers was decided at a
   });
 });
 
-test('a repeated agent is neither called nor announced again, and gives the same receipt', async () => {
+test('a repeated agent is neither called nor announced again, and returns the same node result', async () => {
   const { run, requests, events, published } = await startedRun(designOf(['a']));
   const first = await run('a', 0);
   expect(await run('a', 0, { attempt: 2, scheduledMsAgo: 9_000 })).toEqual(first);
@@ -145,7 +145,7 @@ test('an agent that ends after its run is stored, but emits nothing and is no re
   expect(published).toEqual([]);
 });
 
-test('an agent and the end of its run never overlap: whoever locks the run first goes first', async () => {
+test('the end of an agent and the end of its run never overlap: the first to lock the run wins', async () => {
   const { run, pipelineId, events } = await startedRun(designOf(['a']));
   const ended = await own.db.transaction().execute(async (tx) => {
     await tx
@@ -218,7 +218,7 @@ test.each<ErrorCode>([
   'no-llm-key',
   'llm-key-unreadable',
   'model-unpriced',
-])('%s is final: stored, announced, and thrown with its receipt every time', async (code) => {
+])('%s is final: stored, announced, and thrown with its node result every time', async (code) => {
   const error = new DomainError(code, 'raw words of a vendor');
   const { run, requests, events, pipelineId } = await startedRun(designOf(['a']), [error]);
   const failure = await failureOf(run('a', 0));
@@ -261,7 +261,7 @@ test('a model that is away is asked again after 2, 4, 8 … seconds, at most 30'
   });
 });
 
-test('its owner sees which provider an agent waits for, until when, and then why its run timed out', async () => {
+test('the owner sees which provider an agent waits for and until when, then why the run timed out', async () => {
   const away = new DomainError('model-unavailable', 'raw words of a vendor');
   const onHold = new DomainError('model-on-hold', 'x', { retryAfterSeconds: 20 });
   const { run, events, published, pipelineId } = await startedRun(designOf(['a', 'b']), [
@@ -308,9 +308,9 @@ test('its owner sees which provider an agent waits for, until when, and then why
   expect(await seen()).toMatchObject({ status: 'timeout', waiting_agents: [], detail: null });
 });
 
-test('an attempt that asked nobody is no try: the agent goes on when somebody may be asked', async () => {
+test('an attempt that could not ask any provider does not count: the agent is retried when one is free', async () => {
   const onHold = (retryAfterSeconds: number) =>
-    new DomainError('model-on-hold', 'nobody was asked', { retryAfterSeconds });
+    new DomainError('model-on-hold', 'no provider was asked', { retryAfterSeconds });
   const agent = agentOf('a', { retry_count: 1 });
   const { run, events } = await startedRun(designOf([agent]), [onHold(0.25), onHold(7.1234), {}]);
   const first = await failureOf(run('a', 0));
@@ -348,7 +348,7 @@ test.each([
   expect(requests).toHaveLength(calls);
 });
 
-test('an attempt lost after the last failed pass does not ask once more', async () => {
+test('an attempt that is lost after the last failover attempt does not ask once more', async () => {
   const away = new DomainError('model-unavailable', 'x');
   const { run, requests, pipelineId } = await startedRun(
     designOf([agentOf('a', { retry_count: 1 })]),
@@ -360,7 +360,7 @@ test('an attempt lost after the last failed pass does not ask once more', async 
   expect(requests).toHaveLength(1);
 });
 
-test('a store that is away is retried without being an end of the agent', async () => {
+test('a store that is away is retried; the agent does not end', async () => {
   const gone = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
   const { run, events } = await startedRun(designOf(['a']), [() => Promise.reject(gone)]);
   const failure = await failureOf(run('a', 0));
@@ -368,7 +368,7 @@ test('a store that is away is retried without being an end of the agent', async 
   expect(await events()).toEqual([]);
 });
 
-test('cancellation reaches the call and is no end of the agent', async () => {
+test('cancellation reaches the call; the agent does not end', async () => {
   const environment = environmentOf({});
   const { run, pipelineId } = await startedRun(designOf(['a']), [
     (signal) => {

@@ -1,4 +1,4 @@
-/** What the discussion accepts from a model; whatever it refuses, the rules answer instead. */
+/** What the discussion accepts from a model. The rules answer what it refuses. */
 import fc from 'fast-check';
 import { critiquesAnswer } from '../../activities/answers/critiques.js';
 import { designsAnswer } from '../../activities/answers/designs.js';
@@ -54,7 +54,7 @@ test('a model sets no limits, prompts or roles of its own', () => {
   expect(first?.agents[0]?.is_custom_role).toBe(false);
 });
 
-test('roles and models that nobody knows are taken: they run as analyzers of their class', () => {
+test('unknown roles and models are accepted: they run as analyzers of their class', () => {
   const odd = { ...agent, role: 'wizard', llm_model: 'llama-9000' };
   expect(read({ designs: [plain('Speed', { agents: [odd] }), ...THREE.slice(1)] })).not.toBeNull();
 });
@@ -202,7 +202,7 @@ describe('an answer in a fence', () => {
     expect(unfenced(text)).toBe(FENCED.exec(text)?.[1] ?? text);
   });
 
-  test('any text is read as it always was', () => {
+  test('any text is read as before', () => {
     const piece = fc.constantFrom('```', '`', 'json', '\n', ' ', '{}', 'x', '\t');
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
@@ -212,7 +212,7 @@ describe('an answer in a fence', () => {
     );
   });
 
-  test.each(['\n', ' ', '\r\n', '\t', '`', ' \n'])('that %j fills takes linear time', (filler) => {
+  test.each(['\n', ' ', '\r\n', '\t', '`', ' \n'])('filled with %j takes linear time', (filler) => {
     expectLinear((size) => {
       const text = '```json' + filler.repeat(size) + 'x';
       return () => parseAnswer(text);
@@ -228,7 +228,7 @@ describe('an answer in a fence', () => {
   });
 });
 
-test('names that cannot be stored are mended, and edges follow them', () => {
+test('names that cannot be stored are changed, and edges follow them', () => {
   const named = (name: string) => ({ ...agent, name });
   const edges = [
     { source: 'a\ud83d', target: 'b\0' },
@@ -276,7 +276,7 @@ test.each([
   expect(read({ designs: [odd, ...THREE.slice(1)] })).toBeNull();
 });
 
-test('a critique finds its design whose name was mended', () => {
+test('a critique finds its design whose name was changed', () => {
   const shown = designs.map((it, at) => (at === 0 ? { ...it, name: 'Fast\ufffd' } : it));
   const critiques = shown.map(({ name }, at) => ({
     design_name: at === 0 ? 'Fast\ud83d' : name,
@@ -290,7 +290,7 @@ test('a critique finds its design whose name was mended', () => {
   });
 });
 
-test('an intent is mended at any depth', () => {
+test('an intent is made storable at any depth', () => {
   const answer = { task: 'a\ud83d', source_hints: ['\0'], clarification_questions: ['\ude00?'] };
   expect(readAnswer(IntentAnswer, JSON.stringify(answer))).toMatchObject({
     value: { task: 'a\ufffd', source_hints: ['\ufffd'], clarification_questions: ['\ufffd?'] },

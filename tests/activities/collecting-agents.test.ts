@@ -103,7 +103,7 @@ test.each<[string, { script: CollectorScript; code: string; words: string }]>([
   expect(requests).toEqual([]);
 });
 
-test('a collector that nobody answers plans with a model, and says so', async () => {
+test('where no collector answers, the agent plans with a model and says so', async () => {
   const { run, standIn, requests, pipelineId } = await collecting();
   await standIn.close();
   expect(await run('c', 0)).toMatchObject({ status: 'success', tokensUsed: 120 });
@@ -112,7 +112,7 @@ test('a collector that nobody answers plans with a model, and says so', async ()
   expect(await isCollectorCalled(pipelineId)).toBe(false);
 });
 
-test('a collector counts as called before it is asked, whatever becomes of the call', async () => {
+test('a collector counts as called before it is asked, even if the call fails', async () => {
   const seen: Promise<boolean>[] = [];
   const { run, pipelineId } = await collecting({
     'POST ': () => {
@@ -192,8 +192,8 @@ test.each<[string, CollectorScript, object, string]>([
     { code: 'connection-failed' },
     'it gave no answer',
   ],
-  ['words that nobody knows', failing('gone'), { code: 'not-collected' }, 'could not be collected'],
-])('of two addresses one fails by %s: the next agent is told, and the result', async (...row) => {
+  ['unknown words', failing('gone'), { code: 'not-collected' }, 'could not be collected'],
+])('of two addresses one fails by %s: the next agent and the result name it', async (...row) => {
   const [, script, unread, words] = row;
   const { run, requests, pipelineId } = await collecting(script, TWO_PAGES);
   await run('c', 0);
@@ -207,7 +207,7 @@ test.each<[string, CollectorScript, object, string]>([
   expect(collected).toMatchObject({ status: 'success', unread_sources: [{ url, ...unread }] });
 });
 
-test('a collector that is away leaves its sources unread, also behind its plan', async () => {
+test('a collector that is away leaves its sources unread, also when the agent plans', async () => {
   const { run, standIn, requests, pipelineId } = await collecting({}, TWO_PAGES);
   await standIn.close();
   await run('c', 0);

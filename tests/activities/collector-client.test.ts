@@ -111,8 +111,8 @@ const CRAWL_503 = 'the page answered with HTTP status 503 (page-unavailable)';
 test.each<[string, string, number]>([
   ['that may pass', CRAWL_503, 3],
   ['that will not', 'the page answered with HTTP status 404 (page-status)', 1],
-  ['of unknown kind', 'whatever another collector says', 1],
-])('a failed crawl %s is tried as often as that makes sense', async (_, error, calls) => {
+  ['of unknown kind', 'words of another collector', 1],
+])('a failed crawl %s is tried as often as makes sense', async (_, error, calls) => {
   const failing = { 'POST collect': () => ({ body: { status: 'failed', error } }) };
   const { outcome, standIn } = await collect(failing, { attempts: 3 });
   expect(outcome).toEqual(problem({ kind: 'failed', reason: error }));
@@ -161,7 +161,7 @@ test('texts of pieces that overlap are put together again', async () => {
   expect(outcome).toEqual({ kind: 'collected', page: { url: URL, items: 2, text } });
 });
 
-test('the collector is told what has caused the call', async () => {
+test('the collector gets the trace context of the call', async () => {
   const { standIn } = await inLogScope({ requestId: 'request-1', traceId: 'a'.repeat(32) }, () =>
     collect(),
   );
@@ -171,7 +171,7 @@ test('the collector is told what has caused the call', async () => {
   expect(standIn.headers[0]?.['traceparent']).toMatch(/^00-a{32}-[\da-f]{16}-01$/);
 });
 
-test('whether somebody listens at the address is found out without asking anything', async () => {
+test('checks that the collector is up without sending it a request', async () => {
   const standIn = await startCollector();
   open.push(standIn);
   const { signal } = new AbortController();
@@ -191,7 +191,7 @@ test('cancellation ends the attempt to connect', async () => {
   await expect(trying).rejects.toMatchObject({ code: 'cancelled' });
 });
 
-test('nobody at the address is told apart from every problem', async () => {
+test('a refused connection is distinguished from every other problem', async () => {
   const { standIn } = await collect();
   await standIn.close();
   const collector = createCollector({ baseUrl: standIn.baseUrl, firstWaitMs: 1 });
@@ -264,7 +264,7 @@ test.each(['en', 'ko'] as const)('problems keep the words clients look for (%s)'
   expect(said({ kind: 'unreachable' })).toMatch(/could not be reached|연결할 수 없/);
 });
 
-test('what the collector has leave to read is not blocked here either', async () => {
+test('what the collector may read is not blocked here either', async () => {
   const standIn = await startCollector();
   open.push(standIn);
   const allowed = [{ host: 'wiki.corp', port: 8080 }];

@@ -53,7 +53,7 @@ test.each([
   ['a deadlock', withCode('40P01')],
   ['a lost connection', new Error('Connection terminated unexpectedly')],
   ['a failed fetch', new TypeError('fetch failed', { cause: withCode('ECONNRESET') })],
-])('%s is retried, without its words', (_, error) => {
+])('%s is retried, without its message', (_, error) => {
   expect(failureOf(error)).toMatchObject({ type: 'unavailable', nonRetryable: false });
   expect(failureOf(error).message).toBe(adviceOf('unavailable'));
 });
@@ -63,7 +63,7 @@ test.each([
   ['a violated constraint', withCode('23505')],
   ['a wrong statement', withCode('42P01')],
   ['something that is no error', 'sk-secret'],
-])('%s is final, without its words', (_, error) => {
+])('%s is final, without its message', (_, error) => {
   expect(failureOf(error)).toMatchObject({ type: 'internal', nonRetryable: true });
   expect(failureOf(error).message).toBe(adviceOf('internal'));
   expect(failureOf(error).cause).toBeUndefined();
@@ -95,12 +95,12 @@ test.each([
   ['a server that starts', withCode('57P03')],
   ['Temporal that is away', new Error('x', { cause: Object.assign(new Error('y'), { code: 14 }) })],
   ['a wait that was too long', new DOMException('x', 'TimeoutError')],
-])('%s is waited for, however long', (_, error) => {
+])('%s is waited for without limit', (_, error) => {
   const failure = toApplicationFailure(error, { isBookkeeping: true, attempt: 10_000 });
   expect(failure).toMatchObject({ type: 'unavailable', nonRetryable: false });
 });
 
-test('an error of unknown nature is tried for some minutes', () => {
+test('an unknown error is retried for some minutes', () => {
   const odd = new Error('something odd');
   const failureAt = (attempt: number) =>
     toApplicationFailure(odd, { isBookkeeping: true, attempt });
@@ -108,7 +108,7 @@ test('an error of unknown nature is tried for some minutes', () => {
   expect(failureAt(UNKNOWN_TRIES)).toMatchObject({ type: 'internal', nonRetryable: true });
 });
 
-test('a failure that is one already stays the same', () => {
+test('a failure that is an ApplicationFailure already stays the same', () => {
   const failure = ApplicationFailure.nonRetryable('x', 'over-budget');
   expect(toApplicationFailure(failure)).toBe(failure);
 });

@@ -47,7 +47,7 @@ const schemas = fc.letrec<{ any: OutputSchema; object: OutputSchema }>((tie) => 
     .map((schema) => withoutUndefined({ ...schema, required: Object.keys(schema.properties) })),
 }));
 
-/** As a schema is that came over the wire. */
+/** A schema as it comes over the wire. */
 function withoutUndefined(schema: OutputSchema): OutputSchema {
   return JSON.parse(JSON.stringify(schema)) as OutputSchema;
 }
@@ -130,7 +130,7 @@ test('an answer with half a character in a name is a problem like any other', ()
   expect(problemsOf(schema, '{"\\ud800": 1}')).toHaveLength(1);
 });
 
-test('of a long answer only the first problems are told, and fast', () => {
+test('only the first problems of a long answer are reported, and fast', () => {
   const schema = withField({ type: 'array', items: { type: 'string' } });
   const text = JSON.stringify({ field: Array.from({ length: 200_000 }, () => 1) });
   const problems = problemsOf(schema, text);

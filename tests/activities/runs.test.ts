@@ -46,7 +46,7 @@ async function newRun(design = designOf(['reader', 'writer'])) {
   return { pipelineId, conversationId };
 }
 
-test('whoever listens hears that a run begins, from each attempt to open it', async () => {
+test('each attempt to open a run publishes that it begins', async () => {
   const { pipelineId, conversationId } = await newRun();
   const opening = await activities.openRun({ pipelineId });
   expect(opening).toMatchObject({ kind: 'open', designName: 'Quick look', timeoutMs: 300_000 });
@@ -66,7 +66,7 @@ test('whoever listens hears that a run begins, from each attempt to open it', as
   ]);
 });
 
-test('a run without a graph, or that has ended, is not said to begin', async () => {
+test('a run without a graph, or that has ended, does not publish that it begins', async () => {
   const circle = designOf(['one', 'two'], { edges: edgesOf('one>two', 'two>one') });
   const { pipelineId, conversationId } = await newRun(circle);
   expect(await activities.openRun({ pipelineId })).toMatchObject({ kind: 'unbuildable' });

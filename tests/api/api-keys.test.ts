@@ -74,7 +74,7 @@ test('a name of 100 characters fits, and may be used twice', async () => {
   expect((await make('🙂'.repeat(100))).status).toBe(201);
 });
 
-test('keys are listed newest first, inactive ones included, and nobody else’s', async () => {
+test('keys are listed newest first, inactive ones included, and only the caller’s', async () => {
   const made = [await make('one'), await make('two'), await make('three')];
   await make('theirs', await api.register());
   await switchOff(made[1]?.body.id);

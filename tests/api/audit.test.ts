@@ -55,7 +55,7 @@ const logged = (pipelineId: string) =>
     .where('subject', '=', `pipeline:${pipelineId}`)
     .execute();
 
-test('its owner gets the file as it was signed, and that is nobody else’s business', async () => {
+test('its owner gets the file as it was signed, and no other user does', async () => {
   const pipelineId = await aRun({ isEnded: true, isArchived: true });
   const response = await read(pipelineId, owner);
   expect(response.status).toBe(200);
@@ -112,7 +112,7 @@ test('keys are published to everybody, those of before too', async () => {
   });
 });
 
-test('whoever has the file of an archive that is gone can learn why', async () => {
+test('a caller who holds the file of an archive that is gone can learn why', async () => {
   const document = tombstoneOf(head, '2026-11-24', signer);
   await api.db
     .insertInto('auditTombstones')
@@ -162,7 +162,7 @@ describe('a discussion', () => {
     expect(await loggedOf(conversationId)).toEqual([]);
   });
 
-  test('is open to administrators, which is written down, and to nobody else', async () => {
+  test('is open to administrators, which is logged, and to no other user', async () => {
     const { conversationId, runIds } = await archivedTalk();
     const path = `${conversationId}/audit/${runIds[0] ?? ''}`;
     expect((await ask(`${conversationId}/audit`, admin)).status).toBe(200);

@@ -148,7 +148,7 @@ describe('registering', () => {
 });
 
 describe('signing in', () => {
-  test('answers 200 with a pair, in whatever letter case the address is', async () => {
+  test('answers 200 with a pair, in any letter case of the address', async () => {
     const person = await api.register();
     const { status, body } = await logIn(person.email.toUpperCase(), person.password);
     expect(status).toBe(200);
@@ -178,7 +178,7 @@ describe('signing in', () => {
     expect((await logIn(email, '')).status).toBe(401);
   });
 
-  test('makes a hash of another cost anew, and only for whoever knows the password', async () => {
+  test('replaces a hash of another cost, and only after a correct password', async () => {
     const person = await api.register();
     const hashedPassword = await createPasswords(5).hash(person.password);
     const ofPerson = api.db.updateTable('users').where('id', '=', person.id);
@@ -202,7 +202,7 @@ describe('signing in', () => {
   });
 
   test('a malformed address is 422', async () => {
-    expect((await logIn('nobody', 'x')).status).toBe(422);
+    expect((await logIn('no address', 'x')).status).toBe(422);
   });
 
   test('compares with bcrypt for an unknown address, too', async () => {

@@ -1,4 +1,4 @@
-/** Bounds of what one request may cost: by its body, its path and its headers. */
+/** Limits of what one request may cost: of its body, its path and its headers. */
 import { randomUUID } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { scanJson } from '../../api/http/schemas/json-scan.js';

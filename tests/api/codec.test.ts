@@ -1,4 +1,4 @@
-/** Payloads of workflows in readable form: for administrators, and only that way round. */
+/** Decoding payloads of workflows: for administrators only, and never encoding. */
 import { createHash } from 'node:crypto';
 import { Script } from 'node:vm';
 import { operatorCookie } from '../../api/auth/operator-cookie.js';
@@ -154,7 +154,7 @@ test.each(['free', 'pro'] as const)('a %s user is refused, and given no cookie',
   expect(answer.headers.get('set-cookie')).toBeNull();
 });
 
-test('nobody is given the way back', async () => {
+test('encoding is offered to no caller', async () => {
   const plain = { payloads: [opened('x')] };
   for (const path of ['/codec/encode', '/codec', '/codec/download']) {
     const answer = await api.send('POST', path, { token: admin.token, body: plain });
@@ -236,7 +236,7 @@ describe('the cookie of an administrator', () => {
     expect((await api.send('GET', '/auth/me', { token })).status).toBe(401);
   });
 
-  test('is not given for an API key, which can ask by itself', async () => {
+  test('is not given for an API key, which can decode without it', async () => {
     const { body: key } = await api.send('POST', '/api-keys', {
       token: admin.token,
       body: { name: 'k' },

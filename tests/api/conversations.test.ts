@@ -61,7 +61,7 @@ test('a title of 255 characters fits, however many bytes they are', async () => 
   expect((await begin('🙂'.repeat(255))).status).toBe(201);
 });
 
-test('the one with the latest message comes first, and nobody else’s at all', async () => {
+test('the one with the latest message comes first, and no other user’s is listed', async () => {
   const [first, second] = [await begin('first'), await begin('second')];
   const stranger = await api.register();
   await api.send('POST', '/conversations', { token: stranger.token, body: { title: 'theirs' } });
@@ -156,7 +156,7 @@ test('without signing in there is nothing to see', async () => {
   }
 });
 
-describe('how its discussion stands', () => {
+describe('the status snapshot of its discussion', () => {
   const discussionState = {
     ...startDiscussionState('en'),
     machine: { ...startMachine(), state: 'plan', round: 2 },

@@ -72,7 +72,7 @@ test('it shows the release, code as code, every event of the chat, and how to wa
   }
 });
 
-test('types, limits and defaults are told in words', async () => {
+test('types, limits and defaults are explained in words', async () => {
   const { text } = await open();
   expect(text).toContain('text, 1–255 characters');
   expect(text).toContain('<code>&quot;free&quot;</code> or <code>&quot;pro&quot;</code>');

@@ -100,9 +100,9 @@ describe('/metrics', () => {
     expect(await response.text()).toContain('# TYPE websocket_connections_active gauge');
   });
 
-  test('labels requests by route, whatever the ids are', async () => {
+  test('labels requests by route, with any ids', async () => {
     const person = await api.register();
-    for (const id of ['whatever', '42', randomUUID()]) {
+    for (const id of ['anything', '42', randomUUID()]) {
       await api.send('GET', `/pipelines/${id}x/status`, { token: person.token });
       await api.send('GET', `/nowhere/${id}`);
       await api.send('DELETE', `/conversations/${id}`);
@@ -113,7 +113,7 @@ describe('/metrics', () => {
     expect(endpoints).toContain('/api/v1/pipelines/{id}/status');
     expect(endpoints).toContain('/api/v1/conversations/{id}');
     expect(endpoints).toContain('unknown');
-    expect([...endpoints].join()).not.toMatch(/whatever|nowhere|42/);
+    expect([...endpoints].join()).not.toMatch(/anything|nowhere|42/);
     expect(text).toMatch(
       /http_requests_total\{method="GET",endpoint="\/api\/v1\/pipelines\/\{id\}\/status",status="404"\} 3/,
     );
@@ -220,6 +220,7 @@ describe('/openapi.json', () => {
         'put /templates/{template_id} 200 400 401 404 413 415 422 429 500 503',
         'delete /templates/{template_id} 204 401 404 422 429 500 503',
         'post /templates/{template_id}/fork 201 400 401 404 422 429 500 503',
+        'get /pipelines 200 401 422 429 500 503',
         'post /pipelines/execute 200 202 400 401 403 404 409 413 415 422 429 500 503',
         'post /pipelines/execute-direct 200 202 400 401 403 404 409 413 415 422 429 500 503',
         'get /pipelines/{pipeline_id}/status 200 401 404 422 429 500 503',
@@ -233,6 +234,7 @@ describe('/openapi.json', () => {
         'get /audit/keys 200 500',
         'get /audit/tombstones/{head} 200 401 404 422 429 500 503',
         'get /pipelines/{pipeline_id}/events 200 204 401 404 422 429 500 503',
+        'get /approvals 200 401 422 429 500 503',
         'get /pipelines/{pipeline_id}/approvals 200 401 404 422 429 500 503',
         'post /pipelines/{pipeline_id}/approvals/{node} 200 202 400 401 404 409 413 415 422 429 500 503',
         'post /pipelines/{pipeline_id}/rerun 200 202 400 401 403 404 409 413 415 422 429 500 503',
@@ -286,7 +288,7 @@ describe('/openapi.json', () => {
     expect(document.components.schemas).toHaveProperty('PipelineStatus');
   });
 
-  test('tells what a real answer looks like', async () => {
+  test('describes what a real answer looks like', async () => {
     const document = await read();
     const ajv = new Ajv2020({ strict: false, validateFormats: false });
     const person = await api.register();

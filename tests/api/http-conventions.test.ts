@@ -33,7 +33,7 @@ function expectEveryHeader(headers: Headers): void {
   });
 }
 
-/** Writes what no client of HTTP would. */
+/** Writes what no HTTP client would. */
 async function writeRaw(text: string, { allowHalfOpen = false } = {}): Promise<Socket> {
   const { hostname: host, port } = new URL(api.url);
   const socket = connect({ port: Number(port), host, allowHalfOpen });
@@ -42,7 +42,7 @@ async function writeRaw(text: string, { allowHalfOpen = false } = {}): Promise<S
   return socket;
 }
 
-/** All that comes back until the server closes, or has nothing more to say. */
+/** Everything that arrives until the server closes or stops writing. */
 async function answerTo(text: string): Promise<string> {
   const socket = await writeRaw(text);
   let answer = '';
@@ -67,7 +67,7 @@ describe('headers', () => {
     expectEveryHeader(response.headers);
   });
 
-  test('are all on a 500, which tells nothing but is logged', async () => {
+  test('are all on a 500, which reveals nothing but is logged', async () => {
     const person = await api.register();
     api.workflows.readPipeline = () => Promise.reject(new Error('the secret inner cause'));
     const path = '/pipelines/5f0f6f1c-7b3a-4c93-9d1b-1b2c3d4e5f60/status';
@@ -110,7 +110,7 @@ describe('headers', () => {
 
   test.each([
     ['of a library, with a status of its own', Object.assign(new Error('inner'), { status: 502 })],
-    ['of ours, which nobody can mend', new DomainError('internal', 'inner')],
+    ['of ours', new DomainError('internal', 'inner')],
   ])('are all on the 500 for a failure %s', async (_what, error) => {
     const { token } = await api.register();
     api.workflows.readPipeline = () => Promise.reject(error);
@@ -150,7 +150,7 @@ describe('a preflight', () => {
   const ask = (headers: Record<string, string>) =>
     api.request('/api/v1/conversations', { method: 'OPTIONS', headers });
 
-  test('of an allowed origin is told what it may do', async () => {
+  test('of an allowed origin lists what it may do', async () => {
     const response = await ask({
       ...origin,
       'Access-Control-Request-Method': 'POST',
@@ -244,7 +244,7 @@ describe('a body', () => {
     ['nothing', '', 'Field required'],
     ['a text', '"text"', 'Input should be a valid dictionary or object to extract fields from'],
     ['a list', '[]', 'Input should be a valid dictionary or object to extract fields from'],
-  ])('%s where an object is due is unknown', async (_name, body, msg) => {
+  ])('%s in place of an object is refused', async (_name, body, msg) => {
     const answer = await login(body);
     expect([answer.status, answer.body]).toEqual([422, { detail: [{ field: 'unknown', msg }] }]);
   });
@@ -270,7 +270,7 @@ describe('a body', () => {
     ]);
   });
 
-  test('is told of together with the path before it', async () => {
+  test('is reported together with the path before it', async () => {
     const { token } = await api.register();
     const answer = await api.send('PUT', '/templates/42', {
       token,
@@ -287,14 +287,14 @@ describe('a body', () => {
   });
 
   test.each([
-    ['POST', '/auth/login', { email: 'nobody@example.com', password: 'x' }, 401],
+    ['POST', '/auth/login', { email: 'missing@example.com', password: 'x' }, 401],
     ['POST', '/auth/refresh', { refresh_token: 'x' }, 401],
     ['PUT', '/auth/me', {}, 200],
     ['POST', '/conversations', { title: 'x' }, 201],
     ['POST', '/templates', { name: 'T', graph_data: {}, design_data: {} }, 201],
     ['POST', '/api-keys', { name: 'k' }, 201],
     ['POST', '/llm-keys', { provider: 'openai', api_key: 'sk-test-0123456789' }, 201],
-  ])('of %s %s may have fields that nobody knows', async (method, path, body, status) => {
+  ])('of %s %s may have unknown fields', async (method, path, body, status) => {
     const person = await api.register();
     const more = { user_id: 'somebody', is_admin: true, unknown: { nested: [1] } };
     const answer = await api.send(method, path, {
@@ -312,7 +312,7 @@ describe('a body', () => {
     ['POST', '/conversations', { title: INJECTION }, 201],
     ['POST', '/templates', { name: INJECTION, graph_data: {}, design_data: { x: INJECTION } }, 201],
     ['POST', '/api-keys', { name: INJECTION }, 201],
-  ])('of %s %s is data, whatever it says', async (method, path, body, status) => {
+  ])('of %s %s is data, with any content', async (method, path, body, status) => {
     const { token } = await api.register();
     const answer = await api.send(method, path, { token, body });
     expect([answer.status, Object.values(answer.body)]).toEqual([
@@ -354,7 +354,7 @@ describe('a body', () => {
     ['is not what its encoding says', 'gzip', Buffer.from('{"title":"plain"}'), 400],
     ['is not what its encoding says', 'br', Buffer.from('{"title":"plain"}'), 400],
     ['is packed and cut short', 'gzip', gzipSync('{"title":"packed"}').subarray(0, 12), 400],
-    ['has an encoding that nobody knows', 'rot13', Buffer.from('{"title":"plain"}'), 415],
+    ['has an unknown encoding', 'rot13', Buffer.from('{"title":"plain"}'), 415],
     ['unpacks to more than fits', 'gzip', gzipSync(Buffer.alloc(20_000_000, ' ')), 413],
   ] as const)('that %s (%s) is refused, not a server error', async (...row) => {
     const [, encoding, sent, status] = row;
@@ -423,14 +423,17 @@ describe('a request', () => {
       '431 Request Header Fields Too Large',
       `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,
     ],
-  ])('that cannot be read is told as %s, in the form of every error', async (status, text) => {
-    const answer = await answerTo(text);
-    expect(answer.split('\r\n')[0]).toBe(`HTTP/1.1 ${status}`);
-    expect(answer.split('\r\n\r\n')[1]).toBe(JSON.stringify({ detail: status.slice(4) }));
-    for (const [name, value] of Object.entries(SECURITY)) {
-      expect(answer.toLowerCase()).toContain(`${name}: ${value}`.toLowerCase());
-    }
-  });
+  ])(
+    'that cannot be parsed is answered with %s, in the form of every error',
+    async (status, text) => {
+      const answer = await answerTo(text);
+      expect(answer.split('\r\n')[0]).toBe(`HTTP/1.1 ${status}`);
+      expect(answer.split('\r\n\r\n')[1]).toBe(JSON.stringify({ detail: status.slice(4) }));
+      for (const [name, value] of Object.entries(SECURITY)) {
+        expect(answer.toLowerCase()).toContain(`${name}: ${value}`.toLowerCase());
+      }
+    },
+  );
 
   test('that cannot be read ends its connection, although the client does not', async () => {
     const socket = await writeRaw('nonsense\r\n\r\n', { allowHalfOpen: true });

@@ -1,4 +1,4 @@
-/** Clients that send too slowly, read nothing, or come in crowds: each frees what it took. */
+/** Clients that send too slowly, read nothing, or come in crowds: each frees what it used. */
 import { once } from 'node:events';
 import type { RequestListener, Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
@@ -29,14 +29,14 @@ async function dial(server: Server, text: string) {
   const { port } = server.address() as AddressInfo;
   const socket = connect(port, '127.0.0.1');
   open.push(socket);
-  let heard = '';
+  let received = '';
   let isClosed = false;
-  socket.on('data', (chunk) => (heard += chunk.toString()));
+  socket.on('data', (chunk) => (received += chunk.toString()));
   socket.on('close', () => (isClosed = true));
   socket.on('error', () => undefined);
   await once(socket, 'connect');
   socket.write(text);
-  return { socket, heard: () => heard, isClosed: () => isClosed };
+  return { socket, received: () => received, isClosed: () => isClosed };
 }
 
 async function connectionsOf(server: Server): Promise<number> {
@@ -73,7 +73,7 @@ test.each([
   const server = await start(limits, answer);
   const client = await dial(server, text);
   await until('it is closed', client.isClosed);
-  expect(client.heard()).not.toContain('answered');
+  expect(client.received()).not.toContain('answered');
   await until('nothing is left of it', async () => (await connectionsOf(server)) === 0);
 });
 
@@ -105,7 +105,7 @@ test('an answer that takes long is waited for, and a client that reads slowly ge
   });
   const late = await dial(server, 'GET /late HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
   await until('it is answered', late.isClosed);
-  expect(late.heard()).toMatch(/late$/);
+  expect(late.received()).toMatch(/late$/);
   const slow = await dial(server, 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
   const pause = setInterval(() => {
     slow.socket.pause();
@@ -113,7 +113,7 @@ test('an answer that takes long is waited for, and a client that reads slowly ge
   }, 40);
   await until('all is read', slow.isClosed);
   clearInterval(pause);
-  expect(slow.heard().length).toBeGreaterThan(4_194_304);
+  expect(slow.received().length).toBeGreaterThan(4_194_304);
 });
 
 test('a connection that asks nothing more is closed', async () => {
@@ -121,7 +121,7 @@ test('a connection that asks nothing more is closed', async () => {
   server.keepAliveTimeout = 50;
   const client = await dial(server, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
   await until('it is closed', client.isClosed);
-  expect(client.heard()).toContain('answered');
+  expect(client.received()).toContain('answered');
 });
 
 test('of a crowd no more than the limit is served at once, and others when they have left', async () => {
@@ -136,7 +136,7 @@ test('of a crowd no more than the limit is served at once, and others when they 
   }
   await until('they have left', async () => (await connectionsOf(server)) === 0);
   const next = await dial(server, `${HEAD}Content-Length: 0\r\n\r\n`);
-  await until('it is answered', () => next.heard().includes('answered'));
+  await until('it is answered', () => next.received().includes('answered'));
 });
 
 test.each([
@@ -151,7 +151,7 @@ test.each([
     response.writeHead(413).end('too large');
   });
   const client = await dial(server, `${HEAD}${head}`);
-  await until('it is refused', () => client.heard().includes('too large'));
+  await until('it is refused', () => client.received().includes('too large'));
   const chunk = framed('x'.repeat(65_536));
   const MIB = 1_048_576;
   let sent = 0;

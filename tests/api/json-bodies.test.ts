@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { parseJson } from '../../api/http/schemas/json.js';
 import { InvalidInput } from '../../api/http/schemas/problems.js';
 
-/** Where `parseJson` says the mistake is; null where it finds none. */
+/** Where `parseJson` reports the mistake; null where it finds none. */
 function mistakeIn(text: string): number | null {
   try {
     parseJson(text);
@@ -15,7 +15,7 @@ function mistakeIn(text: string): number | null {
   }
 }
 
-test('whatever a text is, it parses as JSON.parse has it, or has a mistake within it', () => {
+test('any text parses as JSON.parse has it, or has a mistake within it', () => {
   const damaged = fc
     .tuple(fc.json(), fc.nat(), fc.string({ maxLength: 2, unit: 'grapheme' }))
     .map(([json, at, other]) => {
@@ -36,7 +36,7 @@ test('whatever a text is, it parses as JSON.parse has it, or has a mistake withi
   );
 });
 
-test('what stands before the mistake is not to blame: it can be completed', () => {
+test('the text before the mistake is valid: it can be completed', () => {
   const values = ['{"a": [1, ', '{"a": ', '[', '[true, ', '{"a": {"b": null, "c": '];
   for (const start of values) {
     expect(mistakeIn(`${start}nope`)).toBe(start.length);
@@ -58,7 +58,7 @@ test.each([
   expect(mistakeIn(text)).toBe(offset);
 });
 
-test('a very long text with a late mistake is no trouble', () => {
+test('a mistake late in a very long text is found', () => {
   const long = `["${'x'.repeat(3_000_000)}", ${'[['.repeat(200)}`;
   expect(mistakeIn(long)).toBe(long.length);
 });

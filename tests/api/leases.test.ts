@@ -40,14 +40,14 @@ test('nothing that a gateway leaves in Redis outlives its leases', async () => {
   expect(await redis.hexists('agentforge:gateways', encodeURIComponent(gateway))).toBe(0);
 });
 
-test('a gateway keeps its name as long as it holds a place', async () => {
+test('a gateway keeps its name as long as it holds a lease', async () => {
   const gateway = `host:${randomUUID()}`;
   await gatewayNamed(gateway, 1).acquire(randomUUID(), 2);
   await redis.pexpire(nameKeyOf(gateway), 500);
   await until('it is renewed', async () => (await redis.pttl(nameKeyOf(gateway))) > 500);
 });
 
-test('places of an earlier life of a gateway are free, those of other gateways are not', async () => {
+test('leases of an earlier process of a gateway are free, those of other gateways are not', async () => {
   const [gateway, userId] = [`host:${randomUUID()}`, randomUUID()];
   await gatewayNamed(gateway).acquire(userId, 2);
   await gatewayNamed(`host:${randomUUID()}`).acquire(userId, 2);
@@ -56,14 +56,14 @@ test('places of an earlier life of a gateway are free, those of other gateways a
   expect(await restarted.acquire(userId, 2)).toBeNull();
 });
 
-test('a place outlives the name of its gateway, as that says nothing of another life', async () => {
+test('a lease outlasts the name of its gateway, which says nothing about another process', async () => {
   const [gateway, userId] = [`host:${randomUUID()}`, randomUUID()];
   await gatewayNamed(gateway).acquire(userId, 1);
   await redis.del(nameKeyOf(gateway));
   expect(await gatewayNamed(`host:${randomUUID()}`).acquire(userId, 1)).toBeNull();
 });
 
-test('a place that is given back twice is given back once', async () => {
+test('a lease that is released twice is released once', async () => {
   const userId = randomUUID();
   const leases = gatewayNamed(`host:${randomUUID()}`);
   const [first, second] = [await leases.acquire(userId, 2), await leases.acquire(userId, 2)];

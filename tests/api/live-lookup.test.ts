@@ -22,7 +22,7 @@ function failing(times: number) {
   return { lookup, asked, failures, taken };
 }
 
-test('a lookup that fails is told once and repeated, for all agents, until it succeeds', async () => {
+test('a lookup that fails is reported once and repeated, for all agents, until it succeeds', async () => {
   const { lookup, asked, failures, taken } = failing(2);
   lookup.one(REF);
   await jest.advanceTimersByTimeAsync(1_999);
@@ -32,7 +32,7 @@ test('a lookup that fails is told once and repeated, for all agents, until it su
   expect([failures.length, taken]).toEqual([1, [[]]]);
 });
 
-test('a failure after a success is told again', async () => {
+test('a failure after a success is reported again', async () => {
   const { lookup, asked, failures } = failing(1);
   lookup.all();
   await jest.advanceTimersByTimeAsync(2_000);

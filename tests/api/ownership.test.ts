@@ -1,5 +1,5 @@
 /**
- * Nobody can tell what is someone else's from what is missing: not by the answer, and not by its
+ * A caller cannot distinguish what is another user's from what is missing: not by the answer, and not by its
  * time, since the same statements are executed for both.
  */
 import type { Redis } from 'ioredis';
@@ -56,7 +56,7 @@ beforeAll(async () => {
     redis,
     temporal: {
       client: temporal.client,
-      taskQueue: 'nobody',
+      taskQueue: 'no-worker',
       limits: { idleMs: 1_000, maxHistoryEvents: 200 },
     },
     keySources: { serverKeys: true, simulated: true, readableSeals: [] },
@@ -87,7 +87,7 @@ const aConversation: Make = (userId) => createTestConversation(testDb.db, userId
 const anArchive: Make = async (userId) => {
   const conversationId = await aConversation(userId);
   const bytes = Buffer.alloc(1);
-  const sealed = { head: 'h', bundle: bytes, nonce: bytes, sealedBy: 'nobody' };
+  const sealed = { head: 'h', bundle: bytes, nonce: bytes, sealedBy: 'no-key' };
   const archive = { ...sealed, id: conversationId, conversationId };
   await testDb.db.insertInto('archives').values(archive).execute();
   return conversationId;
@@ -121,7 +121,7 @@ const anLlmKey: Make = async (userId) => {
       encryptedKey: Buffer.from('sealed'),
       nonce: Buffer.alloc(12),
       keyPrefix: 'sk-0',
-      sealedBy: 'nobody',
+      sealedBy: 'no-key',
       isValid: true,
     })
     .execute();
@@ -261,7 +261,7 @@ const CASES: readonly Case[] = [
   },
 ];
 
-/** All that the caller could see, and what it took to find the answer. */
+/** Everything the caller could see, and the statements that found the answer. */
 async function ask({ route, bodyOf }: Case, id: string, person = stranger) {
   const [method = '', path = ''] = route.split(' ');
   statements.length = 0;
@@ -281,20 +281,20 @@ describe.each(CASES)('$route of $what', (it) => {
     const [ofForeign, ofMissing] = [await ask(it, foreign), await ask(it, randomUUID())];
     expect(ofForeign).toMatchObject({ status: 404, body: { detail: it.detail } });
     expect(ofForeign).toEqual(ofMissing);
-    expect(ofForeign.statements.length).toBeGreaterThan(1); // who asks, and for what
+    expect(ofForeign.statements.length).toBeGreaterThan(1); // the caller, and the object
   });
 
-  test('of a malformed id is told without a look at the database', async () => {
+  test('a malformed id is refused without a query', async () => {
     const { status, field } = it.malformed;
     for (const id of ['42', `${randomUUID()}0`, '%27%20or%201=1', '%00', '{}']) {
       const answer = await ask(it, id);
       const detail = field === undefined ? it.detail : [expect.objectContaining({ field })];
       expect(answer).toMatchObject({ status, body: { detail } });
-      expect(answer.statements).toHaveLength(1); // who asks
+      expect(answer.statements).toHaveLength(1); // the caller
     }
   });
 
-  test('leaves what is foreign as it was', async () => {
+  test('leaves another user’s data as it was', async () => {
     const foreign = await it.make(owner.id);
     const before = await everythingOf(owner);
     await ask(it, foreign);
@@ -329,7 +329,7 @@ test('no route with an id is left out', async () => {
     'PUT /auth/users/{user_id}/role',
     'PUT /auth/users/{user_id}/budget',
     'DELETE /auth/users/{user_id}',
-    'GET /audit/tombstones/{head}', // of nobody any more
+    'GET /audit/tombstones/{head}', // it names no owner any more
     'POST /admin/users/{user_id}/disable',
     'POST /admin/users/{user_id}/enable',
     'POST /admin/users/{user_id}/approve',
@@ -355,7 +355,7 @@ describe.each([
     malformed: inPath('user_id'),
   };
 
-  test('tells who is no administrator nothing, not even that an id is malformed', async () => {
+  test('tells other users nothing, not even that an id is malformed', async () => {
     const refused = await ask(orderOfAdmin, owner.id);
     expect(refused).toMatchObject({ status: 403, body: { detail: 'Insufficient permissions' } });
     expect(await ask(orderOfAdmin, randomUUID())).toEqual(refused);
@@ -363,7 +363,7 @@ describe.each([
   });
 });
 
-describe('the public template of somebody else', () => {
+describe('the public template of another user', () => {
   test('can be copied, and nothing more', async () => {
     const id = await aTemplate(true)(owner.id);
     const { status, body } = await api.send('POST', `/templates/${id}/fork`, {
@@ -375,7 +375,7 @@ describe('the public template of somebody else', () => {
 });
 
 describe('the socket', () => {
-  async function knock(id: string) {
+  async function connect(id: string) {
     const state = { id, userId: stranger.id, token: stranger.token };
     const refused = await connectChat(gateway.url(state)).refused();
     statements.length = 0;
@@ -386,8 +386,8 @@ describe('the socket', () => {
   }
 
   test('closes alike for a missing and for a foreign conversation', async () => {
-    const foreign = await knock(await aConversation(owner.id));
-    const missing = await knock(randomUUID());
+    const foreign = await connect(await aConversation(owner.id));
+    const missing = await connect(randomUUID());
     expect(foreign).toMatchObject({
       code: 1008,
       reason: 'conversation not found or access denied',
@@ -396,7 +396,7 @@ describe('the socket', () => {
     expect(foreign.statements).toHaveLength(2); // the session, then the conversation
   });
 
-  test('closes for a malformed one without a look at the database', async () => {
-    expect(await knock('42')).toMatchObject({ code: 1008, statements: [] });
+  test('closes for a malformed one without a query', async () => {
+    expect(await connect('42')).toMatchObject({ code: 1008, statements: [] });
   });
 });

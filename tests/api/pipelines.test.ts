@@ -111,12 +111,12 @@ describe.each(ROUTES)('POST /pipelines/%s', (route) => {
   test('answers in the language of the design', async () => {
     await post(route, { design: { ...DESIGN, description: '페이지를 읽습니다' } });
     expect(orders[0]?.language).toBe('ko');
-    const told = {
+    const full = {
       ...AGENT,
       description: '리뷰를 읽고 감성을 분석해요',
       custom_prompt: '한국어로 답해',
     };
-    await post(route, { design: { ...DESIGN, agents: [told] } });
+    await post(route, { design: { ...DESIGN, agents: [full] } });
     expect(orders[1]?.language).toBe('ko');
     await post(route, { design: DESIGN });
     expect(orders[2]?.language).toBe('en');
@@ -296,7 +296,7 @@ describe.each(ROUTES)('POST /pipelines/%s', (route) => {
     expect([answer.status, answer.body]).toEqual([status, { detail }]);
   });
 
-  test('a failure before the run that nobody foresaw is 500', async () => {
+  test('an unexpected failure before the run is 500', async () => {
     api.workflows.startPipeline = () => Promise.reject(new Error('the inner cause'));
     const answer = await post(route, { design: DESIGN });
     expect([answer.status, answer.body]).toEqual([500, { detail: 'Internal server error' }]);
@@ -304,7 +304,7 @@ describe.each(ROUTES)('POST /pipelines/%s', (route) => {
     expect(failures.at(-1)).toMatchObject({ userId: person.id, traceId: expect.any(String) });
   });
 
-  test('fields that nobody knows are ignored, in the body, its design and its agents', async () => {
+  test('unknown fields are ignored, in the body, its design and its agents', async () => {
     const agents = [{ ...AGENT, color: 'red' }];
     const { status } = await post(route, { design: { ...DESIGN, agents, theme: 1 }, debug: true });
     expect(status).toBe(200);
@@ -328,7 +328,7 @@ describe.each(ROUTES)('POST /pipelines/%s', (route) => {
     expect(answer.headers.get('location')).toBe(`/api/v1/pipelines/${running.pipeline_id}/status`);
   });
 
-  test('a run that goes on after the wait is 202 with its place', async () => {
+  test('a run that goes on after the wait is 202 with its address', async () => {
     const running = runView();
     api.workflows.startPipeline = () =>
       Promise.resolve({ kind: 'admitted', pipelineId: running.pipeline_id });
@@ -493,7 +493,7 @@ describe('a run', () => {
     ['GET', 'result'],
     ['POST', 'cancel'],
   ])('that is foreign, missing or misspelt is the same 404: %s %s', async (method, what) => {
-    for (const id of [randomUUID(), 'whatever', '42', '%00']) {
+    for (const id of [randomUUID(), 'anything', '42', '%00']) {
       const { status, body } = await ask(`${id}/${what}`, method);
       expect([status, body]).toEqual([404, { detail: 'Pipeline run not found' }]);
     }

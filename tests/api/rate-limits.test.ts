@@ -49,7 +49,7 @@ describe('attempts to authenticate', () => {
     expect((await logIn(api, from(address()))).status).toBe(401); // another address
   });
 
-  test('counted in parallel let exactly the limit through', async () => {
+  test('counted in parallel, exactly the limit is allowed', async () => {
     const api = await start({ config: { authRateLimit: 5, trustedProxyCount: 1 } });
     const headers = from(address());
     const answers = await Promise.all(Array.from({ length: 20 }, () => logIn(api, headers)));
@@ -242,7 +242,7 @@ describe('a role’s requests per minute', () => {
 });
 
 describe('while Redis is away', () => {
-  test('requests work, and each process counts by itself', async () => {
+  test('requests work, and each process counts on its own', async () => {
     const { proxy, url: redisUrl } = await startRedisProxy();
     const api = await start({
       redisUrl,
@@ -268,7 +268,7 @@ describe('while Redis is away', () => {
     expect((await write()).status).toBe(429);
   });
 
-  test('a Redis that swallows commands only delays a request', async () => {
+  test('a Redis that answers no commands only delays a request', async () => {
     const { proxy, url: redisUrl } = await startRedisProxy();
     const api = await start({ redisUrl });
     await until('Redis', () => api.redis.status === 'ready');

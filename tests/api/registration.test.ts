@@ -55,7 +55,7 @@ test('until then an account signs in, is said to wait, and starts nothing', asyn
   expect([byKey.status, byKey.body]).toEqual([403, { detail: DETAIL }]);
 });
 
-test('no run is admitted, by whichever way the order came', async () => {
+test('no run is admitted, over any route', async () => {
   for (const order of ['http', 'socket'] as const) {
     const admitting = admitRun(
       api.db,
@@ -128,7 +128,7 @@ test('is for administrators alone', async () => {
   expect(status).toBe(403);
 });
 
-test('where registration is closed, nobody registers, and accounts go on', async () => {
+test('where registration is closed, no account is made, and existing ones go on', async () => {
   const closed = await startApiServer({ config: { registration: 'closed' }, deps: { db: api.db } });
   const body = { email: `${randomUUID()}@example.com`, password: 'Passw0rd', display_name: 'Me' };
   expect(await closed.send('POST', '/auth/register', { body })).toMatchObject({

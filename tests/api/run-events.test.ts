@@ -42,7 +42,7 @@ async function listen(
   return source;
 }
 
-test('a run tells its events from the first one on, as they are stored, and ends with its result', async () => {
+test('a run streams its events from the first one on, as they are stored, and ends with its result', async () => {
   const run = await startRun();
   const source = await listen(run.pipelineId);
   await source.received(1);
@@ -63,7 +63,7 @@ test('a run tells its events from the first one on, as they are stored, and ends
   );
 });
 
-test('its answer is one that nobody holds back, and shows that it lives', async () => {
+test('its answer is not buffered by proxies, and shows that it lives', async () => {
   const run = await startRun();
   const source = await listen(run.pipelineId);
   expect(source.status).toBe(200);
@@ -89,7 +89,7 @@ describe('a client that comes back', () => {
     }
   });
 
-  test('is believed rather than its address', async () => {
+  test('its header wins over its address', async () => {
     const run = await startRun();
     await run.endAgent('a');
     const headers = { 'Last-Event-ID': '1' };
@@ -98,7 +98,7 @@ describe('a client that comes back', () => {
     expect(source.frames().map(({ id }) => id)).toEqual(['2']);
   });
 
-  test('is told that nothing follows when it has the result', async () => {
+  test('learns that nothing follows when it has the result', async () => {
     const run = await startRun();
     await run.end();
     const first = await listen(run.pipelineId);
@@ -110,7 +110,7 @@ describe('a client that comes back', () => {
     expect(beyond.status).toBe(204);
   });
 
-  test('is told so, too, when the events of an ended run are gone', async () => {
+  test('learns so, too, when the events of an ended run are gone', async () => {
     const run = await startRun();
     await run.end();
     await api.db.deleteFrom('streamEvents').where('streamId', '=', run.pipelineId).execute();
@@ -137,7 +137,7 @@ describe('a client that comes back', () => {
   });
 });
 
-test('a run of a conversation tells its own events, under their seq in the conversation', async () => {
+test('a run of a conversation streams its own events, under their seq in the conversation', async () => {
   const conversationId = await createTestConversation(api.db, person.id);
   const state = { id: conversationId, userId: person.id, token: '' };
   await storeEvents(api.db, state, ['before', 'before']);
@@ -205,7 +205,7 @@ describe('who may listen', () => {
     await source.received(1);
   });
 
-  test('nobody else: a foreign run is like a missing one', async () => {
+  test('no other user: a foreign run is like a missing one', async () => {
     const run = await startRun();
     person = await api.register();
     const statuses = [run.pipelineId, randomUUID(), 'no-uuid'].map(async (id) => {
@@ -220,7 +220,7 @@ describe('who may listen', () => {
   });
 });
 
-describe('places', () => {
+describe('connections', () => {
   /** How many places the person has left: two in all. */
   const isFree = async (run: LiveRun): Promise<boolean> => {
     const source = await listen(run.pipelineId);
@@ -228,7 +228,7 @@ describe('places', () => {
     return source.status === 200;
   };
 
-  test('are those of the sockets: beyond them a client is sent away for a while', async () => {
+  test('are counted with the sockets: beyond the limit a client is sent away for a while', async () => {
     const run = await startRun();
     const [first] = [await listen(run.pipelineId), await listen(run.pipelineId)];
     const third = await listen(run.pipelineId);
@@ -238,7 +238,7 @@ describe('places', () => {
     await until('a place is free', () => isFree(run));
   });
 
-  test('are free again after the end of a run, a refusal, and a question for the headers alone', async () => {
+  test('are free again after the end of a run, a refusal, and a HEAD request', async () => {
     const run = await startRun();
     const path = `/api/v1/pipelines/${run.pipelineId}/events`;
     const headers = { Authorization: `Bearer ${person.token}` };
@@ -284,7 +284,7 @@ test('a client that does not read gets no more than fits, and all of it when it 
   const agent = run.agent('a');
   const tell = agent.beginReply();
   const piece = 'x'.repeat(2_000);
-  for (let told = 0; told < 200_000; told += piece.length) {
+  for (let sent = 0; sent < 200_000; sent += piece.length) {
     tell(piece);
   }
   await agent.end();
@@ -306,7 +306,7 @@ test('a stream ends after a while, and its client comes back', async () => {
   await own.close();
 });
 
-test('a stream that nobody reads any more ends all the same', async () => {
+test('a stream that no client reads any more ends, too', async () => {
   let closed = 0;
   let ended = 0;
   const deps = {

@@ -1,4 +1,4 @@
-/** Unblocking stuck runs, with the real Temporal. Where nothing else is said, no worker polls there. */
+/** Unblocking stuck runs, with the real Temporal. Unless said otherwise, no worker polls there. */
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { createWorkflows } from '../../api/runs/workflows.js';
@@ -19,7 +19,7 @@ import { TEST_MACS } from '../support/redis.js';
 import { createTestDb, createTestUser, testServers, type TestDb } from '../support/servers.js';
 import { openWorkflowFixture, type WorkflowFixture } from '../support/workflow-fixture.js';
 
-const TASK_QUEUE = `nobody-${randomUUID()}`;
+const TASK_QUEUE = `no-worker-${randomUUID()}`;
 
 let server: TestDb;
 let db: Db;
@@ -58,7 +58,7 @@ function workflowsOn(taskQueue: string): Workflows {
   });
 }
 
-/** Where a worker is there that can end runs. */
+/** With a worker that can end runs. */
 async function release(pipelineId: string): Promise<unknown> {
   const taskQueue = `closing-${randomUUID()}`;
   const { worker } = await closingWorker(fixture, { db, taskQueue });
@@ -91,14 +91,14 @@ async function run(
 async function eventsOf(pipelineId: string): Promise<readonly string[]> {
   const handle = temporal.client.workflow.getHandle(pipelineWorkflowId(pipelineId));
   const { events } = await handle.fetchHistory();
-  const told = (events ?? []).flatMap((event) => [
+  const names = (events ?? []).flatMap((event) => [
     ...(event.workflowExecutionCancelRequestedEventAttributes ? ['cancel'] : []),
     event.workflowExecutionSignaledEventAttributes?.signalName ?? '',
   ]);
-  return told.filter((name) => name !== '');
+  return names.filter((name) => name !== '');
 }
 
-test('a run that nobody has started is ended as cancelled, and its slot is free', async () => {
+test('a run that no workflow has started ends as cancelled, and its lock is free', async () => {
   const { pipelineId } = await run();
   expect(await workflows.readLiveness(pipelineId)).toBe('missing');
   expect(await release(pipelineId)).toBe('closed');
@@ -109,7 +109,7 @@ test('a run that nobody has started is ended as cancelled, and its slot is free'
 });
 
 test.each(['missing', 'closed'] as const)(
-  'a run whose workflow is %s is ended as failed, and its slot is free',
+  'a run whose workflow is %s ends as failed, and its lock is free',
   async (workflow) => {
     const { pipelineId } = await run({
       opened: true,
@@ -153,7 +153,7 @@ test('a run that is named in capitals is the one that is cancelled, paused and r
   expect(await eventsOf(pipelineId)).toEqual(['pauseRun', 'resumeRun', 'cancel']);
 });
 
-describe('a run that queues for its slot', () => {
+describe('a run that queues for its lock', () => {
   async function queued(): Promise<Made> {
     const made = await run({ opened: true, workflow: 'running' });
     const { pipelineId } = made;
@@ -167,7 +167,7 @@ describe('a run that queues for its slot', () => {
     return made;
   }
 
-  test('is given a slot that nobody holds, and told', async () => {
+  test('gets a lock that no run holds, and a signal', async () => {
     const { pipelineId } = await queued();
     expect(await workflows.releaseRun(pipelineId)).toBe('slot-handed-on');
     expect(await eventsOf(pipelineId)).toEqual(['slotGranted']);
@@ -183,7 +183,7 @@ describe('a run that queues for its slot', () => {
   });
 });
 
-test('a run that has ended is refused, one that is none is null', async () => {
+test('a run that has ended is refused, a missing one is null', async () => {
   const { pipelineId } = await run();
   await release(pipelineId);
   await expect(workflows.releaseRun(pipelineId)).rejects.toMatchObject({ code: 'run-ended' });

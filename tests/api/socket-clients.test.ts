@@ -1,4 +1,4 @@
-/** Clients that do not speak as they should, or vanish: nothing of them stays behind. */
+/** Clients that break the protocol, or vanish: each frees what it used. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { WebSocket } from 'ws';
@@ -6,7 +6,7 @@ import { securityHeadersOf } from '../../api/http/middleware/headers.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { connectChat, type ChatClient } from '../support/chat-client.js';
 import {
-  createTalk,
+  createTestConversation,
   gatewaysOfTests,
   type Gateway,
   type GatewayOptions,
@@ -38,16 +38,16 @@ async function requestUpgrade(
   state: DiscussionState,
   handshake: Readonly<Record<string, string>> = HANDSHAKE,
   { allowHalfOpen = false } = {},
-): Promise<{ socket: Socket; heard: () => string }> {
+): Promise<{ socket: Socket; received: () => string }> {
   const { pathname, search } = new URL(gateway.url(state));
   const headers = Object.entries(handshake).map(([name, value]) => `${name}: ${value}\r\n`);
   const socket = connect({ port: gateway.port, host: '127.0.0.1', allowHalfOpen });
-  let heard = '';
-  socket.on('data', (chunk) => (heard += chunk.toString('latin1')));
+  let received = '';
+  socket.on('data', (chunk) => (received += chunk.toString('latin1')));
   socket.on('error', () => undefined);
   await once(socket, 'connect');
   socket.write(`GET ${pathname}${search} HTTP/1.1\r\nHost: localhost\r\n${headers.join('')}\r\n`);
-  return { socket, heard: () => heard };
+  return { socket, received: () => received };
 }
 
 /** The user, who has two places, gets them both as soon as who came before has left. */
@@ -71,13 +71,13 @@ test.each([
   ['a version of its own', { 'Sec-WebSocket-Version': '7' }],
 ])('a handshake with %s is refused and takes no place', async (_what, wrong) => {
   const gateway = await start();
-  const state = await createTalk(testDb.db, 'free');
+  const state = await createTestConversation(testDb.db, 'free');
   for (let attempt = 0; attempt < 3; attempt += 1) {
-    const { socket, heard } = await requestUpgrade(gateway, state, { ...HANDSHAKE, ...wrong });
+    const { socket, received } = await requestUpgrade(gateway, state, { ...HANDSHAKE, ...wrong });
     await once(socket, 'close');
-    expect(heard()).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
-    expect(heard()).toContain('Sec-WebSocket-Version: 13\r\n');
-    expectAnError(heard());
+    expect(received()).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
+    expect(received()).toContain('Sec-WebSocket-Version: 13\r\n');
+    expectAnError(received());
   }
   await bothPlacesAreFree(gateway, state);
 });
@@ -91,18 +91,18 @@ function expectAnError(answer: string): void {
   }
 }
 
-test('an upgrade of another address is 404, told like every error', async () => {
+test('an upgrade of another address is 404 like every error', async () => {
   const gateway = await start();
-  const state = await createTalk(testDb.db, 'free');
-  const { socket, heard } = await requestUpgrade(gateway, { ...state, id: `${state.id}/more` });
+  const state = await createTestConversation(testDb.db, 'free');
+  const { socket, received } = await requestUpgrade(gateway, { ...state, id: `${state.id}/more` });
   await once(socket, 'close');
-  expect(heard()).toMatch(/^HTTP\/1\.1 404 Not Found\r\n/);
-  expectAnError(heard());
+  expect(received()).toMatch(/^HTTP\/1\.1 404 Not Found\r\n/);
+  expectAnError(received());
 });
 
 test('a refused client that does not close its side is left after a second', async () => {
   const gateway = await start();
-  const state = await createTalk(testDb.db, 'free');
+  const state = await createTestConversation(testDb.db, 'free');
   const { socket } = await requestUpgrade(
     gateway,
     { ...state, id: `${state.id}/more` },
@@ -119,7 +119,7 @@ test('a refused client that does not close its side is left after a second', asy
 
 test('clients that vanish while they are admitted take no place', async () => {
   const gateway = await start();
-  const state = await createTalk(testDb.db, 'free');
+  const state = await createTestConversation(testDb.db, 'free');
   for (let attempt = 0; attempt < 5; attempt += 1) {
     (await requestUpgrade(gateway, state)).socket.destroy();
   }
@@ -127,7 +127,7 @@ test('clients that vanish while they are admitted take no place', async () => {
   await bothPlacesAreFree(gateway, state);
 });
 
-test('a client that resets its connection while it is admitted harms nobody', async () => {
+test('a client that resets its connection while it is admitted harms no other', async () => {
   const { promise: held, resolve: letGo } = Promise.withResolvers<undefined>();
   let isAsked = false;
   const gateway = await start({
@@ -140,13 +140,13 @@ test('a client that resets its connection while it is admitted harms nobody', as
       close: () => Promise.resolve(),
     },
   });
-  const { socket } = await requestUpgrade(gateway, await createTalk(testDb.db, 'free'));
+  const { socket } = await requestUpgrade(gateway, await createTestConversation(testDb.db, 'free'));
   await until('its place is asked for', () => isAsked);
   const closed = once(socket, 'close');
-  socket.resetAndDestroy(); // an error of the server’s socket that nobody else listens for
+  socket.resetAndDestroy(); // an error of the server’s socket without another listener
   await closed;
   letGo(undefined);
-  await bothPlacesAreFree(await start(), await createTalk(testDb.db, 'free'));
+  await bothPlacesAreFree(await start(), await createTestConversation(testDb.db, 'free'));
 });
 
 test('an upgrade that fails for a reason of ours ends the connection and is logged', async () => {
@@ -158,14 +158,17 @@ test('an upgrade that fails for a reason of ours ends the connection and is logg
     },
     logger: { ...silentLogger, error: (event) => failures.push(event) },
   });
-  const { socket, heard } = await requestUpgrade(gateway, await createTalk(testDb.db, 'free'));
+  const { socket, received } = await requestUpgrade(
+    gateway,
+    await createTestConversation(testDb.db, 'free'),
+  );
   await once(socket, 'close');
-  expect([heard(), failures]).toEqual(['', ['upgrade failed']]);
+  expect([received(), failures]).toEqual(['', ['upgrade failed']]);
 });
 
 test('a client that never answers the close is ended with the server', async () => {
   const gateway = await start();
-  const state = await createTalk(testDb.db, 'free');
+  const state = await createTestConversation(testDb.db, 'free');
   const { socket } = await requestUpgrade(gateway, state);
   await until('it is open', () => gateway.connected() === 1);
   const closed = once(socket, 'close');
@@ -176,26 +179,26 @@ test('a client that never answers the close is ended with the server', async () 
 
 test('a refused client that never answers the close is ended, too', async () => {
   const gateway = await start();
-  const state = await createTalk(testDb.db, 'free');
-  const { socket, heard } = await requestUpgrade(gateway, {
+  const state = await createTestConversation(testDb.db, 'free');
+  const { socket, received } = await requestUpgrade(gateway, {
     ...state,
     token: 'nonsense&events=extended',
   });
   await once(socket, 'close');
-  expect(heard()).toMatch(/^HTTP\/1\.1 101 /);
-  expect(heard()).toContain('Invalid token');
+  expect(received()).toMatch(/^HTTP\/1\.1 101 /);
+  expect(received()).toContain('Invalid token');
 });
 
-test('while the server ends, nobody gets in', async () => {
+test('while the server ends, no client is admitted', async () => {
   const gateway = await start();
-  const state = await createTalk(testDb.db, 'free');
+  const state = await createTestConversation(testDb.db, 'free');
   const { socket: lingering } = await requestUpgrade(gateway, state);
   await until('it is open', () => gateway.connected() === 1);
   const ending = gateway.close();
-  const { socket, heard } = await requestUpgrade(gateway, state);
+  const { socket, received } = await requestUpgrade(gateway, state);
   await Promise.all([once(socket, 'close'), once(lingering, 'close'), ending]);
-  expect(heard()).toMatch(/^HTTP\/1\.1 503 /);
-  expectAnError(heard());
+  expect(received()).toMatch(/^HTTP\/1\.1 503 /);
+  expectAnError(received());
 });
 
 test('one that answers no pings is closed, also while it is not read because its messages wait', async () => {
@@ -204,7 +207,7 @@ test('one that answers no pings is closed, also while it is not read because its
     limits: { closeTimeoutMs: 50, maxQueuedMessages: 1, heartbeatMs: 50 },
     sendMessage: () => held,
   });
-  const state = await createTalk(testDb.db);
+  const state = await createTestConversation(testDb.db);
   const socket = new WebSocket(gateway.url(state), { autoPong: false });
   await once(socket, 'open');
   socket.on('error', () => undefined);
@@ -218,7 +221,7 @@ test('one that answers no pings is closed, also while it is not read because its
 
 test('one that answers pings and is read stays', async () => {
   const gateway = await start({ limits: { closeTimeoutMs: 50, heartbeatMs: 50 } });
-  const state = await createTalk(testDb.db);
+  const state = await createTestConversation(testDb.db);
   const socket = new WebSocket(gateway.url(state));
   let pings = 0;
   socket.on('ping', () => (pings += 1));

@@ -1,4 +1,4 @@
-/** Somebody reaches Redis and puts things there: a socket shows what is stored, and stays open. */
+/** An attacker writes to Redis: a socket shows what is stored, and stays open. */
 import { randomUUID } from 'node:crypto';
 import { createEventSubscriptions } from '../../api/socket/event-subscription.js';
 import type { StoredEvent } from '../../domain/events.js';
@@ -7,7 +7,7 @@ import { liveChannelOf } from '../../events/live-messages.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { connectChat, opened } from '../support/chat-client.js';
 import {
-  createTalk,
+  createTestConversation,
   gatewaysOfTests,
   storeEvents,
   type DiscussionState,
@@ -45,7 +45,7 @@ function disguises(text: string): readonly string[] {
 
 test('a forged event is never delivered, and the true one of its seq is', async () => {
   const gateway = await start();
-  const state = await createTalk(testDb.db);
+  const state = await createTestConversation(testDb.db);
   const client = await opened(connectChat(gateway.url(state)));
   for (const forged of disguises(forgedHint(state, 1))) {
     await gateway.redis.publish(channelOf(state.id), forged);
@@ -64,9 +64,12 @@ test('a forged event is never delivered, and the true one of its seq is', async 
   ]);
 });
 
-test('a signed hint does nothing on another stream', async () => {
+test('a signed notification has no effect on another stream', async () => {
   const gateway = await start();
-  const [state, other] = [await createTalk(testDb.db), await createTalk(testDb.db)];
+  const [state, other] = [
+    await createTestConversation(testDb.db),
+    await createTestConversation(testDb.db),
+  ];
   const client = await opened(connectChat(gateway.url(state)));
   const foreign = await storeEvents(testDb.db, other, ['of somebody else']);
   const signed = TEST_MACS.sign(channelOf(other.id), JSON.stringify({ events: foreign }));
@@ -76,9 +79,9 @@ test('a signed hint does nothing on another stream', async () => {
   expect(client.frames.map(({ content }) => content)).toEqual(['own']);
 });
 
-test('hints of an older release still bring what is stored, at once', async () => {
+test('notifications of an older release still bring what is stored, at once', async () => {
   const gateway = await start();
-  const state = await createTalk(testDb.db);
+  const state = await createTestConversation(testDb.db);
   const client = await opened(connectChat(gateway.url(state)));
   const events = await storeEvents(testDb.db, state, ['by a worker of 0.5.0']);
   await gateway.redis.publish(channelOf(state.id), JSON.stringify({ events }));
@@ -86,9 +89,9 @@ test('hints of an older release still bring what is stored, at once', async () =
   expect(client.frames[0]?.content).toBe('by a worker of 0.5.0');
 });
 
-test('a forged word that a user is gone closes nothing', async () => {
+test('a forged message that a user is gone closes nothing', async () => {
   const gateway = await start();
-  const state = await createTalk(testDb.db);
+  const state = await createTestConversation(testDb.db);
   const client = await opened(connectChat(gateway.url(state)));
   const text = JSON.stringify({ userId: state.userId });
   for (const forged of [...disguises(text), TEST_MACS.sign(USER_GONE_CHANNEL, text), 'null']) {
@@ -101,9 +104,9 @@ test('a forged word that a user is gone closes nothing', async () => {
   expect(client.socket.readyState).toBe(client.socket.OPEN);
 });
 
-test('forged live text is never shown, neither told nor put where it is looked up', async () => {
+test('forged live text is never shown, neither published nor stored for lookup', async () => {
   const gateway = await start();
-  const state = await createTalk(testDb.db);
+  const state = await createTestConversation(testDb.db);
   const run = await startLiveRun({
     ...{ db: testDb.db, bus: gateway.bus, redis: gateway.redis },
     ...{ userId: state.userId, conversationId: state.id },
@@ -122,8 +125,8 @@ test('forged live text is never shown, neither told nor put where it is looked u
     await gateway.redis.set(`agentforge:agent:${pipelineId}:a`, `${writer}${text}`);
     const client = await opened(connectChat(gateway.url(state, '&events=extended')));
     const piece = { reply: 'forged', offset: 0, text: 'forged text' };
-    for (const told of disguises(JSON.stringify({ pipelineId, node: 'a', piece }))) {
-      await gateway.redis.publish(liveChannelOf(state.id), told);
+    for (const forged of disguises(JSON.stringify({ pipelineId, node: 'a', piece }))) {
+      await gateway.redis.publish(liveChannelOf(state.id), forged);
     }
     const agent = run.agent('b');
     agent.beginReply()('true text');
@@ -138,7 +141,10 @@ test('forged live text is never shown, neither told nor put where it is looked u
 
 test('an agent’s entry shows under its own name and in its own stream only', async () => {
   const gateway = await start();
-  const [state, other] = [await createTalk(testDb.db), await createTalk(testDb.db)];
+  const [state, other] = [
+    await createTestConversation(testDb.db),
+    await createTestConversation(testDb.db),
+  ];
   const place = { db: testDb.db, bus: gateway.bus, redis: gateway.redis };
   const theirs = await startLiveRun({ ...place, userId: other.userId, conversationId: other.id });
   const secret = theirs.agent('a');
@@ -162,9 +168,9 @@ test('an agent’s entry shows under its own name and in its own stream only', a
   await Promise.all([agent.end(), secret.end()]);
 });
 
-test('a flood of forged hints costs PostgreSQL a few reads, and no event is late for long', async () => {
+test('a flood of forged notifications costs PostgreSQL a few reads, and no event is late for long', async () => {
   const gateway = await start();
-  const state = await createTalk(testDb.db);
+  const state = await createTestConversation(testDb.db);
   let reads = 0;
   const counted = testDb.db.withPlugin({
     transformQuery: ({ node }) => {

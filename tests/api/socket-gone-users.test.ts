@@ -4,7 +4,11 @@ import { connectDb } from '../../db/connect.js';
 import { closeAccount } from '../../db/users/user-deletion.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { connectChat, opened } from '../support/chat-client.js';
-import { createTalk, gatewaysOfTests, type GatewayOptions } from '../support/chat-server.js';
+import {
+  createTestConversation,
+  gatewaysOfTests,
+  type GatewayOptions,
+} from '../support/chat-server.js';
 import { startProxyOf } from '../support/server-proxies.js';
 import { createTestDb, type TestDb } from '../support/servers.js';
 import { until } from '../support/until.js';
@@ -21,11 +25,11 @@ const start = (options: GatewayOptions = {}) => startGatewayOfTest(testDb.db, op
 
 const GONE = { code: 1008, reason: 'user not found' };
 
-test('are closed on every process as soon as it is told, those of others are not', async () => {
+test('are closed on every process when the deletion is published; those of others are not', async () => {
   const [one, two] = [await start(), await start()];
-  const state = await createTalk(testDb.db);
-  const second = await createTalk(testDb.db, 'pro', state.userId);
-  const others = await createTalk(testDb.db);
+  const state = await createTestConversation(testDb.db);
+  const second = await createTestConversation(testDb.db, 'pro', state.userId);
+  const others = await createTestConversation(testDb.db);
   const theirs = [
     await opened(connectChat(one.url(state))),
     await opened(connectChat(one.url(second))),
@@ -44,10 +48,10 @@ test('are closed on every process as soon as it is told, those of others are not
   await until('the other one speaks', () => one.sent.length === 1);
 });
 
-test('are closed while Redis is away, by looking', async () => {
+test('are closed while Redis is away, by polling', async () => {
   const { proxy, url: redisUrl } = await startRedisProxy();
   const gateway = await start({ redisUrl, watchMs: 50 });
-  const state = await createTalk(testDb.db);
+  const state = await createTestConversation(testDb.db);
   const client = await opened(connectChat(gateway.url(state)));
   await proxy.cut();
   await until('redis is away', () => !gateway.bus.isAvailable());
@@ -61,15 +65,15 @@ test('are closed when PostgreSQL is back, if it was away meanwhile', async () =>
   const url = new URL(testDb.url);
   url.port = String(proxy.port);
   const db = connectDb({ url: url.href, applicationName: 'test', poolSize: 2 });
-  const told: string[] = [];
+  const warnings: string[] = [];
   const gone: string[] = [];
-  const { userId } = await createTalk(testDb.db);
+  const { userId } = await createTestConversation(testDb.db);
   await closeAccount(testDb.db, userId, new Date());
   await proxy.cut();
   const watch = createCredentialWatch({
     db,
     bus: { onUserGone: () => Promise.resolve(() => undefined) },
-    logger: { ...silentLogger, warn: (event) => told.push(event) },
+    logger: { ...silentLogger, warn: (event) => warnings.push(event) },
     everyMs: 20,
   });
   watch.add({
@@ -77,7 +81,7 @@ test('are closed when PostgreSQL is back, if it was away meanwhile', async () =>
     onEnded: () => gone.push(userId),
     onUser: () => undefined,
   });
-  await until('it is logged', () => told.includes('credentials not checked, asking again'));
+  await until('it is logged', () => warnings.includes('credentials not checked, asking again'));
   expect(gone).toEqual([]);
   await proxy.restore();
   await until('it is noticed', () => gone.includes(userId));
@@ -88,12 +92,12 @@ test('are closed when PostgreSQL is back, if it was away meanwhile', async () =>
 
 test('are ended where the client never answers the close', async () => {
   const gateway = await start({ limits: { closeTimeoutMs: 50 } });
-  const state = await createTalk(testDb.db);
+  const state = await createTestConversation(testDb.db);
   const client = await opened(connectChat(gateway.url(state)));
   client.socket.pause();
   await closeAccount(testDb.db, state.userId, new Date());
   await gateway.bus.publishUserGone(state.userId);
-  await until('nobody is connected', () => gateway.connected() === 0);
+  await until('no client is connected', () => gateway.connected() === 0);
   client.socket.terminate();
 });
 
@@ -106,7 +110,7 @@ test('forget what they have taken and not sent on', async () => {
       await held;
     },
   });
-  const state = await createTalk(testDb.db);
+  const state = await createTestConversation(testDb.db);
   const client = await opened(connectChat(gateway.url(state)));
   for (const content of ['first', 'second', 'third']) {
     client.send({ content, conversation_id: state.id });
@@ -116,13 +120,13 @@ test('forget what they have taken and not sent on', async () => {
   await gateway.bus.publishUserGone(state.userId);
   await client.closed();
   letGo(undefined);
-  await until('nobody is connected', () => gateway.connected() === 0);
+  await until('no client is connected', () => gateway.connected() === 0);
   expect(offered).toEqual(['first']);
 });
 
 test('are not opened any more', async () => {
   const gateway = await start();
-  const state = await createTalk(testDb.db);
+  const state = await createTestConversation(testDb.db);
   await closeAccount(testDb.db, state.userId, new Date());
   expect(await connectChat(gateway.url(state, '&events=basic')).closed()).toMatchObject({
     code: 1008,

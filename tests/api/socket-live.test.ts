@@ -1,11 +1,11 @@
-/** What agents at work tell, as it reaches those who asked for extended events, and nobody else. */
+/** Live text of agents at work reaches clients that asked for extended events, and no others. */
 import { createEventSubscriptions } from '../../api/socket/event-subscription.js';
 import type { ClientEvent } from '../../domain/events.js';
 import { liveChannelOf } from '../../events/live-messages.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { connectChat, opened, type ChatClient, type ClientFrame } from '../support/chat-client.js';
 import {
-  createTalk,
+  createTestConversation,
   startGateway,
   storeEvents,
   type Gateway,
@@ -43,7 +43,7 @@ interface Scene {
 
 async function setScene(): Promise<Scene> {
   const gateway = await start();
-  const state = await createTalk(testDb.db);
+  const state = await createTestConversation(testDb.db);
   const run = await startLiveRun({ db: testDb.db, ...gateway, ...ownerOf(state) });
   return { gateway, talk: state, run };
 }
@@ -115,7 +115,7 @@ test('an extended client sees an agent begin, its reply in order, and then its e
   expect(plain.frames.map(({ type }) => type)).toEqual(['agent_completed', 'pipeline_result']);
 });
 
-test('what an agent tells just before its end is shown before it', async () => {
+test('what an agent publishes just before its end is shown before it', async () => {
   const scene = await setScene();
   const client = await join(scene);
   for (const node of ['a', 'b']) {
@@ -134,7 +134,7 @@ test('what an agent tells just before its end is shown before it', async () => {
   }
 });
 
-test('who comes in the middle, to any process, gets the reply from its start, and goes on', async () => {
+test('a client that comes in the middle, to any process, gets the reply from its start, and goes on', async () => {
   const scene = await setScene();
   const first = await join(scene);
   const agent = scene.run.agent('a');
@@ -179,7 +179,7 @@ test('a piece that was lost on its way is made up for', async () => {
   await shows(client, 'one two three');
   await redis.publish(liveChannelOf(scene.talk.id), told); // twice is once
   await append(13, '!');
-  await redis.publish(liveChannelOf(scene.talk.id), 'no message of ours'); // means: look
+  await redis.publish(liveChannelOf(scene.talk.id), 'no message of ours'); // means: read
   await shows(client, 'one two three!');
   await agent.end();
 });
@@ -202,7 +202,7 @@ test('a retry begins anew: another start, another reply from 0', async () => {
   await agent.end();
 });
 
-test('after its end nothing of an agent is shown, whoever still tells of it', async () => {
+test('after its end nothing of an agent is shown, even if its worker publishes on', async () => {
   const scene = await setScene();
   const { run, talk: state, gateway } = scene;
   const client = await join(scene);
@@ -215,7 +215,7 @@ test('after its end nothing of an agent is shown, whoever still tells of it', as
   tell(' and after');
   zombie.beginReply()('and anew');
   const late = await join(scene, '&after=1&events=extended');
-  const other = run.agent('b'); // told after all that the zombie had to say
+  const other = run.agent('b'); // published after all that the zombie had to say
   await until('another agent', () => ofType(late, 'agent_started').length === 1);
   await until('another agent', () => ofType(client, 'agent_started').length === 2);
   expect(client.frames.at(-2)?.type).toBe('agent_completed');
@@ -234,7 +234,7 @@ test('after its end nothing of an agent is shown, whoever still tells of it', as
   await Promise.all([zombie.end(), other.end()]);
 });
 
-test('an agent whose end nobody was told of is not shown to who knows of it', async () => {
+test('an agent whose end was never published is not shown to a client that knows of it', async () => {
   const scene = await setScene();
   const agent = scene.run.agent('a');
   agent.beginReply()('its worker was killed before it could tell');
@@ -249,12 +249,12 @@ test('an agent whose end nobody was told of is not shown to who knows of it', as
 
 const keyOfA = ({ pipelineId }: LiveRun): string => `agentforge:agent:${pipelineId}:a`;
 
-test('while redis is away nothing is told, and when it is back the reply goes on', async () => {
+test('while redis is away nothing is published, and when it is back the reply goes on', async () => {
   const { proxy, url: redisUrl } = await startRedisProxy();
   open.push(proxy);
   const gateway = await start({ redisUrl });
   const worker = await start();
-  const state = await createTalk(testDb.db);
+  const state = await createTestConversation(testDb.db);
   const run = await startLiveRun({ db: testDb.db, ...worker, ...ownerOf(state) });
   const client = await join({ gateway, talk: state });
   const agent = run.agent('a');
@@ -275,7 +275,7 @@ test('while redis is away nothing is told, and when it is back the reply goes on
   await agent.end();
 });
 
-test('a reader without room gets what is stored first, and then the pieces as one', async () => {
+test('a client without room gets what is stored first, and then the pieces as one', async () => {
   const { gateway, talk: state, run } = await setScene();
   const eventSubscriptions = createEventSubscriptions({
     ...{ db: testDb.db, macs: TEST_MACS },
@@ -298,12 +298,12 @@ test('a reader without room gets what is stored first, and then the pieces as on
   await until('it is full', () => seen.length === 1);
   const agent = run.agent('a');
   const tell = agent.beginReply();
-  const heard: unknown[] = [];
-  await gateway.bus.subscribeLive(state.id, (message) => heard.push(message));
+  const received: unknown[] = [];
+  await gateway.bus.subscribeLive(state.id, (message) => received.push(message));
   tell('one ');
-  await until('one is told', () => heard.length > 0);
+  await until('one has arrived', () => received.length > 0);
   tell('two');
-  await until('two is told', () => heard.length > 1);
+  await until('two has arrived', () => received.length > 1);
   await storeEvents(testDb.db, state, ['stored']);
   expect(seen).toHaveLength(1);
   hasRoom = true;
@@ -319,7 +319,7 @@ test('a reader without room gets what is stored first, and then the pieces as on
   await agent.end();
 });
 
-test('who has much to catch up with gets all that is stored before anything live', async () => {
+test('a client with much to catch up gets all that is stored before anything live', async () => {
   const scene = await setScene();
   await storeEvents(testDb.db, scene.talk, Array<string>(350).fill('stored'));
   const agent = scene.run.agent('a');
@@ -331,7 +331,7 @@ test('who has much to catch up with gets all that is stored before anything live
   await agent.end();
 });
 
-test("an agent's end waits for what was told before it and is still being looked up", async () => {
+test('the end of an agent waits for its earlier text that is still being looked up', async () => {
   const { gateway, talk: state, run } = await setScene();
   const answer = Promise.withResolvers<undefined>();
   const asked: unknown[] = [];
@@ -357,10 +357,10 @@ test("an agent's end waits for what was told before it and is still being looked
   agent.beginReply()('all');
   await until('it is looked up', () => asked.length > 0);
   await agent.end();
-  const hints: unknown[] = [];
-  await gateway.bus.subscribe(state.id, (hint) => hints.push(hint));
+  const notifications: unknown[] = [];
+  await gateway.bus.subscribe(state.id, (notification) => notifications.push(notification));
   await run.endAgent('a');
-  await until('the end is told', () => hints.length > 0);
+  await until('the end is published', () => notifications.length > 0);
   answer.resolve(undefined);
   await until('the end is seen', () => seen.some(({ type }) => type === 'agent_completed'));
   expect(seen.map(({ type }) => type).slice(1)).toEqual([
@@ -372,7 +372,7 @@ test("an agent's end waits for what was told before it and is still being looked
 
 test('a client that does not read gets no more than fits; then it goes on where it was', async () => {
   const gateway = await start({ limits: { maxBufferedBytes: 1_000 } });
-  const state = await createTalk(testDb.db);
+  const state = await createTestConversation(testDb.db);
   const run = await startLiveRun({ db: testDb.db, ...gateway, ...ownerOf(state) });
   const client = await join({ gateway, talk: state });
   const agent = run.agent('a');
@@ -383,7 +383,7 @@ test('a client that does not read gets no more than fits; then it goes on where 
   for (let told = 0; told < 200_000; told += 2_000) {
     tell(word.repeat(200));
   }
-  await until('all is told', async () => {
+  await until('all has arrived', async () => {
     const length = await gateway.redis.strlen(keyOfA(run));
     return length > 200_000;
   });
@@ -392,19 +392,19 @@ test('a client that does not read gets no more than fits; then it goes on where 
   await agent.end();
 });
 
-test('only while somebody wants live text does a process hear of it', async () => {
+test('a process subscribes only while a client wants live text', async () => {
   const scene = await setScene();
   const hearing = async () =>
     Number((await scene.gateway.redis.pubsub('NUMSUB', liveChannelOf(scene.talk.id)))[1]);
   const plain = await join(scene, '');
   expect(await hearing()).toBe(0);
   const clients = [await join(scene), await join(scene)];
-  await until('it is heard', async () => (await hearing()) === 1);
+  await until('it is received', async () => (await hearing()) === 1);
   for (const client of clients) {
     client.socket.close();
     await client.closed();
   }
-  await until('it is heard no more', async () => (await hearing()) === 0);
+  await until('it is received no more', async () => (await hearing()) === 0);
   await scene.run.end();
   await plain.received(1);
 });

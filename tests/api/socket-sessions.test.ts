@@ -85,7 +85,7 @@ describe('a password change', () => {
     expect(isOpen(own)).toBe(true);
   });
 
-  test('is noticed while Redis is away, by looking', async () => {
+  test('is noticed while Redis is away, by polling', async () => {
     const { proxy, url: redisUrl } = await startRedisProxy();
     const lonely = await start({ redisUrl, watchMs: 50 });
     const client = await connect((await logIn()).access_token, lonely);

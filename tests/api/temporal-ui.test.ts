@@ -145,7 +145,7 @@ test('its own names are taken, in any letters', async () => {
   }
 });
 
-test('people who have not signed in are led to the sign-in page, programs get a status', async () => {
+test('users without a session are led to the sign-in page, programs get a status', async () => {
   const page = await ask('/namespaces/default/workflows?query=a');
   expect(page).toMatchObject({ status: 302 });
   expect(page.headers.location).toBe(

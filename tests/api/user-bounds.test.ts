@@ -1,4 +1,4 @@
-/** What one account may take of what all share: rows, bytes, starts, and places in a list. */
+/** What one account may use of what all share: rows, bytes, starts, and entries of a list. */
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { admitRun } from '../../db/runs/admission.js';
@@ -31,7 +31,7 @@ test('starting and cancelling ends at ten times the quota, until the next UTC da
     const admission = await admitRun(db, order, now);
     await db
       .updateTable('pipelineExecutions')
-      .set({ holdsSlot: false, status: 'cancelled', countedOn: null }) // it called nobody
+      .set({ holdsSlot: false, status: 'cancelled', countedOn: null }) // it called no provider
       .where('userId', '=', userId)
       .execute();
     return admission;
@@ -96,7 +96,7 @@ test('templates take so many bytes in all: a new one, a copy or a change beyond 
   await expect(copy).rejects.toMatchObject(full);
 });
 
-test('nobody fills the shared list alone, and its pages hold everybody’s', async () => {
+test('no account fills the shared list alone, and its pages hold those of all', async () => {
   const { db } = testDb;
   const [quiet, loud] = [await createTestUser(db), await createTestUser(db)];
   const share = async (userId: string, count: number): Promise<readonly string[]> => {
@@ -155,7 +155,7 @@ describe('metrics on the public port', () => {
   });
 
   test.each(['X-Forwarded-For', 'Forwarded', 'X-Real-IP', 'Via'])(
-    'are refused to who comes through a proxy (%s)',
+    'are refused to a client behind a proxy (%s)',
     async (name) => {
       const response = await api.request('/metrics', { headers: { [name]: '127.0.0.1' } });
       expect(response.status).toBe(403);

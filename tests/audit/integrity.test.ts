@@ -66,7 +66,7 @@ test('so is any other byte in the place of one, one that is left out, and one mo
   expect(undetected).toEqual([]);
 });
 
-test('where something was changed is told: the entry, or the byte', () => {
+test('the report names what was changed: the entry, or the byte', () => {
   const byteOf = (at: number) => Buffer.byteLength(text.slice(0, at));
   const start = text.lastIndexOf('{"data":{"1":');
   const end = text.indexOf('],"format"') - 1;
@@ -93,7 +93,7 @@ test('entries cannot be moved, left out or taken from another bundle', () => {
   expect(problemOf(fileOf([...entries.slice(0, 2), other.entries[2]]))).toMatch(/^entry 2/);
 });
 
-test('who signs with another key is named by another key', () => {
+test('a signature of another key is named by that key', () => {
   const stranger = createSigner(randomBytes(32));
   const forged = makeBundle(CONTENTS, stranger).text;
   expect(checkIntegrity(Buffer.from(forged))).toMatchObject({ keyId: stranger.keyId });

@@ -1,4 +1,4 @@
-/** A small one of `npm run bench:budget`, so that it is there when somebody wants to run it. */
+/** A small run of `npm run bench:budget`, so that it keeps working. */
 import { benchBudget } from '../../bench/budget.js';
 import { picoOf, usdOf } from '../../bench/budget/decimals.js';
 import { benchPlace, type BenchPlace } from '../support/bench-place.js';
@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => bench.remove());
 
-test('no budget is overshot, and the ledger is the vendor’s bill, whoever dies meanwhile', async () => {
+test('no budget is overshot, and the ledger is the vendor’s bill, also when processes are killed', async () => {
   const small = { users: 3, rounds: 1, budgetUsd: '0.008', kills: 1 };
   const { table, broken } = await benchBudget(bench.place, small);
   expect(broken).toEqual([]);

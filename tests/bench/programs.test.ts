@@ -1,4 +1,4 @@
-/** Small ones of `npm run bench:*`, so that they are there when somebody wants to run them. */
+/** Small runs of `npm run bench:*`, so that they keep working. */
 import { benchFairness } from '../../bench/fairness.js';
 import { PRESENT } from '../../bench/builds.js';
 import { benchHostile } from '../../bench/hostile.js';
@@ -100,7 +100,7 @@ test('a run beside another user’s crowd is measured', async () => {
   }
 });
 
-test('what another user feels of a hostile input is measured', async () => {
+test('what another user notices of a hostile input is measured', async () => {
   const inputs = INPUTS.filter(({ name }) => name.startsWith('a sign-in'));
   const report = await benchHostile(bench.place, { builds: [PRESENT], inputs });
   const row =

@@ -122,7 +122,7 @@ describe('with an old token', () => {
     expect((await stale.get('/api/v1/auth/me')).status).toBe(200);
   });
 
-  test('a session that is over ends with 401', async () => {
+  test('a session that has ended gives 401', async () => {
     const { refreshToken } = person;
     const twice = refreshWith({ baseUrl: api.url, refreshToken });
     const used = refreshWith({ baseUrl: api.url, refreshToken });

@@ -43,7 +43,7 @@ function read(events: AsyncIterable<ClientEvent>) {
   return { seen, done, types: () => seen.map(({ type }) => type) };
 }
 
-test('events come once and in order to the result, whatever happens to the connection', async () => {
+test('events come once and in order to the result, however the connection fails', async () => {
   const { seen, done, types } = read(client.events(run.pipelineId, WAITS));
   await until('the first event', () => seen.length === 1);
   await network.cut();
@@ -90,7 +90,7 @@ test('the replies of agents come in pieces that fit', async () => {
   expect(seen.filter(({ type }) => type === 'agent_started')).toHaveLength(1);
 });
 
-test('who ends the reading, or lets a signal end it, closes the connection', async () => {
+test('a caller who ends the reading, or aborts it, closes the connection', async () => {
   for await (const event of client.events(run.pipelineId, WAITS)) {
     expect(event.type).toBe('pipeline_started');
     break;
@@ -108,7 +108,7 @@ test('who ends the reading, or lets a signal end it, closes the connection', asy
   });
 });
 
-test('a refusal for good is an error, a token that is too old is renewed', async () => {
+test('a final refusal is an error, a token that is too old is renewed', async () => {
   const stranger = await api.register();
   const foreign = createClient({ baseUrl: api.url, token: stranger.token });
   const error: unknown = await read(foreign.events(run.pipelineId, WAITS)).done.catch(

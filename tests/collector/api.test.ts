@@ -8,7 +8,7 @@ import { startPages, type Pages } from '../support/pages.js';
 import { until } from '../support/until.js';
 
 const COLLECTIONS = '/api/v1/collections';
-const NOBODY = '00000000-0000-4000-8000-000000000000';
+const UNKNOWN_ID = '00000000-0000-4000-8000-000000000000';
 
 let service: CollectorService;
 let pages: Pages;
@@ -146,7 +146,7 @@ test.each([
   ['POST', 'collect'],
   ['GET', 'data'],
 ] as const)('%s %s of an unknown collection is 404', async (method, what) => {
-  for (const id of [NOBODY, 'no-uuid', 'a%00b', '%F0%9F%98%80']) {
+  for (const id of [UNKNOWN_ID, 'no-uuid', 'a%00b', '%F0%9F%98%80']) {
     expect(await service.ask(method, at(id, what))).toMatchObject({
       status: 404,
       body: { detail: 'Collection not found' },
@@ -168,7 +168,7 @@ test.each<[string, unknown, string, RegExp]>([
   ['options that are none', { url: null, options: 'none' }, 'options', /valid dictionary/],
   ['a list', [], 'unknown', /dictionary/],
   ['a text', 'text', 'unknown', /dictionary/],
-])('%s is 422, told by field', async (_, body, field, msg) => {
+])('%s is 422, reported by field', async (_, body, field, msg) => {
   const answer = await service.ask('POST', COLLECTIONS, body);
   expect(answer.status).toBe(422);
   expect(answer.body).toEqual({ detail: [{ field, msg: expect.stringMatching(msg) }] });
@@ -199,7 +199,7 @@ test('other paths and methods are refused as JSON', async () => {
   expect(wrong.headers.get('allow')).toContain('POST');
 });
 
-test('it is alive, ready, and tells how much it does', async () => {
+test('it is alive, ready, and reports its load', async () => {
   expect((await service.ask('GET', '/api/v1/health')).body).toEqual({
     status: 'healthy',
     service: 'data-collector',
@@ -212,10 +212,10 @@ test('it is alive, ready, and tells how much it does', async () => {
   expect(page).toMatch(/^collected_bytes_total [1-9]/m);
   expect(page).toMatch(/^collection_duration_seconds_count [1-9]/m);
   expect(page).toMatch(/endpoint="\/api\/v1\/collections\/\{id\}\/collect",status="200"/);
-  expect(page).not.toContain(NOBODY);
+  expect(page).not.toContain(UNKNOWN_ID);
 });
 
-test('while one works on a collection, a second is told to wait, and states are seen', async () => {
+test('while one works on a collection, a second has to wait, and states are seen', async () => {
   const hold = pages.hold('/slow', { body: 'slow text' });
   const id = await created({ url: pageUrl('/slow') });
   await service.ask('GET', at(id, 'compliance'));

@@ -102,7 +102,7 @@ describe('where there is a secret', () => {
     { authorization: 'Bearer wrong' },
     { authorization: `Bearer ${SECRET}x` },
     { authorization: `Basic ${SECRET}` },
-  ])('who does not send it is refused: %j', async (headers) => {
+  ])('a caller that does not send it is refused: %j', async (headers) => {
     const sent = { service: shut, headers: { ...JSON_TYPE, ...headers } };
     expect(await statusOf(sent)).toBe(401);
     for (const what of ['status', 'compliance', 'data']) {

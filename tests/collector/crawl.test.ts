@@ -74,7 +74,7 @@ describe('redirects', () => {
     expect((await collected('/none', { status: 302 })).error).toContain('302 (page-status)');
   });
 
-  test('what robots.txt of the new place disallows is not read', async () => {
+  test('what robots.txt of the redirect’s target disallows is not read', async () => {
     const other = newHost();
     pages.set('/robots.txt', (request, response) => {
       const isOther = request.headers.host?.startsWith(other) === true;
@@ -94,13 +94,13 @@ describe('statuses', () => {
     expect(error).toBe(`the page answered with HTTP status ${status} (page-status)`);
   });
 
-  test.each([408, 429, 500, 502, 503, 504])('%i may pass', async (status) => {
+  test.each([408, 429, 500, 502, 503, 504])('%i is temporary', async (status) => {
     const { error } = await collected('/status', { status });
     expect(error).toBe(`the page answered with HTTP status ${status} (page-unavailable)`);
   });
 });
 
-describe('pages that send their reader on', () => {
+describe('pages that redirect their reader', () => {
   test.each<[string, Page]>([
     ['a meta', { body: '<meta http-equiv="refresh" content="0; url=/target">wait' }],
     [
@@ -123,7 +123,7 @@ describe('pages that send their reader on', () => {
     ],
     ['in a comment', '<!-- <meta http-equiv=refresh content="0;url=/target"> -->here'],
     ['to a script', '<meta http-equiv=refresh content="0;url=javascript:x()">here'],
-  ])('one %s stays', async (_, body) => {
+  ])('one %s is collected itself', async (_, body) => {
     expect((await collected('/from', { body })).text).toBe('here');
   });
 
@@ -143,7 +143,7 @@ describe('pages that send their reader on', () => {
     },
   );
 
-  test('a wall that sets a cookie and asks again lets in who brings it back', async () => {
+  test('a page that sets a cookie and redirects to itself admits a reader that returns the cookie', async () => {
     const { text } = await collected('/wall', (request, response) => {
       if (request.headers.cookie === 'seen=1') {
         response.writeHead(200, { 'content-type': 'text/plain' }).end('inside');
@@ -261,7 +261,7 @@ describe('sizes', () => {
     expect(error).toMatch(/^the head of .+'s answer is too large \(unreadable\)$/);
   });
 
-  test('a head that cannot be parsed is said to be none', async () => {
+  test('a head that cannot be parsed is reported as such', async () => {
     const { error } = await collected('/no-http', (_, response) => {
       response.socket?.end('HTTP/1.1 200 OK\r\nbad header line\r\n\r\nhello');
     });
@@ -402,7 +402,7 @@ describe('contents', () => {
     expect((await collected('/typed', { type: null, body })).error).toContain('(content-type)');
   });
 
-  test('of a page only what people read is kept', async () => {
+  test('only the visible text of a page is kept', async () => {
     const body = `<!doctype html><html><head><title>Shop &amp; more</title><style>p{}</style></head>
       <body><nav>Menu</nav><h1>Reviews</h1><p hidden>hidden</p><p style="display: none">unseen</p>
       <script>alert(1)</script><noscript>no script</noscript><img alt="picture" src="x">
@@ -451,7 +451,7 @@ describe('contents', () => {
 });
 
 describe('connections', () => {
-  test('the site sees who asks, and nothing else about us', async () => {
+  test('the site sees the user agent, and nothing else about us', async () => {
     await collected('/who', { body: 'text' });
     const { headers, url } = pages.lastRequest() ?? {};
     expect(url).toBe('/who');
@@ -469,12 +469,12 @@ describe('connections', () => {
     expect(error).toContain('(connection-failed)');
   });
 
-  test('nobody at the address has failed', async () => {
+  test('a refused connection has failed', async () => {
     const { body } = await service.collect(`http://${newHost()}:${await findFreePort()}/`);
     expect(body.error).toContain('(connection-failed)');
   });
 
-  test('a site that does not speak TLS is told apart', async () => {
+  test('a site that does not speak TLS is reported as such', async () => {
     const { body } = await service.collect(urlOf('/page').replace('http:', 'https:'));
     expect(body.error).toContain('(tls-failed)');
   });

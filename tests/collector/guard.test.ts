@@ -1,5 +1,5 @@
 /**
- * Private addresses in every disguise: refused by their spelling, by what they resolve to, at each
+ * Private addresses in every spelling: refused by their text, by what they resolve to, at each
  * redirect, and by the socket itself. The inside is a server that must never be asked.
  */
 import { connect } from 'node:net';
@@ -196,7 +196,7 @@ test.each([
   expect(body.detail[0].msg).toContain('private');
 });
 
-test('a name that nobody knows passes, and cannot be collected', async () => {
+test('an unknown name passes, and cannot be collected', async () => {
   const { status, body } = await strict.collect(`http://${newHost()}/`);
   expect(status).toBe(200);
   expect(body).toMatchObject({
@@ -246,7 +246,7 @@ test('a name is looked up once per request: what connects is what was checked', 
   expect(asked).toEqual([host, host, host, host]);
 });
 
-/** Through the outside, which is allowed, to where nobody may go. */
+/** Through the outside, which is allowed, to an address that is never allowed. */
 async function redirected(target: string, hops = 0): Promise<any> {
   const host = newHost();
   zone.set(host, [['127.0.0.1']]);
@@ -293,7 +293,7 @@ test('a redirect to a name that resolves to a private address is not followed', 
   });
 });
 
-test('robots.txt leads nobody astray', async () => {
+test('robots.txt cannot redirect to a private address', async () => {
   const host = newHost();
   zone.set(host, [['127.0.0.1']]);
   outside.set('/robots.txt', redirectTo(`http://127.0.0.1:${inside.port}/secret`));

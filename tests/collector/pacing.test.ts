@@ -44,7 +44,7 @@ test('domains do not wait for each other, nor after the interval', async () => {
   expect(performance.now() - startedAt).toBeLessThan(60_000);
 });
 
-test('where the wait is too long, nothing is reserved, and the time is told', async () => {
+test('where the wait is too long, nothing is reserved, and the error says how long it is', async () => {
   const domain = randomUUID();
   const pacing = createPacing({ redis, maxWaitMs: 100 });
   await pacing.takeTurn({ domain, intervalMs: 5_000 }, never);
@@ -54,7 +54,7 @@ test('where the wait is too long, nothing is reserved, and the time is told', as
   expect(await redis.pttl(`collector:turn:${domain}`)).toBeLessThanOrEqual(5_000);
 });
 
-test('whoever stops waiting is let go', async () => {
+test('a caller that stops waiting is released', async () => {
   const domain = randomUUID();
   const pacing = createPacing({ redis });
   await pacing.takeTurn({ domain, intervalMs: 10_000 }, never);

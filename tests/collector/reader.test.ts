@@ -1,4 +1,4 @@
-/** The built threads that read: hostile documents are left in time, and harm nobody else. */
+/** The built threads that read: hostile documents are stopped in time, and harm no other reader. */
 import { createReader } from '../../collector/reader.js';
 
 const thread = new URL('../../dist/collector/reader-thread.js', import.meta.url);
@@ -23,7 +23,7 @@ test('a page, a PDF’s refusal and rules are read in threads', async () => {
   await expect(reader.readPage(pdf, never)).rejects.toMatchObject({ code: 'unreadable' });
 });
 
-test('why a page cannot be read is said in words', async () => {
+test('the reason why a page cannot be read is given in words', async () => {
   const body = new TextEncoder().encode('\u001B$)C');
   const page = { contentKind: 'html' as const, charset: 'iso-2022-kr', body };
   await expect(createReader({ thread }).readPage(page, never)).rejects.toMatchObject({
@@ -91,7 +91,7 @@ test('Korean in escapes without a label is refused, not taken for ASCII', async 
   });
 });
 
-test('a page nested so that parsing takes minutes is left in time', async () => {
+test('a page nested so deeply that parsing takes minutes is stopped in time', async () => {
   const reader = createReader({ thread, timeoutMs: 1_500 });
   const nested = reader.readPage(html('<div>'.repeat(200_000)), never);
   await expect(nested).rejects.toMatchObject({ code: 'unreadable' });
@@ -106,7 +106,7 @@ test('a page that closes none of its elements is read whole', async () => {
   expect(text).toMatch(/row 2999$/);
 });
 
-test('rules of too many names are left in time', async () => {
+test('rules with too many names are stopped in time', async () => {
   const reader = createReader({ thread, timeoutMs: 1_500 });
   const names = Array.from({ length: 15_000 }, (_, at) => `User-agent: bot-${at}`).join('\n');
   const text = `${names}\n${'Disallow: /a\n'.repeat(20_000)}`;
@@ -120,7 +120,7 @@ test('a page that takes too much memory ends its thread alone', async () => {
   await expect(greedy).rejects.toMatchObject({ code: 'unreadable' });
 });
 
-test('whoever does not wait any more ends the reading, also while queued', async () => {
+test('a caller that stops waiting ends the reading, also while queued', async () => {
   const reader = createReader({ thread });
   const slow = html('<div>'.repeat(200_000));
   const leaving = new AbortController();

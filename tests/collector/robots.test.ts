@@ -68,7 +68,7 @@ test.each<[string, Page]>([
   });
 });
 
-test('rules behind a redirect count for where they were asked for', async () => {
+test('rules behind a redirect hold for the host that was asked', async () => {
   pages.set('/elsewhere', rules('User-agent: *\nDisallow: /page'));
   expect((await complianceOf(redirectTo('/elsewhere'))).status).toBe('blocked');
 });

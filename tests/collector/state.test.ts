@@ -118,7 +118,7 @@ test('a collection whose collector died has failed, and can be collected again',
   });
 });
 
-test('whoever hangs up ends the crawl, and lets the collection go', async () => {
+test('a client that hangs up ends the crawl, and frees the collection', async () => {
   const service = await start();
   const { promise: left, resolve } = Promise.withResolvers<undefined>();
   pages.set('/held', (request) => {
@@ -143,7 +143,7 @@ test('whoever hangs up ends the crawl, and lets the collection go', async () => 
   expect((await service.ask('POST', at(id, 'collect'))).body.status).toBe('completed');
 });
 
-test('a process that stops gives up what it cannot wait for, and says so', async () => {
+test('a process that stops gives up what it cannot finish, and says so', async () => {
   const service = await start();
   pages.set('/forever', () => undefined);
   const id = await checked(service, '/forever');
@@ -172,7 +172,7 @@ test('a process that stops amid a compliance check tells its client to ask again
   expect((await other.ask('GET', at(id, 'compliance'))).body.status).toBe('allowed');
 });
 
-test('only so many crawls at once; the others are told to come back', async () => {
+test('only so many crawls at once; the others are asked to come back', async () => {
   const service = await start();
   pages.set('/many', () => undefined);
   const ids: string[] = [];

@@ -103,7 +103,7 @@ test('a statement is prepared once, and again when a migration has changed what 
   expect(rows).toEqual([{ id: 1, name: null, colour: null, size: null }]);
 });
 
-test('what a statement that is prepared again meets then is told, not that it was outdated', async () => {
+test('a statement that fails after it is prepared again reports that failure, not the outdated plan', async () => {
   await sql`create table marks (id integer primary key)`.execute(db);
   const insert = () => sql`insert into marks (id) values (${1}) returning *`.execute(db);
   await insert();

@@ -103,7 +103,7 @@ async function daysThatDiffer(userIds: readonly string[]) {
   return rows;
 }
 
-test('whatever happens at once, a day is the sum of its ledger and its limit holds', async () => {
+test('with any operations at once, a day is the sum of its ledger and its limit holds', async () => {
   const operations = fc.array(operation, { minLength: OPERATIONS, maxLength: OPERATIONS });
   await fc.assert(
     fc.asyncProperty(operations, async (batch) => {

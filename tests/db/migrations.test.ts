@@ -53,9 +53,9 @@ test('a migration that comes after a later one had been applied is applied, too'
   expect(pending).toEqual([]);
 });
 
-test('2026-11-24T08: streams get the owner that their id names; those of nobody go', async () => {
+test('2026-11-24T08: streams get the owner that their id names; those without one go', async () => {
   await migrateTo('2026-11-23T02-agent-outcomes');
-  const [user, state, run, nobody] = Array.from({ length: 4 }, () => randomUUID());
+  const [user, state, run, orphan] = Array.from({ length: 4 }, () => randomUUID());
   await sql`insert into users (id, email, hashed_password, display_name)
     values (${user}, 'a@example.com', 'x', 'A')`.execute(db);
   await sql`insert into conversations (id, user_id, title) values (${state}, ${user}, 't')`.execute(
@@ -63,7 +63,7 @@ test('2026-11-24T08: streams get the owner that their id names; those of nobody 
   );
   await sql`insert into pipeline_executions (id, user_id, design_name, design, holds_slot)
     values (${run}, ${user}, 'd', '{}', false)`.execute(db);
-  for (const id of [state, run, nobody]) {
+  for (const id of [state, run, orphan]) {
     await sql`insert into streams (id, last_seq) values (${id}, 1)`.execute(db);
     await sql`insert into stream_events (stream_id, seq, step_key, event)
       values (${id}, 1, 'one', '{}')`.execute(db);

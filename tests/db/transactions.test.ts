@@ -40,7 +40,7 @@ test('two transactions that wait for each other both come to their end', async (
   ]);
 });
 
-test('a transaction that is a victim every time tells so, and other failures are not repeated', async () => {
+test('a transaction that always deadlocks reports it; other failures are not repeated', async () => {
   let tries = 0;
   const fail = (code: string) =>
     inTransaction(server.db, async (tx) => {

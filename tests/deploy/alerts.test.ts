@@ -82,7 +82,7 @@ const CASES: Readonly<Record<string, Case>> = {
   AgentForgeApiSlow: {
     series: {
       ...slowFrom('http_request_duration_seconds', `${API},endpoint="/api/v1/stats"`, ['0.1', '5']),
-      // whoever orders a run waits for its end: that is no slowness
+      // a caller who starts a run waits for its end: that is no slowness
       ...slowFrom('http_request_duration_seconds', `${API},endpoint="/api/v1/pipelines/execute"`, [
         '0.05',
         '10',

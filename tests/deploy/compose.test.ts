@@ -83,9 +83,9 @@ describeWith(GO, 'docker-compose.yml', (go) => {
   test('gives each process its own secrets alone', async () => {
     const { services } = await readCompose(go, { ...SECRETS, ...VENDOR_KEYS, AUDIT_PUBLIC_KEY });
     const secretsOf = (name: string): readonly string[] => {
-      const told = JSON.stringify(services[name]?.environment);
+      const environment = JSON.stringify(services[name]?.environment);
       return Object.entries({ ...SECRETS, ...VENDOR_KEYS })
-        .filter(([, secret]) => told.includes(secret))
+        .filter(([, secret]) => environment.includes(secret))
         .map(([secret]) => secret)
         .sort();
     };
@@ -106,7 +106,7 @@ describeWith(GO, 'docker-compose.yml', (go) => {
     expect(ports.every(({ host_ip: address }) => address === '127.0.0.1')).toBe(true);
   });
 
-  test('watches the health of all that stays, and starts nobody before whom it needs', () => {
+  test('checks the health of all long-running services, and starts each after what it needs', () => {
     const services = Object.entries(project.services);
     const jobs = services.filter(([, { restart }]) => restart === 'on-failure');
     expect(jobs.map(([name]) => name).sort()).toEqual([
@@ -213,8 +213,8 @@ describeWith(GO, 'docker-compose.yml', (go) => {
     }
 
     function environment(name: string): Record<string, string> {
-      const told = Object.entries(environmentOf(service(name)));
-      const mapped = told.map(([key, value]) => [key, here(value)]);
+      const environment = Object.entries(environmentOf(service(name)));
+      const mapped = environment.map(([key, value]) => [key, here(value)]);
       return { PATH: process.env['PATH'] ?? '', ...Object.fromEntries(mapped) };
     }
 
@@ -225,7 +225,7 @@ describeWith(GO, 'docker-compose.yml', (go) => {
       return started;
     }
 
-    /** Runs what compose would run. @returns whether the service counts as healthy */
+    /** Runs a service's health check. @returns whether it counts as healthy */
     function isHealthy(name: string): Promise<boolean> {
       const [, , ...words] = service(name).healthcheck?.test ?? [];
       return new Promise((resolve) => {

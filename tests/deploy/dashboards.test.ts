@@ -76,7 +76,7 @@ describeWith(PROMETHEUS, 'the dashboards', (program) => {
     return person;
   }
 
-  /** A run that collects, meets a vendor's errors and ends; a talk that only rules can answer. */
+  /** A run that collects, meets a vendor's errors and ends; a discussion that only rules can answer. */
   async function playScene(): Promise<void> {
     const [runner, talker] = await Promise.all([newcomer(), newcomer()]);
     let calls = 0;
@@ -132,7 +132,7 @@ describeWith(PROMETHEUS, 'the dashboards', (program) => {
     expect(new Set(asked.filter((name) => name !== 'up' && !isKnown(name)))).toEqual(new Set());
   });
 
-  test('every page is read, and what two pages tell is counted once', async () => {
+  test('every page is read, and a metric on two pages is counted once', async () => {
     const up = await running().query('up');
     expect(up.map(({ metric, value }) => [metric['job'], value]).sort()).toEqual(
       Object.keys(fixture.pages)

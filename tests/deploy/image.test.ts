@@ -28,7 +28,7 @@ test('is run by a user without rights, and carries only what is built', () => {
   ]);
 });
 
-test('is built from every room of the sources, and from nothing else', () => {
+test('is built from every layer of the sources, and from nothing else', () => {
   const rooms: string[] = JSON.parse(readFileSync('tsconfig.json', 'utf8')).include;
   const sent = [...readFileSync('.dockerignore', 'utf8').matchAll(/^!(.*)$/gm)].map(([, it]) => it);
   const settings = ['package.json', 'package-lock.json', '.npmrc', 'tsconfig.json'];

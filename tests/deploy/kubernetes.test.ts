@@ -54,13 +54,13 @@ test.each(workloads.map((it) => [`${it.kind} ${it.metadata.name}`, it]))(
   },
 );
 
-test('whatever stays is probed, has time to end, and is not taken away all at once', () => {
+test('every long-running workload is probed, has time to end, and is not removed all at once', () => {
   const budgets = ofKind('PodDisruptionBudget').map(({ spec }) => spec.selector.matchLabels.app);
   for (const workload of ofKind('Deployment', 'WorkerDeployment')) {
     const { startupProbe, readinessProbe, livenessProbe } = containerOf(workload);
     expect([startupProbe, readinessProbe].every((probe) => probe?.httpGet)).toBe(true);
     expect(readinessProbe.httpGet.path).toBe('/readyz');
-    expect(livenessProbe.httpGet.path).toMatch(/\/health$/); // no restart mends a server that is away
+    expect(livenessProbe.httpGet.path).toMatch(/\/health$/); // no restart repairs a server that is away
     // a loop that is held for a moment fails no probe, one that is held for a minute the last of these
     expect(readinessProbe.timeoutSeconds).toBeGreaterThanOrEqual(5);
     expect(livenessProbe.periodSeconds * livenessProbe.failureThreshold).toBe(60);

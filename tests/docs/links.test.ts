@@ -1,6 +1,6 @@
 /** Links and names of files in all documents: each leads somewhere. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { dirname, join, normalize } from 'node:path';
+import { basename, dirname, join, normalize } from 'node:path';
 
 const NOT_OURS = /^(?:node_modules|dist|coverage|\.git|\.agentforge)$/;
 const FILES = readdirSync('.', { withFileTypes: true })
@@ -69,8 +69,31 @@ test.each(PAGES)('%s: every file that it names is there', (page) => {
   expect(missing).toEqual([]);
 });
 
-test('every page of docs/ is in its index', () => {
-  const index = readFileSync('docs/README.md', 'utf8');
-  const pages = PAGES.filter((page) => /^docs\/[^/]+\.md$/.test(page) && page !== 'docs/README.md');
-  expect(pages.filter((page) => !index.includes(`(${page.slice('docs/'.length)})`))).toEqual([]);
+test('every page that a source names is there', () => {
+  const sources = FILES.filter((file) => /^(?!releases\/).*\.(?:ts|mjs|js|ya?ml|sh)$/.test(file));
+  const missing = sources.flatMap((file) => {
+    const names =
+      readFileSync(file, 'utf8').match(/\bdocs\/(?:decisions\/\d{4}|[\w/-]+\.md)/g) ?? [];
+    const isMissing = (name: string) => !PAGES.some((page) => page.startsWith(name));
+    const ofOurs = names.filter((name) => !name.startsWith('docs/gen-ai/')); // OpenTelemetry's
+    return ofOurs.filter(isMissing).map((name) => `${file}: ${name}`);
+  });
+  expect(missing).toEqual([]);
 });
+
+test('docs/reliability.md: every test that it names is there', () => {
+  const names = readFileSync('docs/reliability.md', 'utf8').match(/\btests\/[\w./-]+\w/g) ?? [];
+  const missing = names.filter((name) => !isThere(name) && !isThere(`${name}.test.ts`));
+  expect(missing).toEqual([]);
+});
+
+test.each(['docs', 'docs/decisions', 'docs/runbooks'])(
+  '%s: every page is in its index',
+  (folder) => {
+    const index = readFileSync(`${folder}/README.md`, 'utf8');
+    const pages = PAGES.filter(
+      (page) => dirname(page) === folder && page !== `${folder}/README.md`,
+    );
+    expect(pages.filter((page) => !index.includes(`(${basename(page)})`))).toEqual([]);
+  },
+);

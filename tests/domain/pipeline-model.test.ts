@@ -35,7 +35,7 @@ const ANY_LIMITS = fc.record({
   maxErrors: fc.constantFrom(3, 3, 3, 1),
   timeoutSeconds: fc.constantFrom(300, 1),
 });
-/** Which of the moves that are possible comes next. */
+/** Chooses the next of the possible moves. */
 const ANY_ORDER = fc.array(fc.nat(99), { maxLength: 40 });
 
 interface Play {
@@ -69,7 +69,7 @@ function agentAt({ drawn }: Play, agent: number): DrawnAgent {
   return found;
 }
 
-/** Everything that can be asked of the interpreter, as the model has it. */
+/** Everything that can be asked of the interpreter, according to the model. */
 function compare({ graph, design, model, state }: Play): void {
   const nodes = (agents: readonly number[]) => agents.map((agent) => graph.nodes[agent]?.node);
   const interpreted = {
@@ -92,7 +92,7 @@ function compare({ graph, design, model, state }: Play): void {
 
 type Move = () => void;
 
-/** What may happen next to a run, by the model. */
+/** What may happen next to a run, according to the model. */
 function movesOf(play: Play): readonly Move[] {
   const { model } = play;
   return [
@@ -159,13 +159,13 @@ function outcomeOf(play: Play, agent: number): NodeOutcome {
   return { node: nodeOf(play, agent), status, fields };
 }
 
-/** News that come twice, or for a node that is elsewhere, are no news. */
+/** Results that come twice, or for a node that is not running, change nothing. */
 function tellAgain(play: Play): void {
   const { graph, state } = play;
   const taken = state.nodes.flatMap((now, agent) => {
     const outcome = outcomeOf(play, agent);
     const { node } = outcome;
-    const told: [boolean, RunState][] = [
+    const repeated: [boolean, RunState][] = [
       [now === 'running', recordEnd(graph, state, outcome)],
       [now === 'running', recordDeferral(graph, state, node)],
       [now === 'approving', recordApproval(graph, state, node)],
@@ -173,7 +173,7 @@ function tellAgain(play: Play): void {
       [now === 'waiting' || now === 'approved', recordStart(graph, state, node)],
       [now === 'waiting', recordHold(graph, state, node)],
     ];
-    return told.some(([isNews, then]) => !isNews && then !== state) ? [node] : [];
+    return repeated.some(([isNew, then]) => !isNew && then !== state) ? [node] : [];
   });
   if (taken.length > 0) {
     expect(taken).toEqual([]);

@@ -1,4 +1,4 @@
-/** What becomes of a run that has ended: its archive, whoever is killed and whatever Temporal forgets. */
+/** The archive of a run that has ended, also when workers are killed and Temporal loses the history. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -60,9 +60,9 @@ function expectSent(
 ): void {
   const asked = checkPrompts(contents).find(({ call }) => call.step_id === second?.step_id);
   expect(asked?.kind).toBe('as-sent');
-  const told = asked?.sent?.messages.at(-1)?.content;
-  expect(told).toContain('Output of one (analyzer):');
-  expect(told).toContain(first?.output);
+  const prompt = asked?.sent?.messages.at(-1)?.content;
+  expect(prompt).toContain('Output of one (analyzer):');
+  expect(prompt).toContain(first?.output);
   expect(JSON.stringify(asked?.call.prompt)).not.toContain(first?.output.slice(0, 100));
 }
 
@@ -177,7 +177,7 @@ test('each run of a discussion is archived, also those that continued as new', a
     await chat.say(said);
   }
   await chat.close();
-  await product.startWorker(); // its first round looks at once, so that nobody waits for a minute
+  await product.startWorker(); // its first sweep is at once, so that the test does not wait for a minute
   const listed = await until('an archive of the discussion', async () => {
     const { body } = await person.ask('GET', `/conversations/${conversationId}/audit`);
     return body.length > 0 && body;

@@ -1,4 +1,4 @@
-/** What nobody should send: each gets a clear answer, and nothing is stored that should not be. */
+/** Input that clients should not send: each gets a clear answer, and nothing wrong is stored. */
 import { randomInt } from 'node:crypto';
 import type { Role } from '../../domain/account/permissions.js';
 import { register, type Chat, type Person } from '../support/person.js';
@@ -145,7 +145,7 @@ describe('over HTTP', () => {
     expect(answer.body.status).not.toBe('internal_error');
   });
 
-  test('an expired token is told so, over HTTP and by the socket', async () => {
+  test('an expired token is reported as such, over HTTP and by the socket', async () => {
     const hasty = await product.startApi({ JWT_ACCESS_TOKEN_EXPIRE_MINUTES: '0.02' });
     const late = await register(hasty.url);
     const id = await late.startConversation();
@@ -163,7 +163,7 @@ describe('over the socket', () => {
     ['not json', 'Invalid message format.'],
     ['{"content":{"a":1}}', 'Invalid message format.'],
     ['[{"content":"x"}]', 'An error occurred while processing the message.'],
-  ])('%s is answered with an error, and talk goes on', async (frame, content) => {
+  ])('%s is answered with an error, and the discussion goes on', async (frame, content) => {
     const { chat, id } = await stateOf();
     chat.sendRaw(frame);
     expect(await chat.next('error')).toEqual({

@@ -172,7 +172,7 @@ describe('a discussion that is idle', () => {
 });
 
 describe('what Temporal stores', () => {
-  test('holds no text of a talk: neither in histories nor in what operators search', async () => {
+  test('holds no text of a discussion: neither in histories nor in what operators search', async () => {
     const product = await startProduct();
     try {
       const person = await register(product.url);

@@ -1,4 +1,4 @@
-/** What the Web UI's "Call stack" is answered, with and without WORKER_CALL_STACKS. */
+/** The answer to the Web UI's "Call stack", with and without WORKER_CALL_STACKS. */
 import { discussionWorkflowId } from '../../domain/ids.js';
 import type { TemporalClient } from '../../temporal/connection.js';
 import { register } from '../support/person.js';

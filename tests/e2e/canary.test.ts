@@ -1,6 +1,6 @@
 /**
  * Secrets are where they have to be and nowhere else: after a story full of failures none of them
- * is found in logs, tables, Redis, Temporal's store, metrics, traces or what users are told.
+ * is found in logs, tables, Redis, Temporal's store, metrics, traces or answers to users.
  */
 import { randomBytes } from 'node:crypto';
 import { VENDORS } from '../../domain/agents/models.js';
@@ -46,8 +46,8 @@ const SECRETS: Record<string, string> = {
 let fixture: VendorProduct;
 let receiver: OtlpReceiver;
 let temporal: TemporalClient;
-/** Everything that was told to users when something had failed. */
-const told: string[] = [];
+/** Every answer to a user after a failure. */
+const answers: string[] = [];
 let person: Person;
 
 beforeAll(async () => {
@@ -69,7 +69,7 @@ beforeAll(async () => {
   });
   temporal = await connectTestTemporal([randomBytes(32)]); // opens nothing
   SECRETS['databasePasswordInUse'] = new URL(fixture.product.env['DATABASE_URL'] ?? '').password;
-  await tellStory();
+  await playStory();
 });
 afterAll(async () => {
   await temporal.close();
@@ -96,7 +96,7 @@ async function call(path: string, init: CallOptions = {}): Promise<any> {
   });
   const text = await response.text();
   if (!response.ok) {
-    told.push(text, JSON.stringify(Object.fromEntries(response.headers.entries())));
+    answers.push(text, JSON.stringify(Object.fromEntries(response.headers.entries())));
   }
   return text === '' ? null : JSON.parse(text);
 }
@@ -104,7 +104,7 @@ async function call(path: string, init: CallOptions = {}): Promise<any> {
 const post = (path: string, body: unknown, init: CallOptions = {}) =>
   call(path, { ...init, body: JSON.stringify(body) });
 
-async function tellStory(): Promise<void> {
+async function playStory(): Promise<void> {
   await signInAndFail();
   await useKeys();
   await Promise.all([runWithFailures(), meetOutages()]);
@@ -127,7 +127,7 @@ async function signInAndFail(): Promise<void> {
   await post('/auth/refresh', { refresh_token: secret('invalidToken') });
   const settings = { secretKey: secret('secretKey'), algorithm: 'HS256' as const };
   const tokens = createTokens({ ...settings, accessMinutes: -5, refreshDays: 1 });
-  const owner = { id: 'nobody', role: 'free' as const, email, displayName: 'Nobody' };
+  const owner = { id: 'no-user', role: 'free' as const, email, displayName: 'No User' };
   SECRETS['oldToken'] = await tokens.issueAccess(owner);
   await call('/auth/me', bearer(secret('oldToken')));
   const fresh = await post('/auth/refresh', { refresh_token: pair.refresh_token });
@@ -150,7 +150,7 @@ async function useKeys(): Promise<void> {
     await post('/llm-keys', { provider, api_key: secret('refusedKey') }, mine);
     await post('/llm-keys', { provider, api_key: secret(`own key of ${provider}`) }, mine);
   }
-  await post('/llm-keys', { provider: 'nobody', api_key: secret('own key of openai') }, mine);
+  await post('/llm-keys', { provider: 'unknown', api_key: secret('own key of openai') }, mine);
 }
 
 function run(who: Person, more: object = {}) {
@@ -168,16 +168,16 @@ async function runWithFailures(): Promise<void> {
   for (const who of [person, guest]) {
     for (const status of [400, 401, 429, 500]) {
       fixture.vendors.setBehaviour({ kind: 'status', status });
-      told.push(JSON.stringify((await run(who)).body));
+      answers.push(JSON.stringify((await run(who)).body));
       fixture.vendors.setBehaviour();
       await validateKeys(who);
     }
     for (const kind of ['garbage', 'cut'] as const) {
       fixture.vendors.setBehaviour({ kind });
-      told.push(JSON.stringify((await run(who)).body));
+      answers.push(JSON.stringify((await run(who)).body));
     }
     fixture.vendors.setBehaviour();
-    told.push(JSON.stringify((await run(who)).body));
+    answers.push(JSON.stringify((await run(who)).body));
   }
 }
 
@@ -192,11 +192,11 @@ async function state(): Promise<void> {
   await chat.say('ok, take option 1');
   fixture.vendors.setBehaviour();
   await chat.say('run it again');
-  told.push(JSON.stringify(chat.events));
+  answers.push(JSON.stringify(chat.events));
   await chat.close();
   const refused = await person.chat('nonsense', `token=${secret('invalidToken')}&events=basic`);
   await until('it is refused', () => refused.closed);
-  told.push(JSON.stringify([refused.closed, refused.events]));
+  answers.push(JSON.stringify([refused.closed, refused.events]));
 }
 
 /** Processes whose stores are away or refuse them; then with a table that is gone. */
@@ -213,7 +213,7 @@ async function meetOutages(): Promise<void> {
     ENCRYPTION_KEY: `short ${secret('encryptionKey')}`,
   });
   await badSettings.ended();
-  told.push(...badSettings.lines);
+  answers.push(...badSettings.lines);
 }
 
 async function meetOutage(databaseUrl: string): Promise<void> {
@@ -235,7 +235,7 @@ async function meetOutage(databaseUrl: string): Promise<void> {
     until('it complains', () => worker.lines.some((line) => /unavailable|failed/.test(line))),
   ]);
   await worker.stop();
-  told.push(...worker.lines);
+  answers.push(...worker.lines);
 }
 
 /** The names of the secrets in a text, also in other spellings and beyond a shown prefix. */
@@ -253,8 +253,8 @@ function rawKeyOf(name: string, value: string): string[] {
 }
 
 test('the story was full of failures', () => {
-  const all = told.join('\n');
-  expect(told.length).toBeGreaterThan(40);
+  const all = answers.join('\n');
+  expect(answers.length).toBeGreaterThan(40);
   for (const words of ['Invalid email or password', 'Invalid API key', 'refused the API key']) {
     expect(all).toContain(words);
   }
@@ -266,8 +266,8 @@ test('the story was full of failures', () => {
   expect(keys).toContain(secret('server key of openai'));
 });
 
-test('no secret is in what users are told', () => {
-  expect(secretsIn(told.join('\n'))).toEqual([]);
+test('no secret is in the answers to users', () => {
+  expect(secretsIn(answers.join('\n'))).toEqual([]);
 });
 
 test('no secret is in the log, not even at its lowest level', () => {

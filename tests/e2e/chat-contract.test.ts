@@ -318,7 +318,7 @@ describe('an approval', () => {
     expect(await turn('run it again')).toEqual([echoOf('run it again'), refused]);
   });
 
-  test('while its run is under way, a message is answered at once; after it, talk goes on', async () => {
+  test('while its run is under way, a message is answered at once; after it, the discussion goes on', async () => {
     fixture.vendors.setBehaviour({ kind: 'hang' });
     chat.send('ok, option 1');
     await chat.next('pipeline_started');
@@ -343,7 +343,7 @@ describe('an approval', () => {
   });
 });
 
-test('restart while a run is under way cancels it, and talk begins anew', async () => {
+test('restart while a run is under way cancels it, and the discussion begins anew', async () => {
   await turn(CLEAR);
   fixture.vendors.setBehaviour({ kind: 'hang' });
   chat.send('ok, option 1');
@@ -415,7 +415,7 @@ describe('running over HTTP what a discussion has confirmed', () => {
       type: 'pipeline_result',
       status: 'completed',
     });
-    // and talk goes on from there
+    // and the discussion goes on from there
     expect(typesOf(await turn('run it again')).at(-1)).toBe('pipeline_result');
   });
 });

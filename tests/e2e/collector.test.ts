@@ -52,7 +52,7 @@ async function isReady(): Promise<void> {
 
 const pageUrl = (path: string) => `http://127.0.0.1:${pages.port}${path}`;
 
-/** A run of a collector and of somebody who works with what it found. */
+/** A run of a collector and of an agent that works with what it found. */
 function run(description: string, retryCount = 1) {
   const agents = [
     { name: 'finder', role: 'collector', description, retry_count: retryCount },
@@ -155,7 +155,7 @@ test('a collector that is stopped lets what is under way end', async () => {
   expect(await stopped).toBe(0);
 });
 
-test('a taken port and a missing address are told with their cure', async () => {
+test('a taken port and a missing address are reported with their cure', async () => {
   const { PATH = '' } = process.env;
   const REDIS_URL = testServers().redisUrl;
   const taken = startProcess('collector/main.js', {

@@ -1,4 +1,4 @@
-/** Who is next when every place of the workers is taken. */
+/** The order of runs when every activity slot of the workers is in use. */
 import { temporal as protocol } from '@temporalio/proto';
 import type { Role } from '../../domain/account/permissions.js';
 import type { TemporalClient } from '../../temporal/connection.js';
@@ -44,7 +44,7 @@ async function order(role: Role, name: string, width: number): Promise<void> {
   expect(status).toBe(202);
 }
 
-/** Whoever is worked on does not wait any more. */
+/** The run that is worked on does not wait any more. */
 async function untilWaiting(agents: number): Promise<void> {
   const { workflowService, options } = temporal.client;
   await until(`${agents} agents wait`, async () => {
@@ -58,7 +58,7 @@ async function untilWaiting(agents: number): Promise<void> {
   });
 }
 
-test('a higher tier goes first, and within a tier nobody queues behind another one’s crowd', async () => {
+test('a higher tier goes first, and within a tier no user queues behind another one’s crowd', async () => {
   const hold = Promise.withResolvers<null>();
   fixture.vendors.setBehaviour(() =>
     called().filter((name) => name === 'crowd').length === 2

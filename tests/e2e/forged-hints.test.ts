@@ -1,4 +1,4 @@
-/** A real API process and a real Redis that somebody else can write to, too. */
+/** A real API process and a real Redis that an attacker can write to. */
 import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { appendEvents } from '../../db/events.js';
@@ -22,7 +22,7 @@ afterAll(async () => {
   await product.stop();
 });
 
-test('a forged result never reaches the socket, the true event does, and no word closes it', async () => {
+test('a forged result never reaches the socket, the true event does, and no message closes it', async () => {
   const person = await register(product.url);
   const id = await person.startConversation();
   const chat = await person.chat(id);

@@ -27,7 +27,7 @@ const account = {
 };
 
 describe('the forms', () => {
-  test('register: any 2xx with JSON; a second time it is said that the address is registered', async () => {
+  test('register: any 2xx with JSON; a second time the answer says that the address is registered', async () => {
     const { status, body } = await browser.fetch('POST', '/auth/register', account);
     expect(status).toBe(201);
     expect(body).toEqual(expect.any(Object));
@@ -35,7 +35,7 @@ describe('the forms', () => {
     expect(again).toMatchObject({ status: 409, body: { detail: 'Email already registered' } });
   });
 
-  test('a weak password is told as a list of texts', async () => {
+  test('a weak password is answered with a list of texts', async () => {
     const weak = { ...account, email: `${randomUUID()}@example.com`, password: 'short' };
     const { status, body } = await browser.fetch('POST', '/auth/register', weak);
     expect(status).toBe(422);
@@ -44,7 +44,7 @@ describe('the forms', () => {
     );
   });
 
-  test('log in: a wrong password is told in the form', async () => {
+  test('log in: a wrong password is shown in the form', async () => {
     const wrong = { email: account.email, password: 'Wrong0000' };
     const { status, body } = await browser.fetch('POST', '/auth/login', wrong);
     expect([status, body.detail]).toEqual([401, 'Invalid email or password']);
@@ -119,7 +119,7 @@ describe('conversations and the chat', () => {
     ]);
   });
 
-  test('its history is empty, its socket opens, and nothing comes unasked', async () => {
+  test('its history is empty, its socket opens, and no event comes unasked', async () => {
     expect((await browser.call('GET', `/conversations/${id}`)).messages).toEqual([]);
     chat = browser.chat(id);
     await until('the chat is connected', () => chat.isOpen());

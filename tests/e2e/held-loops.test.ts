@@ -53,7 +53,7 @@ function linesOf({ lines }: ProductProcess, event: string): readonly Line[] {
     .filter((line) => line['event'] === event);
 }
 
-/** Once it is said that the process is not ready. */
+/** Waits until the process is reported as not ready. */
 async function heldLine(held: ProductProcess): Promise<Line> {
   return until('the error of a held loop', () =>
     linesOf(held, 'loop held').find(({ level }) => level === 'error'),

@@ -95,7 +95,7 @@ describe('two APIs, each with a worker of its own', () => {
     ]);
   });
 
-  test('a template stored through one API runs through the other, for whoever may', async () => {
+  test('a template stored through one API runs through the other, for every permitted user', async () => {
     await store(0, 'runner');
     const stored = await at(0).ask('POST', '/templates', {
       name: 'Saved',

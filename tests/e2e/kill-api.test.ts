@@ -125,7 +125,7 @@ describe('an API that is killed', () => {
     return stream?.lastSeq === 2;
   }
 
-  test('loses no answer: who connects again gets what came meanwhile, and goes on', async () => {
+  test('loses no answer: a client that connects again gets what came meanwhile, and goes on', async () => {
     await inTurn.sees('designs', isOf('designs_presented'));
     await inTurn.finish();
     expect(withoutTimesAndIds(inTurn.events)).toEqual(withoutTimesAndIds(undisturbed.events));
@@ -133,7 +133,7 @@ describe('an API that is killed', () => {
     expect(inTurn.calls()).toEqual(undisturbed.calls());
   });
 
-  test('loses no run: it ends, can be read, and frees its slot', async () => {
+  test('loses no run: it ends, can be read, and frees its lock', async () => {
     const { person } = waiting;
     expect(await waiting.answer).toBe('cut off');
     const run = await until('the end of the run', async () => {

@@ -211,7 +211,7 @@ async function killInFlight(): Promise<void> {
 
 const DRAINING = '"state":"DRAINING"';
 
-/** An agent has ended, and nobody has taken the task that follows: the worker is about to stop. */
+/** An agent has ended, and no worker has taken the task that follows: the worker is about to stop. */
 async function killBeforeTheTask(): Promise<void> {
   const met = await enterAll();
   const worker = fixture.product.workers.at(-1);

@@ -1,4 +1,4 @@
-/** SIGKILL of worker after worker while everything moves, at whatever moment an event appears. */
+/** SIGKILL of worker after worker while everything moves, at random events. */
 import { readMoney } from '../support/money.js';
 import { startProduct, type Product } from '../support/product.js';
 import {
@@ -36,11 +36,11 @@ beforeAll(async () => {
   opened.forEach(({ open }) => {
     open();
   });
-  const told = Promise.all([...stories.values()].map((story) => story.finish()));
+  const finished = Promise.all([...stories.values()].map((story) => story.finish()));
   for (let kill = 0; kill < KILLS; kill += 1) {
     await killAtNextEvent();
   }
-  await told;
+  await finished;
 });
 afterAll(async () => {
   await product.stop();

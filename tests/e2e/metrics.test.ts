@@ -1,4 +1,4 @@
-/** What the pages of all processes tell about one eventful hour; its labels are bounded. */
+/** The metrics pages of all processes after one eventful hour; their labels are bounded. */
 import { VENDORS } from '../../domain/agents/models.js';
 import { register, type Person } from '../support/person.js';
 import { until } from '../support/until.js';
@@ -31,7 +31,7 @@ function run(name: string, more: object = {}) {
   return person.ask('POST', '/pipelines/execute', { design });
 }
 
-test('errors, fall-backs and retries of models are counted by vendor', async () => {
+test('errors, failovers and retries of models are counted by vendor', async () => {
   let calls = 0;
   fixture.vendors.setBehaviour(() => {
     calls += 1;
@@ -70,7 +70,7 @@ test('a call that the budget refuses is counted', async () => {
   expect(await sumOf('llm_errors_total', { code: 'over-budget' })).toBe(0);
 });
 
-test('every worker tells how many runs and discussions are active in the whole product', async () => {
+test('every worker shows how many runs and discussions are active in the whole product', async () => {
   const pages = (name: string, labels = {}) =>
     Promise.all(fixture.product.workers.map((worker) => metricOf(worker, name, labels)));
   const before = await pages('discussions_active');

@@ -1,4 +1,4 @@
-/** What operators have: the Web UI's words, its searches and its codec, and what administrators do. */
+/** The tools of operators: the Web UI's words, its searches and its codec, and the actions of administrators. */
 import { readFileSync } from 'node:fs';
 import type { Payload } from '@temporalio/common';
 import { sql } from 'kysely';
@@ -94,7 +94,7 @@ async function summarised(workflowId: string, runId?: string) {
 const LONG_NAME = '분'.repeat(100);
 
 describe('a run in the Web UI', () => {
-  test('says what it is, how it stands, what it waits for, and how it has ended', async () => {
+  test('shows what it is, its status, what it waits for, and how it ended', async () => {
     const person = await newPerson();
     const id = await start(person, [agent('reader'), agent(LONG_NAME, { approval: true })]);
     await until('the run waits', async () => {
@@ -120,7 +120,7 @@ describe('a run in the Web UI', () => {
     expect(await summarised(workflowId)).toMatchObject({ with: 9, without: 0 });
   });
 
-  test('that has failed says first what to do, and so does each failed activity', async () => {
+  test('that has failed shows first what to do, and so does each failed activity', async () => {
     const person = await newPerson();
     fixture.vendors.setBehaviour({ kind: 'status', status: 401, code: 'invalid_api_key' });
     const id = await start(person, [agent('reader')]);
@@ -146,7 +146,7 @@ describe('a run in the Web UI', () => {
     });
   });
 
-  test('says first what goes wrong while an agent is tried again, and whom it asks', async () => {
+  test('shows first what goes wrong while an agent is tried again, and which provider it asks', async () => {
     const person = await newPerson();
     let isUp = false;
     fixture.vendors.setBehaviour(() =>
@@ -179,7 +179,7 @@ describe('a run in the Web UI', () => {
     expect(details).not.toContain('request a cancellation');
   });
 
-  test('a discussion says all of it again in each of its runs', async () => {
+  test('a discussion shows all of it again in each of its runs', async () => {
     const person = await newPerson();
     const conversationId = await person.startConversation();
     const chat = await person.chat(conversationId);

@@ -13,34 +13,34 @@ import type { Answer, WireEvent } from '../support/person.js';
 import { until } from '../support/until.js';
 
 const AWAY_MS = 30_000;
-/** Offered from here on, a message is accepted before its ten seconds are over. */
+/** Sent from here on, a message is accepted before its ten seconds are over. */
 const NEARLY_BACK_MS = 25_000;
 
-interface Told {
+interface Outage {
   readonly scene: Scene;
   readonly found: Readonly<Record<string, any>>;
 }
 
-const told: Record<string, Promise<Told>> = {};
+const outages: Record<string, Promise<Outage>> = {};
 const scenes: Scene[] = [];
 
 beforeAll(() => {
-  told['temporal'] = tell('temporal', whileTemporalIsAway);
-  told['postgres'] = tell('postgres', whilePostgresIsAway);
-  told['redis'] = tell('redis', whileRedisIsAway);
-  for (const story of Object.values(told)) {
-    story.catch(() => undefined); // the tests tell
+  outages['temporal'] = play('temporal', whileTemporalIsAway);
+  outages['postgres'] = play('postgres', whilePostgresIsAway);
+  outages['redis'] = play('redis', whileRedisIsAway);
+  for (const story of Object.values(outages)) {
+    story.catch(() => undefined); // the tests report it
   }
 });
 afterAll(async () => {
-  await Promise.allSettled(Object.values(told));
+  await Promise.allSettled(Object.values(outages));
   await Promise.all(scenes.map(endScene));
 });
 
-async function tell(
+async function play(
   part: 'temporal' | 'postgres' | 'redis',
   meanwhile: (scene: Scene, found: Record<string, any>) => Promise<void>,
-): Promise<Told> {
+): Promise<Outage> {
   const found: Record<string, any> = {};
   const scene = await setScene(part);
   scenes.push(scene);
@@ -75,7 +75,7 @@ async function whilePostgresIsAway(scene: Scene, found: Record<string, any>): Pr
   const { person, chat } = scene.late;
   const since = Date.now();
   chat.send(REQUESTS.late);
-  const credentials = { email: 'nobody@example.com', password: 'Passw0rd-for-tests' };
+  const credentials = { email: 'missing@example.com', password: 'Passw0rd-for-tests' };
   found['answers'] = await Promise.all([
     person.ask('GET', '/auth/me'),
     person.ask('GET', '/conversations'),
@@ -133,7 +133,7 @@ const RUN = [
 
 describe.each(['temporal', 'postgres', 'redis'])('while %s is away for 30 s', (part) => {
   test('health says alive, readiness names what is down', async () => {
-    const { found } = await (told[part] as Promise<Told>);
+    const { found } = await (outages[part] as Promise<Outage>);
     expect(found['health'].status).toBe(200);
     expect(found['ready']).toMatchObject({
       status: 503,
@@ -142,7 +142,7 @@ describe.each(['temporal', 'postgres', 'redis'])('while %s is away for 30 s', (p
   });
 
   test('a turn and a run under way are answered once, without a gap, for one payment', async () => {
-    const { scene } = await (told[part] as Promise<Told>);
+    const { scene } = await (outages[part] as Promise<Outage>);
     const turn = await readAll(scene.talker, 'designs_presented', 1);
     expect(typesOf(turn)).toEqual(TURN);
     expect(seqsOf(turn)).toEqual(upTo(turn.length));
@@ -162,15 +162,15 @@ describe.each(['temporal', 'postgres', 'redis'])('while %s is away for 30 s', (p
   });
 
   test('no process had to be started again', async () => {
-    const { scene } = await (told[part] as Promise<Told>);
+    const { scene } = await (outages[part] as Promise<Outage>);
     for (const { child } of [...scene.product.apis, ...scene.product.workers]) {
       expect([child.exitCode, child.signalCode]).toEqual([null, null]);
     }
   });
 });
 
-test('Temporal away: a message is offered for 10 s, then refused; a later one is taken', async () => {
-  const { scene, found } = await (told['temporal'] as Promise<Told>);
+test('Temporal away: a message is tried for 10 s, then refused; a later one is taken', async () => {
+  const { scene, found } = await (outages['temporal'] as Promise<Outage>);
   expect(found['error']).toEqual({
     type: 'error',
     content: expect.stringContaining('send it again'),
@@ -185,7 +185,7 @@ test('Temporal away: a message is offered for 10 s, then refused; a later one is
 });
 
 test('Temporal away: what needs no workflow is answered, and a run waits', async () => {
-  const { scene, found } = await (told['temporal'] as Promise<Told>);
+  const { scene, found } = await (outages['temporal'] as Promise<Outage>);
   expect(found['read'].status).toBe(200);
   expect(found['run']).toMatchObject({ status: 202, body: { status: 'pending' } });
   expect(found['runMs']).toBeLessThan(AWAY_MS);
@@ -198,7 +198,7 @@ test('Temporal away: what needs no workflow is answered, and a run waits', async
 });
 
 test('PostgreSQL away: requests are answered 503 at once, messages later', async () => {
-  const { scene, found } = await (told['postgres'] as Promise<Told>);
+  const { scene, found } = await (outages['postgres'] as Promise<Outage>);
   for (const answer of found['answers'] as Answer[]) {
     expect(answer).toMatchObject({ status: 503, body: { detail: expect.any(String) } });
     expect(answer.headers.get('retry-after')).toMatch(/^\d+$/);
@@ -208,8 +208,8 @@ test('PostgreSQL away: requests are answered 503 at once, messages later', async
   expect(typesOf(await readAll(scene.late, 'designs_presented', 1))).toEqual(TURN);
 });
 
-test('Redis away: requests and messages are answered as ever', async () => {
-  const { found } = await (told['redis'] as Promise<Told>);
+test('Redis away: requests and messages are answered as before', async () => {
+  const { found } = await (outages['redis'] as Promise<Outage>);
   expect((found['answers'] as Answer[]).map(({ status }) => status)).toEqual([200, 201, 401]);
   expect(found['answer'].type).toBe('designs_presented');
   expect(found['answerMs']).toBeLessThan(AWAY_MS);

@@ -107,7 +107,7 @@ describe('a run started over HTTP', () => {
     ['21 agents', design(Array.from({ length: 21 }, (_, i) => agent(`a${i}`))), /21.*20|20.*21/],
     [
       'an unknown edge target',
-      design([agent('a')], { edges: [{ source: 'a', target: 'nobody' }] }),
+      design([agent('a')], { edges: [{ source: 'a', target: 'missing' }] }),
       /not found/,
     ],
     [
@@ -144,7 +144,7 @@ describe('a run started over HTTP', () => {
     expect((await person.ask('POST', '/pipelines/execute', body)).status).toBe(429);
   });
 
-  test('is told 404 of for a missing and for a foreign run alike', async () => {
+  test('is 404 for a missing and for a foreign run alike', async () => {
     const answer = await person.ask('POST', '/pipelines/execute', { design: design([agent('a')]) });
     const stranger = await register(product.url);
     const foreign = await stranger.ask('GET', `/pipelines/${answer.body.pipeline_id}/status`);

@@ -88,7 +88,7 @@ describe('a process that stops', () => {
     expect(Date.now() - since).toBeLessThan(STOPS_WITHIN_MS);
   }
 
-  test('an api closes its sockets with 1001 and answers who waits, although clients dawdle', async () => {
+  test('an api closes its sockets with 1001 and answers waiting requests, although clients are slow', async () => {
     const api = await product.startApi();
     const person = await register(api.url);
     const chat = await person.chat(await person.startConversation());
@@ -106,7 +106,7 @@ describe('a process that stops', () => {
     hold.resolve(null);
     const path = `/pipelines/${answer.body.pipeline_id}/status`;
     const elsewhere = person.at(product.url);
-    await until('the run ends all the same', async () => {
+    await until('the run ends anyway', async () => {
       return (await elsewhere.ask('GET', path)).body.status === 'completed';
     });
   });

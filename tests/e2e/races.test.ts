@@ -47,7 +47,7 @@ function ask(product: Product, person: Person, order: { path: string; body: obje
   );
 }
 
-/** One socket for each conversation; `greet` is what each says once it is open. */
+/** One socket for each conversation; `greet` is what each sends once it is open. */
 async function connectAll(product: Product, person: Person, greet: string) {
   const ids = await atOnce(() => person.startConversation());
   return ids.map((id, index) => {
@@ -60,7 +60,7 @@ async function connectAll(product: Product, person: Person, greet: string) {
   });
 }
 
-/** Of a client that nobody has seen yet. */
+/** Of a client that was never seen before. */
 function anAddress(): string {
   return `2001:db8:${randomUUID().slice(0, 4)}:${randomUUID().slice(0, 4)}::1`; // a /64 of its own
 }
@@ -328,7 +328,7 @@ async function executeInTurn(person: Person): Promise<Answer> {
   });
 }
 
-describe('a hundred talks on the last five cents of a day', () => {
+describe('a hundred discussions on the last five cents of a day', () => {
   let fixture: VendorProduct;
   beforeAll(async () => {
     fixture = await startVendorProduct({

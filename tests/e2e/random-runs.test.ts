@@ -64,7 +64,7 @@ async function inTurns<T, R>(all: readonly T[], act: (one: T) => Promise<R>): Pr
   return results;
 }
 
-/** What a judge has to say of any run, with all that is needed to find out why. */
+/** What the judge reports of a run, with all that is needed to find out why. */
 function complaints(judge: (story: Judged) => readonly string[]): readonly unknown[] {
   return judged.flatMap((it) => {
     const said = judge(it);
@@ -85,21 +85,21 @@ test('no agent is left without a reason, and the status follows from the ends', 
   expect(complaints(({ records }) => judgeEnd(records))).toEqual([]);
 });
 
-test('the result tells what the agents did, in the order in which they ended', () => {
+test('the result lists what the agents did, in the order in which they ended', () => {
   expect(complaints(({ records }) => judgeResult(records))).toEqual([]);
 });
 
-test('a run is cancelled only if somebody asked for it', () => {
+test('a run is cancelled only if a cancel was asked for', () => {
   const wrong = ({ records, isCancelled }: Judged) =>
-    records.record.status === 'cancelled' && !isCancelled ? ['nobody has cancelled it'] : [];
+    records.record.status === 'cancelled' && !isCancelled ? ['no cancel was asked for'] : [];
   expect(complaints(wrong)).toEqual([]);
 });
 
-test('events have no gaps, one beginning, one end, and tell each wait and each question', () => {
+test('events have no gaps, one beginning, one end, and report each wait and each question', () => {
   expect(complaints(({ records }) => judgeEvents(records))).toEqual([]);
 });
 
-test('every agent calls its vendor once, and none does without the slot', () => {
+test('every agent calls its vendor once, and none does without the lock', () => {
   const unslotted = ({ run }: Judged) =>
     theatre.callsWithoutSlot
       .filter(({ runId }) => runId === run.id)
@@ -123,7 +123,7 @@ test('every answer is paid once, and no budget is overshot', async () => {
   expect(complaints(said)).toEqual([]);
 });
 
-test('nothing outlives a run: no slot, question, reservation or wait', () => {
+test('nothing stays behind a run: no lock, question, reservation or wait', () => {
   expect(complaints(({ records }) => judgeLeftovers(records))).toEqual([]);
 });
 

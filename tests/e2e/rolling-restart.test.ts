@@ -69,7 +69,7 @@ afterAll(async () => {
   await vendors.close();
 });
 
-/** One of each kind at a time; the new one is ready before the old one is told to stop. */
+/** One of each kind at a time; the new one is ready before the old one gets SIGTERM. */
 async function replaceAll(): Promise<void> {
   const old = [0, 1].map((at) => ({ api: product.apis[at], worker: product.workers[at] }));
   for (const { api, worker } of old) {
@@ -141,7 +141,7 @@ async function buy(person: Person, rolling: AbortSignal) {
   return bought;
 }
 
-test('every process ends by itself when it is told to', () => {
+test('every process ends after SIGTERM', () => {
   expect(exitCodes).toEqual([0, 0, 0, 0]);
 });
 
@@ -160,7 +160,7 @@ test('no message is lost or taken twice, and every answer comes once and in orde
   }
 });
 
-test('no run is lost: each one is there once, is completed, and holds no slot', async () => {
+test('no run is lost: each one is there once, is completed, and has no lock', async () => {
   const rows = await product.db
     .selectFrom('pipelineExecutions')
     .select(['id', 'status', 'holdsSlot', 'conversationId'])

@@ -1,4 +1,4 @@
-/** An outside judge looks at the built product: every answer is as its description says. */
+/** An outside tool tests the built product: every answer is as its description says. */
 import { judgeApi } from '../../scripts/schemathesis.js';
 import { register } from '../support/person.js';
 import { startVendorProduct, type VendorProduct } from '../support/vendor-product.js';
@@ -11,9 +11,9 @@ beforeAll(async () => {
 });
 afterAll(() => fixture.close());
 
-/** Enough for every operation, and for chains, on a machine that does other things, too. */
+/** Enough for every operation, and for chains, on a busy machine, too. */
 const MAX_SECONDS = { 'coverage,fuzzing': 15, stateful: 30 };
-/** The same cases in every run; another one looks elsewhere. */
+/** The same cases in every run; another seed tests others. */
 const SEED = process.env['SCHEMATHESIS_SEED'] ?? '1';
 const INSTALL_MS = 180_000;
 const LIMIT_MS = 3 * MAX_SECONDS.stateful * 1_000 + INSTALL_MS;

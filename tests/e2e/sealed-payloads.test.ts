@@ -1,4 +1,4 @@
-/** What those can do who reach Temporal but have no key: the product obeys sealed payloads of its own only. */
+/** Attackers who reach Temporal but have no key: the product obeys its own sealed payloads only. */
 import { randomUUID } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
 import type { Payload } from '@temporalio/common';

@@ -1,4 +1,4 @@
-/** What OpenTelemetry is told of one chat turn and of one run, span by span. */
+/** The OpenTelemetry spans of one chat turn and of one run. */
 import { randomBytes } from 'node:crypto';
 import { discussionWorkflowId, pipelineWorkflowId } from '../../domain/ids.js';
 import { STOPPING } from '../../scripts/embedded/stopping.js';
@@ -242,7 +242,7 @@ test('a run of a discussion that was asked for over HTTP belongs to that request
   expect(before.map(({ name }) => name)).not.toContain('RunWorkflow:pipelineWorkflow');
 });
 
-test('what its client does not keep, nobody keeps', async () => {
+test('a trace that its client does not sample is not kept', async () => {
   const [dropped, kept] = [randomBytes(16).toString('hex'), randomBytes(16).toString('hex')];
   const other = await register(fixture.product.url);
   await registerKeys(other, ['openai']);
@@ -252,7 +252,7 @@ test('what its client does not keep, nobody keeps', async () => {
   expect(receiver.spans.filter(({ traceId }) => traceId === dropped)).toEqual([]);
 });
 
-test('a request is named by its route, and its query is nowhere', async () => {
+test('a request is named by its route, and its query is in no span', async () => {
   const missing = '7d1f0c3a-0000-4000-8000-0123456789ab';
   await person.ask('GET', `/conversations/${missing}?token=canary-of-the-query`);
   await person.ask('GET', '/nowhere/canary-of-the-path');
@@ -313,7 +313,7 @@ test('where it is asked for, prompts and answers are, without what looks like a 
   await captured.close();
 });
 
-test('a receiver that hangs holds up no run, and no end of a process', async () => {
+test('a receiver that hangs delays no run, and no end of a process', async () => {
   const other = await register(fixture.product.url);
   await registerKeys(other, ['openai']);
   receiver.hang();

@@ -66,7 +66,7 @@ async function firstConversation(output: string, answer: string): Promise<void> 
   if (pid === undefined) {
     throw new Error('there is no bash');
   }
-  shell.stdin.on('error', () => undefined); // told by what is missing then
+  shell.stdin.on('error', () => undefined); // reported by what is missing then
   let said = '';
   shell.stdout.on('data', (text) => (said += String(text)));
   shell.stderr.on('data', (text) => (said += String(text)));
@@ -127,21 +127,24 @@ test('one command serves everything, survives a kill, and leaves nothing when it
   expect(readdirSync(place.home).filter((name) => name.endsWith('.pid'))).toEqual([]);
 });
 
-test.each(['PORT', 'COLLECTOR_PORT'])('a taken %s is told before anything starts', async (name) => {
-  const port = await findFreePort();
-  const holder = createServer();
-  await new Promise<void>((done) => holder.listen(port, '127.0.0.1', done));
-  const refused = place.start({ [name]: String(port) });
-  const status = await refused.exit;
-  holder.close();
-  expect(status).toBe(1);
-  expect(refused.output()).toMatch(
-    new RegExp(`Port ${port} is in use.*set ${name} to a free port`),
-  );
-  expect(existsSync(join(place.home, 'postgres.pid'))).toBe(false);
-});
+test.each(['PORT', 'COLLECTOR_PORT'])(
+  'a taken %s is reported before anything starts',
+  async (name) => {
+    const port = await findFreePort();
+    const holder = createServer();
+    await new Promise<void>((done) => holder.listen(port, '127.0.0.1', done));
+    const refused = place.start({ [name]: String(port) });
+    const status = await refused.exit;
+    holder.close();
+    expect(status).toBe(1);
+    expect(refused.output()).toMatch(
+      new RegExp(`Port ${port} is in use.*set ${name} to a free port`),
+    );
+    expect(existsSync(join(place.home, 'postgres.pid'))).toBe(false);
+  },
+);
 
-test('secrets are nowhere in the logs', () => {
+test('secrets are in no log', () => {
   const secrets = JSON.parse(readFileSync(join(place.home, 'secrets.json'), 'utf8')) as object;
   const logs = readdirSync(join(place.home, 'logs')).map((name) =>
     readFileSync(join(place.home, 'logs', name), 'utf8'),

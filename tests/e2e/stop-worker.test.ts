@@ -1,4 +1,4 @@
-/** A worker that is told to stop ends by itself before its supervisor would kill it. */
+/** A worker that gets SIGTERM ends before its supervisor would kill it. */
 import { register } from '../support/person.js';
 import { until } from '../support/until.js';
 import {

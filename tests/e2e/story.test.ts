@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { register } from '../support/person.js';
 import { startProduct, type Product } from '../support/product.js';
-import { tellStory } from '../support/story.js';
+import { playStory } from '../support/story.js';
 
 let product: Product;
 beforeAll(async () => {
@@ -13,13 +13,13 @@ beforeAll(async () => {
 afterAll(() => product.stop());
 
 describe.each(['English', 'Korean'] as const)('a conversation in %s', (language) => {
-  const told = tellStory(language, async () => ({
+  const story = playStory(language, async () => ({
     product,
     person: await register(product.url),
   }));
 
-  test('nobody has paid for it', async () => {
-    const { chat, person } = told();
+  test('no vendor was paid for it', async () => {
+    const { chat, person } = story();
     const results = chat.events.filter(({ type }) => type === 'pipeline_result');
     expect(results.map(({ result }) => result.total_cost)).toEqual([0]);
     const usage = await person.ask('GET', '/auth/me/usage');

@@ -64,7 +64,7 @@ interface Scene {
   readonly person: Person;
   readonly pipelineId: string;
   readonly events: readonly ClientEvent[];
-  /** What has come of an agent's last reply. */
+  /** What has arrived of an agent's last reply. */
   text(node: string): string;
   done: Promise<void>;
 }
@@ -79,7 +79,7 @@ async function personWith(
   return person;
 }
 
-/** A run over HTTP, listened to over HTTP. */
+/** A run over HTTP, with its event stream. */
 async function startRun(person: Person, agents: readonly object[]): Promise<Scene> {
   const design = { name: 'A design', description: 'Something to do', agents };
   const headers = { Prefer: 'respond-async' };
@@ -112,7 +112,7 @@ function repliesOf(events: readonly ChatEvent[], node: string): readonly string[
   return [...texts.values()];
 }
 
-/** A vendor that sends the first half of its pieces, and the others when it is told to go on. */
+/** A vendor that sends the first half of its pieces, and the others on a signal. */
 function halting(text = TEXT) {
   const next = Promise.withResolvers<undefined>();
   const rest = Promise.withResolvers<undefined>();
@@ -128,7 +128,7 @@ function halting(text = TEXT) {
   return {
     behaviour,
     half: first(5),
-    /** One piece more, to see who hears of it. */
+    /** One piece more, to see which clients get it. */
     more: first(6),
     sendMore: () => {
       next.resolve(undefined);
@@ -153,7 +153,7 @@ const ledgerOf = ({ pipelineId }: Scene) =>
     .orderBy('createdAt')
     .execute();
 
-test('agents of all vendors are read along in the chat, and plain clients see nothing of it', async () => {
+test('replies of all vendors stream into the chat, and plain clients see nothing of it', async () => {
   const events: ChatEvent[] = [];
   let begun = 0;
   const person = await personWith(['openai', 'anthropic', 'google'], ({ schema }) => {
@@ -208,7 +208,7 @@ test('agents of all vendors are read along in the chat, and plain clients see no
   expect(Number(await chargedTo(fixture.product, person))).toBe(Number(billOf(calls)));
 });
 
-test('a client sees what the vendor has sent so far, and a late one the same', async () => {
+test('a client sees what the vendor has sent so far, and a late one sees the same', async () => {
   const vendor = halting();
   const person = await personWith(['openai'], () => vendor.behaviour);
   const scene = await startRun(person, [agentOf('writer', 'gpt-4o-mini')]);
@@ -243,7 +243,7 @@ test('a stream that breaks is of unknown cost; the next vendor begins another re
   expect(await resultOf(scene)).toMatchObject({ status: 'completed' });
 });
 
-test('a cancel reaches a stream, and nothing is told after the result', async () => {
+test('a cancel reaches a stream, and nothing is published after the result', async () => {
   const vendor = halting();
   const person = await personWith(['openai'], () => vendor.behaviour);
   const scene = await startRun(person, [agentOf('writer', 'gpt-4o-mini')]);
@@ -288,10 +288,10 @@ test('a stream costs the history of its run nothing, nor PostgreSQL', async () =
 });
 
 describe('what is killed in the middle', () => {
-  const [lost, kept] = [halting('a reply that nobody will finish'), halting()];
+  const [lost, kept] = [halting('a reply that will not end'), halting()];
   let ofWorker: Scene;
 
-  /** It takes ten seconds until the loss of a worker is noticed: the other tests do not wait. */
+  /** The loss of a worker is noticed after ten seconds: the other tests do not wait. */
   beforeAll(async () => {
     const answers = [lost.behaviour, kept.behaviour];
     const person = await personWith(['openai'], () => answers.shift());
@@ -306,7 +306,7 @@ describe('what is killed in the middle', () => {
     const scene = await startRun(person, [agentOf('writer', 'gpt-4o-mini')]);
     await until('half of it', () => scene.text('writer') === vendor.half);
     await fixture.product.apis.at(-1)?.kill();
-    vendor.goOn(); // nobody hears the end of the reply
+    vendor.goOn(); // the end of the reply is not read
     await until('the agent has ended', () =>
       fixture.product.db
         .selectFrom('agentSteps')
@@ -356,7 +356,7 @@ describe('what is killed in the middle', () => {
   }
 });
 
-test('while redis is away nothing is told live, and the run goes on as ever', async () => {
+test('while redis is away nothing is published live, and the run goes on as before', async () => {
   const person = await personWith(['openai'], () => ({ kind: 'answer', text: TEXT, pieces: 5 }));
   await redis.cut();
   const scene = await startRun(person, [agentOf('a', 'gpt-4o-mini'), agentOf('b', 'gpt-4o-mini')]);

@@ -1,4 +1,4 @@
-/** Deleting users from the built product, busy as they are: nothing is left that names them. */
+/** Deleting users from the built product while they are busy: nothing is left that names them. */
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { userDeletionWorkflowId } from '../../domain/ids.js';
@@ -49,7 +49,7 @@ interface Busy {
   readonly traces: readonly string[];
 }
 
-/** Somebody with keys, a template, a run that has ended, and one that waits for its vendor. */
+/** A user with keys, a template, a run that has ended, and one that waits for its vendor. */
 async function busyPerson(): Promise<Busy> {
   fixture.vendors.setBehaviour(); // the keys are checked
   const email = `${randomUUID()}@example.com`;
@@ -111,12 +111,12 @@ async function expectNoTraces({ person, traces }: Busy): Promise<void> {
   );
   const own = userDeletionWorkflowId(person.userId);
   expect(workflows.ids.filter((id) => traces.some((trace) => id.includes(trace)))).toEqual([own]);
-  const histories = workflows.text.replaceAll(person.userId, ''); // the order's own
+  const histories = workflows.text.replaceAll(person.userId, ''); // those of the deletion itself
   for (const trace of traces) {
     expect(database).not.toContain(trace);
     expect(histories).not.toContain(trace);
   }
-  await until('Redis names nobody; what was streamed lives some seconds longer', async () => {
+  await until('Redis names no user; what was streamed lives some seconds longer', async () => {
     const redis = await dumpRedis(testServers().observerRedisUrl);
     return traces.every((trace) => !redis.includes(trace));
   });
@@ -158,7 +158,7 @@ test('a user in the middle of a run leaves, and nothing names them any more', as
   });
 });
 
-test('a worker killed in the middle is no end of it', async () => {
+test('a worker killed in the middle does not stop it', async () => {
   const busy = await busyPerson();
   const { db } = fixture.product;
   const lock = await lockRow(

@@ -37,7 +37,7 @@ async function newUser() {
   const person = await register(fixture.product.url);
   await registerKeys(person, ['openai']);
   const { promise: lateHasFailed, resolve } = Promise.withResolvers<null>();
-  // the slow call is under way, with its money reserved, before the dear one spends the day
+  // the slow call is under way, with its money reserved, before the expensive one spends the day
   const slow = Promise.withResolvers<null>();
   fixture.vendors.setBehaviour(({ prompt }) => {
     if (prompt.includes('does slow')) {

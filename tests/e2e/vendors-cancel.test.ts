@@ -1,4 +1,4 @@
-/** A cancel reaches the vendor call in flight, whoever asked for it. */
+/** A cancel reaches the vendor call in flight, over every route. */
 import { Client } from '@temporalio/client';
 import { pipelineWorkflowId } from '../../domain/ids.js';
 import type { TemporalClient } from '../../temporal/connection.js';
@@ -63,7 +63,7 @@ function inFlight(person: Person) {
   return completions(fixture.vendors, person.userId).filter(({ status }) => status === null);
 }
 
-/** A cancel of a way, tried again where it has taken longer than it may. */
+/** A cancel over one route, tried again where it has taken longer than it may. */
 async function expectCancelled(
   cancel: (scene: Scene) => unknown,
   language: 'English' | 'Korean' = 'English',
@@ -95,7 +95,7 @@ async function cancelledWithinMs(scene: Scene, cancel: (scene: Scene) => unknown
   return tookMs;
 }
 
-/** Nobody knows what the vendors bill for calls that were cut: they stay charged, and nothing more. */
+/** What vendors bill for calls that were cut is unknown: they stay charged, and nothing more. */
 async function expectSettled({ person, pipelineId }: Scene) {
   const ledger = await fixture.product.db
     .selectFrom('costLedger')
@@ -147,7 +147,7 @@ test.each([
   expect(types.slice(-2)).toEqual(['user_message_received', 'pipeline_result']);
 });
 
-test("Temporal's own cancel does, as its Web UI asks for it", async () => {
+test('Temporal’s own cancel does, as its Web UI asks for it', async () => {
   await expectCancelled(({ pipelineId }) =>
     client.workflow.getHandle(pipelineWorkflowId(pipelineId)).cancel(),
   );

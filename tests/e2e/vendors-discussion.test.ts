@@ -1,4 +1,4 @@
-/** A discussion whose models fail or answer nonsense: the rules answer, visibly for operators. */
+/** A discussion whose models fail or answer nonsense: the rules answer, and operators can see it. */
 import { callEntries } from '../../audit/records.js';
 import { checkPrompts } from '../../audit/prompts.js';
 import { readDiscussionCalls } from '../../db/audit/discussion-archives.js';
@@ -162,7 +162,7 @@ test('an intent that is no JSON is found by rules', async () => {
   });
 });
 
-test('a model that finds a request unclear without saying why has the user asked all the same', async () => {
+test('a model that finds a request unclear without saying why still makes the user be asked', async () => {
   const chat = await person.chat(await person.startConversation());
   spoil('needs_clarification', answer({ needs_clarification: true, clarification_questions: [] }));
   const asked = await chat.say(REQUEST);

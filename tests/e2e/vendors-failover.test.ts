@@ -1,4 +1,4 @@
-/** Vendors that are down or busy, as two workers and a user with several keys live through it. */
+/** Vendors that are down or busy, with two workers and a user with several keys. */
 import type { Redis } from 'ioredis';
 import { toRateLimitKey } from '../../llm/routing/rate-limit-key.js';
 import type { Vendor } from '../../domain/agents/models.js';
@@ -77,7 +77,7 @@ async function sumOf(name: string, labels: Readonly<Record<string, string>>): Pr
   return values.reduce((sum, value) => sum + value, 0);
 }
 
-test('a vendor that is down is replaced by the next one, soon unasked, and asked again', async () => {
+test('a vendor that is down is replaced by the next one, soon skipped, and asked again', async () => {
   let isDown = true;
   const { person, keys, calls } = await newPerson(['openai', 'anthropic'], ({ vendor }) =>
     isDown && vendor === 'openai' ? status(500) : undefined,
@@ -120,7 +120,7 @@ test('a vendor that is down is replaced by the next one, soon unasked, and asked
   expect(await redis.exists(`agentforge:circuit:openai:${fingerprint}`)).toBe(0);
 });
 
-test('one who asks to wait is left alone by every agent, and who was not asked lost no try', async () => {
+test('a vendor that asks to wait is left alone by every agent, and an attempt that skipped it does not count', async () => {
   const { promise: released, resolve: release } = Promise.withResolvers<null>();
   const arrivals: { readonly at: number; readonly name: string }[] = [];
   const { person, calls } = await newPerson(['openai'], ({ prompt }) => {
@@ -172,7 +172,7 @@ test('two workers never have more calls of a key in flight than it may have', as
   }
 });
 
-test('a user whose vendors all rest is answered by rules in a talk, at once', async () => {
+test('a user whose vendors are all in cooldown is answered by rules in a discussion, at once', async () => {
   const { person, calls } = await newPerson(['openai'], () => status(429, { 'retry-after': '60' }));
   const chat = await person.chat(await person.startConversation());
   const presented = await chat.say('Compare three podcast apps by price and write a report');
@@ -259,7 +259,7 @@ test('an answer that fits not even after its repair fails its agent, by the name
   expect(calls()).toHaveLength(3);
 });
 
-test('a simulated run names its provider, and fits a schema without anybody', async () => {
+test('a simulated run names its provider, and fits a schema without any vendor', async () => {
   const person = await register(fixture.product.url);
   const { result } = await run(person, ...judged('gpt-4o'));
   expect(result.agent_results).toMatchObject([

@@ -1,4 +1,4 @@
-/** Which keys pay: the user's own, the server's, or nobody's. */
+/** Which keys pay: the user's own, the server's, or none. */
 import { randomUUID } from 'node:crypto';
 import { utcDay } from '../../domain/account/days.js';
 import { VENDORS } from '../../domain/agents/models.js';
@@ -27,7 +27,7 @@ const DESIGN = {
   ],
 };
 
-describe('where no key pays by itself', () => {
+describe('where no key pays unless one is registered', () => {
   let fixture: VendorProduct;
   let person: Person;
   beforeAll(async () => {
@@ -93,7 +93,7 @@ describe('where no key pays by itself', () => {
     expect(completions(fixture.vendors, person.userId)).toEqual([]);
   });
 
-  test('over HTTP body, day, slot, count and key are checked in this order, before the graph', async () => {
+  test('over HTTP body, day, lock, count and key are checked in this order, before the graph', async () => {
     const { db } = fixture.product;
     const { userId } = person;
     const unbuildable = { ...DESIGN, agents: [] };
@@ -172,7 +172,7 @@ describe("where the server's keys pay for users without own ones", () => {
   });
   afterAll(() => fixture.close());
 
-  test('a talk and its run are answered by the vendors, and charged to the user', async () => {
+  test('a discussion and its run are answered by the vendors, and charged to the user', async () => {
     const person = await register(fixture.product.url);
     const chat = await person.chat(await person.startConversation());
     await chat.say(REQUEST.English);
@@ -181,7 +181,7 @@ describe("where the server's keys pay for users without own ones", () => {
     const calls = completions(fixture.vendors);
     expect(calls.map(({ vendor }) => vendor).toSorted()).toEqual([
       ...['anthropic', 'anthropic'],
-      ...['openai', 'openai', 'openai', 'openai'], // the talk, gpt-4o, and gemini's stand-in
+      ...['openai', 'openai', 'openai', 'openai'], // the discussion, gpt-4o, and gemini's stand-in
     ]);
     expect(calls.every(({ vendor, key }) => key === Reflect.get(SERVER_KEYS, vendor))).toBe(true);
     expect(await chargedTo(fixture.product, person)).toBe(billOf(calls));

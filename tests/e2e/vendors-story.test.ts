@@ -2,7 +2,7 @@
 import { VENDORS, type Vendor } from '../../domain/agents/models.js';
 import { rounded } from '../../domain/run/result-rules.js';
 import { register } from '../support/person.js';
-import { tellStory } from '../support/story.js';
+import { playStory } from '../support/story.js';
 import {
   billOf,
   chargedTo,
@@ -40,7 +40,7 @@ describe.each(LANGUAGES)('a paid conversation in %s, designed by %s', (...row) =
   const [language, designer, schemaField] = row;
   let fixture: VendorProduct;
   let keys: Record<Vendor, string>;
-  const told = tellStory(language, async () => {
+  const story = playStory(language, async () => {
     fixture = await startVendorProduct({
       apis: 2,
       workers: 2,
@@ -54,7 +54,7 @@ describe.each(LANGUAGES)('a paid conversation in %s, designed by %s', (...row) =
   afterAll(() => fixture.close());
 
   const calls = () => completions(fixture.vendors);
-  const result = () => told().chat.events.findLast(({ type }) => type === 'pipeline_result');
+  const result = () => story().chat.events.findLast(({ type }) => type === 'pipeline_result');
 
   test('every request was one that its vendor understands', () => {
     expect(calls().map(({ status }) => status)).toEqual(calls().map(() => 200));
@@ -108,7 +108,7 @@ describe.each(LANGUAGES)('a paid conversation in %s, designed by %s', (...row) =
   });
 
   test('the day costs what the vendors bill, to the last digit', async () => {
-    const { product, person } = told();
+    const { product, person } = story();
     const bill = billOf(calls());
     expect(await chargedTo(product, person)).toBe(bill);
     const usage = await person.ask('GET', '/auth/me/usage');
@@ -117,8 +117,8 @@ describe.each(LANGUAGES)('a paid conversation in %s, designed by %s', (...row) =
     expect(history.body.at(-1).cost).toBeCloseTo(Number(bill), 6);
   });
 
-  test('nothing was simulated, although it may be where nobody pays', async () => {
-    const { product, person } = told();
+  test('nothing was simulated, although that is allowed where no key pays', async () => {
+    const { product, person } = story();
     const runs = await product.db.selectFrom('pipelineExecutions').select('simulated').execute();
     expect(runs).toEqual([{ simulated: false }]);
     const ledger = await product.db

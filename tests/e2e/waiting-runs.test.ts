@@ -1,4 +1,4 @@
-/** Runs that wait for a person, a budget or their owner's word, and go on without paying twice. */
+/** Runs that wait for a person, a budget or a resume, and go on without paying twice. */
 import { sql } from 'kysely';
 import { pipelineWorkflowId } from '../../domain/ids.js';
 import type { TemporalClient } from '../../temporal/connection.js';
@@ -83,7 +83,7 @@ async function storedEvents(id: string): Promise<any[]> {
 const GATED = designOf([agent('first'), agent('gated', { approval: true }), agent('last')]);
 
 describe('an agent that needs approval', () => {
-  test('waits without the slot, shows its input, and works with the edited one', async () => {
+  test('waits without the lock, shows its input, and works with the edited one', async () => {
     const person = await newPerson();
     const asked = await execute(person, GATED);
     expect(asked).toMatchObject({
@@ -117,7 +117,7 @@ describe('an agent that needs approval', () => {
     expect(gated?.prompt).toContain('Only the second app counts.');
     expect(gated?.prompt).not.toContain(approvals.body[0].input);
     const events = await storedEvents(id);
-    await until('all is told', () => told.ended());
+    await until('all has arrived', () => told.ended());
     const numbered = told.frames().flatMap(({ data }) => (data.seq === undefined ? [] : [data]));
     expect(numbered).toMatchObject(events);
     expect(events.map(({ type }) => type)).toEqual([
@@ -136,7 +136,7 @@ describe('an agent that needs approval', () => {
     });
     expect(again.status).toBe(409);
     const rerun = await person.ask('POST', `/pipelines/${id}/rerun`, { from: 'last' });
-    expect(rerun).toMatchObject({ status: 200, body: { status: 'completed' } }); // asks nobody again
+    expect(rerun).toMatchObject({ status: 200, body: { status: 'completed' } }); // asks no person again
     expect(callsOf(person).slice(4)).toEqual(['last']);
   });
 
@@ -164,7 +164,7 @@ describe('an agent that needs approval', () => {
   test.each([
     ['approve', 'completed', ['first', 'gated']],
     ['reject', 'partial', ['first']],
-  ])('that nobody answers: its deadline means %s', async (onTimeout, status, calls) => {
+  ])('without an answer: its deadline means %s', async (onTimeout, status, calls) => {
     const person = await newPerson();
     const rule = { approval: true, approval_timeout_seconds: 1, on_approval_timeout: onTimeout };
     const { body } = await execute(person, designOf([agent('first'), agent('gated', rule)]));
@@ -253,7 +253,7 @@ describe('an agent that needs approval', () => {
 });
 
 describe('pause and resume', () => {
-  test('no new node begins, the call in flight is kept, and the slot is taken in turn', async () => {
+  test('no new node begins, the call in flight is kept, and the lock is taken in turn', async () => {
     const person = await newPerson();
     const held = new Map(['first', 'other'].map((name) => [name, Promise.withResolvers<null>()]));
     fixture.vendors.setBehaviour(({ prompt }) => {
@@ -284,7 +284,7 @@ describe('pause and resume', () => {
 });
 
 describe('in a conversation', () => {
-  test('a run that waits is the only one: others are refused by its name, and the words reach it', async () => {
+  test('a run that waits is the only one: others are refused with its name, and control words reach it', async () => {
     const person = await newPerson();
     const conversationId = await person.startConversation();
     const chat = await person.chat(conversationId);
@@ -406,7 +406,7 @@ describe('a re-run', () => {
     expect(callsOf(person).slice(6)).toEqual(['join']);
   });
 
-  test('needs no history: what Temporal has forgotten is run again and compared all the same', async () => {
+  test('needs no history: what Temporal has forgotten is run again and compared', async () => {
     const person = await newPerson();
     const first = (await execute(person, PARALLEL)).body;
     await loseHistory(temporal.client, pipelineWorkflowId(first.pipeline_id));
@@ -440,15 +440,15 @@ describe('a re-run', () => {
     const first = (await execute(person, PARALLEL)).body;
     const rerun = (order: object) =>
       person.ask('POST', `/pipelines/${first.pipeline_id}/rerun`, order);
-    expect(await rerun({ from: 'nobody' })).toMatchObject({
+    expect(await rerun({ from: 'missing' })).toMatchObject({
       status: 404,
       body: { detail: 'from: the run has no such node' },
     });
-    expect(await rerun({ changes: { nobody: {} } })).toMatchObject({
+    expect(await rerun({ changes: { missing: {} } })).toMatchObject({
       status: 404,
-      body: { detail: 'changes.nobody: the run has no such node' },
+      body: { detail: 'changes.missing: the run has no such node' },
     });
-    expect(await rerun({ changes: { nobody: {}, left: { temperature: 9 } } })).toMatchObject({
+    expect(await rerun({ changes: { missing: {}, left: { temperature: 9 } } })).toMatchObject({
       status: 422,
       body: { detail: [{ field: 'changes.left.temperature' }] },
     });
@@ -456,7 +456,7 @@ describe('a re-run', () => {
   });
 });
 
-test('nobody else can tell a run of ours from none', async () => {
+test('another user cannot distinguish a run of ours from none', async () => {
   const person = await newPerson();
   const stranger = await newPerson();
   const { body } = await execute(person, GATED);

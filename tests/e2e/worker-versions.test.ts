@@ -90,7 +90,7 @@ async function codeOf(workflowId: string): Promise<string | undefined> {
   return identity?.split('+').at(-1);
 }
 
-test('200 runs that are under way end in the version they began in; talks move on', async () => {
+test('200 runs that are under way end in the version they began in; discussions move on', async () => {
   const { product, vendors } = fixture;
   const first = await startVersion('v1', earlier.dist);
   const hold = Promise.withResolvers<null>();

@@ -43,7 +43,7 @@ const shown = {
   lastSeq: 4,
 };
 
-test('a run’s events reach who listens, and the session view of its conversation', async () => {
+test('a run’s events reach subscribers, and the session view of its conversation', async () => {
   const id = randomUUID();
   await writeSessionView(store, id, shown);
   const heard: Hint[] = [];

@@ -31,7 +31,7 @@ async function startProxy(): Promise<{ proxy: TcpProxy; url: string }> {
   return started;
 }
 
-/** One agent, its writers, and all that is heard of it. */
+/** One agent, its writers, and all that subscribers receive of it. */
 async function fixture(redisUrl?: string) {
   const [redis, direct] = [await startRedis(redisUrl), await startRedis()];
   const bus: Bus = createBus({
@@ -43,10 +43,10 @@ async function fixture(redisUrl?: string) {
   await until('the bus is available', () => bus.isAvailable());
   const place = { pipelineId: randomUUID(), node: 'writer' };
   const streamId = randomUUID();
-  const heard: LiveMessage[] = [];
+  const received: LiveMessage[] = [];
   await bus.subscribeLive(streamId, (message) => {
     if (message !== null) {
-      heard.push(message);
+      received.push(message);
     }
   });
   const warnings: string[] = [];
@@ -66,10 +66,10 @@ async function fixture(redisUrl?: string) {
       silenceMs: 60_000,
     });
   return {
-    heard,
+    received,
     warnings,
     redis: direct,
-    pieces: () => heard.flatMap(({ piece }) => piece ?? []),
+    pieces: () => received.flatMap(({ piece }) => piece ?? []),
     entry: async () =>
       (await readLive({ redis: direct, macs: TEST_MACS }, streamId, [place]))[0] ?? null,
     key: `agentforge:agent:${place.pipelineId}:writer`,
@@ -78,7 +78,7 @@ async function fixture(redisUrl?: string) {
     /** A writer whose agent has been announced before its reply begins. */
     writeAnnounced: async () => {
       const writer = write();
-      await until('it is announced', () => heard.length === 1);
+      await until('it is announced', () => received.length === 1);
       return writer;
     },
   };
@@ -96,10 +96,10 @@ function textOf(pieces: readonly { reply: string; offset: number; text: string }
 }
 
 test('an agent is announced before its reply, which is published in pieces that fit together', async () => {
-  const { write, heard, pieces, entry } = await fixture();
+  const { write, received, pieces, entry } = await fixture();
   const writer = write();
-  await until('it is announced', () => heard.length === 1);
-  expect(heard[0]?.piece).toBeUndefined();
+  await until('it is announced', () => received.length === 1);
+  expect(received[0]?.piece).toBeUndefined();
   expect(await entry()).toMatchObject({
     started: { type: 'agent_started', agent_name: 'The writer', attempt: 1 },
     reply: null,
@@ -116,12 +116,12 @@ test('an agent is announced before its reply, which is published in pieces that 
 });
 
 test('an agent that answers at once is published once, with its whole reply', async () => {
-  const { write, heard, entry, listed, redis, key } = await fixture();
+  const { write, received, entry, listed, redis, key } = await fixture();
   const writer = write();
   writer.beginReply()('an answer');
   await writer.end();
-  await until('it is heard', () => heard.length === 1);
-  expect(heard[0]?.piece).toBeUndefined(); // a subscriber reads the entry
+  await until('it is received', () => received.length === 1);
+  expect(received[0]?.piece).toBeUndefined(); // a subscriber reads the entry
   expect(await entry()).toMatchObject({
     started: { type: 'agent_started', agent_name: 'The writer' },
     reply: { text: 'an answer' },
@@ -137,7 +137,7 @@ test('a fast reply is published in few pieces, and the rest of it with the end',
   const words = Array.from({ length: 2_000 }, (_, index) => `word ${index} `);
   words.forEach(tell);
   await writer.end();
-  await until('all is heard', () => textOf(pieces()).length === words.join('').length);
+  await until('all is received', () => textOf(pieces()).length === words.join('').length);
   expect(textOf(pieces())).toBe(words.join(''));
   expect(pieces().length).toBeLessThan(5);
   expect((await entry())?.reply?.text).toBe(words.join('')); // for a late subscriber
@@ -167,11 +167,11 @@ test('a pair of surrogates is never split, and half a one becomes a sign of its 
   expect(textOf(pieces())).toBe('smile ');
   tell('\ude42 and \ud83d');
   await writer.end();
-  await until('all is heard', () => pieces().length === 2);
+  await until('all is received', () => pieces().length === 2);
   expect(textOf(pieces())).toBe('smile 🙂 and \ufffd');
 });
 
-test('another reply begins at 0 under another id, and the one before is told no more', async () => {
+test('another reply begins at 0 under another id, and the one before is published no more', async () => {
   const { writeAnnounced, pieces, entry } = await fixture();
   const writer = await writeAnnounced();
   const first = writer.beginReply();
@@ -187,7 +187,7 @@ test('another reply begins at 0 under another id, and the one before is told no 
   await writer.end();
 });
 
-test('a newer attempt takes over: the older one tells nothing more and ends nothing', async () => {
+test('a newer attempt takes over: the older one publishes nothing more and ends nothing', async () => {
   const { write, pieces, entry, listed } = await fixture();
   const [older, newer] = [write(1), write(2)];
   await until('the newer one is there', async () => (await entry())?.started.attempt === 2);
@@ -218,7 +218,7 @@ test('an entry that redis has lost is written again as a whole', async () => {
   await writer.end();
 });
 
-test('of a reply beyond 256 KiB no more is told or kept', async () => {
+test('of a reply beyond 256 KiB no more is published or kept', async () => {
   const { write, entry } = await fixture();
   const writer = write();
   const tell = writer.beginReply();
@@ -232,7 +232,7 @@ test('of a reply beyond 256 KiB no more is told or kept', async () => {
   expect(new Set(text)).toEqual(new Set('x'));
 });
 
-test('while redis is away nothing is told and nobody waits; then the reply is told whole', async () => {
+test('while redis is away nothing is published and no agent waits; then the reply is published whole', async () => {
   const { proxy, url } = await startProxy();
   const { write, writeAnnounced, pieces, warnings, entry } = await fixture(url);
   const writer = await writeAnnounced();
@@ -252,7 +252,7 @@ test('while redis is away nothing is told and nobody waits; then the reply is to
   expect(pieces()[1]).toMatchObject({ offset: 0, text: expect.stringMatching(/^before, during/) });
 });
 
-test('a redis that swallows everything does not hold up an agent', async () => {
+test('a redis that answers nothing does not hold up an agent', async () => {
   const { proxy, url } = await startProxy();
   const { write } = await fixture(url);
   proxy.freeze();

@@ -4,7 +4,7 @@ import { createMacs } from '../../events/macs.js';
 const [older, newer] = [randomBytes(32), randomBytes(32)];
 const PLACE = 'agentforge:events:somewhere';
 
-test('a text is believed where it was signed for, by every holder of the key, and nowhere else', () => {
+test('a text is valid where it was signed for, for every holder of the key, and nowhere else', () => {
   const [one, two] = [createMacs([newer]), createMacs([newer])];
   const signed = one.sign(PLACE, '{"nudge":true}');
   expect(two.verify(PLACE, signed)).toBe('{"nudge":true}');
@@ -12,7 +12,7 @@ test('a text is believed where it was signed for, by every holder of the key, an
   expect(createMacs([older]).verify(PLACE, signed)).toBeNull();
 });
 
-test('while keys change, what either key has signed is believed by who holds both', () => {
+test('while keys change, what either key has signed is valid for holders of both', () => {
   const both = createMacs([newer, older]);
   expect(both.verify(PLACE, createMacs([older]).sign(PLACE, 'before'))).toBe('before');
   expect(createMacs([newer]).verify(PLACE, both.sign(PLACE, 'after'))).toBe('after');
@@ -34,11 +34,11 @@ test.each([
   ['no base64', '?'.repeat(40)],
   ['half a surrogate pair', '\ud800'.repeat(40)],
   ['more than anything of ours', 'x'.repeat(5_000_000)],
-])('%s is not believed', (_what, text) => {
+])('%s is not valid', (_what, text) => {
   expect(createMacs([newer]).verify(PLACE, text)).toBeNull();
 });
 
-test('the place and the text cannot be told apart in another way', () => {
+test('place and text have one separation only', () => {
   const macs = createMacs([newer]);
   const id = randomUUID();
   const signed = macs.sign(`agentforge:live:${id}`, ' entry{}');

@@ -59,7 +59,7 @@ test('a run’s events raise the last seq of a view, and never lower it', async 
   expect(await readSessionView(store, id)).toEqual({ ...written, lastSeq: 7 });
 });
 
-test('an event that is told before its turn’s state does not keep the state out', async () => {
+test('an event that is published before its turn’s state does not keep the state out', async () => {
   const id = randomUUID();
   await writeSessionView(store, id, view(3));
   await raiseSessionSeq(redis, id, 8);
@@ -85,7 +85,7 @@ test('a missing or damaged view reads as none', async () => {
   expect(await readSessionView(store, id)).toBeNull();
 });
 
-test('while redis is away views are neither written nor read, and nobody fails', async () => {
+test('while redis is away views are neither written nor read, and no caller fails', async () => {
   const away = connectRedis({ url: 'redis://127.0.0.1:1', name: 'test', logger: silentLogger });
   expect(await writeSessionView({ redis: away, macs: TEST_MACS }, randomUUID(), view(1))).toBe(
     false,

@@ -209,13 +209,13 @@ describe('a custom agent with long outputs before it', () => {
   });
 });
 
-test('a text that cannot be stored is mended as it is read', async () => {
+test('a text that cannot be stored is changed as it is read', async () => {
   vendors.setBehaviour(() => ({ kind: 'answer', text: 'a\0b \ud83d and \ude00' }));
   const { models } = createTestModels();
   expect((await ask(models)).content).toBe('a\ufffdb \ufffd and \ufffd');
 });
 
-test('a stored reply is found and nobody is asked', async () => {
+test('a stored reply is found and no provider is asked', async () => {
   const { models, rows } = createTestModels();
   const first = await ask(models);
   expect(await ask(models)).toEqual(first);
@@ -223,7 +223,7 @@ test('a stored reply is found and nobody is asked', async () => {
   expect(rows).toHaveLength(1);
 });
 
-test('another step of the same payer has a call and a reply of its own', async () => {
+test('another step with the same key has a call and a reply of its own', async () => {
   const { models, rows, ledger } = createTestModels();
   const stepId = 'pipeline:node:1';
   await ask(models);
@@ -237,7 +237,7 @@ test('another step of the same payer has a call and a reply of its own', async (
   expect(vendors.calls).toHaveLength(2);
 });
 
-test('a retryable failure passes to the next vendor, a released call each', async () => {
+test('a retryable failure fails over to the next vendor, with a released call each', async () => {
   failing(503, 'openai', 'anthropic');
   const { models, rows, registry } = createTestModels();
   const reply = await ask(models);
@@ -254,7 +254,7 @@ test('a retryable failure passes to the next vendor, a released call each', asyn
   expect(page).toContain('llm_errors_total{provider="openai",code="model-unavailable"} 1');
 });
 
-test('a pass that fails at every vendor counts once and names the shortest wait', async () => {
+test('an attempt that fails at every vendor counts once and names the shortest wait', async () => {
   vendors.setBehaviour(({ vendor }) => ({
     kind: 'status',
     status: 429,
@@ -272,7 +272,7 @@ test('a pass that fails at every vendor counts once and names the shortest wait'
 test.each([
   [401, 'model-key-refused'],
   [400, 'model-request-invalid'],
-])('a final failure (%i) ends the pass without fail-over', async (status, code) => {
+])('a final failure (%i) ends the attempt without failover', async (status, code) => {
   failing(status, 'openai');
   const { models, rows } = createTestModels();
   await expect(ask(models)).rejects.toMatchObject({ code });
@@ -373,7 +373,7 @@ test('a reply cut in the middle stays charged as unknown', async () => {
   expect(rows[0]?.state).toBe('unknown');
 });
 
-test('a cancel ends the call, asks nobody else and leaves its outcome unknown', async () => {
+test('a cancel ends the call, asks no other provider and leaves its outcome unknown', async () => {
   vendors.setBehaviour({ kind: 'hang' });
   const { models, rows } = createTestModels();
   const controller = new AbortController();
@@ -497,7 +497,7 @@ test.each([
 });
 
 test.each(['findReply', 'reserve'] as const)(
-  'a %s that fails before the call fails the attempt, and nobody is asked',
+  'a %s that fails before the call fails the attempt, and no provider is asked',
   async (step) => {
     const { models, ledger, clock } = outage(0);
     const away = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' });
@@ -531,7 +531,7 @@ test('each vendor call begins a reply of its own, and a stored reply is not publ
   expect(replies).toHaveLength(2);
 });
 
-test('the ledger learns whether a key of the server pays, and its limit is told apart', async () => {
+test('the ledger learns whether a key of the server pays, and its limit has its own failure', async () => {
   const own = createTestModels();
   await ask(own.models);
   expect(own.rows[0]?.estimate.isServerKey).toBe(false);

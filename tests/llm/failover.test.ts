@@ -264,7 +264,7 @@ test.each([
   ['over budget', new DomainError('over-budget', 'x')],
   ['cancelled', new ModelCallError('cancelled', 'x', { billing: 'unknown' })],
   ['an unsendable key', new ModelCallError('model-key-refused', 'x', { billing: 'none' })],
-])('%s: the circuit learns nothing', async (_what, failure) => {
+])('%s: the circuit counts nothing', async (_what, failure) => {
   const { attempt, outcomes, permits } = scenarioOf({ fails: { openai: failure } });
   await expect(attempt()).rejects.toBe(failure);
   expect(outcomes).toEqual({ openai: ['unknown'] });

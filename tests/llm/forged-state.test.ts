@@ -1,4 +1,4 @@
-/** Somebody puts things where leases, buckets, circuits and permits are counted: no caller is kept out for good. */
+/** An attacker writes where leases, buckets, circuits and permits are counted: no caller is kept out for good. */
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { createRateLimiter } from '../../api/http/rate-limiter.js';
@@ -40,7 +40,7 @@ test.each([
   await leases.close();
 });
 
-test('a set of more leases than anybody holds is thrown away, not walked through', async () => {
+test('a set of more leases than any user has is deleted, not walked through', async () => {
   const userId = randomUUID();
   const leases = createLeases({
     ...{ redis, leaseSeconds: 30, gateway: randomUUID() },
@@ -109,7 +109,7 @@ test.each([String(farAway()), 'inf', 'nan', 'text'])(
 test.each([
   ['leases that last a year', true],
   ['no leases', false],
-])('a queue full of strangers with %s is free for a call', async (_what, hasLeases) => {
+])('a queue full of unknown entries with %s is free for a call', async (_what, hasLeases) => {
   const { key, name } = newKey();
   for (let at = 0; at < 20; at += 1) {
     await redis.zadd(`agentforge:calls:${name}`, -at, `stranger ${at}`);

@@ -122,7 +122,7 @@ test('five failures in a row open a circuit, for every worker, and for this key 
   expect(await isOpen(one, { ...key, keyId: randomUUID() })).toBe(false);
 });
 
-test('an answer between them ends the row; what says nothing of the vendor does not', async () => {
+test('an answer between them resets the count; a failure that says nothing of the vendor does not', async () => {
   const guard = guardWith();
   const key = newKey();
   await fail(guard, key, 4);
@@ -134,7 +134,7 @@ test('an answer between them ends the row; what says nothing of the vendor does 
   expect(await isOpen(guard, key)).toBe(true);
 });
 
-test('failures that are far apart are no row', async () => {
+test('failures that are far apart do not add up', async () => {
   const guard = guardWith({ ...LONG, windowMs: 40 });
   const key = newKey();
   await fail(guard, key, 4);

@@ -118,7 +118,7 @@ const CASES: readonly [string, Change][] = [
   ['models.1.id: Invalid id', (it) => (it.models[1].id = 'GPT')],
   ['models.1.id: "gpt-own" is listed twice', (it) => (it.models[1].id = 'gpt-own')],
   ['models.0.retiresOn: Invalid day', (it) => (it.models[0].retiresOn = 'soon')],
-  ['models.0.successor: must be another', (it) => (it.models[0].successor = 'nobody')],
+  ['models.0.successor: must be another', (it) => (it.models[0].successor = 'missing')],
   ['models.0.successor: must be another', (it) => (it.models[0].successor = 'gpt-own')],
   ['models.0.successor: must be another', (it) => (it.models[0].successor = 'claude-opus-4-6')],
   [
@@ -152,7 +152,7 @@ test.each(CASES)('a mistake is named: %s', (problem, change) => {
   expect(messageOf(() => readModelsFile(file))).toContain(`${file}: correct ${problem}`);
 });
 
-test('successors in a circle are refused, so that nobody follows them for ever', () => {
+test('successors in a circle are refused, so that no search runs for ever', () => {
   const file = changed((it) => {
     it.models[1].successor = 'gpt-own';
   });

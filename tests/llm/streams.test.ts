@@ -72,16 +72,16 @@ describe.each(VENDORS)('a stream of %s', (vendor) => {
     expect(vendors.calls.map(({ isStreamed }) => isStreamed)).toEqual([false, true]);
   });
 
-  test('tells each piece as it comes', async () => {
-    const told = [0, 1, 2, 3].map(() => Promise.withResolvers<undefined>());
-    const pace = (piece: number) => told[piece - 1]?.promise;
+  test('emits each piece as it comes', async () => {
+    const steps = [0, 1, 2, 3].map(() => Promise.withResolvers<undefined>());
+    const pace = (piece: number) => steps[piece - 1]?.promise;
     vendors.setBehaviour({ kind: 'answer', text: 'abcd', pace });
     const options = { apiKey: 'sk-key', signal: new AbortController().signal, timeoutMs: 10_000 };
     const pieces: string[] = [];
     const reply = await providers[vendor].complete(callOf(vendor), {
       ...options,
       onDelta: (text) => {
-        told[pieces.length]?.resolve(undefined); // only now does the vendor send the next one
+        steps[pieces.length]?.resolve(undefined); // only now does the vendor send the next one
         pieces.push(text);
       },
     });
@@ -128,7 +128,7 @@ describe.each(VENDORS)('a stream of %s', (vendor) => {
     },
   );
 
-  test('that stalls in the middle is left in time, and its request is closed', async () => {
+  test('that stalls in the middle is given up in time, and its request is closed', async () => {
     vendors.setBehaviour({ kind: 'stall' });
     const { reply, pieces } = stream(vendor, { timeoutMs: 200 });
     expect(await failure(reply)).toMatchObject({ code: 'model-timeout', billing: 'unknown' });
@@ -136,7 +136,7 @@ describe.each(VENDORS)('a stream of %s', (vendor) => {
     expect(pieces).toHaveLength(2);
   });
 
-  test('that is cancelled in the middle closes its request and tells nothing more', async () => {
+  test('that is cancelled in the middle closes its request and emits nothing more', async () => {
     const middle = Promise.withResolvers<undefined>();
     const controller = new AbortController();
     vendors.setBehaviour({

@@ -78,8 +78,8 @@ test.each([
 });
 
 test.each([
-  ['nobody asked for them', { captureContent: false }],
-  ['nobody gets the spans', { captureContent: true, isOn: false }],
+  ['they were not asked for', { captureContent: false }],
+  ['no spans are exported', { captureContent: true, isOn: false }],
 ])('texts are left out where %s', async (_why, settings) => {
   const { attributes } = await spanOf(answering('openai'), settings);
   const names = Object.keys(attributes);
@@ -101,7 +101,7 @@ test('texts that were asked for are there, the long ones cut', async () => {
   ]);
 });
 
-test('what looks like a key is masked, and the texts can be read all the same', async () => {
+test('what looks like a key is masked, and the rest of the texts can be read', async () => {
   const contents = ['see http://host:80', 'me@example.com', 'http://a:pass@host sk-abcdefghijkl'];
   const messages = contents.map((content) => ({ role: 'user' as const, content }));
   const call = { ...CALL, messages };
@@ -121,7 +121,7 @@ test('a key that the cut goes through leaves nothing', async () => {
   expect(attributes['gen_ai.input.messages']).toContain('[masked]');
 });
 
-test('other questions to a vendor are asked as they were', async () => {
+test('other questions to a vendor are asked unchanged', async () => {
   const provider = answering('openai');
   const tracing: Tracing = {
     isOn: true,

@@ -164,12 +164,15 @@ describe.each(VENDORS)('%s', (vendor) => {
     },
   );
 
-  test.each(['hang', 'stall'] as const)('a vendor that does %s is left in time', async (kind) => {
-    vendors.setBehaviour({ kind });
-    const error = await failure(complete(vendor, { timeoutMs: 150 }));
-    expect(error).toMatchObject({ code: 'model-timeout', billing: 'unknown' });
-    await vendors.until(([call]) => call?.aborted === true);
-  });
+  test.each(['hang', 'stall'] as const)(
+    'a vendor that does %s is given up in time',
+    async (kind) => {
+      vendors.setBehaviour({ kind });
+      const error = await failure(complete(vendor, { timeoutMs: 150 }));
+      expect(error).toMatchObject({ code: 'model-timeout', billing: 'unknown' });
+      await vendors.until(([call]) => call?.aborted === true);
+    },
+  );
 
   test.each(['hang', 'stall'] as const)(
     'a cancel closes the HTTP request of a vendor that does %s',
@@ -282,7 +285,7 @@ test('an exhausted quota is final, since waiting does not bring it back', async 
   expect((await failure(complete('openai'))).code).toBe('model-credit-exhausted');
 });
 
-test('Google is told of an optional value in its own words', async () => {
+test('Google gets an optional value in its own schema words', async () => {
   const schema = {
     type: 'object',
     properties: {
@@ -300,7 +303,7 @@ test('Google is told of an optional value in its own words', async () => {
   });
 });
 
-test("Google's bad key is told from a bad request", async () => {
+test('Google’s bad key is distinguished from a bad request', async () => {
   const error = await failure(complete('google', { apiKey: 'AIza-invalid' }));
   expect(error).toMatchObject({ code: 'model-key-refused', status: 400 });
 });

@@ -21,7 +21,7 @@ const EMBEDDED = {
   temporalUiUrl: 'http://127.1.2.3:20000',
 };
 
-function told(
+function configured(
   env: Record<string, string>,
   embedded: Partial<Record<keyof typeof EMBEDDED, null>> = {},
 ) {
@@ -30,25 +30,27 @@ function told(
 }
 
 test('the worker asks the collector that is started here', () => {
-  const { settings, env } = told({ COLLECTOR_PORT: '8101' });
+  const { settings, env } = configured({ COLLECTOR_PORT: '8101' });
   expect(appsOf(settings)).toEqual(['collector', 'worker', 'api']);
   expect(env['DATA_COLLECTOR_URL']).toBe('http://127.0.0.1:8101');
   expect(env['COLLECTOR_SECRET']).toMatch(/^[0-9a-f]{64}$/);
   expect(environmentFor('collector', env)['COLLECTOR_SECRET']).toBe(env['COLLECTOR_SECRET']);
-  expect(collectorUrl(told({ COLLECTOR_HOST: '0.0.0.0' }).settings)).toBe('http://127.0.0.1:8001');
-  expect(collectorUrl(told({ COLLECTOR_HOST: '::1' }).settings)).toBe('http://[::1]:8001');
+  expect(collectorUrl(configured({ COLLECTOR_HOST: '0.0.0.0' }).settings)).toBe(
+    'http://127.0.0.1:8001',
+  );
+  expect(collectorUrl(configured({ COLLECTOR_HOST: '::1' }).settings)).toBe('http://[::1]:8001');
 });
 
 test('with a collector elsewhere none is started here', () => {
-  const { settings, env } = told({ DATA_COLLECTOR_URL: 'http://collector.example' });
+  const { settings, env } = configured({ DATA_COLLECTOR_URL: 'http://collector.example' });
   expect(appsOf(settings)).toEqual(['worker', 'api']);
   expect(env['DATA_COLLECTOR_URL']).toBe('http://collector.example');
-  expect(env['COLLECTOR_SECRET']).toBe(''); // ours is nothing to a stranger's
+  expect(env['COLLECTOR_SECRET']).toBe(''); // ours means nothing to a collector elsewhere
   expect(collectorUrl(settings)).toBeNull();
 });
 
 test('the collector gets what it needs, and no secret but its own', () => {
-  const { env } = told({
+  const { env } = configured({
     PATH: '/bin',
     OPENAI_API_KEY: 'sk-secret',
     LOG_LEVEL: 'debug',
@@ -63,7 +65,7 @@ test('the collector gets what it needs, and no secret but its own', () => {
     NODE_EXTRA_CA_CERTS: '/ca.pem',
     REDIS_URL: 'redis://collector:two@here/0',
   });
-  const own = told({ REDIS_URL: 'redis://elsewhere' }, { collectorRedisUrl: null }).env;
+  const own = configured({ REDIS_URL: 'redis://elsewhere' }, { collectorRedisUrl: null }).env;
   expect(environmentFor('collector', own)['REDIS_URL']).toBe('redis://elsewhere');
 });
 
@@ -71,7 +73,12 @@ const VENDOR_KEYS = { OPENAI_API_KEY: 'sk-1', ANTHROPIC_API_KEY: 'sk-2', GOOGLE_
 const FOREIGN = { AWS_SECRET_ACCESS_KEY: 'x', POSTGRES_PASSWORD: 'x', NPM_TOKEN: 'x' };
 
 test('each process gets its own secrets, and nothing that it does not read', () => {
-  const { env } = told({ ...VENDOR_KEYS, ...FOREIGN, PATH: '/bin', HTTPS_PROXY: 'http://proxy' });
+  const { env } = configured({
+    ...VENDOR_KEYS,
+    ...FOREIGN,
+    PATH: '/bin',
+    HTTPS_PROXY: 'http://proxy',
+  });
   const secretsOf = (app: 'api' | 'worker' | 'collector') =>
     Object.keys(environmentFor(app, env)).filter((name) => name in SECRETS || name in FOREIGN);
   expect(secretsOf('api').sort()).toEqual([
@@ -90,17 +97,17 @@ test('each process gets its own secrets, and nothing that it does not read', () 
 });
 
 test('the API gets the public half of the signing key, and that there are keys of vendors', () => {
-  const { env } = told({});
+  const { env } = configured({});
   const api = environmentFor('api', env);
   expect(api['AUDIT_PUBLIC_KEY']).toMatch(/^[0-9a-f]{64}$/);
   expect(api['SERVER_MODEL_KEYS']).toBe('');
-  expect(environmentFor('api', told({ GOOGLE_API_KEY: 'AIza' }).env)['SERVER_MODEL_KEYS']).toBe(
-    'google',
-  );
+  expect(
+    environmentFor('api', configured({ GOOGLE_API_KEY: 'AIza' }).env)['SERVER_MODEL_KEYS'],
+  ).toBe('google');
 });
 
 test('what processes get is enough for their configuration', () => {
-  const { env } = told(VENDOR_KEYS);
+  const { env } = configured(VENDOR_KEYS);
   expect(loadApiConfig(environmentFor('api', env)).models).toMatchObject({
     serverKeys: {},
     hasServerKeys: true,
@@ -122,13 +129,15 @@ test('a setting that looks like a secret is in the table of secrets, or known to
 });
 
 test('the API shows the Temporal Web UI that is started here', () => {
-  const { settings, env } = told({ TEMPORAL_UI_PORT: '8234' });
+  const { settings, env } = configured({ TEMPORAL_UI_PORT: '8234' });
   expect(env).toMatchObject({
     TEMPORAL_UI_PORT: '8234',
     TEMPORAL_UI_UPSTREAM: 'http://127.1.2.3:20000',
   });
   expect(temporalUiUrl(settings)).toBe('http://127.0.0.1:8234');
-  expect(told({ TEMPORAL_UI_ORIGINS: 'http://ui' }).env['TEMPORAL_UI_ORIGINS']).toBe('http://ui');
+  expect(configured({ TEMPORAL_UI_ORIGINS: 'http://ui' }).env['TEMPORAL_UI_ORIGINS']).toBe(
+    'http://ui',
+  );
   const elsewhere = environmentOf(settings, { ...EMBEDDED, temporalUiUrl: null });
   expect(elsewhere['TEMPORAL_UI_UPSTREAM']).toBe('');
 });

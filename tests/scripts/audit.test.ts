@@ -23,7 +23,7 @@ function changed(what: (text: string) => string): string {
 
 const own = { AUDIT_SIGNING_KEY: TEST_SIGNING_KEY };
 
-test('the bundle of a release is proved, by the key of this installation or by one that is named', async () => {
+test('the bundle of a release is proved, by the key of this installation or by a named one', async () => {
   const byOwn = await runCommand('audit-verify.js', [FILE], own);
   expect(byOwn.output.trim().split('\n')).toEqual([
     expect.stringMatching(/^Chain: 32 entries, last hash [0-9a-f]{64}$/),
@@ -38,7 +38,7 @@ test('the bundle of a release is proved, by the key of this installation or by o
   expect(await runCommand('audit-verify.js', [FILE], previous)).toMatchObject({ code: 0 });
 });
 
-test('a changed one is refused, and where it was changed is told', async () => {
+test('a changed bundle is refused, with the place of the change', async () => {
   const file = changed((text) => text.replace('"status":"completed"', '"status":"cancelled"'));
   const { code, output } = await runCommand('audit-verify.js', [file], own);
   expect(code).toBe(1);
@@ -48,7 +48,7 @@ test('a changed one is refused, and where it was changed is told', async () => {
   expect(output).toMatch(/entry 0 \(run\), bytes 12 to \d+: is not what was archived/);
 });
 
-test('nobody’s key is trusted by itself', async () => {
+test('no key is trusted unless it is named', async () => {
   const { code, output } = await runCommand('audit-verify.js', [FILE]);
   expect(code).toBe(1);
   expect(output).toContain(`pass --key ${TEST_SIGNER.keyId}`);
@@ -81,7 +81,7 @@ test('a bundle is shown as a timeline; a changed one is not', async () => {
   });
 });
 
-test('nobody releases without the key of releases', async () => {
+test('a release needs the key of releases', async () => {
   const without = await runCommand('release.js', []);
   expect(without).toMatchObject({ code: 1 });
   expect(without.output).toContain('Set RELEASE_SIGNING_KEY');

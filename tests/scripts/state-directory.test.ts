@@ -1,4 +1,4 @@
-/** The state directory of `npm start`: whose it is, and what another user of the machine can do. */
+/** The state directory of `npm start`: its owner, and what another user of the machine can do. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -104,15 +104,15 @@ test('nothing in a new state directory is open to others', async () => {
 
 test('servers get nothing of our environment', () => {
   for (const part of PARTS) {
-    const told = environmentOfProcess(running?.servers.get(part)?.pid ?? 0);
-    expect(told).not.toContain('planted');
-    expect(part !== 'temporal' || told.includes('PATH=')).toBe(true); // the others write over it
+    const environment = environmentOfProcess(running?.servers.get(part)?.pid ?? 0);
+    expect(environment).not.toContain('planted');
+    expect(part !== 'temporal' || environment.includes('PATH=')).toBe(true); // the others write over it
   }
 });
 
 test('what servers get is a short list', () => {
-  const told = serverEnvironment({ PATH: '/bin', LC_ALL: 'C', HOME: '/root', ...PLANTED });
-  expect(told).toEqual({ PATH: '/bin', LC_ALL: 'C' });
+  const environment = serverEnvironment({ PATH: '/bin', LC_ALL: 'C', HOME: '/root', ...PLANTED });
+  expect(environment).toEqual({ PATH: '/bin', LC_ALL: 'C' });
 });
 
 test('passwords stand in no command line', () => {
@@ -179,7 +179,7 @@ const FORBIDDEN = [
 ] as const;
 
 test.each(['redisUrl', 'collectorRedisUrl'] as const)(
-  'who has %s cannot command the server',
+  'a client with %s cannot command the server',
   async (name) => {
     const redis = new Redis(running?.[name] ?? '');
     for (const [command, ...args] of FORBIDDEN) {
@@ -237,7 +237,7 @@ test('our role in the database enters no other one', async () => {
   await expect(query(elsewhere.href, 'select 1')).rejects.toThrow('permission denied for database');
 });
 
-/** As release 0.5.0 leaves one: open, one role for everything, and a Redis that anybody commands. */
+/** As release 0.5.0 leaves one: open, one role for everything, and a Redis that takes any command. */
 async function makeOldState(): Promise<number> {
   const admin = running?.adminDatabaseUrl ?? null;
   await query(admin, 'alter database agentforge owner to agentforge');
@@ -298,7 +298,7 @@ test('the state directory of release 0.5.0 is taken over by the next start', asy
   await query(url, 'drop view seen; drop table kept, made; drop function one; drop type kind');
 });
 
-test('a forged pid file ends no stranger', async () => {
+test('a forged pid file ends no other program', async () => {
   const stranger = spawn('sleep', ['600'], { detached: true, stdio: 'ignore' });
   const pid = stranger.pid ?? 0;
   try {

@@ -25,13 +25,13 @@ test('the version is the one that compose runs', () => {
   );
 });
 
-test('without Go the cure is told', async () => {
+test('without Go the error names the cure', async () => {
   await expect(findTemporalPrograms({ ...own, path: own.bin })).rejects.toThrow(
     "Temporal's real server is built with Go: install it (https://go.dev/doc/install), or unset AGENTFORGE_TEST_TEMPORAL.",
   );
 });
 
-test('a build that fails is told with its reason and leaves nothing behind', async () => {
+test('a build that fails is reported with its reason and leaves nothing behind', async () => {
   putGo('echo "go: requires go >= 9.9" >&2; exit 1');
   await expect(findTemporalPrograms({ ...own, path: own.bin })).rejects.toThrow(
     /could not be built: .*\(go: requires go >= 9\.9\)/,

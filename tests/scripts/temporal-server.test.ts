@@ -28,11 +28,11 @@ async function withClient<T>(address: string, use: (client: Client) => Promise<T
   }
 }
 
-/** Nobody works on it. */
+/** No worker polls it. */
 async function startWorkflow(client: Client, userId: string): Promise<void> {
   await client.workflow.start('waitingWorkflow', {
     workflowId: `waiting-${userId}`,
-    taskQueue: `nobody-${userId}`,
+    taskQueue: `no-worker-${userId}`,
     typedSearchAttributes: [{ key: USER_ID, value: userId }],
   });
 }

@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => testDb.drop());
 
-/** Temporal is away: whatever was ordered stays to be done. */
+/** Temporal is away: what was ordered stays to be done. */
 const run = (words: readonly string[], typed = '') =>
   runCommand(
     'user-delete.js',
@@ -30,7 +30,7 @@ test.each([
   [[], 'Say who: npm run user:delete -- ada@example.com'],
   [['--yes'], 'Say who'],
   [['ada@example.com', 'bob@example.com'], 'Say who'],
-  [['nobody@example.com', '--yes'], 'Nobody is registered as nobody@example.com'],
+  [['missing@example.com', '--yes'], 'No user is registered as missing@example.com'],
 ])('%j ends with one sentence', async (words, sentence) => {
   const { code, output } = await run(words);
   expect(code).toBe(1);
@@ -38,14 +38,17 @@ test.each([
   expect(output.trim().split('\n')).toHaveLength(1);
 });
 
-test.each(['', 'yes\n', 'somebody@example.com\n'])('typing %j deletes nobody', async (typed) => {
-  const { id, email } = await createTestUser(testDb.db);
-  const { code, output } = await run([email], typed);
-  expect(code).toBe(1);
-  expect(output).toContain(`This deletes ${email} (free) and everything of theirs, for ever.`);
-  expect(output).toContain('Nothing was deleted: the address was not typed.');
-  expect(await findUser(testDb.db, id)).toBeDefined();
-});
+test.each(['', 'yes\n', 'somebody@example.com\n'])(
+  'typing %j deletes no account',
+  async (typed) => {
+    const { id, email } = await createTestUser(testDb.db);
+    const { code, output } = await run([email], typed);
+    expect(code).toBe(1);
+    expect(output).toContain(`This deletes ${email} (free) and everything of theirs, for ever.`);
+    expect(output).toContain('Nothing was deleted: the address was not typed.');
+    expect(await findUser(testDb.db, id)).toBeDefined();
+  },
+);
 
 test('the address typed once more closes the account, with Temporal away, too', async () => {
   const { id, email } = await createTestUser(testDb.db);

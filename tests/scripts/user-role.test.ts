@@ -47,7 +47,7 @@ test.each([
   [['ada@example.com'], 'npm run user:role --'],
   [['ada@example.com', 'admin', 'now'], 'npm run user:role --'],
   [['ada@example.com', 'king'], '"king" is no role: use free, pro, admin.'],
-  [['nobody@example.com', 'admin'], 'Nobody has registered as nobody@example.com'],
+  [['missing@example.com', 'admin'], 'No user is registered as missing@example.com'],
 ])('%j ends with one sentence', async (words, sentence) => {
   const { code, output } = await run(words);
   expect(code).toBe(1);
@@ -60,7 +60,7 @@ test('without an address it names the variable', async () => {
   expect([code, output.trim()]).toEqual([1, 'Set DATABASE_URL to the database that is meant.']);
 });
 
-test('an address where nothing answers is told, without its password', async () => {
+test('an address where nothing answers is reported, without its password', async () => {
   const { code, output } = await run(
     ['ada@example.com', 'admin'],
     'postgresql://u:hush@127.0.0.1:9/x',
@@ -71,13 +71,13 @@ test('an address where nothing answers is told, without its password', async () 
   expect(output).not.toContain('hush');
 });
 
-test('a database without tables is told so', async () => {
+test('a database without tables is reported', async () => {
   const { code, output } = await run(['ada@example.com', 'admin'], testServers().databaseUrl);
   expect(code).toBe(1);
   expect(output).toContain('run npm run db:migrate first');
 });
 
-test('after npm start it finds the embedded database by itself', async () => {
+test('after npm start it finds the embedded database without an address', async () => {
   const home = mkdtempSync(join(tmpdir(), `agentforge-role-${randomUUID()}`));
   try {
     const { postgresPassword } = loadSecrets(home);

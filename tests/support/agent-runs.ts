@@ -41,7 +41,7 @@ export interface Owner {
 interface Settings {
   readonly answers?: readonly Answer[];
   readonly collectorUrl?: string;
-  /** What each failed pass stays charged, as of unknown outcome. */
+  /** What each failed attempt stays charged, as of unknown outcome. */
   readonly unknownUsd?: number;
   /** The node whose reply has arrived in an attempt that was lost. */
   readonly repliedNode?: string;
@@ -98,7 +98,7 @@ export async function startedRun(
   const steps: (string | undefined)[] = [];
   const unlookedFor: (string | undefined)[] = [];
   const failedPasses: { stepId: string | undefined; code: string }[] = [];
-  const told: string[] = [];
+  const live: string[] = [];
   const spend = async (stepId: string | undefined, usd: number, errorCode: string | null) => {
     await db
       .insertInto('costLedger')
@@ -155,14 +155,14 @@ export async function startedRun(
     collectorUrl,
     publish: (_, events) => {
       published.push(...events);
-      told.push(...events.map(({ type }) => type));
+      live.push(...events.map(({ type }) => type));
     },
     openLive: ({ started: { node, attempt } }) => {
-      told.push(`${node} starts (${attempt})`);
+      live.push(`${node} starts (${attempt})`);
       return {
-        beginReply: () => (text) => void told.push(text),
+        beginReply: () => (text) => void live.push(text),
         end: () => {
-          told.push(`${node} is told`);
+          live.push(`${node} is complete`);
           return Promise.resolve();
         },
       };
@@ -186,8 +186,8 @@ export async function startedRun(
     /** Of those, the ones for which no stored reply is to be looked for. */
     unlookedFor,
     published,
-    /** What was told live, and the types of what was published, in order. */
-    told,
+    /** What was published live, and the types of the stored events, in order. */
+    live,
     events: () => readEvents(db, pipelineId, { after: 0, limit: 100 }),
     end: (status: 'cancelled') =>
       db.updateTable('pipelineExecutions').set({ status }).where('id', '=', pipelineId).execute(),

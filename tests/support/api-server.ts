@@ -33,14 +33,14 @@ export interface ApiServer {
   readonly tokens: Tokens;
   readonly redis: Redis;
   readonly bus: Bus;
-  /** Ends what waits, as a process does that is about to end. */
+  /** Ends waits, as a stopping process does. */
   stopWaiting(): void;
   /** Every line that the API has logged. */
   readonly lines: () => Record<string, unknown>[];
   /** Stands in for Temporal; tests replace its functions. */
   readonly workflows: Workflows;
   readonly changedKeys: string[];
-  /** Serves requests of another server's, too. */
+  /** Serves requests of another server, too. */
   readonly handle: RequestListener;
   request(path: string, init?: RequestInit): Promise<Response>;
   /** Sends JSON to a path below `/api/v1`. */
@@ -58,7 +58,7 @@ export interface SendOptions {
 
 export interface Answer {
   readonly status: number;
-  readonly body: any; // whatever came over the wire
+  readonly body: any; // as it comes over the wire
   readonly headers: Headers;
 }
 

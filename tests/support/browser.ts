@@ -22,7 +22,7 @@ export interface Browser {
   fetch(method: string, path: string, body?: unknown): Promise<PageAnswer>;
   /** A call through the client's wrapper. @throws what the page would show */
   call(method: string, path: string, body?: unknown): Promise<any>;
-  /** A chat that connects again by itself after 1, 2, 4, 8, 16 s. */
+  /** A chat that reconnects after 1, 2, 4, 8, 16 s. */
   chat(conversationId: string): PageChat;
   /** Whether the client has given up its tokens and gone to `/login`. */
   isLoggedOut(): boolean;
@@ -227,7 +227,7 @@ const STOPS_TYPING = [
   'error',
 ];
 
-/** Says something and waits until the typing indicator stops. @returns what stopped it */
+/** Sends a message and waits until the typing indicator stops. @returns what stopped it */
 export async function say(chat: PageChat, content: string): Promise<WireEvent> {
   const before = chat.events.length;
   chat.send(content);

@@ -16,7 +16,7 @@ export const TEST_SIGNING_KEY = SEED.toString('base64');
 const codec = createPayloadCodec(createKeyRing([Buffer.from(HISTORY_KEY, 'base64')]));
 const AT = '2026-11-23T03:52:39.000Z';
 
-/** @param recording as `0.2.0/pipeline-parallel` @param code what is said to have decided it */
+/** @param recording as `0.2.0/pipeline-parallel` @param code the code that the bundle names */
 export async function contentsOfRecording(
   recording: string,
   code: CodeNote,

@@ -10,7 +10,7 @@ import { admittedRun, createTestConversation } from './runs.js';
 import { createTestUser } from './servers.js';
 import { addStep } from './steps.js';
 
-/** Somebody who owns something of everything. */
+/** A user who owns something of everything. */
 export interface BusyUser {
   readonly userId: string;
   readonly email: string;
@@ -26,7 +26,7 @@ const warningOf = (mark: string) =>
 async function stateOf(db: Db, userId: string, mark: string): Promise<string> {
   const conversationId = await createTestConversation(db, userId);
   const bytes = Buffer.from(mark);
-  const sealed = { head: randomUUID(), sealedBy: 'nobody', bundle: bytes, nonce: bytes };
+  const sealed = { head: randomUUID(), sealedBy: 'no-key', bundle: bytes, nonce: bytes };
   const archive = { ...sealed, id: randomUUID(), conversationId };
   await db.insertInto('archives').values(archive).execute();
   await db.transaction().execute(async (tx) => {
@@ -58,7 +58,7 @@ async function runOf(
   await db
     .insertInto('archives')
     .values({
-      ...{ id: pipelineId, pipelineId, head: randomUUID(), sealedBy: 'nobody' },
+      ...{ id: pipelineId, pipelineId, head: randomUUID(), sealedBy: 'no-key' },
       ...{ bundle: Buffer.from(mark), nonce: Buffer.alloc(0) },
     })
     .execute();
@@ -71,7 +71,7 @@ async function runOf(
   return pipelineId;
 }
 
-/** Of every other kind that a user can own; the columns that tell nothing are left to PostgreSQL. */
+/** Of every other kind that a user can own; columns without meaning here are left to PostgreSQL. */
 const OWNED = [
   `insert into refresh_tokens (id, user_id, family_id, expires_at)
    values (gen_random_uuid(), $user, gen_random_uuid(), now())`,

@@ -165,7 +165,7 @@ function readAccess(token: string): Promise<Omit<Credential, 'apiKeyId'>> {
     : Promise.reject(new DomainError('not-authenticated', 'Invalid token'));
 }
 
-export async function createTalk(
+export async function createTestConversation(
   db: Db,
   role: Role = 'pro',
   owner?: string,
@@ -179,7 +179,7 @@ export async function createTalk(
   return { id, userId, token: `access:${userId}` };
 }
 
-/** Stores events in a talk's stream as a worker would, without telling anybody. */
+/** Stores events in a stream as a worker would, without a notification. */
 export function storeEvents(
   db: Db,
   state: DiscussionState,

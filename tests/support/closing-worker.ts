@@ -1,4 +1,4 @@
-/** A worker that can do nothing but read and end runs: the built workflows over the real records. */
+/** A worker that can only read and end runs: the built workflows over the real rows. */
 import type { Worker } from '@temporalio/worker';
 import { createPipelineActivities } from '../../activities/run/runs.js';
 import type { Db } from '../../db/connect.js';
@@ -6,8 +6,8 @@ import type { WorkflowFixture } from './workflow-fixture.js';
 
 export interface ClosingWorker {
   readonly worker: Worker;
-  /** Conversations whose discussion was told of the end of its run. */
-  readonly told: readonly string[];
+  /** Conversations whose discussion was signalled the end of its run. */
+  readonly signalled: readonly string[];
   /** Statuses of the ends that were counted. */
   readonly counted: readonly string[];
 }
@@ -16,7 +16,7 @@ export async function closingWorker(
   fixture: WorkflowFixture,
   { db, taskQueue }: { readonly db: Db; readonly taskQueue: string },
 ): Promise<ClosingWorker> {
-  const told: string[] = [];
+  const signalled: string[] = [];
   const counted: string[] = [];
   const activities = createPipelineActivities({
     db,
@@ -24,11 +24,11 @@ export async function closingWorker(
     pipelineTimeoutMs: 60_000,
     modelCallTimeoutMs: 60_000,
     publish: () => undefined,
-    tellDiscussion: ({ conversationId }) => Promise.resolve(void told.push(conversationId)),
+    tellDiscussion: ({ conversationId }) => Promise.resolve(void signalled.push(conversationId)),
     tellSlotGranted: () => Promise.resolve(),
     countRun: ({ status }) => void counted.push(status),
     countMistake: () => undefined,
     wantArchives: () => undefined,
   });
-  return { worker: await fixture.workerOf(taskQueue, activities), told, counted };
+  return { worker: await fixture.workerOf(taskQueue, activities), signalled, counted };
 }

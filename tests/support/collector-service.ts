@@ -1,4 +1,4 @@
-/** The real data collector in this process; nobody but the test answers for names. */
+/** The real data collector in this process; the test alone resolves names. */
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -57,7 +57,7 @@ const reader: Reader = {
 const resolvePages = (name: string): Promise<readonly string[]> =>
   Promise.resolve(name.endsWith('.pages.example') ? ['127.0.0.1'] : []);
 
-/** A name of its own, of which no collector has heard. */
+/** A name of its own, new to every collector. */
 export function newHost(): string {
   return `${randomUUID()}.pages.example`;
 }

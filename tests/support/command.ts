@@ -13,7 +13,7 @@ const NO_ADDRESSES = { DATABASE_URL: '', REDIS_URL: '', TEMPORAL_ADDRESS: '' };
 
 /**
  * @param script the built file's name under `dist/scripts`
- * @param typed what stands in its input
+ * @param typed its standard input
  */
 export function runCommand(
   script: string,

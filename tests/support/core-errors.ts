@@ -1,6 +1,6 @@
 /**
  * Jest runs tests in a realm of its own, where the errors that Node's modules throw would be no
- * `instanceof Error`. Here they are, as they are in production.
+ * `instanceof Error`. Here they are, as in production.
  */
 const ordinary = Function.prototype[Symbol.hasInstance];
 

@@ -1,4 +1,4 @@
-/** Discussions of the real workflow on the real records, by rules alone, and ways to meddle with them. */
+/** Discussions of the real workflow on the real rows, by rules alone, and ways to disturb them. */
 import { randomUUID } from 'node:crypto';
 import type { Payload } from '@temporalio/common';
 import {
@@ -50,7 +50,7 @@ export interface DiscussionOptions {
 
 export type DiscussionFixture = Awaited<ReturnType<typeof openDiscussion>>;
 
-/** A discussion in debate, and its worker. `mistakes` says what was counted as one. */
+/** A discussion in debate, and its worker. `mistakes` lists what was counted as a mistake of ours. */
 export async function openDiscussion(own: TestDb, options: DiscussionOptions = {}) {
   const { meddle, ask, stored = DEBATE, maxHistoryEvents = 8 } = options;
   const fixture = await openWorkflowFixture();
@@ -112,7 +112,7 @@ export async function openDiscussion(own: TestDb, options: DiscussionOptions = {
         return found.length >= count ? found : null;
       }),
     messages: () => listMessages(own.db, conversationId),
-    /** As anybody can who reaches Temporal. */
+    /** As any client can that reaches Temporal. */
     forge: (activityId: string, payload: Payload) =>
       temporal.connection.workflowService.respondActivityTaskCompletedById({
         namespace: temporal.client.options.namespace,

@@ -28,7 +28,7 @@ export function expectLinear(prepare: Prepare, largest = LARGEST): void {
   }
 }
 
-/** From the smallest size at which it can be told; 0 where even the largest costs next to nothing. */
+/** From the smallest size that can be measured; 0 where even the largest costs next to nothing. */
 function exponentOf(prepare: Prepare, largest: number): number {
   for (let size = SMALLEST; size * 4 <= largest; size *= 4) {
     const dearest = costOf(prepare(size * 4));

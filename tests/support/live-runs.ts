@@ -1,4 +1,4 @@
-/** A run whose agents tell what they are at, as a worker would, with nobody behind it. */
+/** A run whose agents publish live text, as a worker would, without a workflow behind it. */
 import { createPipelineActivities } from '../../activities/run/runs.js';
 import { storeEnd } from '../../db/runs/node-ends.js';
 import type { Db } from '../../db/connect.js';
@@ -16,7 +16,7 @@ export interface LiveRun {
   readonly pipelineId: string;
   /** An attempt of an agent begins. */
   agent(node: string, attempt?: number): LiveWriter;
-  /** Stores an agent's end, and tells it unless asked to keep quiet. */
+  /** Stores an agent's end, and publishes it unless asked not to. */
   endAgent(node: string, options?: { isTold: boolean }): Promise<void>;
   end(): Promise<void>;
 }
@@ -29,20 +29,20 @@ export interface RunPlace {
   readonly conversationId: string | null;
 }
 
-/** Opens a run of the agents `a` and `b`: its `pipeline_started` is stored and told. */
+/** Opens a run of the agents `a` and `b`: its `pipeline_started` is stored and published. */
 export async function startLiveRun(place: RunPlace): Promise<LiveRun> {
   const { db, bus, redis, userId, conversationId } = place;
   const order = { userId, conversationId, design: designOf(['a', 'b']) };
   const pipelineId = await admittedRun(db, order, new Date());
   const streamId = conversationId ?? pipelineId;
   const openLive = createLiveWriters({ redis, macs: TEST_MACS, logger: silentLogger });
-  const told: Promise<unknown>[] = [];
+  const publications: Promise<unknown>[] = [];
   const { openRun, closeRun } = createPipelineActivities({
     db,
     now: () => new Date(),
     pipelineTimeoutMs: 60_000,
     modelCallTimeoutMs: 60_000,
-    publish: (stream, events) => void told.push(bus.publish(stream, events)),
+    publish: (stream, events) => void publications.push(bus.publish(stream, events)),
     tellDiscussion: () => Promise.resolve(),
     tellSlotGranted: () => Promise.resolve(),
     countRun: () => undefined,
@@ -66,7 +66,7 @@ export async function startLiveRun(place: RunPlace): Promise<LiveRun> {
   }
 
   await openRun({ pipelineId });
-  await Promise.all(told);
+  await Promise.all(publications);
   return {
     pipelineId,
     agent: (node, attempt = 1) =>
@@ -89,7 +89,7 @@ export async function startLiveRun(place: RunPlace): Promise<LiveRun> {
     },
     async end() {
       await closeRun({ pipelineId, outcome: { kind: 'ended' } });
-      await Promise.all(told);
+      await Promise.all(publications);
     },
   };
 }

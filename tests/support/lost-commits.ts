@@ -1,4 +1,4 @@
-/** A PostgreSQL whose answer to a `commit` is lost: the transaction is kept, and nobody knows. */
+/** A PostgreSQL whose answer to a `commit` is lost: the transaction is kept, and its client cannot know. */
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
 export interface LostCommits {

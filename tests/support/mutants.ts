@@ -13,7 +13,7 @@ export interface Mutation {
   readonly to: string;
 }
 
-/** What workflows are made of; whatever else they name, they name as a type. */
+/** What workflows are made of; anything else that they import, they import as a type. */
 const SOURCES = ['workflows', 'domain'];
 
 /** @returns the bundle's code. @throws where the code does not have what is to be changed */

@@ -1,4 +1,4 @@
-/** Records of any age, as the product would have left them. */
+/** Rows of any age, as the product would have left them. */
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Db } from '../../db/connect.js';

@@ -22,11 +22,11 @@ export interface Scene {
   readonly talker: DiscussionState;
   /** A run of theirs waits for a model. */
   readonly runner: DiscussionState;
-  /** Says nothing before the outage. */
+  /** Sends nothing before the outage. */
   readonly late: DiscussionState;
 }
 
-/** Each talk is about something else, so that no two of their model calls are alike. */
+/** Each discussion has its own subject, so that no two of their model calls are alike. */
 export const REQUESTS = {
   talker: 'Compare three podcast apps by price and write a report',
   runner: 'Compare three bicycles by weight and write a report',
@@ -85,7 +85,7 @@ export async function goThrough(
   await proxy.restore();
 }
 
-/** Every stored event of a talk as a new connection gets it, once `last` of that type are there. */
+/** Every stored event of a conversation as a new connection gets it, once `last` of that type are there. */
 export async function readAll(
   state: DiscussionState,
   type: string,

@@ -1,4 +1,4 @@
-/** A PATH of programs made up for a test, and a place for what is downloaded or built. */
+/** A PATH of programs made for a test, and a folder for what is downloaded or built. */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ export interface OwnPrograms {
   /** To be the PATH, or its beginning. */
   readonly bin: string;
   readonly toolsDir: string;
-  /** What was said to the user. */
+  /** What was printed to the user. */
   readonly said: string[];
   readonly say: (line: string) => void;
   /** A program that is this shell script. */

@@ -54,7 +54,7 @@ export async function register(
   return personOf(url, answer.body.access_token);
 }
 
-/** Whom a token belongs to. */
+/** The id of a token's user. */
 export function personOf(url: string, token: string): Person {
   const { sub } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
   const ask: Person['ask'] = (method, path, body, headers = {}) =>

@@ -1,4 +1,4 @@
-/** The real workflow of a run on the real server; its activities are made up by the test. */
+/** The real workflow of a run on the real server; its activities come from the test. */
 import { randomUUID } from 'node:crypto';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { Worker } from '@temporalio/worker';
@@ -18,7 +18,7 @@ const STATUS = defineSearchAttributeKey('AgentForgeStatus', SearchAttributeType.
 export type Opened = Extract<Awaited<ReturnType<Activities['openRun']>>, { kind: 'open' }>;
 export type Handle = ReturnType<TemporalClient['client']['workflow']['getHandle']>;
 export type Meddle = (run: {
-  told: readonly string[];
+  calls: readonly string[];
   handle: () => Handle;
 }) => Partial<Activities>;
 
@@ -30,7 +30,7 @@ export async function openPipelineFixture() {
     await Promise.all(workers.splice(0).map((worker) => worker.stop()));
   };
 
-  /** A run whose records answer at once, but for those that the test has meddled with. */
+  /** A run whose activities answer at once, except those that the test replaces. */
   async function running(
     design: Design,
     meddle: Meddle,
@@ -42,7 +42,7 @@ export async function openPipelineFixture() {
     }
     const taskQueue = `waits-${randomUUID()}`;
     const pipelineId = randomUUID();
-    const told: string[] = [];
+    const calls: string[] = [];
     const handle = () => temporal.client.workflow.getHandle(pipelineWorkflowId(pipelineId));
     const { graph } = checked;
     const times = { timeoutMs: 60_000, modelTimeoutMs: 10_000 };
@@ -60,10 +60,10 @@ export async function openPipelineFixture() {
       closeRun: () => Promise.resolve({ pipelineId, status: 'completed', totalCostUsd: 0 }),
     };
     const activities = Object.fromEntries(
-      Object.entries({ ...plain, ...meddle({ told, handle }) }).map(([name, act]) => [
+      Object.entries({ ...plain, ...meddle({ calls, handle }) }).map(([name, act]) => [
         name,
         (call: Partial<NodeCall>) => {
-          told.push([name, call.node].filter((it) => it !== undefined).join(' '));
+          calls.push([name, call.node].filter((it) => it !== undefined).join(' '));
           return act(call as never);
         },
       ]),
@@ -84,7 +84,7 @@ export async function openPipelineFixture() {
       args: [{ pipelineId, userId: randomUUID(), conversationId: null }],
     });
     return {
-      told,
+      calls,
       pipelineId,
       temporal: {
         client: temporal.client,
@@ -94,15 +94,15 @@ export async function openPipelineFixture() {
       startWorker,
       handle: handle(),
       offer: (node: string) => handle().signal('approvalOffered', { node, offerId: randomUUID() }),
-      /** @returns what the run has told its worker to do */
+      /** @returns what the run has asked of its worker */
       async ended(): Promise<readonly string[]> {
         await handle()
           .result()
           .catch(() => undefined); // a run that has failed is shown as such
-        return told;
+        return calls;
       },
       untilShown: (status: string) => untilShown(handle(), status),
-      /** What has become of its timers, in order. */
+      /** The timers of the run, in order. */
       async timers(): Promise<readonly string[]> {
         const { events } = await handle().fetchHistory();
         return (events ?? []).flatMap((event) => {

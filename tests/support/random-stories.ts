@@ -1,4 +1,4 @@
-/** Random runs with what their owners do to them meanwhile, played on a real stage. */
+/** Random runs and their owners' actions, on the real workers. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import fc from 'fast-check';
@@ -25,7 +25,7 @@ export interface Story {
   readonly budget: { readonly usd: string; readonly raise: Moment | null } | null;
   /** How long the owner thinks about an approval; a second, opposite word may follow at once. */
   readonly decision: { readonly afterMs: number; readonly isDoubled: boolean };
-  /** When another run of the same user is ordered, if the slot is free then. */
+  /** When another run of the same user is ordered, if the lock is free then. */
   readonly rival: Moment | null;
 }
 
@@ -61,14 +61,14 @@ export interface PlayedStory {
   readonly run: FixtureRun;
   /** What the run's user may spend when all is over. */
   readonly limitUsd: string;
-  /** Whether somebody has asked for its cancellation. */
+  /** Whether a cancel was asked for. */
   readonly isCancelled: boolean;
 }
 
 export interface Theatre {
   /** Plays a story to its end. @returns it, and its rival's if there was one */
   play(story: Story): Promise<readonly PlayedStory[]>;
-  /** Calls that were made although their run did not hold its user's slot. */
+  /** Calls that were made although their run did not have its user's lock. */
   readonly callsWithoutSlot: readonly Caller[];
   close(): Promise<void>;
 }
@@ -153,8 +153,8 @@ function behaviourOf(story: Story | undefined, { agent }: Caller) {
 }
 
 /**
- * Whether a run calls that does not hold its user's slot; one that has ended meanwhile is left out.
- * To be asked while the call is in flight: once it is answered, the run may give its slot back.
+ * Whether a run calls that does not have its user's lock; one that has ended meanwhile is left out.
+ * To be asked while the call is in flight: once it is answered, the run may give its lock back.
  */
 async function lacksSlot({ product }: RunFixture, { runId }: Caller): Promise<boolean> {
   const run = await product.db
@@ -197,7 +197,7 @@ async function raise({ control, product }: RunFixture, userId: string): Promise<
   await control.tellBudgetChanged(userId);
 }
 
-/** @returns the run, or null if the slot is taken or the day's budget is used up */
+/** @returns the run, or null if the lock is taken or the day's budget is used up */
 async function order(fixture: RunFixture, userId: string): Promise<FixtureRun | null> {
   try {
     return await fixture.start(userId, designFrom(RIVAL));
@@ -209,7 +209,7 @@ async function order(fixture: RunFixture, userId: string): Promise<FixtureRun | 
   }
 }
 
-/** Which of two words at once is first, nobody knows. */
+/** Which of two decisions at once is first is not determined. */
 const BOTH = ['approve', 'reject'] as const;
 
 /** Answers every question of a run as its story has it, until the run has ended. */

@@ -1,4 +1,4 @@
-/** Connections to the tests' Redis, also such that can be cut. */
+/** Connections to the tests' Redis, also through a proxy that can be cut. */
 import type { Redis } from 'ioredis';
 import { createMacs } from '../../events/macs.js';
 import { connectRedis } from '../../events/redis.js';
@@ -17,7 +17,7 @@ export async function openRedis(url = testServers().redisUrl): Promise<Redis> {
   return redis;
 }
 
-/** A way to Redis that can be cut, and its address. */
+/** A proxy to Redis that can be cut, and its address. */
 export async function startRedisProxy(
   address = testServers().redisUrl,
 ): Promise<{ proxy: TcpProxy; url: string }> {

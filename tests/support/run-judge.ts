@@ -40,7 +40,7 @@ const STOPS: ReadonlyMap<string, StopReason> = new Map([
   ['approval-rejected', 'rejected'],
 ]);
 
-/** Nothing that a taken branch leads to was left out without a reason, and the reason is told. */
+/** Nothing that a taken branch leads to was left out without a reason, and the reason is stated. */
 export function judgeEnd(records: RunRecords): readonly string[] {
   const { record } = records;
   const steps = announced(records);
@@ -78,7 +78,7 @@ function judgeReason(records: RunRecords, error: string): readonly string[] {
   return isReasonTold === (why !== null) ? [] : [`left because of ${why}, but it says: ${error}`];
 }
 
-/** The stored result says what the stored agents say. */
+/** The stored result agrees with the stored agents. */
 export function judgeResult(records: RunRecords): readonly string[] {
   const { result } = records.record;
   const told = result?.agent_results.map((it) => `${it.agent_name} ${it.status}`).join();
@@ -86,7 +86,7 @@ export function judgeResult(records: RunRecords): readonly string[] {
   return told === stored.join() ? [] : [`${String(told)} instead of ${stored.join()}`];
 }
 
-/** Numbers without gaps, a beginning, an end, and in between only what a run at work may tell. */
+/** Numbers without gaps, a beginning, an end, and in between only what a run at work may publish. */
 export function judgeEvents(records: RunRecords): readonly string[] {
   const { events } = records;
   const problems: string[] = [];
@@ -108,7 +108,7 @@ export function judgeEvents(records: RunRecords): readonly string[] {
   return [...problems, ...judgeWaits(records), ...judgeQuestions(records)];
 }
 
-/** A run that waits neither calls nor goes on before it says so. */
+/** A run that waits neither calls nor goes on before it publishes so. */
 function judgeWaits({ events }: RunRecords): readonly string[] {
   let isWaiting = false;
   return events.flatMap((event) => {
@@ -124,7 +124,7 @@ function judgeWaits({ events }: RunRecords): readonly string[] {
   });
 }
 
-/** Each question is asked once and decided at most once, as the record has it. */
+/** Each question is asked once and decided at most once, as its row has it. */
 function judgeQuestions({ events, approvals }: RunRecords): readonly string[] {
   const asked = events.flatMap((it) => (it.type === 'approval_requested' ? [it.node] : []));
   const decided = events.flatMap((it) =>
@@ -146,7 +146,7 @@ export function judgeEnded({ record }: RunRecords): readonly string[] {
   return record.endedAt === null ? [`it waits for ${record.waitingFor}`] : [];
 }
 
-/** Nothing outlives a run: no slot, no question, no open reservation, no wait. */
+/** Nothing stays behind a run: no lock, no question, no open reservation, no wait. */
 export function judgeLeftovers({ record, approvals, ledger, slots }: RunRecords) {
   return [
     ...(record.waitingFor === null ? [] : [`it still waits: ${record.waitingFor}`]),
@@ -179,7 +179,7 @@ function without(left: readonly string[], right: readonly string[]): readonly st
   });
 }
 
-/** One paid reply per agent that succeeded; what nobody knows is charged only where one was cut. */
+/** One paid reply per agent that succeeded; a call of unknown end is charged only where one was cut. */
 export function judgeMoney(records: RunRecords): readonly string[] {
   const { record, steps, ledger } = records;
   const inState = (...states: readonly string[]) =>

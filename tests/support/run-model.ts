@@ -1,6 +1,6 @@
 /**
- * What a run has to do, as the contract tells it (pipeline, section 2) and as plainly as possible:
- * every answer is found out anew from the design and from what has happened so far. Written without
+ * What a run has to do, according to the contract (pipeline, section 2), as plainly as possible:
+ * every answer is derived anew from the design and from what has happened so far. Written without
  * a look at the interpreter, which it judges; agents are numbers here, in the order of the design.
  */
 import type { Design } from '../../domain/design/designs.js';

@@ -1,4 +1,4 @@
-/** How far the runs of a stage have come, for whoever waits for a moment of one. */
+/** The progress of many runs, for tests that wait for a moment of one. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { LONGEST_RUN_MS, type RunFixture, type FixtureRun } from './run-fixture.js';
 import { until } from './until.js';

@@ -1,4 +1,4 @@
-/** Ways to the servers of the tests that can be cut. */
+/** Proxies to the tests' servers that can be cut. */
 import { testServers } from './servers.js';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
 

@@ -30,7 +30,7 @@ const HOME = resolve(ROOT, process.env['AGENTFORGE_HOME'] ?? '.agentforge');
 const SHARED_FILE = join(HOME, 'test-servers.json');
 const SHARED_PID_FILE = join(HOME, 'test-servers.pid');
 
-/** Called once per test run; tells the tests by environment variables. */
+/** Called once per test run; the tests find the servers by environment variables. */
 export async function startTestServers(): Promise<{ stop(): Promise<void> }> {
   const servers = readShared() ?? (await startOwn());
   process.env['AGENTFORGE_TEST_DATABASE_URL'] = servers.databaseUrl;

@@ -19,7 +19,7 @@ export async function dumpDatabase(db: Db): Promise<string> {
   return texts.join('\n');
 }
 
-/** Every key with its value, of whatever kind. */
+/** Every key with its value, of any type. */
 export async function dumpRedis(url: string): Promise<string> {
   const redis = new Redis(url);
   try {

@@ -1,5 +1,5 @@
 /**
- * The same story told by many people at once: a request, a choice, a run of four agents in
+ * The same story with many users at once: a request, a choice, a run of four agents in
  * parallel. Each pays with an own key, by which the stand-in vendor knows whose call to hold.
  */
 import { randomUUID } from 'node:crypto';
@@ -20,7 +20,7 @@ const LONGEST_HOLD_MS = 90_000;
 export interface Story {
   readonly person: Person;
   readonly conversationId: string;
-  /** What all sockets of the story have brought, one after the other. */
+  /** What all sockets of the story have received, one after the other. */
   readonly events: readonly WireEvent[];
   request(): void;
   approve(): void;
@@ -173,7 +173,7 @@ const OWN_TO_EACH_RUN = [
   'message_id',
 ];
 
-/** What must not depend on who tells the story, when, and what was killed meanwhile. */
+/** What must not depend on the user, the time, or the kills meanwhile. */
 export function withoutTimesAndIds(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value), (name, inner: unknown) =>
     OWN_TO_EACH_RUN.includes(name) ? undefined : inner,

@@ -1,4 +1,4 @@
-/** The whole story through HTTP and WebSocket only: the same steps, whoever answers the calls. */
+/** The whole story through HTTP and WebSocket only: the same steps, with any vendor behind the calls. */
 import { createClient, openChat, type ChatEvent } from '../../client/index.js';
 import type { Chat, Person, WireEvent } from './person.js';
 import type { Product } from './product.js';
@@ -29,7 +29,7 @@ export const STORIES = {
 
 export type StoryLanguage = keyof typeof STORIES;
 
-/** Where a story is told; a product with two API processes. */
+/** Where a story takes place; a product with two API processes. */
 export interface StoryPlace {
   readonly product: Product;
   readonly person: Person;
@@ -43,7 +43,7 @@ export interface ToldStory {
 }
 
 /** Registers the story's tests in the current `describe`. @returns the story as it stands */
-export function tellStory(
+export function playStory(
   language: StoryLanguage,
   enter: () => Promise<StoryPlace>,
 ): () => ToldStory {
@@ -138,7 +138,7 @@ export function tellStory(
     second.close();
   });
 
-  test('the conversation keeps what was said, with whole events in the metadata', async () => {
+  test('the conversation keeps the messages, with whole events in the metadata', async () => {
     const { body } = await person.ask('GET', `/conversations/${conversationId}`);
     const roles = body.messages.map((message: WireEvent) => message['role']);
     expect(roles.filter((role: string) => role === 'user')).toHaveLength(5);

@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** Patience, never a measure: a busy machine takes several times as long as a quiet one. */
+/** A timeout, never a measure: a busy machine takes several times as long as a quiet one. */
 const PATIENCE_MS = 60_000;
 
-/** Looks often at first; a long wait need not keep a processor busy that others wait for. */
+/** Checks often at first; a long wait need not keep a processor busy that others wait for. */
 const SHORTEST_MS = 10;
 const LONGEST_MS = 200;
 /** Of the time waited so far: no wait is longer by more than this part. */

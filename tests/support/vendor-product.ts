@@ -79,7 +79,7 @@ export function billOf(calls: readonly VendorCall[], catalog = BUILT_IN_MODELS):
   const picoDollars = calls.reduce((sum, { model, usage }) => {
     const price = getPrice(catalog, model);
     if (usage === null || price === null) {
-      throw new Error(`nobody knows what a call of ${model} costs`);
+      throw new Error(`a call of ${model} has no known cost`);
     }
     return sum + toPico(price, usage);
   }, 0n);

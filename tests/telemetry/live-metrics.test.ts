@@ -7,7 +7,7 @@ async function pageWith(counts: Parameters<typeof watchLive>[1]): Promise<string
   return registry.metrics();
 }
 
-test('the page asks for what is going on', async () => {
+test('the page reads the present values', async () => {
   const page = await pageWith({
     countRuns: () => Promise.resolve({ pending: 1, running: 4 }),
     countDiscussions: () => Promise.resolve(7),

@@ -60,13 +60,13 @@ test('a trace that begins while another is under way is no part of it', async ()
   expect(inner).toMatchObject({ name: 'other', traceId: other.traceId, parentSpanId: '' });
 });
 
-test('what has no cause is no span, and is done all the same', async () => {
+test('work without a trace context is done, without a span', async () => {
   expect(await tracing.inSpan({ name: 'lone', kind: 'client' }, () => Promise.resolve(7))).toBe(7);
   await tracing.close();
   expect(receiver.bodies).toEqual([]);
 });
 
-test('a failure is told by its class: its message may hold anything', async () => {
+test('a failure is named by its class: its message may hold anything', async () => {
   const failing = inTrace(() =>
     tracing.inSpan({ name: 'failing', kind: 'client' }, () =>
       Promise.reject(Object.assign(new Error('a canary'), { code: 'model-refused' })),
@@ -91,12 +91,12 @@ test('what looks like a key is masked', async () => {
   expect(receiver.spans[0]?.attributes).not.toHaveProperty('none');
 });
 
-test('a workflow’s span has the id that its children were told', async () => {
+test('a workflow’s span has the id that its children carry', async () => {
   const startedAt = Date.now() - 1_000;
-  const told = { spanId: 'abcdefabcdefabcd', parent: PARENT, attributes: {}, startedAt };
-  tracing.report({ ...told, name: 'RunWorkflow:one', errorType: 'cancelled' });
+  const reported = { spanId: 'abcdefabcdefabcd', parent: PARENT, attributes: {}, startedAt };
+  tracing.report({ ...reported, name: 'RunWorkflow:one', errorType: 'cancelled' });
   tracing.report({
-    ...told,
+    ...reported,
     name: 'dropped',
     errorType: null,
     parent: { ...PARENT, isSampled: false },
@@ -106,7 +106,7 @@ test('a workflow’s span has the id that its children were told', async () => {
     {
       name: 'RunWorkflow:one',
       traceId: TRACE,
-      spanId: told.spanId,
+      spanId: reported.spanId,
       parentSpanId: PARENT.spanId,
       startedAt: BigInt(startedAt) * 1_000_000n,
       isFailed: true,
@@ -115,7 +115,7 @@ test('a workflow’s span has the id that its children were told', async () => {
   ]);
 });
 
-test('the SDK’s own settings are heard: sampler and resource', async () => {
+test('the SDK’s own settings are obeyed: sampler and resource', async () => {
   const set = { OTEL_TRACES_SAMPLER: 'always_off', OTEL_RESOURCE_ATTRIBUTES: 'service.name=other' };
   Object.assign(process.env, set);
   const off = await tracingTo(receiver.url);
@@ -135,7 +135,7 @@ test('the SDK’s own settings are heard: sampler and resource', async () => {
   expect(receiver.spans).toMatchObject([{ name: 'on', service: 'other' }]);
 });
 
-test('without a receiver work goes on; that spans are lost is said once, of no request', async () => {
+test('without a receiver work goes on; the loss of spans is logged once, under no request', async () => {
   const lost = await tracingTo('http://127.0.0.1:9');
   for (let round = 0; round < 600; round += 1) {
     await inTrace(() => lost.inSpan({ name: 'lost', kind: 'server' }, () => Promise.resolve()));

@@ -14,7 +14,7 @@ const codec = createPayloadCodec(createKeyRing([newKey, oldKey]));
 const LENGTHS = [10, 255, 256, 5_000, 65_536, 200_000, 3_000_000];
 const TEXTS = LENGTHS.map((length) => 'a word, '.repeat(length).slice(0, length));
 
-test('payloads of any length come back as they were, and nothing of them can be read meanwhile', async () => {
+test('payloads of any length come back as they were, and cannot be read meanwhile', async () => {
   const payloads = TEXTS.map((text) => defaultPayloadConverter.toPayload({ text }));
   const sealed = await codec.encode(payloads);
   for (const { data } of sealed) {

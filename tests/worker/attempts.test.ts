@@ -1,4 +1,4 @@
-/** What operators learn of the attempts of an activity while it runs. */
+/** What operators see of the attempts of an activity while it runs. */
 import { jest } from '@jest/globals';
 import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
@@ -55,7 +55,7 @@ async function attempting(work: () => Promise<unknown>, info: Info = {}, argumen
 
 const away = new DomainError('model-unavailable', 'the words of a vendor');
 
-test('a heartbeat holds the attempt, and whom it asks since when, and who has failed before', async () => {
+test('a heartbeat holds the attempt, the provider asked and since when, and earlier failures', async () => {
   const { beats } = await attempting(async () => {
     jest.advanceTimersByTime(1_000);
     const failed = noteAsked('openai', 'gpt-4o');
@@ -82,7 +82,7 @@ function failing(error: Error) {
   };
 }
 
-test('an attempt that fails and is made again is told to its workflow, in words of ours', async () => {
+test('an attempt that fails and is made again is signalled to its workflow, in words of ours', async () => {
   const { reports, failure } = await attempting(failing(away));
   expect(reports).toEqual([
     [
@@ -118,7 +118,7 @@ test('a turn names the question that it asks, and its failed attempts are report
   ]);
 });
 
-test('the next attempt is told for when the failure asks for it', async () => {
+test('the next attempt is announced for when the failure asks for it', async () => {
   const later = new DomainError('model-rate-limited', '', { retryAfterSeconds: 20 });
   const { reports } = await attempting(failing(later));
   expect(reports[0]?.[1].nextAtMs).toBe(NOW + 20_000);
@@ -133,7 +133,7 @@ test.each([
   expect((await attempting(failing(error), info)).reports).toEqual([]);
 });
 
-test('an activity that asks nobody for money tells its workflow nothing', async () => {
+test('an activity that makes no paid call signals nothing to its workflow', async () => {
   const { reports } = await attempting(() => Promise.reject(away), {}, { pipelineId: 'p' });
   expect(reports).toEqual([]);
 });

@@ -139,7 +139,7 @@ async function newRun(fields: { withConversation?: boolean; opened?: boolean } =
   return pipelineId;
 }
 
-test('a pending run of its own is started once it is 5 s old, a discussion is told of its', async () => {
+test('a pending run of its own is started once it is 5 s old; a discussion is signalled about its run', async () => {
   const { started, signalled, deps, round } = scene();
   const own = await newRun();
   const talked = await newRun({ withConversation: true });
@@ -150,7 +150,7 @@ test('a pending run of its own is started once it is 5 s old, a discussion is to
   expect([started, signalled]).toEqual([[own], [talked]]);
 });
 
-test('a run that does not begin is nudged ever more rarely', async () => {
+test('a run that does not begin is signalled ever more rarely', async () => {
   const { signalled, deps, round } = scene();
   await newRun({ withConversation: true });
   const reconciler = createReconciler(deps);
@@ -182,7 +182,7 @@ test('a run whose workflow works is left alone', async () => {
 });
 
 test.each(['closed', 'missing'] as const)(
-  'a begun run whose workflow is %s is closed from 10 s on, and frees its slot',
+  'a begun run whose workflow is %s is closed from 10 s on, and frees its lock',
   async (state) => {
     const { closed, workflows, deps, round } = scene();
     const run = await newRun({ opened: true });
@@ -198,7 +198,7 @@ test.each(['closed', 'missing'] as const)(
 );
 
 test.each(['closed', 'missing'] as const)(
-  'a run that ends by itself while its workflow is asked for (%s) is left as it ended',
+  'a run that ends while its workflow is asked for (%s) is left as it ended',
   async (state) => {
     const { closed, started, warnings, workflows, whileDescribed, deps, round } = scene();
     for (const opened of [true, false]) {
@@ -303,7 +303,7 @@ test('a reservation becomes unknown after 15 minutes, and stays charged', async 
   expect(await stateAt(901)).toEqual({ state: 'unknown', cost: '0.001100000000' });
 });
 
-test('it works by itself until it is stopped, even while PostgreSQL is away', async () => {
+test('it works until it is stopped, even while PostgreSQL is away', async () => {
   const { started, deps, clock, warnings } = scene();
   clock.now = at(6);
   let isAway = true;
@@ -366,7 +366,7 @@ describe('a run that waits', () => {
     return pipelineId;
   }
 
-  test('is looked after rarely, and closed once its workflow is gone', async () => {
+  test('is checked rarely, and closed once its workflow is gone', async () => {
     const { workflows, closed, deps, round } = scene();
     const pipelineId = await waitingRun();
     workflows.set(pipelineId, 'running');
@@ -388,7 +388,7 @@ describe('a run that waits', () => {
     expect(closed.map(([id]) => id)).toEqual([pipelineId]);
   });
 
-  test('is told again of the slot that was handed to it, and only then', async () => {
+  test('is signalled again about the lock that was handed to it, and only then', async () => {
     const { workflows, granted, deps, round } = scene();
     const pipelineId = await waitingRun();
     const { userId } = (await readRunById(db, pipelineId)) ?? { userId: '' };
@@ -411,7 +411,7 @@ describe('a run that waits', () => {
 test('a deletion that was ordered is started until its user is gone, ever more rarely', async () => {
   const { deletions, warnings, faults, deps, round } = scene();
   const { id } = await createTestUser(db);
-  await createTestUser(db); // of whom nobody has said anything
+  await createTestUser(db); // not ordered to be deleted
   await closeAccount(db, id, START);
   faults.start = 1;
   const reconciler = createReconciler(deps);
@@ -429,7 +429,7 @@ test('a deletion that was ordered is started until its user is gone, ever more r
 });
 
 describe('of runs that go on', () => {
-  test('Temporal is asked once in a round, and singly of those only that its list does not have', async () => {
+  test('Temporal is asked once in a round, and individually only for those that its list does not have', async () => {
     const fixture = scene();
     const known = [await newRun({ opened: true }), await newRun({ opened: true })];
     const other = await newRun({ opened: true });
@@ -457,8 +457,8 @@ describe('of runs that go on', () => {
   });
 });
 
-describe('a worker that was led to another Temporal', () => {
-  /** A Temporal that tells of its namespace so. */
+describe('a worker that is connected to another Temporal', () => {
+  /** A Temporal that describes its namespace so. */
   const temporalOf = (answer: () => Promise<object>) =>
     ({
       connection: {
@@ -490,7 +490,7 @@ describe('a worker that was led to another Temporal', () => {
     expect(await findForeignTemporal(db, withId('c'), 'other')).toBeNull();
   });
 
-  test('is told by the name alone where a cluster does not say more', async () => {
+  test('is recognised by the name alone where a cluster gives no more', async () => {
     expect(await findForeignTemporal(db, silent, 'default')).toBeNull();
     expect(await findForeignTemporal(db, withId('a'), 'default')).toBeNull();
     expect(await findForeignTemporal(db, silent, 'default')).toBeNull();

@@ -29,7 +29,7 @@ afterAll(async () => {
 
 const silent = () => ({
   client: temporal.client,
-  taskQueue: 'nobody',
+  taskQueue: 'no-worker',
   limits: { idleMs: 1_000, maxHistoryEvents: 100 },
   callTimeoutMs: 200,
 });
@@ -61,7 +61,7 @@ test.each<[string, number, boolean, readonly string[]]>([
     ...{ db, logger },
     temporal: silent(),
     sweepArchives: () => Promise.resolve(),
-    closeRun: () => Promise.reject(new Error('nobody knows what became of it')),
+    closeRun: () => Promise.reject(new Error('its outcome is unknown')),
   });
   await reconciler.runOnce();
   expect(warnings).toEqual([...alsoWarned, 'mending a run failed']);

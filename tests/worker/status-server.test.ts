@@ -1,4 +1,4 @@
-/** Who may ask a worker's page. */
+/** Who may read a worker's page. */
 import { request } from 'node:http';
 import { createRegistry } from '../../telemetry/metrics.js';
 import { serveStatus } from '../../worker/status-server.js';
@@ -25,14 +25,14 @@ async function statusOf(
   return promise;
 }
 
-test.each(['/metrics', '/health', '/readyz'])('%s is for those who watch it', async (path) => {
+test.each(['/metrics', '/health', '/readyz'])('%s is readable for monitoring', async (path) => {
   expect(await statusOf(path)).toBe(200);
   expect(await statusOf(path, { method: 'HEAD' })).toBe(200);
   expect(await statusOf(path, { headers: { host: 'localhost:9464' } })).toBe(200);
 });
 
 test.each(['/metrics', '/health', '/readyz'])(
-  '%s is for no page in a browser, and for no other name than its own',
+  '%s is refused to pages in a browser, and under any name but its own',
   async (path) => {
     expect(await statusOf(path, { headers: { host: 'evil.example' } })).toBe(421);
     expect(await statusOf(path, { headers: { host: 'evil.example:9464' } })).toBe(421);

@@ -4,7 +4,7 @@ import { hashDecision } from '../../domain/discussion/decision-hash.js';
 import { startDiscussionState } from '../../domain/discussion/state.js';
 import type { DiscussionFixture } from '../support/discussion-fixture.js';
 import { createTestDb, type TestDb } from '../support/servers.js';
-import { replayTold, tellDiscussion } from '../support/told-discussions.js';
+import { replayPlayed, playDiscussion } from '../support/played-discussions.js';
 import { until } from '../support/until.js';
 import { FIXTURE_CODE } from '../support/workflow-fixture.js';
 
@@ -45,8 +45,8 @@ async function agrees(discussion: DiscussionFixture): Promise<void> {
 test.each(DRAWN.map((messages) => [messages.join(' | '), messages] as const))(
   'live and replayed, a workflow decides what was stored: %s',
   async (_title, messages) => {
-    const told = await tellDiscussion(own, messages, { look: agrees, maxHistoryEvents: 30 });
-    expect(await replayTold(told, FIXTURE_CODE.workflowBundle)).toEqual([]);
+    const played = await playDiscussion(own, messages, { look: agrees, maxHistoryEvents: 30 });
+    expect(await replayPlayed(played, FIXTURE_CODE.workflowBundle)).toEqual([]);
   },
 );
 

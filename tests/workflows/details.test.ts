@@ -68,7 +68,7 @@ const rowsOf = (details: string) =>
     .filter((line) => line.startsWith('|'));
 const headOf = (details: string) => details.split('\n')[0];
 
-test('a run is told node by node: state, model, attempts, money, duration', () => {
+test('a run is described node by node: state, model, attempts, money, duration', () => {
   const progress = progressOf(['reader', 'writer', 'last']);
   begin(progress, 'reader');
   end(progress, resultOf('reader'));
@@ -83,7 +83,7 @@ test('a run is told node by node: state, model, attempts, money, duration', () =
   expect(headOf(detailsOf(progress))).toBe('**Nothing to do:** writer at work since 12:00:00 UTC.');
 });
 
-test('a result of an older version, which does not tell its attempts, is shown without', () => {
+test('a result of an older version, which has no attempts, is shown without', () => {
   const progress = progressOf(['reader']);
   const { attempts: _attempts, ...older } = resultOf('reader');
   begin(progress, 'reader');
@@ -140,7 +140,7 @@ describe('while an agent fails and is tried again', () => {
     expect(head).toContain('three at work.');
   });
 
-  test('a store that is away is named, where nobody was asked', () => {
+  test('a store that is away is named, where no provider was asked', () => {
     const progress = failing(['writer'], {});
     progress.failing.set('writer', { ...FAILED, asked: [], code: 'unavailable' });
     expect(headOf(detailsOf(progress))).toContain('**writer fails: unavailable.** Attempt 3');
@@ -152,13 +152,13 @@ describe('while an agent fails and is tried again', () => {
     expect(headOf(detailsOf(progress))).not.toContain('fails');
   });
 
-  test('of very many attempts not each is told, and the line says so', () => {
+  test('of very many attempts only some are listed, and the line says so', () => {
     expect(Array.from({ length: 70 }, (_, index) => index + 1).filter(isTold)).toEqual([
       ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
       ...[16, 32, 64],
     ]);
     const often = headOf(detailsOf(failing(['writer'], { writer: 16 })));
-    expect(often).toContain('Not each attempt is told');
+    expect(often).toContain('Not each attempt is listed');
   });
 });
 
@@ -218,7 +218,7 @@ test('between two steps, while it is opened and while its end is recorded a run 
   expect(closing).not.toContain('request a cancellation');
 });
 
-test('only a run that has not ended tells how to stop it', () => {
+test('only a run that has not ended says how to stop it', () => {
   const progress = progressOf(['reader', 'writer']);
   begin(progress, 'reader');
   expect(detailsOf(progress)).toContain('request a cancellation');
@@ -268,7 +268,7 @@ test('the first line of a run that failed is the advice for its first failure', 
   );
 });
 
-test('a run that never began is told by its first line alone', () => {
+test('a run that never began is described by its first line alone', () => {
   const end = { pipelineId: 'p', status: 'failed', totalCostUsd: 0 } as const;
   const details = finalDetailsOf(end, { kind: 'unbuildable', reason: 'x' }, null);
   expect(details.split('\n')).toHaveLength(1);
@@ -307,7 +307,7 @@ describe('a discussion', () => {
       ...more,
     });
 
-  test('is told whole in each run: whose it is, where it stands, what it does', () => {
+  test('is described whole in each run: its owner, its state, its activity', () => {
     const details = shown(startDiscussionState('en'), NOON);
     expect(headOf(details)).toBe('**Nothing to do:** answering since 2026-11-24 12:00:00 UTC.');
     expect(details).toContain('**Conversation** `c`');
@@ -333,7 +333,7 @@ describe('a discussion', () => {
   });
 
   test.each(['asleep', 'continued', 'cancelled'] as const)(
-    'that is %s tells nobody to end it',
+    'that is %s does not say how to end it',
     (how) => {
       expect(shown(startDiscussionState('en'))).toContain('request a cancellation');
       const details = discussionEnd(input, how, NOON);
@@ -356,7 +356,7 @@ describe('a discussion', () => {
     expect(rowsOf(details).at(-1)).toBe('| Quick look | 2 | yes |');
   });
 
-  test('tells why its run was refused', () => {
+  test('says why its run was refused', () => {
     const run = {
       kind: 'refused',
       refusal: { kind: 'refused', code: 'pipelines-per-day' },

@@ -9,12 +9,12 @@ import { bundleMutant, type Mutation } from '../support/mutants.js';
 import { openPipelineFixture } from '../support/pipeline-fixture.js';
 import { replayRecordings } from '../support/replay.js';
 import { createTestDb, type TestDb } from '../support/servers.js';
-import { replayTold, tellDiscussion, type TestHistories } from '../support/told-discussions.js';
+import { replayPlayed, playDiscussion, type TestHistories } from '../support/played-discussions.js';
 import { until } from '../support/until.js';
 import { FIXTURE_CODE } from '../support/workflow-fixture.js';
 
 beforeAll(() => {
-  // each mistake would be told at length
+  // each mistake would be logged at length
   Runtime.install({
     logger: new DefaultLogger('ERROR'),
     telemetryOptions: { logging: { filter: 'ERROR' } },
@@ -110,7 +110,7 @@ test.each(BREAKING)('it is caught when $title', async (mutation) => {
   expect(await firstRefused(mutation)).not.toBeNull();
 });
 
-/** Of discussions whose turns are one activity: told by today's code, since no release has recorded them. */
+/** Of discussions whose turns are one activity: played by today's code, since no release has recorded them. */
 const BREAKING_TURNS: readonly Mutation[] = [
   {
     title: 'the activity of a turn is renamed',
@@ -202,7 +202,7 @@ describe('of discussions whose turns are one activity', () => {
   let told: TestHistories;
   beforeAll(async () => {
     own = await createTestDb();
-    told = await tellDiscussion(own, [
+    told = await playDiscussion(own, [
       'help me',
       'Compare three podcast apps and write a report',
       'Can you make it cheaper?',
@@ -216,7 +216,7 @@ describe('of discussions whose turns are one activity', () => {
 
   /** @returns the messages of turns that the code decides otherwise. @throws where it does otherwise */
   const differing = async (mutation: Mutation) =>
-    replayTold(told, { code: await bundleMutant(mutation) });
+    replayPlayed(told, { code: await bundleMutant(mutation) });
 
   test('each is left in time, one in a quiet moment', () => {
     expect(told.histories.length).toBeGreaterThan(1);
@@ -243,13 +243,13 @@ test('a change that running workflows cannot notice is not refused', async () =>
   expect(await firstRefused(harmless)).toBeNull();
 });
 
-test('a mutation that no longer fits the code is told, not passed over', async () => {
+test('a mutation that no longer fits the code is reported, not skipped', async () => {
   const stale = { title: 'stale', file: 'pipeline/pipeline.ts', from: 'no such line', to: '' };
   await expect(bundleMutant(stale)).rejects.toThrow('adapt the mutation to the code');
 });
 
 /** No release has recorded an update: these runs are made here, by the present code. */
-describe('what a run does with updates', () => {
+describe('a run and updates', () => {
   const GATED = designOf([agentOf('gate', { approval: true }), agentOf('last')]);
   let fixture: Awaited<ReturnType<typeof openPipelineFixture>>;
   const stories: { readonly workflowId: string; readonly history: unknown }[] = [];
@@ -286,7 +286,7 @@ describe('what a run does with updates', () => {
     return run;
   }
 
-  /** Two decisions that the record does not know, each as update and signal, in either order; then one that counts. */
+  /** Two decisions without a row, each as update and signal, in either order; then one that counts. */
   async function decidedTwice() {
     const known = { node: 'gate', offerId: randomUUID() };
     const hold = Promise.withResolvers<null>();
@@ -320,7 +320,7 @@ describe('what a run does with updates', () => {
     const run = await waiting(() => ({ takeDecision: () => never.promise }));
     const response = { node: 'gate', offerId: randomUUID() };
     const answer = sendDecision(run.temporal, run.pipelineId, response);
-    await until('it is being recorded', () => run.told.includes('takeDecision gate'));
+    await until('it is being recorded', () => run.calls.includes('takeDecision gate'));
     await run.handle.cancel();
     await answer;
     never.resolve({ kind: 'approved' });

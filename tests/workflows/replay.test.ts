@@ -67,9 +67,9 @@ test('the latest discussion was understood, designed, debated, refined, and run'
   const [version = ''] = newest.split('/');
   const parts = recordings.filter((it) => /^discussion-\d/.test(it.replace(`${version}/`, '')));
   const histories = parts.map((part) => historyFromJSON(readHistory(part)));
-  const told = await Promise.all(histories.map((history) => readableHistory(history, codec)));
+  const readable = await Promise.all(histories.map((history) => readableHistory(history, codec)));
   // the plans of its turns, whether they are results of activities or of local ones
-  const plans = [...JSON.stringify(told).matchAll(/plan\W+kind\W+([\w-]+)/g)].map(
+  const plans = [...JSON.stringify(readable).matchAll(/plan\W+kind\W+([\w-]+)/g)].map(
     ([, kind]) => kind,
   );
   const count = (...kinds: string[]) => plans.filter((kind) => kinds.includes(kind ?? '')).length;

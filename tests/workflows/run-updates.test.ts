@@ -1,4 +1,4 @@
-/** What an owner asks of a run while it lives, over the real server: updates, and the signals behind them. */
+/** Requests of an owner to a live run, over the real server: updates, and the signals behind them. */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { WorkflowNotFoundError } from '@temporalio/client';
@@ -25,8 +25,8 @@ const GATED = designOf([agentOf('gate', { approval: true }), agentOf('last')]);
 const offerOf = (node = 'gate') => ({ node, offerId: randomUUID() });
 const decide = ({ temporal, pipelineId }: Running, response = offerOf()) =>
   sendDecision(temporal, pipelineId, response);
-const countOf = (told: readonly string[], wanted: string) =>
-  told.filter((it) => it === wanted).length;
+const countOf = (calls: readonly string[], wanted: string) =>
+  calls.filter((it) => it === wanted).length;
 
 async function eventsOf({ handle }: Running): Promise<readonly string[]> {
   const { events } = await handle.fetchHistory();
@@ -45,13 +45,13 @@ describe('a decision', () => {
     const run = await running(GATED, () => ({}));
     await run.untilShown('waiting-approval');
     expect(await decide(run)).toBe('done');
-    expect(run.told).toContain('takeDecision gate');
+    expect(run.calls).toContain('takeDecision gate');
     expect(await run.ended()).toContain('runAgent last');
     expect(await eventsOf(run)).toEqual(['update decide']);
     await run.replay();
   });
 
-  test('of two clients at once is the first one; the other is told at once', async () => {
+  test('of two clients at once is the first one; the other is refused at once', async () => {
     const taken: unknown[] = [];
     const run = await running(GATED, () => ({
       takeDecision({ offerId }) {
@@ -77,7 +77,7 @@ describe('a decision', () => {
     await run.untilShown('waiting-approval');
     const response = offerOf();
     expect(await decide(run, response)).toBe('done');
-    await until('it asks about the next', () => run.told.includes('askForApproval next'));
+    await until('it asks about the next', () => run.calls.includes('askForApproval next'));
     const { handle } = run;
     const again = { args: [response] as [typeof response], updateId: randomUUID() };
     await expect(handle.executeUpdate(decideUpdate, again)).rejects.toMatchObject({
@@ -90,7 +90,7 @@ describe('a decision', () => {
     await run.replay();
   });
 
-  test('that the record does not know decides nothing; the next one does', async () => {
+  test('without a row decides nothing; the next one does', async () => {
     const unknown = offerOf();
     const run = await running(GATED, () => ({
       takeDecision: ({ offerId }) =>
@@ -98,7 +98,7 @@ describe('a decision', () => {
     }));
     await run.untilShown('waiting-approval');
     expect(await decide(run, unknown)).toBe('ignored');
-    expect(run.told).not.toContain('runAgent gate');
+    expect(run.calls).not.toContain('runAgent gate');
     expect(await decide(run)).toBe('done');
     await run.ended();
     await run.replay();
@@ -110,7 +110,7 @@ describe('a decision', () => {
     expect(await pauseRun(run.temporal, run.pipelineId)).toBe('done');
     await run.untilShown('waiting-pause');
     expect(await decide(run)).toBe('done');
-    expect(run.told).not.toContain('runAgent gate');
+    expect(run.calls).not.toContain('runAgent gate');
     expect(await resumeRun(run.temporal, run.pipelineId)).toBe('done');
     expect(await run.ended()).toContain('runAgent last');
     await run.replay();
@@ -126,7 +126,7 @@ describe('a decision', () => {
     }));
     await run.untilShown('waiting-approval');
     const answer = decide(run);
-    await until('it is being recorded', () => run.told.includes('takeDecision gate'));
+    await until('it is being recorded', () => run.calls.includes('takeDecision gate'));
     await run.handle.cancel();
     expect(await answer).toBe('ended');
     expect((await run.ended()).at(-1)).toBe('closeRun');
@@ -146,7 +146,7 @@ describe('a decision', () => {
     }));
     await run.untilShown('waiting-approval');
     const first = decide(run);
-    await until('it is being recorded', () => run.told.includes('takeDecision gate'));
+    await until('it is being recorded', () => run.calls.includes('takeDecision gate'));
     const second = decide(run);
     await until('both are taken', async () => (await eventsOf(run)).length === 2);
     recording.resolve(null);
@@ -188,7 +188,7 @@ describe('a decision', () => {
   });
 });
 
-/** As the product waits for a worker. */
+/** As long as the product waits for a worker. */
 const hurried = ({ temporal: { client, taskQueue } }: Running) => ({ client, taskQueue });
 
 describe('with every worker down', () => {
@@ -201,7 +201,7 @@ describe('with every worker down', () => {
     expect(await eventsOf(run)).toEqual(['signal approvalOffered']);
     await run.startWorker();
     expect(await run.ended()).toContain('runAgent last');
-    expect(countOf(run.told, 'takeDecision gate')).toBe(1); // the update may have come after all
+    expect(countOf(run.calls, 'takeDecision gate')).toBe(1); // the update may have come after all
     await run.replay();
   });
 
@@ -246,7 +246,7 @@ describe('an update and a signal of the same request', () => {
     const answer = begun ?? (await updated());
     recording.resolve(null);
     expect(await answer.result()).toBe('ignored');
-    await handle.query('state'); // after all that was told
+    await handle.query('state'); // after all that was signalled
     expect(taken).toEqual([response.offerId]);
     await handle.terminate();
   });
@@ -287,7 +287,7 @@ test('a run that is closing answers that it has ended', async () => {
       return { pipelineId, status: 'completed', totalCostUsd: 0 };
     },
   }));
-  await until('it closes', () => run.told.includes('closeRun'));
+  await until('it closes', () => run.calls.includes('closeRun'));
   const answers = [pauseRun(run.temporal, run.pipelineId), decide(run, offerOf('only'))];
   expect(await Promise.all(answers)).toEqual(['ended', 'ended']);
   closing.resolve(null);

@@ -1,4 +1,4 @@
-/** Turns of the real workflow on the real records, where what the outside does in between matters. */
+/** Turns of the real workflow on the real rows, where events in between matter. */
 import { randomUUID } from 'node:crypto';
 import { ApplicationFailure, defaultPayloadConverter } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
@@ -115,7 +115,7 @@ test('a turn in which anything goes wrong is answered by an error, and the state
   expect(await discussion.talk()).toMatchObject({ machine: { state: 'debate', round: 1 } });
 });
 
-test('operators see how a discussion stands, and what is possible next', async () => {
+test('operators see the state of a discussion, and what is possible next', async () => {
   const discussion = await discussing();
   await discussion.send('make it cheaper');
   await until('it is answered', async () => (await discussion.events()).length >= 2);
@@ -134,7 +134,7 @@ test('operators see how a discussion stands, and what is possible next', async (
   });
 });
 
-test('a state of an older form is gone on with', async () => {
+test('a state of an older form is continued', async () => {
   const { form: _form, isLost: _lost, recentIds: _ids, memory: _memory, ...older } = DEBATE;
   const discussion = await discussing({ stored: older });
   await discussion.send('make it cheaper');
@@ -212,7 +212,7 @@ test('an answer that cannot be stored is apologised for, and the next message is
   expect((await discussion.eventsAfter(4)).at(-1)).toMatchObject({ type: 'critique_complete' });
 });
 
-test('an apology whose workflow task is repeated is said once, and is what follows is taken from', async () => {
+test('an apology whose workflow task is repeated is sent once, and later turns continue from it', async () => {
   let isRepeated = false;
   const discussion = await discussing({
     ...RENEWS,
@@ -240,7 +240,7 @@ test('an apology whose workflow task is repeated is said once, and is what follo
   await until('it has the same state', async () => (await discussion.look()).state === 'refine');
 });
 
-test('a result that somebody else has handed in for an activity is not taken as ours', async () => {
+test('a forged result of an activity is not accepted', async () => {
   const late = Promise.withResolvers<never>();
   toStop.push(() => {
     late.reject(ours());
@@ -316,7 +316,7 @@ test('a recorded turn that cannot be decided any more is reported, and no comman
   expect(await discussion.talk()).toMatchObject({ isForked: false });
 });
 
-test('the result of another turn is not obeyed', async () => {
+test('the result of another turn is not accepted', async () => {
   const discussion = await discussing({
     meddle: () => ({
       takeTurn: () =>

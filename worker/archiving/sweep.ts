@@ -1,4 +1,4 @@
-/** Finds what has ended and was not archived: whoever was to order it may have been lost. */
+/** Finds what has ended and was not archived: its request may have been lost. */
 import type { Db } from '../../db/connect.js';
 import {
   findUnarchivedDiscussions,
@@ -42,7 +42,7 @@ export interface DiscussionSweepDeps {
 const POLL_MS = 60_000;
 /** How late the server may list what has closed. */
 const LATE_MS = 5 * 60_000;
-/** The first look of a process: nobody may have looked for as long as `npm start` keeps histories. */
+/** The first search of a process: there may have been none for as long as `npm start` keeps histories. */
 const FIRST_POLL_MS = 30 * 24 * 60 * 60_000;
 const PAGE = 500;
 /** So long an archive that was ordered is left alone. */

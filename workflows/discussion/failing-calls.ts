@@ -35,5 +35,5 @@ export function followCall(activity: string, done: Promise<unknown>): void {
       notify();
     }
   };
-  void done.then(end, end); // beside whoever awaits it, so that no turn of the event loop is added
+  void done.then(end, end); // beside its awaiter, so that no turn of the event loop is added
 }

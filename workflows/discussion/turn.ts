@@ -92,7 +92,7 @@ function decideAgain(
   try {
     const decision = decide(turn, answers);
     if (hashDecision(decision) === decisionHash) {
-      return decision.state; // as recorded, whatever was decided otherwise before
+      return decision.state; // as recorded, also where another decision was made before
     }
     ({ state } = decision);
   } catch (error) {

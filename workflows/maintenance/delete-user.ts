@@ -14,7 +14,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { UserId } from '../../domain/ids.js';
-import { upkeep } from '../activity-proxies.js';
+import { maintenance } from '../activity-proxies.js';
 import { MISTAKES } from '../failures.js';
 
 export interface DeleteUserInput {
@@ -35,7 +35,7 @@ const BEGIN_ANEW = '2026-12-02-deletion-begins-anew';
 export async function deleteUserWorkflow(input: DeleteUserInput): Promise<void> {
   await CancellationScope.nonCancellable(async () => {
     const deletion = deleteUser(input).then(() => 'done' as const);
-    // what is rejected fills a history, too, whatever the deletion waits for
+    // rejected messages fill a history, too, while the deletion waits
     const full = condition(() => workflowInfo().continueAsNewSuggested && patched(BEGIN_ANEW));
     if ((await Promise.race([deletion, full])) !== 'done') {
       await continueAsNew<typeof deleteUserWorkflow>(input); // each step finds little left to do
@@ -48,13 +48,13 @@ setWorkflowOptions({ failureExceptionTypes: MISTAKES }, deleteUserWorkflow);
 async function deleteUser(input: DeleteUserInput): Promise<void> {
   const { userId } = input;
   show('closing the account');
-  await upkeep.closeAccount({ userId });
+  await maintenance.closeAccount({ userId });
   show('ending runs');
   await endRuns(input);
   show('ending discussions');
-  await upkeep.removeWorkflows({ userId });
+  await maintenance.removeWorkflows({ userId });
   show('removing records');
-  while (!(await upkeep.removeRecords({ userId })).isDone) {
+  while (!(await maintenance.removeRecords({ userId })).isDone) {
     if (workflowInfo().continueAsNewSuggested) {
       await continueAsNew<typeof deleteUserWorkflow>(input); // each step finds little left to do
     }
@@ -66,11 +66,11 @@ async function deleteUser(input: DeleteUserInput): Promise<void> {
 
 async function endRuns({ userId, runsMs = RUNS_MS }: DeleteUserInput): Promise<void> {
   const deadline = Date.now() + runsMs;
-  let { open } = await upkeep.stopRuns({ userId, how: 'cancel' });
+  let { open } = await maintenance.stopRuns({ userId, how: 'cancel' });
   while (open > 0) {
     await sleep(RUNS_POLL_MS, { summary: 'until the runs have ended' });
     const how = Date.now() < deadline ? 'look' : 'force';
-    ({ open } = await upkeep.stopRuns({ userId, how }));
+    ({ open } = await maintenance.stopRuns({ userId, how }));
   }
 }
 
@@ -81,11 +81,14 @@ const MAX_POLLS = 60;
 async function forgetWorkflows({ userId, lookMs = LOOK_MS }: DeleteUserInput): Promise<void> {
   let isQuiet = false;
   for (let look = 0; look < MAX_POLLS; look += 1) {
-    const { found, refused } = await upkeep.removeWorkflows({ userId });
+    const { found, refused } = await maintenance.removeWorkflows({ userId });
     if (refused > 0) {
-      log.warn('histories stay until their retention is over: the server lets nobody delete them', {
-        refused,
-      });
+      log.warn(
+        'histories stay until their retention is over: the server does not allow their deletion',
+        {
+          refused,
+        },
+      );
       return;
     }
     if (found === 0 && isQuiet) {

@@ -9,7 +9,7 @@ import {
 } from '@temporalio/workflow';
 import { RETENTION_KINDS, type RetentionKind } from '../../domain/account/retention.js';
 import type { Pruning } from '../../activities/maintenance/retention.js';
-import { upkeep } from '../activity-proxies.js';
+import { maintenance } from '../activity-proxies.js';
 import { describeError, failNow, MISTAKES } from '../failures.js';
 
 /** Carried over continue-as-new; a night begins with none, or with an empty one. */
@@ -62,7 +62,9 @@ function failIfAny(failed: readonly RetentionKind[]): void {
 /** `isBroken`: it fails for good, and is done with for tonight. */
 async function prune(kind: RetentionKind): Promise<Pruning & { readonly isBroken: boolean }> {
   try {
-    const slice = await upkeep.prune.executeWithOptions({ summary: `remove ${kind}` }, [{ kind }]);
+    const slice = await maintenance.prune.executeWithOptions({ summary: `remove ${kind}` }, [
+      { kind },
+    ]);
     return { ...slice, isBroken: false };
   } catch (error) {
     if (isCancellation(error)) {

@@ -118,7 +118,7 @@ export class Approvals {
     }
   }
 
-  /** null: nobody has said anything, so the deadline is over */
+  /** null: there was no decision, and the deadline is over */
   private takeResponse(node: string): string | null {
     const index = this.inbox.offers.findIndex((response) => response.node === node);
     return index < 0 ? null : (this.inbox.offers.splice(index, 1)[0]?.offerId ?? null);

@@ -120,7 +120,7 @@ function openNodesOf({ run, state }: RunProgress): readonly string[] {
 const LAST_DECISIONS = '2026-11-last-decisions';
 
 /**
- * Nothing begins any more, whatever was decided; but a rejection that is stored is an end of its
+ * Nothing begins any more, also after an approval; but a rejection that is stored is an end of its
  * agent, and why the run has ended is to be told by all ends.
  */
 async function takeLastDecisions(work: RunWork): Promise<void> {

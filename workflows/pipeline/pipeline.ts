@@ -69,7 +69,7 @@ export async function pipelineWorkflow(input: PipelineInput): Promise<PipelineEn
   return end;
 }
 
-/** Runs that ended before this are shown as Completed, whatever became of them. */
+/** Runs that ended before this are shown as Completed, also where they failed. */
 const FAILED_RUNS = '2026-12-02-failed-runs';
 
 /** Ends of a run that Temporal shows, lists and counts as Failed (docs/decisions/0014). */
@@ -77,7 +77,7 @@ const FAILURES: readonly FinalStatus[] = ['failed', 'timeout'];
 
 /**
  * Where workers have versions, a run ends in the code in which it has begun. Elsewhere Temporal
- * would refuse whatever the run does under such an option.
+ * would refuse every command of the run under such an option.
  */
 setWorkflowOptions(
   () => ({

@@ -8,7 +8,7 @@ import { isInForce } from './budget-wait.js';
 import type { RunProgress } from './view.js';
 import { awaitsPerson, isUnderWay, takeCompleted, type RunWork } from './work.js';
 
-/** A slot that nobody hands on is asked for again after this long: the owner's row may be stale. */
+/** A lock that is not granted is requested again after this long: the owner's row may be stale. */
 const SLOT_TIMEOUT_MS = 600_000;
 
 /** With nothing in flight: waits until the run has something to do, and the slot to do it in. */

@@ -54,7 +54,7 @@ const INTERNAL = 'Internal server error';
 const AWAY = 'The service is temporarily unavailable, please try again';
 const AWAY_RETRY_SECONDS = 2;
 
-/** Answers for whatever is thrown further in; a stack never leaves the process. */
+/** Turns every error of the inner layers into an answer. A stack never leaves the process. */
 export function mapErrors(): ApiMiddleware {
   return async (ctx, next) => {
     try {

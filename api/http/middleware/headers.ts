@@ -52,7 +52,7 @@ function contentSecurityPolicy(debug: boolean): string {
 /** Who may ask for which paths from another origin. */
 export interface CorsConfig {
   readonly corsOrigins: readonly string[];
-  /** These may ask for `DECODE_PATH`, and nothing else; nobody else may ask for it. */
+  /** These may ask for `DECODE_PATH`, and nothing else; no other origin may ask for it. */
   readonly temporalUiOrigins: readonly string[];
 }
 

@@ -14,7 +14,7 @@ export interface TraceRequestsOptions {
 const SERVER_FAILED = 500;
 
 /**
- * Each request as a span, named by its route: paths and queries hold ids, tokens, or whatever
+ * Each request as a span, named by its route: paths and queries hold ids, tokens, or anything
  * somebody has mistyped. Source of names: OpenTelemetry's conventions for HTTP, 1.37.0.
  */
 export function traceRequests(options: TraceRequestsOptions): ApiMiddleware {

@@ -105,7 +105,7 @@ function found<T>(user: T | undefined): T {
 }
 
 /**
- * The order is told before it is carried out: Temporal and PostgreSQL share no transaction, and the
+ * The action is logged before it is carried out: Temporal and PostgreSQL share no transaction, and the
  * log must rather name one that came to nothing than miss one.
  *
  * @throws `not-found`, `run-ended`, `unavailable`

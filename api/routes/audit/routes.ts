@@ -1,4 +1,4 @@
-/** What proves a run, to its owner, to administrators, and to whoever holds a file of ours. */
+/** What proves a run, to its owner, to administrators, and to anyone who holds one of our files. */
 import { tombstoneSchema } from '../../../audit/tombstone.js';
 import { recordAdminAction } from '../../../db/audit/admin-actions.js';
 import {

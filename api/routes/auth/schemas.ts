@@ -20,7 +20,7 @@ const email = z
 
 const MIN_PASSWORD = 8;
 
-/** Source: contract, security §2; only the first violation is told. */
+/** Source: contract, security §2; only the first violation is reported. */
 const newPassword = z
   .string()
   .check((check) => {
@@ -85,7 +85,7 @@ export const changeProfileBody = z
   })
   .meta({ id: 'ChangeProfileBody' });
 
-/** As for a new password: whoever has got hold of a token shall not be able to do this. */
+/** As for a new password: a stolen token alone must not be enough. */
 export const deleteAccountBody = z
   .object({ current_password: z.string().meta({ format: 'password' }) })
   .meta({ id: 'DeleteAccountBody' });

@@ -23,7 +23,7 @@ export function createCodecRoutes(deps: CodecDeps): readonly Route[] {
   return [decodeRoute(deps), signInPageRoute(), signInRoute(deps), signOutRoute(deps)];
 }
 
-/** Source: temporalio/samples-go, codec-server/protocol.md; nobody is given `encode`. */
+/** Source: temporalio/samples-go, codec-server/protocol.md. There is no `encode`. */
 function decodeRoute({ decodePayloads, logger }: CodecDeps): Route {
   return defineRoute(
     {
@@ -70,7 +70,7 @@ function signInPageRoute(): Route {
   );
 }
 
-/** Nobody else's page can ask for it: it takes a token that only a sign-in gives. */
+/** Pages of other origins cannot use it: it requires a token that only a sign-in gives. */
 function signInRoute({ db, tokens, config: { temporalUiOrigins } }: CodecDeps): Route {
   return defineRoute(
     {

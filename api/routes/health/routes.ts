@@ -12,7 +12,7 @@ import { healthSchema, notReadySchema, readySchema } from './views.js';
 
 export type HealthDeps = Pick<AppDeps, 'checks' | 'metrics' | 'config' | 'logger'>;
 
-/** Of what clients rely on, whatever release serves it. Source: contract, http §2. */
+/** The version that clients rely on; it is the same for all releases. Source: contract, http §2. */
 const API_VERSION = '0.2.0';
 
 /** Asked all the time by machines: neither measured nor worth a line each. */

@@ -11,7 +11,7 @@ const verdictSchema = z.object({
   models: z.array(z.string()),
 });
 
-/** Asks the worker to check a stored key; whatever is away, the key is kept "not checked yet". */
+/** Asks the worker to check a stored key; when a part is away, the key is kept as "not checked yet". */
 export async function validateKey(
   deps: { temporal: Temporal; logger: Logger },
   request: { userId: string; keyId: string },

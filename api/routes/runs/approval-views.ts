@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import type { ApprovalRow } from '../../../db/runs/approvals.js';
+import type { ApprovalRow, InboxPage } from '../../../db/runs/approvals.js';
+
+import { formatInboxCursor } from './schemas.js';
 
 export const approvalSchema = z
   .object({
@@ -47,4 +49,42 @@ function deciderOf({ state, offerId }: ApprovalRow): 'user' | 'deadline' | 'run'
     case 'rejected':
       return offerId === null ? 'deadline' : 'user';
   }
+}
+
+export const inboxSchema = z
+  .object({
+    items: z.array(
+      z.object({
+        pipeline_id: z.guid(),
+        design_name: z.string(),
+        conversation_id: z.guid().nullable(),
+        node: z.string(),
+        agent_name: z.string(),
+        preview: z.string().meta({ description: 'The first 500 characters of the input' }),
+        requested_at: z.iso.datetime(),
+        deadline: z.iso.datetime(),
+        on_timeout: z.enum(['approve', 'reject']).meta({ description: 'Decided at the deadline' }),
+      }),
+    ),
+    open: z.int().meta({ description: 'On all pages' }),
+    next: z.string().nullable().meta({ description: '`after` of the next page' }),
+  })
+  .meta({ id: 'Inbox' });
+
+export function viewInbox({ items, open, next }: InboxPage): z.output<typeof inboxSchema> {
+  return {
+    items: items.map((item) => ({
+      pipeline_id: item.pipelineId,
+      design_name: item.designName,
+      conversation_id: item.conversationId,
+      node: item.node,
+      agent_name: item.agentName,
+      preview: item.preview,
+      requested_at: item.requestedAt.toISOString(),
+      deadline: item.deadline.toISOString(),
+      on_timeout: item.onTimeout,
+    })),
+    open,
+    next: next === null ? null : formatInboxCursor(next),
+  };
 }

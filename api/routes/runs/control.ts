@@ -1,11 +1,24 @@
 /** What an owner may do to a run that works or waits. */
-import { listApprovals } from '../../../db/runs/approvals.js';
+import { listApprovals, listOpenApprovals } from '../../../db/runs/approvals.js';
 import { DomainError } from '../../../domain/errors.js';
 import { isUuid } from '../../../domain/ids.js';
-import { MAX_APPROVAL_BYTES, approvalBody, approvalPath, pipelinePath } from './schemas.js';
+import {
+  MAX_APPROVAL_BYTES,
+  approvalBody,
+  approvalPath,
+  inboxQuery,
+  parseInboxCursor,
+  pipelinePath,
+} from './schemas.js';
 import type { AppDeps } from '../../deps.js';
 import { defineRoute, type Route } from '../../http/route.js';
-import { approvalSchema, approvalsSchema, viewApproval } from './approval-views.js';
+import {
+  approvalSchema,
+  approvalsSchema,
+  inboxSchema,
+  viewApproval,
+  viewInbox,
+} from './approval-views.js';
 import { error } from '../../http/error-views.js';
 import { pipelineStatusSchema } from './views.js';
 
@@ -19,6 +32,7 @@ export function createRunControlRoutes(deps: RunControlRouteDeps): readonly Rout
   return [
     steerRoute(deps, 'pause', 'Begin no further agent; what is under way ends and is kept'),
     steerRoute(deps, 'resume', 'Let a paused run go on, as soon as no other run is active'),
+    inboxRoute(deps),
     approvalsRoute(deps),
     decideRoute(deps),
   ];
@@ -37,7 +51,7 @@ function steerRoute(
       summary,
       params: pipelinePath,
       responses: {
-        202: { description: 'The run was told', schema: pipelineStatusSchema },
+        202: { description: 'The run was notified', schema: pipelineStatusSchema },
         404: NOT_FOUND,
         409: error('The run has ended'),
         503: AWAY,
@@ -50,6 +64,24 @@ function steerRoute(
         throw notFound();
       }
       return { status: 202, body: view };
+    },
+  );
+}
+
+function inboxRoute({ db }: RunControlRouteDeps): Route {
+  return defineRoute(
+    {
+      ...OWN,
+      method: 'GET',
+      path: '/approvals',
+      summary: 'What own runs wait for, over all runs, the longest wait first',
+      query: inboxQuery,
+      responses: { 200: { description: 'A page', schema: inboxSchema } },
+    },
+    async ({ user, query: { limit, after } }) => {
+      const cursor = after === undefined ? undefined : parseInboxCursor(after);
+      const page = await listOpenApprovals(db, user.id, { limit, after: cursor });
+      return { status: 200, body: viewInbox(page) };
     },
   );
 }
@@ -88,7 +120,7 @@ function decideRoute({ workflows }: RunControlRouteDeps): Route {
       responses: {
         200: { description: 'Decided', schema: approvalSchema },
         202: {
-          description: 'The run was told, and has not recorded it yet',
+          description: 'The run was notified, and has not recorded it yet',
           schema: approvalSchema,
         },
         404: NOT_FOUND,

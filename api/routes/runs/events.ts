@@ -27,7 +27,7 @@ export type RunEventsDeps = Pick<
 
 /** Proxies end connections that are silent for a minute or so. */
 const HEARTBEAT_MS = 15_000;
-/** A place is free when another connection has ended: nobody knows when. */
+/** A place is free when another connection has ended: no one knows when. */
 const RETRY_AFTER_SECONDS = 5;
 
 const HEADERS = {
@@ -88,7 +88,7 @@ export function createRunEventsRoutes(deps: RunEventsDeps): readonly Route[] {
   ];
 }
 
-/** A browser asks again after each end, until it is told that there is no more. */
+/** A browser connects again after each end, until the answer says that there is no more. */
 function isOver({ hasEnded, endSeq }: RunStream, after: number): boolean {
   return endSeq === null ? hasEnded : after >= endSeq;
 }

@@ -1,4 +1,5 @@
 /** Runs: parse, ask, show. A client that hangs up ends its waiting, never the run. */
+import { listOwnRuns } from '../../../db/runs/run-pages.js';
 import { findRunnableDesign } from '../../../db/runs/templates.js';
 import type { Design } from '../../../domain/design/designs.js';
 import { DomainError } from '../../../domain/errors.js';
@@ -6,13 +7,20 @@ import { languageOf } from '../../../domain/text/languages.js';
 import type { BudgetRule, PipelineStatusView } from '../../../domain/run/results.js';
 import { MAX_DESIGN_BYTES, designBody } from './design-schemas.js';
 import { isUuid } from '../../../domain/ids.js';
-import { executeDirectBody, executePipelineBody, pipelinePath, prefer } from './schemas.js';
+import {
+  executeDirectBody,
+  executePipelineBody,
+  parseRunCursor,
+  pipelinePath,
+  prefer,
+  runPageQuery,
+} from './schemas.js';
 import { parseInput } from '../../http/schemas/problems.js';
 import { awaitRun } from '../../runs/await-run.js';
 import type { Admission, AppDeps } from '../../deps.js';
 import { defineRoute, type Route, type SignedInUser } from '../../http/route.js';
 import { error, errorSchema } from '../../http/error-views.js';
-import { pipelineResultSchema, pipelineStatusSchema } from './views.js';
+import { pipelineResultSchema, pipelineStatusSchema, runPageSchema, viewRunPage } from './views.js';
 
 export type PipelineDeps = Pick<AppDeps, 'db' | 'workflows' | 'config'>;
 
@@ -21,12 +29,37 @@ const NOT_FOUND = error('Pipeline run not found');
 
 export function createPipelineRoutes(deps: PipelineDeps): readonly Route[] {
   return [
+    listRoute(deps),
     executeRoute(deps),
     executeDirectRoute(deps),
     statusRoute(deps),
     resultRoute(deps),
     cancelRoute(deps),
   ];
+}
+
+function listRoute({ db }: PipelineDeps): Route {
+  return defineRoute(
+    {
+      ...OWN,
+      method: 'GET',
+      path: '/pipelines',
+      summary: 'Own runs, newest first, page by page; filters narrow them down',
+      query: runPageQuery,
+      responses: { 200: { description: 'A page', schema: runPageSchema } },
+    },
+    async ({ user, query }) => {
+      const { status, from, to, after, ...rest } = query;
+      const page = await listOwnRuns(db, user.id, {
+        ...rest,
+        statuses: status,
+        from: from === undefined ? undefined : new Date(from),
+        to: to === undefined ? undefined : new Date(to),
+        after: after === undefined ? undefined : parseRunCursor(after),
+      });
+      return { status: 200, body: viewRunPage(page) };
+    },
+  );
 }
 
 const STARTS = {
@@ -81,12 +114,16 @@ function executeDirectRoute(deps: PipelineDeps): Route {
     },
     async (call) => {
       const { user, body } = call;
-      const design =
-        body.template_id == null
-          ? designOf(body.design)
-          : await designOfTemplate(deps, { userId: user.id, templateId: body.template_id });
-      const admission = await start(deps, user, { design, onBudget: body.on_budget });
-      return awaitRun(deps, admission, call);
+      const { template_id: templateId, on_budget: onBudget } = body;
+      const order =
+        templateId == null
+          ? { design: designOf(body.design), onBudget }
+          : {
+              design: await designOfTemplate(deps, { userId: user.id, templateId }),
+              templateId,
+              onBudget,
+            };
+      return awaitRun(deps, await start(deps, user, order), call);
     },
   );
 }
@@ -172,10 +209,10 @@ async function readRun(
 async function start(
   { workflows }: PipelineDeps,
   user: SignedInUser,
-  { design, onBudget }: { design: Design; onBudget: BudgetRule },
+  order: { design: Design; templateId?: string; onBudget: BudgetRule },
 ): Promise<Admission> {
-  const language = languageOf(wordsOf(design));
-  return workflows.startPipeline({ userId: user.id, role: user.role, design, language, onBudget });
+  const language = languageOf(wordsOf(order.design));
+  return workflows.startPipeline({ userId: user.id, role: user.role, language, ...order });
 }
 
 /** All that a person writes in the editor; its own texts for a design are the same for everybody. */

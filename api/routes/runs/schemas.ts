@@ -1,12 +1,16 @@
 import { z } from 'zod';
+import type { InboxCursor } from '../../../db/runs/approvals.js';
+import type { RunCursor } from '../../../db/runs/run-pages.js';
 import { DESIGN_LIMITS } from '../../../domain/design/limits.js';
 import { DECISIONS } from '../../../domain/design/designs.js';
 import { BUDGET_RULES } from '../../../domain/run/results.js';
 import { toStorableText } from '../../../domain/text/storable-text.js';
 import { agentChanges, designBody } from './design-schemas.js';
+import { pipelineStatusNames } from './views.js';
 import {
   dictionary,
   idText,
+  list,
   queryInteger,
   text,
   uuid,
@@ -59,6 +63,43 @@ function eitherOf(other: string) {
 }
 
 export const pipelinePath = z.object({ pipeline_id: idText });
+
+const RUN_PAGE = { initial: 20, max: 100 };
+const MAX_MODEL = 200;
+
+const instant = z.iso.datetime({ offset: true });
+const usd = z
+  .string()
+  .regex(/^\d{1,9}(?:\.\d{1,12})?$/)
+  .optional()
+  .describe('US dollars, a decimal');
+
+/** `after` is the `next` of the page before. */
+export const runPageQuery = z.object({
+  limit: queryInteger({ min: 1, ...RUN_PAGE }),
+  after: z
+    .string()
+    .regex(/^\d{1,16}\.[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/)
+    .optional(),
+  status: z
+    .preprocess(
+      (value) => (value === undefined || Array.isArray(value) ? value : [value]),
+      list(z.enum(pipelineStatusNames), { max: pipelineStatusNames.length }).optional(),
+    )
+    .describe('Several are given by repeating the parameter'),
+  template_id: uuid.optional(),
+  model: text({ min: 1, max: MAX_MODEL }).optional().describe('Whose call the run has made'),
+  from: instant.optional().describe('Created then or later'),
+  to: instant.optional().describe('Created before'),
+  min_cost: usd,
+  max_cost: usd,
+});
+
+/** @param after as `runPageQuery` has checked it */
+export function parseRunCursor(after: string): RunCursor {
+  const [createdAtMicros = '', id = ''] = after.split('.');
+  return { createdAtMicros, id };
+}
 
 /** Beyond any `seq`. */
 const MAX_SEQ = 999_999_999;
@@ -119,3 +160,24 @@ export const rerunBody = z
     on_budget: onBudget,
   })
   .meta({ id: 'RerunBody' });
+
+const INBOX_PAGE = { initial: 50, max: 100 };
+/** A time, an id, and the name of a node in base64url. */
+const INBOX_CURSOR = /^\d{1,16}\.[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\.[\w-]{1,1000}$/;
+
+/** `after` is the `next` of the page before. */
+export const inboxQuery = z.object({
+  limit: queryInteger({ min: 1, ...INBOX_PAGE }),
+  after: z.string().regex(INBOX_CURSOR).optional(),
+});
+
+export function formatInboxCursor({ requestedAtMicros, pipelineId, node }: InboxCursor): string {
+  return [requestedAtMicros, pipelineId, Buffer.from(node).toString('base64url')].join('.');
+}
+
+/** @param after as `inboxQuery` has checked it */
+export function parseInboxCursor(after: string): InboxCursor {
+  const [requestedAtMicros = '', pipelineId = '', node = ''] = after.split('.');
+  const name = toStorableText(Buffer.from(node, 'base64url').toString());
+  return { requestedAtMicros, pipelineId, node: name };
+}

@@ -1,5 +1,6 @@
 /** The wire form of runs; the documents themselves are typed in domain/run/results.ts. */
 import { z } from 'zod';
+import type { RunPage } from '../../../db/runs/run-pages.js';
 import type {
   PipelineResult,
   PipelineStatus,
@@ -87,3 +88,55 @@ export const pipelineStatusSchema: z.ZodType<PipelineStatusView> = z
     rerun_of: z.guid().nullable(),
   })
   .meta({ id: 'PipelineStatus' });
+
+const runItemSchema = z
+  .object({
+    id: z.guid(),
+    design_name: z.string(),
+    status: z.enum(pipelineStatusNames),
+    waiting_for: z.enum(WAIT_REASONS).nullable(),
+    template_id: z
+      .guid()
+      .nullable()
+      .meta({ description: 'null: none, or started before this was recorded' }),
+    conversation_id: z.guid().nullable(),
+    rerun_of: z.guid().nullable(),
+    simulated: z.boolean(),
+    agent_count: z.int(),
+    total_cost: z.number().meta({ description: 'US dollars; 0 until the run has ended' }),
+    duration_seconds: z.number().nullable(),
+    created_at: z.iso.datetime(),
+    ended_at: z.iso.datetime().nullable(),
+  })
+  .meta({ id: 'RunItem' });
+
+export const runPageSchema = z
+  .object({
+    items: z.array(runItemSchema),
+    next: z.string().nullable().meta({
+      description:
+        '`after` of the next page; null: this is the last one. A filter may leave a page with few items, or none, and more to come',
+    }),
+  })
+  .meta({ id: 'RunPage' });
+
+export function viewRunPage({ items, next }: RunPage): z.output<typeof runPageSchema> {
+  return {
+    items: items.map((run) => ({
+      id: run.id,
+      design_name: run.designName,
+      status: run.status,
+      waiting_for: run.waitingFor,
+      template_id: run.templateId,
+      conversation_id: run.conversationId,
+      rerun_of: run.rerunOf,
+      simulated: run.simulated,
+      agent_count: run.agentCount,
+      total_cost: Number(run.totalCost),
+      duration_seconds: run.durationSeconds,
+      created_at: run.createdAt.toISOString(),
+      ended_at: run.endedAt?.toISOString() ?? null,
+    })),
+    next: next === null ? null : `${next.createdAtMicros}.${next.id}`,
+  };
+}

@@ -1,4 +1,4 @@
-/** When a run is archived, and what its archive tells, whatever Temporal has of it. */
+/** When a run is archived, and what its archive holds, also without its history in Temporal. */
 import { randomBytes } from 'node:crypto';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { sql } from 'kysely';
@@ -123,7 +123,7 @@ test.each([
   ['never began', MISSING, false, 'none'],
   ['is too large', { kind: 'too-large', runId: 'r' } as const, true, 'too-large'],
 ])(
-  'a run whose history %s is archived all the same, and says so',
+  'a run whose history %s is archived without it, and says so',
   async (_, closed, isOpened, state) => {
     const { id: userId } = await createTestUser(db);
     const pipelineId = await endedRun(userId, { isOpened });
@@ -160,7 +160,7 @@ test('it waits for the workflow to close, for one on its way, and for calls to b
   }
 });
 
-test('it is made once; that of a run that is gone is not', async () => {
+test('it is made once; a run that is gone has none', async () => {
   const { id: userId } = await createTestUser(db);
   const pipelineId = await endedRun(userId);
   const [first, second] = await Promise.all([
@@ -173,7 +173,7 @@ test('it is made once; that of a run that is gone is not', async () => {
   expect(await archive(pipelineId, MISSING)).toEqual({ kind: 'gone' });
 });
 
-test('of a conversation it tells what led to the run, and no more', async () => {
+test('of a conversation it holds what led to the run, and no more', async () => {
   const { id: userId } = await createTestUser(db);
   const conversationId = await createTestConversation(db, userId);
   const say = (id: string, content: string) =>
@@ -336,7 +336,7 @@ describe('prompts', () => {
     });
   });
 
-  test('that were never kept, by releases before, do not stand in the way', async () => {
+  test('that earlier releases never kept do not stand in the way', async () => {
     const pipelineId = await promptedRun();
     await db.deleteFrom('callPrompts').where('subjectId', '=', pipelineId).execute();
     expect(await verify(await bundleOfRun(pipelineId))).toMatchObject({ kind: 'not-replayed' });
@@ -409,7 +409,7 @@ describe('of all runs that have ended', () => {
     expect(await unarchived()).toEqual([broken, open]);
   });
 
-  test('one that fails rests for a while, ever longer, and is tried again', async () => {
+  test('one that fails waits ever longer and is tried again', async () => {
     const { id: userId } = await createTestUser(db);
     await endedRun(userId);
     let [seconds, tries] = [0, 0];
@@ -430,7 +430,7 @@ describe('of all runs that have ended', () => {
     expect(await unarchived()).toEqual([]);
   });
 
-  test('a slice whose time is up always leads further, whatever became of its run', async () => {
+  test('a slice that runs out of time always makes progress, also when its run failed', async () => {
     const { id: userId } = await createTestUser(db);
     const slow = await endedRun(userId, { endedMinutesAgo: 9 });
     await endedRun(userId, { endedMinutesAgo: 8 });
@@ -453,7 +453,7 @@ describe('of all runs that have ended', () => {
     expect(await unarchived()).toEqual([slow]);
   });
 
-  test('a worker that stops ends between two runs', async () => {
+  test('a worker that stops does so between two runs', async () => {
     const { id: userId } = await createTestUser(db);
     await endedRun(userId, { endedMinutesAgo: 9 });
     const second = await endedRun(userId, { endedMinutesAgo: 8 });

@@ -1,4 +1,4 @@
-/** What a run writes when it waits, written again by an attempt that was given up and comes late. */
+/** What a run writes when it waits, written again by an attempt that timed out and comes late. */
 import { createRunWaitActivities } from '../../../activities/run/waits.js';
 import type { Db } from '../../../db/connect.js';
 import { readEvents } from '../../../db/events.js';
@@ -29,17 +29,17 @@ async function workingRun() {
   return {
     userId,
     pipelineId,
-    park: (round: number) => parkRun({ pipelineId, round, reason: 'approval' }),
-    unpark: (round: number) => unparkRun({ pipelineId, round }),
+    suspend: (round: number) => parkRun({ pipelineId, round, reason: 'approval' }),
+    resume: (round: number) => unparkRun({ pipelineId, round }),
     end: () =>
       inTransaction(db, (tx) => closeRun(tx, { pipelineId, outcome: { kind: 'ended' }, now: NOW })),
-    standing: () =>
+    snapshot: () =>
       db
         .selectFrom('pipelineExecutions')
         .select(['waitingFor', 'holdsSlot'])
         .where('id', '=', pipelineId)
         .executeTakeFirstOrThrow(),
-    async told() {
+    async published() {
       const events = await readEvents(db, pipelineId, { after: 0, limit: 100 });
       return events.map(({ type }) => type).filter((type) => type !== 'pipeline_started');
     },
@@ -49,45 +49,45 @@ async function workingRun() {
 const WORKING = { waitingFor: null, holdsSlot: true };
 const WAITING = { waitingFor: 'approval', holdsSlot: false };
 
-test('a run that works again keeps its slot, whoever gives it back late', async () => {
+test('a run that works again keeps its lock, even if an old attempt gives it back late', async () => {
   const run = await workingRun();
-  await run.park(1);
-  await run.park(1); // the worker was lost before it could tell
-  expect(await run.standing()).toEqual(WAITING);
-  expect(await run.unpark(2)).toEqual({ kind: 'taken' });
-  await run.park(1);
-  expect(await run.standing()).toEqual(WORKING);
-  expect(await run.told()).toEqual(['pipeline_waiting', 'pipeline_resumed']);
+  await run.suspend(1);
+  await run.suspend(1); // the worker was lost before its answer arrived
+  expect(await run.snapshot()).toEqual(WAITING);
+  expect(await run.resume(2)).toEqual({ kind: 'taken' });
+  await run.suspend(1);
+  expect(await run.snapshot()).toEqual(WORKING);
+  expect(await run.published()).toEqual(['pipeline_waiting', 'pipeline_resumed']);
 });
 
-test('a run that waits again holds no slot, whoever takes one late', async () => {
+test('a run that waits again holds no lock, even if an old attempt takes one late', async () => {
   const run = await workingRun();
-  await run.park(1);
-  await run.unpark(2);
-  expect(await run.unpark(2)).toEqual({ kind: 'taken' });
-  await run.park(3);
-  await run.unpark(2);
-  expect(await run.standing()).toEqual(WAITING);
+  await run.suspend(1);
+  await run.resume(2);
+  expect(await run.resume(2)).toEqual({ kind: 'taken' });
+  await run.suspend(3);
+  await run.resume(2);
+  expect(await run.snapshot()).toEqual(WAITING);
 });
 
-test('a run that queues is told so again, and takes the slot in another round', async () => {
+test('a queued run gets the same answer again, and takes the lock in another round', async () => {
   const run = await workingRun();
-  await run.park(1);
+  await run.suspend(1);
   const rival = await admittedRun(db, { userId: run.userId }, NOW);
-  expect(await run.unpark(2)).toEqual({ kind: 'queued' });
-  expect(await run.unpark(2)).toEqual({ kind: 'queued' });
+  expect(await run.resume(2)).toEqual({ kind: 'queued' });
+  expect(await run.resume(2)).toEqual({ kind: 'queued' });
   await inTransaction(db, (tx) =>
     closeRun(tx, { pipelineId: rival, outcome: { kind: 'ended' }, now: NOW }),
   );
-  expect(await run.unpark(3)).toEqual({ kind: 'taken' });
-  expect(await run.standing()).toEqual(WORKING);
+  expect(await run.resume(3)).toEqual({ kind: 'taken' });
+  expect(await run.snapshot()).toEqual(WORKING);
 });
 
-test('a run that was ended meanwhile takes no slot, whatever an earlier attempt was told', async () => {
+test('a run that was ended meanwhile takes no lock, even if an earlier attempt had got one', async () => {
   const run = await workingRun();
-  await run.park(1);
-  await run.unpark(2);
+  await run.suspend(1);
+  await run.resume(2);
   await run.end();
-  expect(await run.unpark(2)).toEqual({ kind: 'ended' });
-  expect(await run.standing()).toEqual({ waitingFor: null, holdsSlot: false });
+  expect(await run.resume(2)).toEqual({ kind: 'ended' });
+  expect(await run.snapshot()).toEqual({ waitingFor: null, holdsSlot: false });
 });

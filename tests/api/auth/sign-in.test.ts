@@ -1,4 +1,4 @@
-/** Ways round the limits of signing in, and ways to keep others from it. */
+/** Attempts to bypass the limits of signing in, and to lock others out with them. */
 import { randomUUID } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { networkOf, plainAddress } from '../../../api/http/middleware/client-ip.js';
@@ -7,7 +7,7 @@ import type { ApiConfig } from '../../../api/deps.js';
 import { DomainError } from '../../../domain/errors.js';
 import { startApiServer, type ApiServer, type Person } from '../../support/api-server.js';
 import { connectChat, opened } from '../../support/chat-client.js';
-import { createTalk, gatewaysOfTests } from '../../support/chat-server.js';
+import { createTestConversation, gatewaysOfTests } from '../../support/chat-server.js';
 
 const open: ApiServer[] = [];
 afterEach(async () => {
@@ -226,7 +226,7 @@ describe('guesses at the current password', () => {
     });
   const bearer = (token = person.token) => ({ Authorization: `Bearer ${token}` });
 
-  test('are limited over both routes, and keep nobody from signing in', async () => {
+  test('are limited over both routes, and lock no user out', async () => {
     const statuses = await statusesOf(6, (at) => guess(bearer(), at % 2 === 0 ? 'PUT' : 'DELETE'));
     expect(statuses).toEqual([422, 422, 422, 422, 429, 429]);
     const { email, password } = person;
@@ -402,7 +402,7 @@ describe('the name of the server', () => {
   test('and the page’s origin are checked for sockets, too', async () => {
     const api = await start();
     const gateway = await startGatewayOfTest(api.db);
-    const state = await createTalk(api.db);
+    const state = await createTestConversation(api.db);
     const url = gateway.url(state);
     const own = `http://127.0.0.1:${gateway.port}`;
     for (const headers of [{}, { Origin: 'http://localhost:3000' }, { Origin: own }]) {

@@ -8,7 +8,7 @@ import {
   type Person,
 } from '../../support/api-server.js';
 import { connectChat } from '../../support/chat-client.js';
-import { createTalk, startGateway, type Gateway } from '../../support/chat-server.js';
+import { createTestConversation, startGateway, type Gateway } from '../../support/chat-server.js';
 
 let api: ApiServer;
 let gateway: Gateway;
@@ -90,7 +90,7 @@ describe('tokens that we give', () => {
     expect(Math.abs(lifetime - 7 * 86_400)).toBeLessThanOrEqual(1);
   });
 
-  test('can be read with plain base64, as browsers do, whatever the name is', async () => {
+  test('can be read with plain base64, as browsers do, with any name', async () => {
     for (const display_name of ['김철수 🙂', 'Zoë?>~', '~~~???>>>\u007f']) {
       const { body } = await api.send('POST', '/auth/register', {
         body: { email: `${randomUUID()}@example.com`, password: 'Passw0rd', display_name },
@@ -144,7 +144,7 @@ describe('tokens that others could make', () => {
     (victim) =>
       sign(claimsFor(victim, claims));
 
-  /** Refused by every door with the same words; first those that only who has the key can make. */
+  /** Refused everywhere with the same words; first those that need the key. */
   const FORGED: readonly (readonly [string, Forge, string])[] = [
     ['an expired token', claiming({ exp: now() - 1 }), 'Token has expired'],
     ['one that ends this very second', claiming({ exp: now() }), 'Token has expired'],
@@ -241,7 +241,7 @@ describe('tokens that others could make', () => {
   test.each(FORGED)('%s is 401, alike over HTTP and to refresh, and 1008', async (...row) => {
     const [, forge, detail] = row;
     const person = await api.register();
-    const state = await createTalk(api.db, 'free', person.id);
+    const state = await createTestConversation(api.db, 'free', person.id);
     const token = await forge(victimOf(person));
     const answer = await me(token);
     expect([answer.status, answer.body]).toEqual([401, { detail }]);
@@ -266,7 +266,7 @@ describe('tokens that others could make', () => {
 
   test('a token of one kind does not serve as the other', async () => {
     const person = await api.register();
-    const state = await createTalk(api.db, 'free', person.id);
+    const state = await createTestConversation(api.db, 'free', person.id);
     const wrongType = { detail: 'Invalid token type' };
     expect((await me(person.refreshToken)).body).toEqual(wrongType);
     expect((await refresh(person.token)).body).toEqual(wrongType);
@@ -278,7 +278,7 @@ describe('tokens that others could make', () => {
 
   test('a user who is gone is 401, and has no conversations left', async () => {
     const person = await api.register();
-    const state = await createTalk(api.db, 'free', person.id);
+    const state = await createTestConversation(api.db, 'free', person.id);
     await api.db.deleteFrom('users').where('id', '=', person.id).execute();
     const gone = { detail: 'User not found' };
     expect((await me(person.token)).body).toEqual(gone);
@@ -293,7 +293,7 @@ describe('tokens that others could make', () => {
       token: person.token,
       body: { name: 'script' },
     });
-    const state = await createTalk(api.db, 'free', person.id);
+    const state = await createTestConversation(api.db, 'free', person.id);
     const asToken = connectChat(gateway.url({ ...state, token: body.key }, '&events=basic'));
     expect(await asToken.closed()).toEqual({ code: 1008, reason: 'Invalid token' });
     const asHeader = connectChat(gateway.url({ ...state, token: '' }, '&events=basic'), {
@@ -304,13 +304,13 @@ describe('tokens that others could make', () => {
 
   test('another user’s token opens nothing of this one’s', async () => {
     const [person, other] = [await api.register(), await api.register()];
-    const state = await createTalk(api.db, 'free', person.id);
+    const state = await createTestConversation(api.db, 'free', person.id);
     expect((await me(other.token)).body.id).toBe(other.id);
     const chat = connectChat(gateway.url({ ...state, token: other.token }, '&events=basic'));
     expect((await chat.closed()).reason).toBe('conversation not found or access denied');
   });
 
-  test('a token beyond the size of headers is 431, told like any other error', async () => {
+  test('a token beyond the size of headers is a 431 like any other error', async () => {
     const answer = await me('x'.repeat(20_000));
     expect([answer.status, answer.body]).toEqual([
       431,

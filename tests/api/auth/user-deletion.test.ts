@@ -13,7 +13,7 @@ beforeEach(() => {
   carryOut('at once');
 });
 
-/** What becomes of an order: the workflow itself is not under test here. */
+/** The outcome of an order: the workflow itself is not under test here. */
 function carryOut(when: 'at once' | 'later'): void {
   api.workflows.startUserDeletion = async (userId) => {
     ordered.push(userId);
@@ -33,7 +33,7 @@ async function admin(): Promise<Person> {
 const logged = (event: string) => api.lines().filter((line) => line['event'] === event);
 
 describe('DELETE /auth/me', () => {
-  test('204 where everything is removed in time; who has ordered it is logged', async () => {
+  test('204 where everything is removed in time; the log says who ordered it', async () => {
     const person = await api.register();
     expect(await deleteMe(person)).toMatchObject({ status: 204, body: null });
     expect(ordered).toEqual([person.id]);
@@ -49,7 +49,7 @@ describe('DELETE /auth/me', () => {
   });
 
   test.each(['at once', 'later'] as const)(
-    'nobody gets in any more, by whatever credential, and the address is free (%s)',
+    'no credential signs in any more, and the address is free (%s)',
     async (when) => {
       carryOut(when);
       const person = await api.register();
@@ -118,7 +118,7 @@ describe('DELETE /auth/users/{id}', () => {
     expect(await deleteUser(boss, person.id)).toMatchObject(gone);
   });
 
-  test('whoever is being deleted is gone for administrators, too', async () => {
+  test('an account that is being deleted is gone for administrators, too', async () => {
     carryOut('later');
     const [boss, person] = [await admin(), await api.register()];
     expect(await deleteUser(boss, person.id)).toMatchObject({ status: 202 });
@@ -135,7 +135,7 @@ describe('DELETE /auth/users/{id}', () => {
     }
   });
 
-  test('never themselves, and nobody else may', async () => {
+  test('administrators never delete themselves, and other users delete no account', async () => {
     const [boss, person, other] = [await admin(), await api.register(), await api.register()];
     expect(await deleteUser(boss, boss.id.toUpperCase())).toMatchObject({
       status: 400,

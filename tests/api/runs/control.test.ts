@@ -1,4 +1,4 @@
-/** What an owner tells a run reaches the node that is meant, however its name is typed. */
+/** Decisions of an owner reach the right node, in any spelling of its name. */
 import { createRunControl } from '../../../api/runs/control.js';
 import { decideApproval, requestApproval } from '../../../db/runs/approvals.js';
 import { inTransaction } from '../../../db/transactions.js';
@@ -17,7 +17,7 @@ const NFD = NFC.normalize('NFD');
 
 type Taken = { readonly node: string; readonly offerId: string };
 
-/** A run that waits at a node of this name, and what takes each offer as the run would. */
+/** A run that waits at a node of this name, and takes each approval response as a real run would. */
 async function waitingAt(node: string, answer: (take: () => Promise<unknown>) => Promise<unknown>) {
   const now = new Date();
   const { id: userId } = await createTestUser(own.db);
@@ -102,7 +102,7 @@ test('a decision that is not recorded stays wanted', async () => {
   expect(await decide(NFC)).toMatchObject({ state: 'wanted' });
 });
 
-test('a decision that the run has passed over is refused, so that it is made again', async () => {
+test('a decision that the run has not seen is refused, so that it is made again', async () => {
   const { decide } = await waitingAt(NFC, answering('ignored'));
   await expect(decide(NFC)).rejects.toMatchObject({ code: 'nothing-to-approve' });
 });

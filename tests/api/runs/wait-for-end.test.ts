@@ -46,7 +46,7 @@ function wait(pipelineId: string, options: { waitMs?: number; signal?: AbortSign
   return waitForEnd({ db: testDb.db, bus }, pipelineId, { waitMs, signal });
 }
 
-test('a hint of the end ends the wait at once', async () => {
+test('a notification of the end ends the wait at once', async () => {
   const { pipelineId } = await newRun();
   const waiting = wait(pipelineId);
   await end(pipelineId, { tell: true });
@@ -59,7 +59,7 @@ test('a run that has ended before is not waited for', async () => {
   expect((await wait(pipelineId, { waitMs: 0 })).status).toBe('failed');
 });
 
-test('without any hint, and with Redis away, the record is asked each second', async () => {
+test('without any notification, and with Redis away, the row is read each second', async () => {
   await proxy.cut();
   const { pipelineId } = await newRun();
   const startedAt = Date.now();
@@ -71,7 +71,7 @@ test('without any hint, and with Redis away, the record is asked each second', a
   await until('Redis is back', () => bus.isAvailable());
 });
 
-test('when the time is over, the run is told as it is', async () => {
+test('when the time is over, the run is returned as it is', async () => {
   const { pipelineId } = await newRun();
   expect(await wait(pipelineId, { waitMs: 20 })).toMatchObject({ status: 'running', result: null });
 });

@@ -24,13 +24,13 @@ import { TEST_MACS } from '../../support/redis.js';
 import { until } from '../../support/until.js';
 import { openWorkflowFixture, type WorkflowFixture } from '../../support/workflow-fixture.js';
 
-/** Nobody works here: workflows that are started stay as they are. */
-const TASK_QUEUE = `nobody-${randomUUID()}`;
+/** No worker polls here: workflows that are started stay as they are. */
+const TASK_QUEUE = `no-worker-${randomUUID()}`;
 const LIMITS = { idleMs: 1_000, maxHistoryEvents: 100 };
 
 let server: TestDb;
 let commits: LostCommits;
-/** Through `commits`. */
+/** Through the `commits` proxy. */
 let db: Db;
 let fixture: WorkflowFixture;
 let temporal: TemporalClient;
@@ -59,7 +59,7 @@ afterAll(async () => {
   await server.drop();
 });
 
-/** The API's workflows, and what they warn of. */
+/** The API's workflows, and their warnings. */
 function watchedWorkflows(through: Db, client: TemporalClient['client'], taskQueue = TASK_QUEUE) {
   const warnings: string[] = [];
   const workflows = createWorkflows({
@@ -85,7 +85,7 @@ const runsOf = (userId: string) =>
     .where('userId', '=', userId)
     .execute();
 
-/** As a discussion leaves it that has confirmed the design. */
+/** As a discussion stores it when it has confirmed the design. */
 async function confirm(userId: string, conversationId: string): Promise<void> {
   const machine = { ...startMachine(), state: 'plan' } as const;
   const state = { ...startDiscussionState('en'), version: 1, machine, selected: design };
@@ -94,7 +94,7 @@ async function confirm(userId: string, conversationId: string): Promise<void> {
     .execute((tx) => saveDiscussion(tx, { conversationId, userId, talk: state }));
 }
 
-describe('an admission whose commit nobody acknowledged', () => {
+describe('an admission whose commit was not acknowledged', () => {
   test('is found again: the run is admitted once, and its id is answered', async () => {
     const user = await newUser();
     commits.lose(2);
@@ -128,7 +128,7 @@ describe('an admission whose commit nobody acknowledged', () => {
   });
 });
 
-test('an order of a user who is gone is refused at once', async () => {
+test('a request of a deleted user is refused at once', async () => {
   const ghost = { userId: randomUUID(), role: 'free' } as const;
   const since = Date.now();
   const starting = workflowsOn(db).startPipeline({ ...ghost, design, language: 'en' });
@@ -136,8 +136,8 @@ test('an order of a user who is gone is refused at once', async () => {
   expect(Date.now() - since).toBeLessThan(4_500);
 });
 
-describe('an order', () => {
-  test('that is refused tells why, and leaves no run', async () => {
+describe('a request', () => {
+  test('that is refused says why, and leaves no run', async () => {
     const user = await newUser();
     await admittedRun(server.db, user, new Date());
     const refused = await workflowsOn(server.db).startPipeline({ ...user, design, language: 'en' });
@@ -145,7 +145,7 @@ describe('an order', () => {
     expect(await runsOf(user.userId)).toHaveLength(1);
   });
 
-  test('for a discussion that has confirmed nothing is told so', async () => {
+  test('for a discussion that has confirmed nothing is refused', async () => {
     const user = await newUser();
     const conversationId = await createTestConversation(server.db, user.userId);
     const running = workflowsOn(server.db).runConfirmed({ ...user, conversationId });
@@ -187,7 +187,7 @@ test.concurrent(
 );
 
 test.concurrent(
-  'a run that does not work now cannot be told to pause, and one that nobody reaches neither',
+  'a run that does not work cannot be paused, and one that cannot be reached neither',
   async () => {
     const [user, spender] = [await newUser(), await newUser()];
     const pipelineId = await admittedRun(server.db, user, new Date());
@@ -218,7 +218,7 @@ test.concurrent(
 );
 
 test.concurrent(
-  'while Temporal is away a deletion waits for the reconciler, and nobody releases a run',
+  'while Temporal is away a deletion waits for the reconciler, and no run is released',
   async () => {
     const user = await newUser();
     const pipelineId = await admittedRun(server.db, user, new Date());
@@ -233,22 +233,22 @@ test.concurrent(
 );
 
 describe('cancelling', () => {
-  /** Where a worker is there that can end runs, and no workflow of a run goes on. */
+  /** With a worker that can end runs, and without the workflow of a run. */
   async function cancel(
     { userId }: { readonly userId: string },
     pipelineId: string,
     meanwhile: () => Promise<void> = () => Promise.resolve(),
   ) {
     const taskQueue = `closing-${randomUUID()}`;
-    const { worker, told } = await closingWorker(fixture, { db: server.db, taskQueue });
+    const { worker, signalled } = await closingWorker(fixture, { db: server.db, taskQueue });
     const { workflows } = watchedWorkflows(server.db, temporal.client, taskQueue);
     const [asked] = await worker.runUntil(
       Promise.all([workflows.cancelPipeline(userId, pipelineId), meanwhile()]),
     );
-    return { asked, told };
+    return { asked, signalled };
   }
 
-  test('a run that has ended tells how, and changes nothing', async () => {
+  test('a run that has ended answers how, and changes nothing', async () => {
     const user = await newUser();
     const pipelineId = await admittedRun(server.db, user, new Date());
     await cancel(user, pipelineId); // no workflow has taken it, so this ends it
@@ -279,18 +279,18 @@ describe('cancelling', () => {
     expect(await readRunById(server.db, pipelineId)).toMatchObject({ status: 'running' });
   });
 
-  test('a run that no workflow has taken ends it, and its discussion hears of it', async () => {
+  test('a run that no workflow has taken ends it, and its discussion is signalled', async () => {
     const user = await newUser();
     const conversationId = await createTestConversation(server.db, user.userId);
     const order = { ...user, conversationId };
     const pipelineId = await admittedRun(server.db, order, new Date());
-    const { asked, told } = await cancel(user, pipelineId);
+    const { asked, signalled } = await cancel(user, pipelineId);
     expect(asked).toMatchObject({ kind: 'asked' });
     expect(await readRunById(server.db, pipelineId)).toMatchObject({
       status: 'cancelled',
       holdsSlot: false,
     });
-    expect(told).toEqual([conversationId]);
+    expect(signalled).toEqual([conversationId]);
   });
 
   test('without a worker is not lost: the run is ended when one is there', async () => {

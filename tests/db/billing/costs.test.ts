@@ -223,7 +223,7 @@ test('a call that would get fewer tokens than its least is over budget and chang
   expect(await readDay(db, billing.userId, TODAY)).toBe('1');
 });
 
-test('a prompt that the day cannot pay is over budget, whatever the least is', async () => {
+test('a prompt that the day cannot pay is over budget, with any least of tokens', async () => {
   const billing = await newCharge();
   const huge = estimateOf({ promptTokens: 1_000_001, minTokens: 0, outputUsdPerMillion: '0' });
   expect(await ledger.reserve(billing, huge)).toEqual({ kind: 'over-budget', limit: 'user' });
@@ -238,7 +238,7 @@ test('a call that costs nothing passes in full on a spent day', async () => {
   expect(await readDay(db, billing.userId, TODAY)).toBe('1');
 });
 
-test('an administrator has no limit, and is counted all the same', async () => {
+test('an administrator has no limit, and is counted anyway', async () => {
   const billing = await newCharge('admin');
   const call = await reserved(billing, { maxTokens: 90_000_000 });
   expect(call.maxTokens).toBe(90_000_000);
@@ -431,7 +431,7 @@ test('one call reserved on both sides of midnight at once is charged once', asyn
   expect(days.sort()).toEqual(['0', '0.011']);
 });
 
-test('failed passes of a step are counted once each, whatever became of their calls', async () => {
+test('failed attempts of a step are counted once each, with any end of their calls', async () => {
   const billing = await newCharge();
   const [one, two, three] = [
     await reserved(billing, { callNumber: 1 }),

@@ -126,7 +126,7 @@ test('each key has its own limit, a user’s own key none, and the user’s budg
   expect(await ledger.reserve(admin, estimateOf())).toMatchObject({ limit: 'server-key' });
 });
 
-test('without a limit the day is kept all the same, so that one can be set in the middle of it', async () => {
+test('without a limit the day is kept, too, so that one can be set in the middle of it', async () => {
   const unlimited = ledgerOf(null);
   for (let call = 0; call < 3; call += 1) {
     expect(await unlimited.reserve(await newCharge(), estimateOf())).toHaveProperty('callId');

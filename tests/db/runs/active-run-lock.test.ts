@@ -50,7 +50,7 @@ async function parkedRuns(count: number) {
   return { userId, runs };
 }
 
-test('a run that waits gives its slot back, and takes a free one again', async () => {
+test('a run that waits gives its lock back, and takes a free one again', async () => {
   const { userId, runs } = await parkedRuns(1);
   expect(await holdersOf(userId)).toEqual([]);
   expect(await take(runs[0] ?? '')).toBe('taken');
@@ -58,13 +58,13 @@ test('a run that waits gives its slot back, and takes a free one again', async (
   expect(await holdersOf(userId)).toEqual(runs);
 });
 
-test('the slot is handed to whoever has queued longest, whichever way it is given back', async () => {
+test('the lock is handed to the run that has queued longest, however it was given back', async () => {
   const { userId, runs } = await parkedRuns(3);
   const [first = '', second = '', third = ''] = runs;
   expect(await take(first)).toBe('taken');
   expect(await take(third, later(1))).toBe('queued');
   expect(await take(second, later(2))).toBe('queued');
-  expect(await take(third, later(3))).toBe('queued'); // asked again, it keeps its place
+  expect(await take(third, later(3))).toBe('queued'); // asked again, it keeps its turn
   expect((await close(first)).grantedTo).toBe(third);
   expect(await holdersOf(userId)).toEqual([third]);
   expect(await park(third, 'pause')).toEqual({ kind: 'parked', grantedTo: second });
@@ -90,7 +90,7 @@ test('a run whose end waits for its owner ends as it is by then', async () => {
   expect(await holdersOf(userId)).toEqual([second]);
 });
 
-test('the run that gets a slot is locked before the conversation and its stream', async () => {
+test('the run that gets the lock is locked before the conversation and its stream', async () => {
   const { id: userId } = await createTestUser(db, { role: 'admin' });
   const conversationId = await createTestConversation(db, userId);
   const ofEnding = await createTestConversation(db, userId);
@@ -124,7 +124,7 @@ test('a run that has ended neither waits nor queues', async () => {
   expect(await take(runs[0] ?? '')).toBe('ended');
 });
 
-test('runs that wake at once: one has the slot, each other one gets it in its turn', async () => {
+test('runs that wake at once: one has the lock, each other one gets it in its turn', async () => {
   const { userId, runs } = await parkedRuns(8);
   const outcomes = await Promise.all(runs.map((run) => take(run)));
   expect(outcomes.filter((outcome) => outcome === 'taken')).toHaveLength(1);
@@ -138,7 +138,7 @@ test('runs that wake at once: one has the slot, each other one gets it in its tu
   expect(served).toEqual(new Set(runs));
 });
 
-test('a run that is closed while others begin to queue leaves the slot to one of them', async () => {
+test('a run that is closed while others begin to queue leaves the lock to one of them', async () => {
   const { userId, runs } = await parkedRuns(4);
   const [holder = '', ...others] = runs;
   await take(holder);

@@ -72,7 +72,7 @@ async function admit(userId: string, fields: Partial<RunRequest> = {}, now = NOW
   return admitRun(db, runRequestOf(userId, fields), now);
 }
 
-test('an admitted run is pending, holds the slot and counts today', async () => {
+test('an admitted run is pending, has the lock and counts today', async () => {
   const userId = await newUser();
   const conversationId = await createTestConversation(db, userId);
   const order = runRequestOf(userId, { conversationId, language: 'ko' });
@@ -158,7 +158,7 @@ test('100 starts at once give one run', async () => {
   expect(codes.filter((code) => code === 'pipeline-running')).toHaveLength(99);
 });
 
-test('100 starts at once against a quota of 3, slots freed at once, give exactly 3 runs', async () => {
+test('100 starts at once against a quota of 3, locks freed at once, give exactly 3 runs', async () => {
   const userId = await newUser();
   const startAndEnd = () =>
     db.transaction().execute(async (tx) => {
@@ -187,7 +187,7 @@ test('the quota is of the UTC day', async () => {
   expect(codeOf(await admit(userId, {}, new Date('2026-11-23T00:00:00Z')))).toBe('admitted');
 });
 
-test('an administrator has neither quota nor budget, but one slot', async () => {
+test('an administrator has neither quota nor budget, but one lock', async () => {
   const userId = await newUser('admin');
   await spend(userId, '1000');
   for (let run = 0; run < 4; run += 1) {
@@ -238,7 +238,7 @@ test('a spent day is refused with what was spent and the limit, one cent below i
   });
 });
 
-/** A user for whom every check fails; mending one shows the next. */
+/** A user for whom every check fails; fixing one shows the next. */
 async function hopelessUser() {
   const userId = await newUser();
   for (let run = 0; run < 3; run += 1) {
@@ -260,7 +260,7 @@ async function hopelessUser() {
   };
 }
 
-test('over HTTP: budget, slot, quota, then key', async () => {
+test('over HTTP: budget, lock, quota, then key', async () => {
   const user = await hopelessUser();
   const ask = async () => codeOf(await admit(user.userId, { keys: NO_KEYS, order: 'http' }));
   expect(await ask()).toBe('over-budget');
@@ -274,7 +274,7 @@ test('over HTTP: budget, slot, quota, then key', async () => {
   expect(await ask()).toBe('admitted');
 });
 
-test('over the socket: key, budget, slot, then quota', async () => {
+test('over the socket: key, budget, lock, then quota', async () => {
   const user = await hopelessUser();
   const ask = async () => codeOf(await admit(user.userId, { keys: NO_KEYS, order: 'socket' }));
   expect(await ask()).toBe('no-llm-key');
@@ -294,12 +294,12 @@ const ALL_SOURCES = { ...NO_KEYS, serverKeys: true, simulated: true };
 const PAYERS = {
   'an own readable key': { own: {}, keys: NO_KEYS, expected: REAL },
   'an own readable key before all else': { own: {}, keys: ALL_SOURCES, expected: REAL },
-  'an own key that cannot be opened any more: nobody': {
+  'an own key that cannot be opened any more: no key': {
     own: { sealedBy: 'lost' },
     keys: ALL_SOURCES,
     expected: { kind: 'refused', code: 'llm-key-unreadable' },
   },
-  'an inactive key: nobody': {
+  'an inactive key: no key': {
     own: { isActive: false },
     keys: NO_KEYS,
     expected: { kind: 'refused', code: 'no-llm-key' },
@@ -314,20 +314,23 @@ const PAYERS = {
     keys: ALL_SOURCES,
     expected: REAL,
   },
-  'no key and no server key: nobody': {
+  'no key and no server key: none': {
     own: null,
     keys: NO_KEYS,
     expected: { kind: 'refused', code: 'no-llm-key' },
   },
 };
 
-test.each(Object.entries(PAYERS))('who pays for %s', async (_title, { own, keys, expected }) => {
-  const userId = await newUser();
-  if (own !== null) {
-    await addKey(userId, own);
-  }
-  expect(await admit(userId, { keys })).toEqual(expected);
-});
+test.each(Object.entries(PAYERS))(
+  'which key pays for %s',
+  async (_title, { own, keys, expected }) => {
+    const userId = await newUser();
+    if (own !== null) {
+      await addKey(userId, own);
+    }
+    expect(await admit(userId, { keys })).toEqual(expected);
+  },
+);
 
 test('a refused run leaves no row', async () => {
   const userId = await newUser();
@@ -446,7 +449,7 @@ describe('a run that the server pays', () => {
     );
   });
 
-  test('is no business of a user with a key of their own', async () => {
+  test('does not concern a user with a key of their own', async () => {
     const userId = await newUser();
     await addKey(userId);
     expect(codeOf(await admit(userId, limited('5', ['openai']), then))).toBe('admitted');

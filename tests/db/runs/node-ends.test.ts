@@ -107,7 +107,7 @@ test('an agent without a call costs nothing; its first end stays', async () => {
   expect(await end(billing)).toEqual(free);
 });
 
-test('what an answer says of its own cost counts for nothing, whatever its fields are named', async () => {
+test('an answer’s own statement of its cost is ignored, under any field name', async () => {
   const odd = { 'a\0\ud800"\\': 1, cost_estimate: 99, tokens_used: 5 };
   const billing = await begunAgent();
   const { fields } = await end(billing, { fields: odd });

@@ -75,7 +75,7 @@ const rowOf = async (pipelineId: string) => {
   return row;
 };
 
-test('opening a run marks it running once, and tells what to run', async () => {
+test('opening a run marks it running once, and returns what to run', async () => {
   const conversation = await talkingRun('ko');
   const again = await open(conversation.pipelineId, LATER);
   expect(again).toMatchObject({
@@ -100,7 +100,7 @@ const sayingStart: RunStart = {
   stepsOf: ({ id }) => [{ stepKey: 'start', event: { ...START, pipeline_id: id } }],
 };
 
-test('attempts that open a run at once say so once', async () => {
+test('attempts that open a run at once report its start once', async () => {
   const { pipelineId } = await pendingRun();
   const opened = await Promise.all(
     Array.from({ length: 4 }, () => openRun(db, pipelineId, sayingStart)),
@@ -227,7 +227,7 @@ test.each([
   },
 );
 
-test('what no condition lets through is not missing from a run that stops early', async () => {
+test('a node behind a condition that does not hold is not missing from a run that stops early', async () => {
   const design = designOf(['reader', 'skipped', 'writer', 'last'], {
     edges: edgesOf('reader>skipped: score > 0.5', 'reader>writer', 'writer>last'),
   });
@@ -280,7 +280,7 @@ test("a discussion's run ends in its stream and with a message row", async () =>
   expect(isUuid(messages[0]?.id ?? '')).toBe(true);
 });
 
-test('whoever sees the last event can start the next run', async () => {
+test('a client that has seen the last event can start the next run', async () => {
   const { pipelineId, userId } = await runningRun();
   expect(await admitRun(db, runRequestOf(userId), NOW)).toMatchObject({ code: 'pipeline-running' });
   await close(pipelineId);

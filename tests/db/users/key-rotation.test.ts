@@ -39,7 +39,7 @@ async function storeForUsers(count: number): Promise<readonly string[]> {
   return users.map(({ id }) => id);
 }
 
-test('every stored key opens with the newest key alone, whatever the size of a batch', async () => {
+test('every stored key opens with the newest key alone, for any size of a batch', async () => {
   const users = await storeForUsers(3);
   expect(await resealLlmKeys(testDb.db, bothCipher, { batch: 2 })).toEqual({
     resealed: 9,
@@ -68,7 +68,7 @@ test('a second rotation, and one beside it, changes nothing more', async () => {
   expect(after).toEqual(before);
 });
 
-test('a resealed row still belongs to its user and provider alone', async () => {
+test('a row sealed again still belongs to its user and provider alone', async () => {
   await storeForUsers(2);
   await resealLlmKeys(testDb.db, bothCipher);
   const [row] = await testDb.db.selectFrom('userLlmKeys').selectAll().execute();
@@ -167,9 +167,9 @@ describe('a start', () => {
     const lost = createSecretCipher([randomBytes(32)]);
     await store(lost, userId, 'google');
     await store(oldCipher, userId, 'openai');
-    const told = await lacking(newKey);
-    expect(told).toContain(oldId);
-    expect(told).toContain(lost.seals[0]);
+    const missing = await lacking(newKey);
+    expect(missing).toContain(oldId);
+    expect(missing).toContain(lost.seals[0]);
     expect(await lacking(newKey, oldKey)).toBeNull(); // one that was lost before keeps nothing from starting
     expect(await lacking(newKey)).toContain(`${oldId} (given: ${newId})`);
   });
@@ -184,13 +184,13 @@ describe('a start', () => {
     expect(await lacking(newKey, oldKey)).toBeNull();
   });
 
-  test('before the database is migrated is not held up', async () => {
+  test('before the database is migrated is not refused', async () => {
     await sql`drop table encryption_keys`.execute(testDb.db);
     expect(await lacking(newKey)).toBeNull();
   });
 
-  test('of two with different keys at once is one', async () => {
-    const told = await Promise.all([lacking(oldKey), lacking(newKey)]);
-    expect(told.filter((it) => it === null)).toHaveLength(1);
+  test('two at once with different keys end as one', async () => {
+    const missing = await Promise.all([lacking(oldKey), lacking(newKey)]);
+    expect(missing.filter((it) => it === null)).toHaveLength(1);
   });
 });

@@ -71,7 +71,7 @@ test('a failure to open that is no fault of a key is no answer about keys', asyn
   await expect(opening).rejects.toThrow('a mistake of ours');
 });
 
-test('a key that is missing, or someone else’s, is opened for nobody', async () => {
+test('a key that is missing, or of another user, is not opened', async () => {
   const { id: keyId } = await store('openai', true);
   const stranger = await createTestUser(testDb.db);
   const notFound = expect.objectContaining({ code: 'not-found' });

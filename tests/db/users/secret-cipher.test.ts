@@ -5,7 +5,7 @@ const key = randomBytes(32);
 const owner = { userId: '5f0f6f1c-7b3a-4c93-9d1b-1b2c3d4e5f60', provider: 'openai' };
 const secret = 'sk-키-0123456789';
 
-test('a box without a key is a mistake of ours', () => {
+test('a cipher without a key is a mistake of ours', () => {
   expect(() => createSecretCipher([])).toThrow('at least one key');
 });
 

@@ -40,7 +40,7 @@ afterAll(() => server.drop());
 
 const signer = createSigner(randomBytes(32));
 
-const activitiesOn = (told: string[] = []) =>
+const activitiesOn = (published: string[] = []) =>
   createUserDeletionActivities({
     db,
     now: () => NOW,
@@ -50,21 +50,21 @@ const activitiesOn = (told: string[] = []) =>
       terminateRun: () => Promise.resolve(),
       removeAll: () => Promise.resolve({ found: 0, refused: 0 }),
     },
-    userGone: (userId) => Promise.resolve(void told.push(userId)),
-    forgetUser: (userId) => Promise.resolve(void told.push(userId)),
-    forgetConversations: (ids) => Promise.resolve(void told.push(...ids)),
+    userGone: (userId) => Promise.resolve(void published.push(userId)),
+    forgetUser: (userId) => Promise.resolve(void published.push(userId)),
+    forgetConversations: (ids) => Promise.resolve(void published.push(...ids)),
     closeRun: () => Promise.reject(new Error('no run is open')),
   });
 
-async function deleteWhole(userId: string, told: string[] = []): Promise<void> {
-  const activities = activitiesOn(told);
+async function deleteWhole(userId: string, published: string[] = []): Promise<void> {
+  const activities = activitiesOn(published);
   const environment = new MockActivityEnvironment();
   await environment.run(activities.closeAccount, { userId });
   const removing = environment.run(activities.removeRecords, { userId });
   await expect(removing).resolves.toEqual({ isDone: true });
 }
 
-/** Who has also paid for something. */
+/** A user who has also paid for something. */
 async function payingUser(): Promise<BusyUser> {
   const user = await createBusyUser(db);
   const { userId, ids } = user;
@@ -81,8 +81,8 @@ test('nothing of the user is left in any table, and nothing of others is touched
   const { userId, email, mark, ids } = await payingUser();
   const before = await dumpDatabase(db);
   expect(await unusedTables(db, before)).toEqual([]); // a new table: let a busy user leave something
-  const told: string[] = [];
-  await deleteWhole(userId, told);
+  const published: string[] = [];
+  await deleteWhole(userId, published);
   const after = await dumpDatabase(db);
   for (const trace of [...ids, email, mark]) {
     expect(before).toContain(trace);
@@ -93,7 +93,7 @@ test('nothing of the user is left in any table, and nothing of others is touched
     (line.startsWith('cost_ledger ') && !line.includes(other.userId));
   const lines = (dump: string) => dump.split('\n').filter((line) => !isAnonymous(line));
   expect(lines(after).sort()).toEqual(lines(untouched).sort());
-  expect(told).toEqual([userId, ids[1], userId]);
+  expect(published).toEqual([userId, ids[1], userId]);
   await deleteWhole(userId); // may be repeated
 });
 
@@ -181,7 +181,7 @@ describe('a call that is under way when its user goes', () => {
     expect(await dumpDatabase(db)).not.toContain('a late reply');
   });
 
-  test('is settled as ever while the rest is being removed', async () => {
+  test('is settled as usual while the rest is being removed', async () => {
     const { id: userId } = await createTestUser(db);
     const ledger = createLedger(db, () => NOW);
     const call = billing(userId);
@@ -265,7 +265,7 @@ describe('from the order on', () => {
   });
 });
 
-test('a user of whom nobody has ordered it is not removed', async () => {
+test('a user whose deletion was not ordered is not removed', async () => {
   const { id } = await createTestUser(db);
   await removeUser(db, id, () => ({}));
   expect(await findUser(db, id)).toBeDefined();
@@ -279,14 +279,14 @@ test('more than one batch of everything goes', async () => {
   for (let at = 0; at < 25; at += 1) {
     await stateOf(db, { userId, days: 0 });
   }
-  const told: string[] = [];
-  await deleteWhole(userId, told);
-  expect(told).toHaveLength(27);
+  const published: string[] = [];
+  await deleteWhole(userId, published);
+  expect(published).toHaveLength(27);
   expect(await dumpDatabase(db)).not.toContain(userId);
   expect(await wrongDays(db)).toEqual([]);
 });
 
-test('archives go with their user; that there were any stays, signed, and no word of them', async () => {
+test('archives go with their user; a signed note that there were any stays, without their texts', async () => {
   const { userId, ids, mark } = await createBusyUser(db);
   const heads = await db
     .selectFrom('archives')

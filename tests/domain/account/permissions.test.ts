@@ -29,7 +29,7 @@ test.each([
   expect(hasRoom(used, limit)).toBe(room);
 });
 
-test('administrators alone change roles; everybody starts runs; no other role exists', () => {
+test('only administrators change roles; every role starts runs; no other role exists', () => {
   expect(ROLES.filter((role) => mayDo(role, 'user:set-role'))).toEqual(['admin']);
   expect(ROLES.filter((role) => mayDo(role, 'pipeline:start'))).toEqual(ROLES);
   expect([...ROLES, 'root', 'Admin', '', null].filter(isRole)).toEqual(ROLES);

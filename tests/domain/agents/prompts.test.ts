@@ -42,7 +42,7 @@ function promptOf(kind: PromptedKind, fields: Partial<AgentWork> = {}) {
 const READERS = ['analyzer', 'validator', 'synthesizer', 'reporter'] as const;
 const ALL = [...READERS, 'collector', 'custom'] as const;
 
-test.each(ALL)('the %s is told the project, and to answer in the language of the user', (kind) => {
+test.each(ALL)('the prompt of the %s has the project, and the language of the answer', (kind) => {
   expect(promptOf(kind).user).toContain('Quick look');
   expect(promptOf(kind).user).toContain('One pass over the price pages');
   expect(promptOf(kind).system).toContain('Answer in English.');
@@ -120,7 +120,7 @@ test('a custom agent sees the whole outputs of all that lead to it', () => {
 
 const ROBOTS = { url: 'https://a.example/', code: 'disallowed-by-robots' } as const;
 
-test.each(ALL)('the %s is told in a line each which agents failed, in our words', (kind) => {
+test.each(ALL)('the prompt of the %s has a line for each failed agent, in our words', (kind) => {
   const failed = {
     status: 'failed',
     content: '',
@@ -155,7 +155,7 @@ test.each(ALL)('the %s is told in a line each which agents failed, in our words'
   expect(promptOf(kind, { upstream: [upstreamOutput('one')] }).user).not.toContain('- ');
 });
 
-test('a source that could not be read is told although the output of its agent is filtered', () => {
+test('a source that could not be read is named although the output of its agent is filtered', () => {
   const upstream = [upstreamOutput('one', { content: ATTACK, unread_sources: [ROBOTS] })];
   expect(promptOf('reporter', { upstream }).user).toContain('- one: https://a.example/: not read');
 });

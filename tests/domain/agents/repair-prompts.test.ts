@@ -11,7 +11,7 @@ function userPartOf(change: Partial<typeof bad>): string {
   return repairPrompt({ ...bad, ...change }, 'en')[1]?.content ?? '';
 }
 
-test('a repair is told the schema, the answer and what is wrong, each isolated', () => {
+test('a repair has the schema, the answer and the mistake, each isolated', () => {
   const content = userPartOf({});
   expect(content).toContain('<user_task>\n{"type":"object"}\n</user_task>');
   expect(content).toContain('<agent_output>\n{"score": "7"}\n</agent_output>');
@@ -42,7 +42,7 @@ test('the language is kept', () => {
   expect(repairPrompt(bad, 'en')[0]?.content).toContain('English');
 });
 
-test('the step of a repair is the next iteration of the work, whatever that is named', () => {
+test('the step of a repair is the next iteration of the work, under any name', () => {
   expect(repairStepOf(stepIdOf('run', 'node'))).toBe(stepIdOf('run', 'node', 1));
   expect(repairStepOf(stepIdOf('run', 'a:9'))).toBe('run:a:9:1');
   expect(repairStepOf(stepIdOf('run', 'node', 9))).toBe('run:node:10');

@@ -4,7 +4,7 @@ import {
   isRefusedCrawlError,
 } from '../../../domain/collector/crawl-failures.js';
 
-test('what may pass is told from what will not', () => {
+test('temporary failures are distinguished from final ones', () => {
   expect(isPassingCrawlError(crawlErrorText('page-unavailable', 'HTTP status 503'))).toBe(true);
   expect(isPassingCrawlError(crawlErrorText('timeout', 'too slow'))).toBe(true);
   expect(isPassingCrawlError(crawlErrorText('page-status', 'HTTP status 404'))).toBe(false);
@@ -12,7 +12,7 @@ test('what may pass is told from what will not', () => {
   expect(isPassingCrawlError('')).toBe(false);
 });
 
-test('a refusal is told from a mishap', () => {
+test('a refusal is distinguished from a failure', () => {
   expect(isRefusedCrawlError(crawlErrorText('refused-address', 'the address is private'))).toBe(
     true,
   );

@@ -98,7 +98,7 @@ test.each([
   expect(isTitle(name)).toBe(false);
 });
 
-test('a name that people say is replaced by a title, whatever aim it shows', () => {
+test('a name that is common speech is replaced by a title, with any aim in it', () => {
   const designs = ['make it faster please', 'continue', 'Quality'].map((n) => [n, 'low'] as const);
   expect(namesAfter(designs)).toEqual(['Speed first', 'Balanced', 'Quality']);
   expect(namesAfter(designs, 'ko')).toEqual(['속도 우선', '균형', 'Quality']);

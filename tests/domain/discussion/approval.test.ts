@@ -184,7 +184,7 @@ test.each([
   '결정은 나중에 할게요',
   '고민해 보고 선택할게요',
   '아마 괜찮을 거예요',
-  // with a wish
+  // with a request
   'good but make it cheaper',
   'good, but too slow',
   'ok, add a validator',

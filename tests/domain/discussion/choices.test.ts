@@ -1,4 +1,4 @@
-/** What people write when they choose: each sentence with its one right reading. */
+/** Messages of users who choose: each sentence with its one right reading. */
 import { answerOf, meantByYes, readChoice } from '../../../domain/discussion/choices.js';
 import { designsByRules } from '../../../domain/design/rules.js';
 import { intentByRules } from '../../../domain/discussion/intents.js';

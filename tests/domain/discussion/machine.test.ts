@@ -144,7 +144,7 @@ test('the history keeps the last transitions only', () => {
   expect(machine.history.at(-1)?.event).toBe('designs_presented');
 });
 
-test('whatever is tried, a valid move moves, another leaves the machine as it was', () => {
+test('with any input, a valid move moves, another leaves the machine as it was', () => {
   fc.assert(
     fc.property(fc.array(fc.constantFrom(...DISCUSSION_MOVES), { maxLength: 60 }), (events) => {
       let machine = startMachine();

@@ -162,7 +162,7 @@ test.each(['x', '가', '😀', '"\\', '\u0000', '\ud800', '\n'])(
   },
 );
 
-test('an empty memory is told as one fixed sentence', () => {
+test('an empty memory reads as one fixed sentence', () => {
   expect(memoryContext(emptyMemory())).toBe(NOTHING_REMEMBERED);
 });
 
@@ -191,7 +191,7 @@ test('a long context is cut at 4000 characters and says so', () => {
   expect(context).not.toMatch(/\p{Cs}/u);
 });
 
-test('whatever is remembered survives JSON unchanged', () => {
+test('any memory survives JSON unchanged', () => {
   fc.assert(
     fc.property(fc.array(anyText, { maxLength: 10 }), (texts) => {
       const memory = texts.reduce(

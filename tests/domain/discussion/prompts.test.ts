@@ -20,15 +20,15 @@ function promptsWith(foreign: string, language: Language = 'en') {
   const memory = memoryContext(
     prefer(ask(agree(emptyMemory(), foreign), foreign), 'feedback_round_1', foreign),
   );
-  const told = { ...intent, task: foreign, source_type: foreign, source_hints: [foreign] };
+  const withForeign = { ...intent, task: foreign, source_type: foreign, source_hints: [foreign] };
   const drawn = designs.map((design) => ({ ...design, name: foreign, description: foreign }));
   return [
     intentPrompt({ texts: [foreign, foreign], memory, language }),
     designPrompt({
-      ...{ intent: told, texts: [foreign], feedback: [foreign], previous: drawn },
+      ...{ intent: withForeign, texts: [foreign], feedback: [foreign], previous: drawn },
       ...{ memory, language },
     }),
-    critiquePrompt({ intent: told, designs: drawn, feedback: foreign, memory, language }),
+    critiquePrompt({ intent: withForeign, designs: drawn, feedback: foreign, memory, language }),
   ];
 }
 
@@ -103,7 +103,7 @@ test('a long text is cut and says so', () => {
   expect(userPartOf(prompt).length).toBeLessThan(33_000);
 });
 
-test('what the user said last is told whole, however long the request was', () => {
+test('the user’s last message is whole, however long the request was', () => {
   const prompt = designPrompt({
     ...{ intent, texts: ['x'.repeat(40_000)], feedback: ['make it cheaper'], previous: [] },
     ...{ memory: '', language: 'en' },

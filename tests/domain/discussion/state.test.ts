@@ -102,7 +102,7 @@ describe.each(['ko', 'en'] as const)('in %s', (language) => {
     },
   );
 
-  test('after the fifth presentation whatever chooses nothing is asked to choose', () => {
+  test('after the fifth presentation a text that chooses nothing asks for a choice', () => {
     const forced = talkAfter([...TO_DEBATE, ...ROUND, ...ROUND, ...ROUND, ...ROUND]);
     expect(planTurn(forced, text, false)).toEqual({ kind: 'ask-to-choose' });
     expect(planTurn(forced, third, false)).toEqual({ kind: 'choose', design: gamma });
@@ -138,7 +138,7 @@ describe.each(['ko', 'en'] as const)('in %s', (language) => {
     }
   });
 
-  test('while a run is active every text is told so, in any state', () => {
+  test('while a run is active every text is answered so, in any state', () => {
     const talks = [stateIn('understand'), stateIn('debate'), stateIn('refine'), refusedTalk()];
     for (const discussionState of [...talks, endedTalk()]) {
       for (const message of [text, approval, third]) {
@@ -161,7 +161,7 @@ describe('the runs of the conversation that have not ended', () => {
     }
   });
 
-  test('are in the way of a message: one that waits is named, one that works is not', () => {
+  test('block a message: one that waits is named, one that works is not', () => {
     const plan = planTurn(stateIn('debate'), 'hello there', true);
     const waits = withRuns(plan, runs);
     expect(said(waits, 'en')).toMatch(/"Quick look" \(new\) .*: it is paused/);
@@ -254,7 +254,7 @@ test.each(['design', 'present', 'confirm'] as const)('%s, never stored, begins a
   expect(planTurn(stuck, 'ok', false)).toEqual({ kind: 'begin-anew' });
 });
 
-test('beginning anew keeps the agreements and the messages taken, nothing else', () => {
+test('beginning anew keeps the agreements and the processed messages, nothing else', () => {
   const memory = ask(agree(emptyMemory(), 'Alpha'), 'why?');
   const discussionState = remember(withFeedback(refusedTalk({ memory }), 'f'), 'm');
   const anew = beginAnew(discussionState, NOW);
@@ -281,7 +281,7 @@ test('only the notice of its own run ends it', () => {
   expect(withRunEnded(refusedTalk(), 'p').run).toEqual({ kind: 'refused', refusal: overBudget });
 });
 
-test('of the texts the last ten are kept, of the messages taken the last two hundred', () => {
+test('the last ten texts are kept, and the ids of the last two hundred messages', () => {
   const ids = Array.from({ length: 250 }, (_, at) => `m${at}`);
   const discussionState = ids.reduce(
     (t, id) => remember(withRequest(withFeedback(t, id), id), id),

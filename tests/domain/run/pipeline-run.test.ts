@@ -106,7 +106,7 @@ test('two edges to the same target start it once', () => {
   expect(play(graph, { a: { fields: { x: 2 } } }).waves).toEqual(['a', 'b']);
 });
 
-test("a condition looks at the source's fields, not at those of whoever ended last", () => {
+test('a condition reads the fields of its source, not those of the agent that ended last', () => {
   const graph = explicit('a b c', 'a>c: score > 0.8', 'b>c: score > 0.8');
   const taken = play(graph, { a: { fields: { score: 0.9 } }, b: { fields: { score: 0 } } });
   expect(taken.waves).toEqual(['a+b', 'c']);
@@ -126,7 +126,7 @@ test('conditions see the cost and the time limit of the run', () => {
   expect(play(explicit('a b', 'a>b: timeout_seconds == 300')).waves).toEqual(['a', 'b']);
 });
 
-test('a failed agent stops nothing by itself', () => {
+test('one failed agent does not stop the run', () => {
   expect(play(graphOf(designOf(['a', 'b'])), { a: { status: 'failed' } }).waves).toEqual([
     'a',
     'b',

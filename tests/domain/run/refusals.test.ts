@@ -51,12 +51,12 @@ test.each(REFUSALS)('%j says why, over HTTP and in both languages', (...row) => 
   expect(refusalText(refusal, 'ko')).toMatch(/"다시 실행"이라고 보내 주세요\.$/);
 });
 
-test('a re-run that would mix answers of both kinds is told how to do without', () => {
+test('a refused re-run that would mix simulated and real answers says how to avoid it', () => {
   const refusal = { kind: 'refused', code: 'rerun-mixes-models' } as const;
   expect(refusalError(refusal).message).toContain('re-run all of it');
 });
 
-test('where another run is in the way, nobody is told to cancel what this talk cannot reach', () => {
+test('where another conversation’s run blocks, the text does not offer to cancel it', () => {
   const refusal = { kind: 'refused', code: 'pipeline-running' } as const;
   expect(refusalText(refusal, 'en')).not.toContain('cancel');
   expect(refusalText(refusal, 'ko')).not.toContain('취소');

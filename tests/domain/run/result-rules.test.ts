@@ -79,7 +79,7 @@ test('a run that timed out while providers gave no answer names them and their f
   expect(result({ waits, agents: [agent()] }).error).toBeNull();
 });
 
-test('one cause that hits several agents is told once, with all their names', () => {
+test('one cause that hits several agents is named once, with all their names', () => {
   const away = 'failed after 3 attempt(s), because no model answered (openai: it is away)';
   const agents = ['a', 'b', 'c'].map((name) =>
     agent({ ...failed(`agent ${name}: ${away}`), agent_name: name }),
@@ -214,7 +214,7 @@ describe('what is missing', () => {
     expect(contentOf(run, 'en')).toBe(`${EN}\n\n{"a":1}`);
   });
 
-  test('a source that a successful collector could not read is told, too', () => {
+  test('a source that a successful collector could not read is named, too', () => {
     const half = agent({ role: 'collector', unread_sources: [robots] });
     expect(result({ agents: [half, writer] })).toMatchObject({
       status: 'completed',
@@ -237,7 +237,7 @@ describe('what is missing', () => {
     expect(result({ ...run, notStarted: [] }).output).toMatch(/; No further agent was started/);
   });
 
-  test('where nothing is missing nothing is said', () => {
+  test('where nothing is missing nothing is added', () => {
     const whole = result({ agents: [agent(), writer] });
     expect(whole).not.toHaveProperty('missing');
     expect(whole.output).toBe('report');

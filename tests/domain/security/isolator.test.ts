@@ -53,7 +53,7 @@ test.each(['<b>bold</b>', 'a < b > c', 'user_input', '1 < 2', '<user>', '&lt;use
   },
 );
 
-test('whatever the text, exactly one opening and one closing tag remain', () => {
+test('with any text, exactly one opening and one closing tag remain', () => {
   const piece = fc.constantFrom(
     ...ISOLATION_TAGS.flatMap((tag) => [`<${tag}>`, `</${tag}>`, `< /${tag.toUpperCase()} x>`]),
     ...['<', '>', '/', 'user_input', '\n', '\u200b', ' '],

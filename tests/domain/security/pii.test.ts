@@ -38,7 +38,7 @@ test.each([
   '고객님 선생님 회원님 이용자님 신청자님',
   '서울의 날씨는 맑고 부산은 흐립니다',
   'a@b, @mention, user@localhost',
-])('%s is nobody’s', (text) => {
+])('%s is no personal data', (text) => {
   expect(maskPii(text)).toEqual({ text, found: [] });
 });
 

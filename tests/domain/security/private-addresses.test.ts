@@ -57,7 +57,7 @@ test.each([
   expect(isPrivateUrl(url)).toBe(false);
 });
 
-test('what nobody can read is nothing to refuse', () => {
+test('an address that cannot be parsed is not refused here', () => {
   expect(isPrivateUrl('http://[nonsense/')).toBe(false);
 });
 
@@ -66,12 +66,12 @@ test.each([
   ...['::1', '::', 'fe80::1%eth0', 'fd00::1', 'ff02::1', '::ffff:10.0.0.1', '::ffff:a00:1'],
   ...['64:ff9b::a00:1', '64:FF9B::10.0.0.1', '2002:a00:1::', '0:0:0:0:0:0:0:1', '2001:0:1::1'],
   ...['', 'nonsense', '256.1.1.1', '1.2.3', '::1]/x[', 'example.com'],
-])('an address that is found as "%s" is not for everybody', (address) => {
+])('an address that resolves to "%s" is not public', (address) => {
   expect(isPrivateAddress(address)).toBe(true);
 });
 
 test.each(['8.8.8.8', '2606:4700:4700::1111', '64:ff9b::808:808', '2A00:1450::1'])(
-  '%s is for everybody',
+  '%s is public',
   (address) => {
     expect(isPrivateAddress(address)).toBe(false);
   },

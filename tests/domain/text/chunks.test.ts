@@ -25,7 +25,7 @@ test.each([
   expect(chunksOf('x'.repeat(length))).toHaveLength(count);
 });
 
-test('whatever the text, no character is cut and nothing is lost', () => {
+test('with any text, no character is cut and nothing is lost', () => {
   const unit = fc.oneof(fc.constant('😀'), fc.constant('가'), fc.string({ minLength: 1 }));
   fc.assert(
     fc.property(fc.array(unit, { maxLength: 3_000 }), (units) => {

@@ -18,7 +18,7 @@ test.each([
 });
 
 test.each(['ok', 'OK!', 'option 2', 'go ahead', 'cancel', '2', '👍', '', 'ok, thanks'])(
-  '"%s" keeps the language of the talk',
+  '"%s" keeps the language of the discussion',
   (text) => {
     expect(languageOf(text, 'ko')).toBe('ko');
     expect(languageOf(text, 'en')).toBe('en');
@@ -26,7 +26,7 @@ test.each(['ok', 'OK!', 'option 2', 'go ahead', 'cancel', '2', '👍', '', 'ok, 
 );
 
 test.each(['make it cheaper', 'I choose the second design', 'What does it cost?'])(
-  '"%s" is English, whatever was spoken before',
+  '"%s" is English, after any language before',
   (text) => {
     expect(languageOf(text, 'ko')).toBe('en');
   },

@@ -43,7 +43,7 @@ test('any text can be stored afterwards, has its length, and is left alone the s
   );
 });
 
-test('escapes of a JSON document are mended as what they stand for', () => {
+test('escapes of a JSON document are replaced like what they stand for', () => {
   const odd = String.raw`{"a\u0000":"\ud83d","b":"\ud83d\ude00","c":"\\u0000","d":"\ude00\ud83d"}`;
   expect(JSON.parse(toStorableJson(odd))).toEqual({
     'a\ufffd': '\ufffd',
@@ -86,7 +86,7 @@ test('names that would become equal get a suffix; one that can be stored keeps i
   expect([...toStorableNames(names).values()]).toEqual(['a\ufffd_1', 'a\ufffd_2', 'a\ufffd', 'b']);
 });
 
-test('names that no address can hold are mended', () => {
+test('names that no URL can hold are changed', () => {
   expect([...toStorableNames(['.', '..', '_', '...']).values()]).toEqual(['__1', '__', '_', '...']);
 });
 

@@ -1,5 +1,5 @@
 // Prints a compose file as compose itself reads it: checked, merged, with its variables filled in.
-// Only the given file of variables counts, whatever the environment says.
+// Only the given file of variables counts, with any environment.
 package main
 
 import (

@@ -1,4 +1,4 @@
-/** A server that answers as a test says, byte for byte, in the place of all three vendors. */
+/** A server that answers as a test says, byte for byte, in place of all three vendors. */
 import { parametersOf } from '../models.js';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -248,7 +248,7 @@ function answerOf(call: VendorCall, behaviour: Behaviour): WireAnswer {
   };
 }
 
-/** Quotes the key, as vendors do, so that a test can show that nobody passes it on. */
+/** Quotes the key, as vendors do, so that a test can show that it is not passed on. */
 function failureOf(failed: {
   wire: Wire;
   call: VendorCall;

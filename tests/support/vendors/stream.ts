@@ -4,7 +4,7 @@ import { sse, type Wire, type WireAnswer } from './wire.js';
 
 const PIECES = 4;
 
-/** An answer as server-sent events, or as much of it as the behaviour lets through. */
+/** An answer as server-sent events, or as much of it as the behaviour sends. */
 export async function sendStream(
   response: ServerResponse,
   { wire, behaviour, requestId }: { wire: Wire; behaviour: Behaviour; requestId: string },
@@ -55,7 +55,7 @@ function endStream(
   }
 }
 
-/** Resolves when it has left, or nobody is there to take it. */
+/** Resolves when it has left, or its client is gone. */
 async function write(response: ServerResponse, text: string): Promise<void> {
   await new Promise<void>((resolve) => {
     response.write(text, () => {

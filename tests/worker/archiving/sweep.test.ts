@@ -26,7 +26,7 @@ async function runEndedAt(seconds: number): Promise<string> {
   return pipelineId;
 }
 
-test('a run that ended a while ago without an archive is seen to, and not again at once', async () => {
+test('a run that ended a while ago without an archive gets an order, and not again at once', async () => {
   let orders = 0;
   const wantArchives = () => void (orders += 1);
   const sweep = createArchiveSweep({ db, wantArchives });
@@ -74,7 +74,7 @@ describe('of discussions', () => {
     return { started, looks, fault, sweep };
   }
 
-  test('each closed run is archived, unless it is, or its conversation is gone', async () => {
+  test('each closed run is archived, unless it is already, or its conversation is gone', async () => {
     const { id: userId } = await createTestUser(db);
     const conversationId = await createTestConversation(db, userId);
     const runs = Array.from({ length: 3 }, () => ({ conversationId, runId: randomUUID() }));
@@ -113,14 +113,14 @@ describe('of discussions', () => {
     fault.of = broken;
     await expect(sweep(START)).rejects.toThrow('1 archives could not be ordered');
     expect(started).toHaveLength(2);
-    await sweep(at(5)); // it rests
+    await sweep(at(5)); // it waits
     delete fault.of;
     await sweep(at(66));
     expect(started).toContain(`${broken} ${userId}`);
     expect(started).toHaveLength(3);
   });
 
-  test('the first look goes back far, the next ones a little; a look that failed is repeated', async () => {
+  test('the first sweep looks back far, the next ones a little; a sweep that failed is repeated', async () => {
     const { looks, fault, sweep } = looking([]);
     fault.isAway = true;
     await expect(sweep(START)).rejects.toThrow('away');

@@ -25,11 +25,11 @@ afterAll(() => fixture.close());
 interface Fixture {
   readonly orders: ArchiveRequests;
   readonly asked: readonly (string | null)[];
-  /** How the workflow stands; null: there is none. */
+  /** The status of the workflow; null: there is none. */
   status(): Promise<string | null>;
 }
 
-/** What its activity says, in turn; the last for ever. */
+/** The results of its activity, in turn; the last for ever. */
 async function archiving(
   slices: readonly (ArchiveSlice | (() => Promise<ArchiveSlice>))[],
   work: (fixture: Fixture) => Promise<void>,
@@ -128,14 +128,14 @@ test('a run that ends while it looks is not forgotten', async () => {
     orders.wantArchives();
     await looking.promise;
     orders.wantArchives();
-    await orders.close(); // tells it at once
+    await orders.close(); // publishes it at once
     isTold.resolve(null);
     await until('it has ended', async () => (await status()) === 'COMPLETED');
     expect(asked).toHaveLength(2);
   });
 });
 
-test('an order that fails is no error of whoever gave it', async () => {
+test('an order that fails is no error of its caller', async () => {
   const lines: string[] = [];
   const away = await connectTemporal(
     { address: '127.0.0.1:9', namespace: 'default', apiKey: null, tls: null },
@@ -148,6 +148,6 @@ test('an order that fails is no error of whoever gave it', async () => {
   });
   orders.wantArchives();
   await orders.close();
-  await until('it is told', () => lines.join().includes('archives wait for the reconciler'));
+  await until('it is logged', () => lines.join().includes('archives wait for the reconciler'));
   await away.close();
 });

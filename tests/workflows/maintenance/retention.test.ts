@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => fixture.close());
 
-/** A worker whose removals are told, while `work` goes on. */
+/** A worker that records its removals, while `work` goes on. */
 async function whilePruning(
   taskQueue: string,
   prune: (call: { kind: RetentionKind }) => Promise<Pruning>,
@@ -35,7 +35,7 @@ const schedulesOf = async (taskQueue: string) => {
   return found;
 };
 
-test('is scheduled exactly once, whoever starts, and works through every kind', async () => {
+test('is scheduled exactly once, by any number of starts, and works through every kind', async () => {
   const taskQueue = `retention-${randomUUID()}`;
   const { schedule } = temporal.client;
   const ensure = () => ensureRetentionSchedule(schedule, taskQueue);
@@ -138,12 +138,12 @@ test('a kind that cannot be removed keeps no other from it, and the night says s
 test('the deletion of a user whose history is filled with rejected signals begins a new one', async () => {
   const taskQueue = `deletion-${randomUUID()}`;
   const userId = randomUUID();
-  const told: string[] = [];
+  const calls: string[] = [];
   const held = Promise.withResolvers<null>();
   const does =
     <T>(name: string, answer: T) =>
     async (): Promise<T> => {
-      told.push(name);
+      calls.push(name);
       await (name === 'stopRuns' ? held.promise : null);
       return answer;
     };
@@ -158,7 +158,7 @@ test('the deletion of a user whose history is filled with rejected signals begin
       ...{ taskQueue, workflowId: userDeletionWorkflowId(userId) },
       args: [{ userId, lookMs: 1 }],
     });
-    await until('it waits', () => told.includes('stopRuns'));
+    await until('it waits', () => calls.includes('stopRuns'));
     const latest = () => temporal.client.workflow.getHandle(handle.workflowId);
     const runOf = async () => (await latest().describe()).runId;
     const first = await runOf();
@@ -172,6 +172,6 @@ test('the deletion of a user whose history is filled with rejected signals begin
     }
     await latest().result();
   });
-  expect(told.filter((name) => name === 'closeAccount')).toHaveLength(2);
-  expect(told.at(-1)).toBe('removeWorkflows');
+  expect(calls.filter((name) => name === 'closeAccount')).toHaveLength(2);
+  expect(calls.at(-1)).toBe('removeWorkflows');
 });

@@ -1,4 +1,4 @@
-/** The real workflow of a run with records that take their time, where their order matters. */
+/** The real workflow of a run with slow activities, where their order matters. */
 import { randomUUID } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
 import { Worker } from '@temporalio/worker';
@@ -14,7 +14,7 @@ import { bundleMutant } from '../../support/mutants.js';
 import { until } from '../../support/until.js';
 import { openPipelineFixture, resultOf, untilShown } from '../../support/pipeline-fixture.js';
 import { FIXTURE_CODE } from '../../support/workflow-fixture.js';
-import { afterItsTimer, timerOf } from '../../support/told-histories.js';
+import { afterItsTimer, timerOf } from '../../support/continued-histories.js';
 
 let fixture: Awaited<ReturnType<typeof openPipelineFixture>>;
 beforeAll(async () => {
@@ -27,10 +27,10 @@ const running: typeof fixture.running = (...run) => fixture.running(...run);
 const GATED = designOf([agentOf('gate', { approval: true }), agentOf('last')]);
 
 test('a decision that is recorded together with the wait that it ends replays', async () => {
-  const run = await running(GATED, ({ told, handle }) => ({
+  const run = await running(GATED, ({ calls, handle }) => ({
     async parkRun() {
       await handle().signal('approvalOffered', { node: 'gate', offerId: randomUUID() });
-      await until('the decision is taken', () => told.includes('takeDecision gate'));
+      await until('the decision is taken', () => calls.includes('takeDecision gate'));
     },
     async takeDecision() {
       await untilShown(handle(), 'waiting-approval');
@@ -51,7 +51,7 @@ test('a budget that is raised between the refusal and its report lets the call b
       async runAgent(call) {
         if (refusals === 0) {
           refusals += 1;
-          await handle().signal('budgetChanged'); // before the run hears of the refusal
+          await handle().signal('budgetChanged'); // before the refusal reaches the run
           throw over('over-budget');
         }
         return Promise.resolve(resultOf(call));
@@ -59,7 +59,7 @@ test('a budget that is raised between the refusal and its report lets the call b
     }),
     { onBudget: 'pause' },
   );
-  await until('it is made', () => run.told.filter((it) => it === 'runAgent dear').length === 2);
+  await until('it is made', () => run.calls.filter((it) => it === 'runAgent dear').length === 2);
   expect(await run.ended()).not.toContain('parkRun');
 });
 
@@ -86,7 +86,7 @@ test('a run that the day does not cover goes on a little after midnight (UTC), a
   await expect(replayed(midnightMs)).rejects.toThrow(DeterminismViolationError);
 });
 
-test('what a run waits for a person is no part of its time', async () => {
+test('the time that a run waits for a person does not count as its own', async () => {
   const run = await running(GATED, () => ({}));
   await run.untilShown('waiting-approval');
   const [limit, deadline] = ['1', '2'];
@@ -98,7 +98,7 @@ test('what a run waits for a person is no part of its time', async () => {
   expect(rest.toSorted()).toEqual([`${deadline} canceled`, '3 canceled', '3 started']);
 });
 
-test('nobody is asked again about an answer that is taken over', async () => {
+test('no person is asked again about an answer that is taken over', async () => {
   const reuse = { from: randomUUID(), nodes: ['gate'] };
   const run = await running(GATED, () => ({}), { reuse });
   expect(await run.ended()).toEqual(['openRun', 'runAgent gate', 'runAgent last', 'closeRun']);
@@ -110,10 +110,10 @@ test('a rejection that is recorded while another one ends the run is taken into 
     ['first', 'left', 'right'].map((name) => agentOf(name, { approval: name !== 'first' })),
     { edges: edgesOf('first>left', 'first>right') },
   );
-  const run = await running(design, ({ told, handle }) => ({
+  const run = await running(design, ({ calls, handle }) => ({
     async takeDecision({ node }) {
       if (node === 'left') {
-        await until('both are taken', () => told.includes('takeDecision right'));
+        await until('both are taken', () => calls.includes('takeDecision right'));
       } else {
         await until('the run knows of the other one', async () => {
           const { nodes } = await handle().query<PipelineView>('state');

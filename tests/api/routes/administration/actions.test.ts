@@ -20,12 +20,12 @@ afterAll(() => api.close());
 beforeEach(async () => {
   admin = await api.register();
   await setRole(admin, 'admin');
-  api.workflows.cancelPipeline = NOBODY;
+  api.workflows.cancelPipeline = NOT_CALLED;
   api.workflows.readLiveness = () => Promise.resolve('running');
-  api.workflows.releaseRun = NOBODY;
+  api.workflows.releaseRun = NOT_CALLED;
 });
 
-const NOBODY = () => Promise.reject(new Error('this test expects no such call'));
+const NOT_CALLED = () => Promise.reject(new Error('this test expects no such call'));
 const LONG_AGO = new Date(Date.now() - 60_000);
 
 const setRole = ({ id }: Person, role: 'free' | 'pro' | 'admin') =>
@@ -92,7 +92,7 @@ test.each([
 });
 
 describe('GET /admin/users', () => {
-  test('is found by a part of address or name in any letter case, by id, and by role', async () => {
+  test('are found by a part of address or name in any letter case, by id, and by role', async () => {
     const mark = randomUUID().slice(0, 8);
     const one = await api.register({ email: `Ada-${mark}@example.com` });
     const two = await api.register({ email: `bob-${mark}@example.com` });
@@ -107,7 +107,7 @@ describe('GET /admin/users', () => {
     expect(idsOf(await get(`/users?search=grace%20${mark}`))).toEqual([one.id]);
   });
 
-  test('tells limit, cost of today, open runs and whether the account works', async () => {
+  test('show limit, cost of today, open runs and whether the account works', async () => {
     const person = await api.register();
     await runOf(person);
     await api.db
@@ -125,7 +125,7 @@ describe('GET /admin/users', () => {
     expect(JSON.stringify(body)).not.toMatch(/password/i);
   });
 
-  test('goes page by page, each account once', async () => {
+  test('come page by page, each account once', async () => {
     const mark = randomUUID().slice(0, 8);
     const people: Person[] = [];
     for (let at = 0; at < 5; at += 1) {
@@ -149,7 +149,7 @@ describe('GET /admin/users', () => {
 });
 
 describe('GET /admin/runs', () => {
-  test('is found by user, status and what it waits for, newest first, page by page', async () => {
+  test('are found by user, status and what they wait for, newest first, page by page', async () => {
     const person = await api.register();
     const waiting = await runOf(person, { status: 'running', waitingFor: 'approval' });
     const ended = await runOf(person, { status: 'completed', createdAt: new Date() });
@@ -244,7 +244,7 @@ describe('POST /admin/users/{user_id}/disable', () => {
     expect(idsOf(await get(`/users?search=${person.id}&disabled=true`))).toEqual([]);
   });
 
-  test('closes connections, and lets nobody connect', async () => {
+  test('closes connections, and refuses new ones', async () => {
     const gateway = await startGateway(api.db, { readAccess: api.tokens.readAccess });
     const person = await api.register();
     const id = await createTestConversation(api.db, person.id);
@@ -280,7 +280,7 @@ describe('POST /admin/users/{user_id}/disable', () => {
     await expect(runOf(person)).rejects.toThrow('The account is disabled');
   });
 
-  test('is told in the log with its reason, and so is its end', async () => {
+  test('is logged with its reason, and so is its end', async () => {
     const person = await api.register();
     await shut(person, admin, { reason: 'sends spam' });
     await open(person);
@@ -293,7 +293,7 @@ describe('POST /admin/users/{user_id}/disable', () => {
     expect(found.body.map((line: any) => line.subject)).toEqual([subject, subject]);
   });
 
-  test('is not for oneself, nor for nobody, and needs a reason', async () => {
+  test('is not possible for oneself or a missing user, and needs a reason', async () => {
     expect(await shut(admin)).toMatchObject({ status: 400 });
     expect(await shut({ id: randomUUID() })).toMatchObject({ status: 404 });
     expect(await shut({ id: '42' })).toMatchObject({ status: 422 });
@@ -319,7 +319,7 @@ describe('GET /admin/stuck', () => {
     ]);
   });
 
-  test('names a run that queues for a slot only if nobody holds it', async () => {
+  test('names a run that queues for the lock only if no run holds it', async () => {
     const person = await api.register();
     const queued = await runOf(person, { status: 'running', waitingFor: 'slot' });
     await api.db
@@ -371,7 +371,7 @@ describe('POST /admin/runs/{run_id}/release', () => {
   const openRunOf = async () =>
     runOf(await api.register(), { status: 'running', waitingFor: 'approval' });
 
-  test('says how the run was let go of, and leaves its line', async () => {
+  test('says how the run was unblocked, and logs it', async () => {
     const id = await openRunOf();
     api.workflows.releaseRun = (asked) => Promise.resolve(asked === id ? 'closed' : null);
     expect(await release(id.toUpperCase())).toMatchObject({
@@ -384,7 +384,7 @@ describe('POST /admin/runs/{run_id}/release', () => {
     ]);
   });
 
-  test('that came to nothing leaves its line, too', async () => {
+  test('that failed is logged, too', async () => {
     api.workflows.releaseRun = () => Promise.reject(new DomainError('unavailable', 'x'));
     expect((await release(await openRunOf())).status).toBe(503);
     api.workflows.releaseRun = () => Promise.reject(new DomainError('run-ended', 'x'));
@@ -403,7 +403,7 @@ describe('POST /admin/runs/{run_id}/release', () => {
 });
 
 describe('GET /admin/actions', () => {
-  test('tells roles, budgets and deletions, newest first, by whom and of whom, page by page', async () => {
+  test('lists roles, budgets and deletions, newest first, by whom and of whom, page by page', async () => {
     const person = await api.register();
     const put = (what: string, body: object) =>
       api.send('PUT', `/auth/users/${person.id}/${what}`, { token: admin.token, body });
@@ -426,11 +426,11 @@ describe('GET /admin/actions', () => {
     expect(Math.abs(Date.now() - Date.parse(body[0].at))).toBeLessThan(60_000);
   });
 
-  test('tells nothing of what was refused', async () => {
-    const nobody = randomUUID();
+  test('leaves out what was refused', async () => {
+    const missing = randomUUID();
     const put = (id: string, body: object) =>
       api.send('PUT', `/auth/users/${id}/role`, { token: admin.token, body });
-    expect((await put(nobody, { role: 'pro' })).status).toBe(404);
+    expect((await put(missing, { role: 'pro' })).status).toBe(404);
     expect((await put(admin.id, { role: 'pro' })).status).toBe(400);
     expect(await linesOf()).toEqual([]);
   });

@@ -21,7 +21,7 @@ test.each([
   ['valid', /openai.* valid/],
   ['invalid', /^Invalid openai key/],
   ['unchecked', /could not be checked with openai/],
-])('a check that ends %s says so in our own words', async (outcome, words) => {
+])('a check that ends %s is answered in our own words', async (outcome, words) => {
   const verdict = { outcome, provider: 'openai', models: ['m'] };
   expect(await check(() => Promise.resolve(verdict))).toEqual({
     outcome,
@@ -30,7 +30,7 @@ test.each([
   });
 });
 
-test('while Temporal is away a key is not checked, and nothing of the failure is told', async () => {
+test('while Temporal is away a key is not checked, and the failure is not shown', async () => {
   const answer = await check(() => Promise.reject(new Error('the secret inner cause')));
   expect(answer).toEqual({
     outcome: 'unchecked',

@@ -1,4 +1,4 @@
-/** Histories that go on as the server would have told it, had the time come. */
+/** Histories with the events that the server would have added, had the time come. */
 import { temporal } from '@temporalio/proto';
 
 type History = temporal.api.history.v1.IHistory;
@@ -29,7 +29,7 @@ export function afterItsTimer(
   const activities = events.filter(isActivity); // numbered together, local ones too
   const [fired, task, begun, done, activity] = [1, 2, 3, 4, 5].map((place) => last + place);
   const eventTime = { seconds: Math.floor(atMs / 1_000), nanos: (atMs % 1_000) * 1_000_000 };
-  const told = [
+  const added = [
     {
       eventId: fired,
       eventType: EventType.EVENT_TYPE_TIMER_FIRED,
@@ -60,7 +60,7 @@ export function afterItsTimer(
       },
     },
   ];
-  return { events: [...events, ...told.map((event) => ({ ...event, eventTime }))] } as History;
+  return { events: [...events, ...added.map((event) => ({ ...event, eventTime }))] } as History;
 }
 
 function isActivity(event: HistoryEvent): boolean {

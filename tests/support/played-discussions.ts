@@ -21,7 +21,7 @@ export interface TestHistories {
  *
  * @param look called after each answer
  */
-export async function tellDiscussion(
+export async function playDiscussion(
   own: TestDb,
   messages: readonly string[],
   {
@@ -55,7 +55,7 @@ export async function tellDiscussion(
 }
 
 /** @returns messages of turns that are decided otherwise than recorded. @throws DeterminismViolationError */
-export async function replayTold(
+export async function replayPlayed(
   { workflowId, histories }: TestHistories,
   workflowBundle: WorkflowBundleOption,
 ): Promise<readonly string[]> {
