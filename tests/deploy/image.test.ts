@@ -3,17 +3,32 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { VERSION } from '../../domain/version.js';
 
+const read = (file: string) => readFileSync(file, 'utf8');
+
 test('one release is named everywhere', () => {
   const manifests = readdirSync('deploy/kubernetes', { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.yaml'))
-    .map((name) => readFileSync(`deploy/kubernetes/${name}`, 'utf8'));
+    .map((name) => read(`deploy/kubernetes/${name}`));
   const images = manifests.flatMap((text) => [...text.matchAll(/image: agentforge:(.*)/g)]);
   expect(images.length).toBeGreaterThan(3);
-  expect(new Set(images.map(([, tag]) => tag))).toEqual(new Set([VERSION]));
-  expect(JSON.parse(readFileSync('package.json', 'utf8'))).toMatchObject({ version: VERSION });
+  const lock = JSON.parse(read('package-lock.json'));
+  const released = JSON.parse(read('releases/list.json')).releases.at(-1);
+  expect({
+    images: [...new Set(images.map(([, tag]) => tag))],
+    package: JSON.parse(read('package.json')).version,
+    lock: [lock.version, lock.packages[''].version],
+    buildId: /--build-id (\S+)/.exec(read('docs/production.md'))?.[1],
+    changelog: /^## (\d\S*)/m.exec(read('CHANGELOG.md'))?.[1],
+    released: released.version,
+  }).toEqual({
+    images: [VERSION],
+    package: VERSION,
+    lock: [VERSION, VERSION],
+    ...{ buildId: VERSION, changelog: VERSION, released: VERSION },
+  });
 });
 
-const dockerfile = readFileSync('Dockerfile', 'utf8');
+const dockerfile = read('Dockerfile');
 const lastFixture = dockerfile.slice(dockerfile.lastIndexOf('\nFROM'));
 
 test('is run by a user without rights, and carries only what is built', () => {
