@@ -23,7 +23,8 @@ export async function readApiDocument(): Promise<Readonly<Record<string, unknown
   }
 }
 
-const NOBODY_ASKS = (): Promise<never> => Promise.reject(new Error('nobody calls these routes'));
+const NEVER_CALLED = (): Promise<never> =>
+  Promise.reject(new Error('these routes are never called'));
 const nobodyListens = (): never => {
   throw new Error('these routes are never called');
 };
@@ -50,30 +51,30 @@ function depsOfNobody(): AppDeps {
       refreshDays: 1,
     }),
     workflows: {
-      startPipeline: NOBODY_ASKS,
-      runConfirmed: NOBODY_ASKS,
-      waitForEnd: NOBODY_ASKS,
-      readPipeline: NOBODY_ASKS,
-      cancelPipeline: NOBODY_ASKS,
-      readLiveness: NOBODY_ASKS,
-      releaseRun: NOBODY_ASKS,
-      validateKey: NOBODY_ASKS,
-      pauseRun: NOBODY_ASKS,
-      resumeRun: NOBODY_ASKS,
-      decideApproval: NOBODY_ASKS,
-      tellBudgetChanged: NOBODY_ASKS,
-      startUserDeletion: NOBODY_ASKS,
-      requestArchives: NOBODY_ASKS,
+      startPipeline: NEVER_CALLED,
+      runConfirmed: NEVER_CALLED,
+      waitForEnd: NEVER_CALLED,
+      readPipeline: NEVER_CALLED,
+      cancelPipeline: NEVER_CALLED,
+      readLiveness: NEVER_CALLED,
+      releaseRun: NEVER_CALLED,
+      validateKey: NEVER_CALLED,
+      pauseRun: NEVER_CALLED,
+      resumeRun: NEVER_CALLED,
+      decideApproval: NEVER_CALLED,
+      tellBudgetChanged: NEVER_CALLED,
+      startUserDeletion: NEVER_CALLED,
+      requestArchives: NEVER_CALLED,
     },
-    audit: { box: { open: NOBODY_ASKS }, keys: [] },
-    decodePayloads: NOBODY_ASKS,
-    userChanged: NOBODY_ASKS,
+    audit: { box: { open: NEVER_CALLED }, keys: [] },
+    decodePayloads: NEVER_CALLED,
+    userChanged: NEVER_CALLED,
     watch: { add: () => () => undefined, close: () => undefined },
-    keyChanged: NOBODY_ASKS,
+    keyChanged: NEVER_CALLED,
     eventSubscriptions: { open: nobodyListens, close: nobodyListens },
-    leases: { acquire: NOBODY_ASKS, close: NOBODY_ASKS },
+    leases: { acquire: NEVER_CALLED, close: NEVER_CALLED },
     stopping: new AbortController().signal,
-    checks: { postgres: NOBODY_ASKS, redis: NOBODY_ASKS, temporal: NOBODY_ASKS },
+    checks: { postgres: NEVER_CALLED, redis: NEVER_CALLED, temporal: NEVER_CALLED },
     config: {
       debug: false,
       corsOrigins: [],

@@ -177,7 +177,7 @@ test.each([
   expect(vendors.calls).toHaveLength(1);
 });
 
-test('a server that refuses whatever is sent is asked twice, and nothing is remembered', async () => {
+test('a server that refuses every request is asked twice, and nothing is remembered', async () => {
   vendors.setBehaviour({ kind: 'status', status: 400, message: 'temperature is not supported' });
   await expect(ask('openai')).rejects.toMatchObject({ code: 'model-request-invalid' });
   expect(vendors.calls).toHaveLength(2);
