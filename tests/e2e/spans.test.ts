@@ -91,7 +91,7 @@ test('a chat turn: message, signal, turn, activity, vendor calls', async () => {
           'SignalWorkflow:userMessage': [
             {
               'RunTurn:discussionWorkflow': [
-                { 'RunActivity:takeTurn': ['chat gpt-4o-mini', 'chat gpt-4o'] },
+                { 'RunActivity:takeTurn': ['chat gpt-6-luna', 'chat gpt-6-sol'] },
               ],
             },
           ],
@@ -133,20 +133,20 @@ test('a chat turn: message, signal, turn, activity, vendor calls', async () => {
 test('a vendor call: model, tokens and reasons under the names of the GenAI conventions', async () => {
   const traceId = await say(`${REQUEST}, please`);
   const spans = await spansOf(traceId, 'RunTurn:discussionWorkflow');
-  const call = named(spans, 'chat gpt-4o');
+  const call = named(spans, 'chat gpt-6-sol');
   const vendorCall = completions(fixture.vendors, person.userId).findLast(
-    ({ model }) => model === 'gpt-4o',
+    ({ model }) => model === 'gpt-6-sol',
   );
   expect(call).toMatchObject({ kind: 'client', service: 'agentforge-worker' });
   expect(call.attributes).toEqual({
     'gen_ai.operation.name': 'chat',
     'gen_ai.provider.name': 'openai',
-    'gen_ai.request.model': 'gpt-4o',
+    'gen_ai.request.model': 'gpt-6-sol',
     'gen_ai.request.max_tokens': vendorCall?.maxTokens,
     'gen_ai.request.temperature': 0.5,
     'gen_ai.output.type': 'json',
     'gen_ai.conversation.id': conversationId,
-    'gen_ai.response.model': 'gpt-4o',
+    'gen_ai.response.model': 'gpt-6-sol',
     'gen_ai.response.finish_reasons': ['stop'],
     'gen_ai.usage.input_tokens': vendorCall?.usage?.promptTokens,
     'gen_ai.usage.output_tokens': vendorCall?.usage?.completionTokens,

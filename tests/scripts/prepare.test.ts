@@ -101,6 +101,7 @@ test('what needs the tools of a test asks for them, and nothing else does', () =
     'db:new',
     'db:status',
     'keys:rotate',
+    'models:check',
     'start',
     'temporal:adopt',
     'user:delete',
