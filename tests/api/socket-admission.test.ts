@@ -4,7 +4,7 @@ import { connectDb } from '../../db/connect.js';
 import { connectRedis } from '../../events/redis.js';
 import { silentLogger, type Logger } from '../../telemetry/logger.js';
 import {
-  createTestConversation,
+  createConversationWithToken,
   startGateway,
   type Gateway,
   type DiscussionState,
@@ -112,7 +112,7 @@ const refusals: readonly Refusal[] = [
 
 describe.each(refusals)('$what', ({ change, query = '', reason, label }) => {
   const changed = async () => {
-    const state = await createTestConversation(testDb.db);
+    const state = await createConversationWithToken(testDb.db);
     return { ...state, ...change?.(state) };
   };
 
@@ -146,8 +146,8 @@ describe.each(refusals)('$what', ({ change, query = '', reason, label }) => {
 
 test('a foreign conversation is refused with the words for a missing one', async () => {
   const [mine, foreign] = [
-    await createTestConversation(testDb.db),
-    await createTestConversation(testDb.db),
+    await createConversationWithToken(testDb.db),
+    await createConversationWithToken(testDb.db),
   ];
   const client = connect({ ...foreign, token: mine.token });
   expect(await client.closed()).toEqual({
@@ -169,7 +169,7 @@ test('an ownership check that fails closes with 1008 and says so', async () => {
   const url = new URL(testDb.url);
   url.port = String(proxy.port);
   const db = connectDb({ url: url.href, poolSize: 2, applicationName: 'test' });
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const at = await startGateway(db);
   more.push(at);
   await proxy.cut();
@@ -181,8 +181,8 @@ test('an ownership check that fails closes with 1008 and says so', async () => {
 });
 
 test('a free user has two connections over all conversations and gateways; a third gets 1013', async () => {
-  const state = await createTestConversation(testDb.db, 'free');
-  const other = await createTestConversation(testDb.db, 'free', state.userId);
+  const state = await createConversationWithToken(testDb.db, 'free');
+  const other = await createConversationWithToken(testDb.db, 'free', state.userId);
   const second = await startGateway(testDb.db);
   more.push(second);
   const kept = [await opened(connect(state)), await opened(connect(other, { at: second }))];
@@ -197,7 +197,7 @@ test('a free user has two connections over all conversations and gateways; a thi
 });
 
 test('a client without `events` that has no place left gets 403, and 1013 is counted as such', async () => {
-  const state = await createTestConversation(testDb.db, 'free');
+  const state = await createConversationWithToken(testDb.db, 'free');
   await Promise.all([connect(state), connect(state)].map(opened));
   const { status, body } = await connect(state, { query: '' }).refused();
   expect([status, body]).toEqual([403, '{"detail":"too many concurrent connections"}']);
@@ -205,8 +205,8 @@ test('a client without `events` that has no place left gets 403, and 1013 is cou
 });
 
 test('the existing front end tries five times again, then stops', async () => {
-  const stranger = await createTestConversation(testDb.db);
-  const state = await createTestConversation(testDb.db);
+  const stranger = await createConversationWithToken(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const { logger, lines } = recordingLogger();
   const at = await startGateway(testDb.db, { logger });
   more.push(at);
@@ -219,19 +219,19 @@ test('the existing front end tries five times again, then stops', async () => {
 });
 
 test('an administrator has as many connections as wanted', async () => {
-  const state = await createTestConversation(testDb.db, 'admin');
+  const state = await createConversationWithToken(testDb.db, 'admin');
   const many = Array.from({ length: 12 }, () => connect(state));
   await Promise.all(many.map(opened));
   await until('all are counted', () => gateway.connected() >= 12);
 });
 
 test('the role of the database counts, not the one of the token', async () => {
-  const state = await createTestConversation(testDb.db, 'pro'); // the tokens of these tests all say `free`
+  const state = await createConversationWithToken(testDb.db, 'pro'); // the tokens of these tests all say `free`
   await Promise.all([connect(state), connect(state), connect(state)].map(opened));
 });
 
 test('what a killed gateway held is free as soon as it starts again under its name', async () => {
-  const state = await createTestConversation(testDb.db, 'free');
+  const state = await createConversationWithToken(testDb.db, 'free');
   const name = `gateway-${randomUUID()}`;
   const killed = await startGateway(testDb.db, { name });
   await Promise.all([connect(state, { at: killed }), connect(state, { at: killed })].map(opened));
@@ -246,7 +246,7 @@ test('what a killed gateway held is free as soon as it starts again under its na
 });
 
 test('leases of a gateway that never comes back run out, renewed ones do not', async () => {
-  const state = await createTestConversation(testDb.db, 'free');
+  const state = await createConversationWithToken(testDb.db, 'free');
   const killed = await startGateway(testDb.db, { leaseSeconds: 1 });
   const living = await startGateway(testDb.db, { leaseSeconds: 1 });
   more.push(living);
@@ -263,7 +263,7 @@ test('while redis is away connections are allowed and counted per process', asyn
   const at = await startGateway(testDb.db, { redisUrl });
   more.push(at);
   await proxy.cut();
-  const state = await createTestConversation(testDb.db, 'free');
+  const state = await createConversationWithToken(testDb.db, 'free');
   await Promise.all([connect(state, { at }), connect(state, { at })].map(opened));
   expect((await connect(state, { at }).closed()).code).toBe(1013);
 });

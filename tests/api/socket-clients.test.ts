@@ -6,7 +6,7 @@ import { securityHeadersOf } from '../../api/http/middleware/headers.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { connectChat, type ChatClient } from '../support/chat-client.js';
 import {
-  createTestConversation,
+  createConversationWithToken,
   gatewaysOfTests,
   type Gateway,
   type GatewayOptions,
@@ -71,7 +71,7 @@ test.each([
   ['a version of its own', { 'Sec-WebSocket-Version': '7' }],
 ])('a handshake with %s is refused and takes no place', async (_what, wrong) => {
   const gateway = await start();
-  const state = await createTestConversation(testDb.db, 'free');
+  const state = await createConversationWithToken(testDb.db, 'free');
   for (let attempt = 0; attempt < 3; attempt += 1) {
     const { socket, received } = await requestUpgrade(gateway, state, { ...HANDSHAKE, ...wrong });
     await once(socket, 'close');
@@ -93,7 +93,7 @@ function expectAnError(answer: string): void {
 
 test('an upgrade of another address is 404 like every error', async () => {
   const gateway = await start();
-  const state = await createTestConversation(testDb.db, 'free');
+  const state = await createConversationWithToken(testDb.db, 'free');
   const { socket, received } = await requestUpgrade(gateway, { ...state, id: `${state.id}/more` });
   await once(socket, 'close');
   expect(received()).toMatch(/^HTTP\/1\.1 404 Not Found\r\n/);
@@ -102,7 +102,7 @@ test('an upgrade of another address is 404 like every error', async () => {
 
 test('a refused client that does not close its side is left after a second', async () => {
   const gateway = await start();
-  const state = await createTestConversation(testDb.db, 'free');
+  const state = await createConversationWithToken(testDb.db, 'free');
   const { socket } = await requestUpgrade(
     gateway,
     { ...state, id: `${state.id}/more` },
@@ -119,7 +119,7 @@ test('a refused client that does not close its side is left after a second', asy
 
 test('clients that vanish while they are admitted take no place', async () => {
   const gateway = await start();
-  const state = await createTestConversation(testDb.db, 'free');
+  const state = await createConversationWithToken(testDb.db, 'free');
   for (let attempt = 0; attempt < 5; attempt += 1) {
     (await requestUpgrade(gateway, state)).socket.destroy();
   }
@@ -140,13 +140,16 @@ test('a client that resets its connection while it is admitted harms no other', 
       close: () => Promise.resolve(),
     },
   });
-  const { socket } = await requestUpgrade(gateway, await createTestConversation(testDb.db, 'free'));
+  const { socket } = await requestUpgrade(
+    gateway,
+    await createConversationWithToken(testDb.db, 'free'),
+  );
   await until('its place is asked for', () => isAsked);
   const closed = once(socket, 'close');
   socket.resetAndDestroy(); // an error of the server’s socket without another listener
   await closed;
   letGo(undefined);
-  await bothPlacesAreFree(await start(), await createTestConversation(testDb.db, 'free'));
+  await bothPlacesAreFree(await start(), await createConversationWithToken(testDb.db, 'free'));
 });
 
 test('an upgrade that fails for a reason of ours ends the connection and is logged', async () => {
@@ -160,7 +163,7 @@ test('an upgrade that fails for a reason of ours ends the connection and is logg
   });
   const { socket, received } = await requestUpgrade(
     gateway,
-    await createTestConversation(testDb.db, 'free'),
+    await createConversationWithToken(testDb.db, 'free'),
   );
   await once(socket, 'close');
   expect([received(), failures]).toEqual(['', ['upgrade failed']]);
@@ -168,7 +171,7 @@ test('an upgrade that fails for a reason of ours ends the connection and is logg
 
 test('a client that never answers the close is ended with the server', async () => {
   const gateway = await start();
-  const state = await createTestConversation(testDb.db, 'free');
+  const state = await createConversationWithToken(testDb.db, 'free');
   const { socket } = await requestUpgrade(gateway, state);
   await until('it is open', () => gateway.connected() === 1);
   const closed = once(socket, 'close');
@@ -179,7 +182,7 @@ test('a client that never answers the close is ended with the server', async () 
 
 test('a refused client that never answers the close is ended, too', async () => {
   const gateway = await start();
-  const state = await createTestConversation(testDb.db, 'free');
+  const state = await createConversationWithToken(testDb.db, 'free');
   const { socket, received } = await requestUpgrade(gateway, {
     ...state,
     token: 'nonsense&events=extended',
@@ -191,7 +194,7 @@ test('a refused client that never answers the close is ended, too', async () => 
 
 test('while the server ends, no client is admitted', async () => {
   const gateway = await start();
-  const state = await createTestConversation(testDb.db, 'free');
+  const state = await createConversationWithToken(testDb.db, 'free');
   const { socket: lingering } = await requestUpgrade(gateway, state);
   await until('it is open', () => gateway.connected() === 1);
   const ending = gateway.close();
@@ -207,7 +210,7 @@ test('one that answers no pings is closed, also while it is not read because its
     limits: { closeTimeoutMs: 50, maxQueuedMessages: 1, heartbeatMs: 50 },
     sendMessage: () => held,
   });
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const socket = new WebSocket(gateway.url(state), { autoPong: false });
   await once(socket, 'open');
   socket.on('error', () => undefined);
@@ -221,7 +224,7 @@ test('one that answers no pings is closed, also while it is not read because its
 
 test('one that answers pings and is read stays', async () => {
   const gateway = await start({ limits: { closeTimeoutMs: 50, heartbeatMs: 50 } });
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const socket = new WebSocket(gateway.url(state));
   let pings = 0;
   socket.on('ping', () => (pings += 1));

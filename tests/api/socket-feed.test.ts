@@ -3,7 +3,7 @@ import { appendEvents } from '../../db/events.js';
 import type { StreamEvent } from '../../domain/events.js';
 import { connectDb } from '../../db/connect.js';
 import {
-  createTestConversation,
+  createConversationWithToken,
   startGateway,
   storeEvents,
   type Gateway,
@@ -47,7 +47,7 @@ const upTo = (count: number): number[] => Array.from({ length: count }, (_, inde
 
 test('a stored event reaches the client exactly as stored', async () => {
   const gateway = await start();
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const client = await join(gateway, state);
   const events = await storeEvents(testDb.db, state, ['careful']);
   await gateway.bus.publish(state.id, events);
@@ -56,7 +56,7 @@ test('a stored event reaches the client exactly as stored', async () => {
 
 test('without `after` a client gets only what is stored from its connecting on', async () => {
   const gateway = await start();
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   await say(gateway, state, 'old', 'older');
   const client = await join(gateway, state);
   await say(gateway, state, 'new');
@@ -65,7 +65,7 @@ test('without `after` a client gets only what is stored from its connecting on',
 
 test('`after` replays what is stored, then goes live without gap or repeat', async () => {
   const gateway = await start();
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   await storeEvents(testDb.db, state, Array<string>(250).fill('stored'));
   const [all, some] = [
     await join(gateway, state, '&after=0'),
@@ -80,7 +80,7 @@ test('`after` replays what is stored, then goes live without gap or repeat', asy
 
 test('where old events are gone, a client that asks for all gets the ones that are left', async () => {
   const gateway = await start();
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   await storeEvents(testDb.db, state, Array<string>(5).fill('stored'));
   await testDb.db
     .deleteFrom('streamEvents')
@@ -101,7 +101,7 @@ test('where old events are gone, a client that asks for all gets the ones that a
 
 test('where all events are gone, a client gets the next one', async () => {
   const gateway = await start();
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   await storeEvents(testDb.db, state, ['one', 'two']);
   await testDb.db.deleteFrom('streamEvents').where('streamId', '=', state.id).execute();
   const client = await join(gateway, state, '&after=0');
@@ -112,7 +112,7 @@ test('where all events are gone, a client gets the next one', async () => {
 
 test('an `after` beyond the newest event means: live', async () => {
   const gateway = await start();
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   await say(gateway, state, 'one');
   const client = await join(gateway, state, '&after=99');
   await say(gateway, state, 'two');
@@ -122,7 +122,7 @@ test('an `after` beyond the newest event means: live', async () => {
 
 test('all sockets of a conversation, on any process, see the same events in the same order', async () => {
   const [one, two] = [await start(), await start()];
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const clients = await Promise.all([
     join(one, state),
     join(one, state, '&after=0'),
@@ -142,7 +142,7 @@ test('all sockets of a conversation, on any process, see the same events in the 
 
 test('a notification that was lost is made up for by the next one', async () => {
   const gateway = await start();
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const client = await join(gateway, state);
   await storeEvents(testDb.db, state, ['never published']);
   await say(gateway, state, 'published');
@@ -152,7 +152,7 @@ test('a notification that was lost is made up for by the next one', async () => 
 
 test('a notification that is repeated or late is not sent twice', async () => {
   const gateway = await start();
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const client = await join(gateway, state);
   const events = await storeEvents(testDb.db, state, ['one', 'two']);
   await gateway.bus.publish(state.id, events);
@@ -165,7 +165,7 @@ test('a notification that is repeated or late is not sent twice', async () => {
 
 test('an event whose notification never came is found within seconds', async () => {
   const gateway = await start();
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const client = await join(gateway, state);
   await storeEvents(testDb.db, state, ['its writer was killed before publishing']);
   await client.received(1);
@@ -175,7 +175,7 @@ test('events go on while redis is away, and nothing is lost or doubled when it i
   const { proxy, url: redisUrl } = await startRedisProxy();
   proxies.push(proxy);
   const gateway = await start({ redisUrl });
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const client = await join(gateway, state);
   await say(gateway, state, 'before');
   await client.received(1);
@@ -203,7 +203,7 @@ test('while postgresql is away a feed keeps trying, and then goes on where it wa
   const failures: string[] = [];
   const logger = { ...silentLogger, warn: (event: string) => failures.push(event) };
   const gateway = await start({ logger }, db);
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const client = await join(gateway, state);
   await storeEvents(testDb.db, state, ['its hint is lost']);
   await proxy.cut();
@@ -226,7 +226,7 @@ test('while redis and postgresql are both away, a read fails and is repeated', a
   const failures: string[] = [];
   const logger = { ...silentLogger, warn: (event: string) => failures.push(event) };
   const gateway = await start({ logger, redisUrl }, db);
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const client = await join(gateway, state);
   await Promise.all([redis.cut(), postgres.cut()]);
   await storeEvents(testDb.db, state, ['meanwhile']);
@@ -241,7 +241,7 @@ test('while redis and postgresql are both away, a read fails and is repeated', a
 
 test('a client that comes back with the last seq it has misses nothing, on another process', async () => {
   const [one, two] = [await start(), await start()];
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const first = await join(one, state);
   await say(one, state, 'one', 'two');
   await first.received(2);
@@ -270,7 +270,7 @@ test('sockets of one conversation share one subscription, and the last one ends 
       },
     },
   });
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const clients = [
     await join(gateway, state),
     await join(gateway, state),
@@ -287,7 +287,7 @@ test('sockets of one conversation share one subscription, and the last one ends 
 
 test('a client without room gets nothing more until it asks, and then everything in order', async () => {
   const { bus, redis } = await start();
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const eventSubscriptions = createEventSubscriptions({
     db: testDb.db,
     bus,
@@ -319,7 +319,7 @@ test('a client without room gets nothing more until it asks, and then everything
 
 test('a kind of event that old clients do not know goes only to those who asked for it', async () => {
   const gateway = await start();
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const [plain, extended] = [
     await join(gateway, state),
     await join(gateway, state, '&events=extended'),

@@ -7,7 +7,7 @@ import { liveChannelOf } from '../../events/live-messages.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { connectChat, opened } from '../support/chat-client.js';
 import {
-  createTestConversation,
+  createConversationWithToken,
   gatewaysOfTests,
   storeEvents,
   type DiscussionState,
@@ -45,7 +45,7 @@ function disguises(text: string): readonly string[] {
 
 test('a forged event is never delivered, and the true one of its seq is', async () => {
   const gateway = await start();
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const client = await opened(connectChat(gateway.url(state)));
   for (const forged of disguises(forgedHint(state, 1))) {
     await gateway.redis.publish(channelOf(state.id), forged);
@@ -67,8 +67,8 @@ test('a forged event is never delivered, and the true one of its seq is', async 
 test('a signed notification has no effect on another stream', async () => {
   const gateway = await start();
   const [state, other] = [
-    await createTestConversation(testDb.db),
-    await createTestConversation(testDb.db),
+    await createConversationWithToken(testDb.db),
+    await createConversationWithToken(testDb.db),
   ];
   const client = await opened(connectChat(gateway.url(state)));
   const foreign = await storeEvents(testDb.db, other, ['of somebody else']);
@@ -81,7 +81,7 @@ test('a signed notification has no effect on another stream', async () => {
 
 test('notifications of an older release still bring what is stored, at once', async () => {
   const gateway = await start();
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const client = await opened(connectChat(gateway.url(state)));
   const events = await storeEvents(testDb.db, state, ['by a worker of 0.5.0']);
   await gateway.redis.publish(channelOf(state.id), JSON.stringify({ events }));
@@ -91,7 +91,7 @@ test('notifications of an older release still bring what is stored, at once', as
 
 test('a forged message that a user is gone closes nothing', async () => {
   const gateway = await start();
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const client = await opened(connectChat(gateway.url(state)));
   const text = JSON.stringify({ userId: state.userId });
   for (const forged of [...disguises(text), TEST_MACS.sign(USER_GONE_CHANNEL, text), 'null']) {
@@ -106,7 +106,7 @@ test('a forged message that a user is gone closes nothing', async () => {
 
 test('forged live text is never shown, neither published nor stored for lookup', async () => {
   const gateway = await start();
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const run = await startLiveRun({
     ...{ db: testDb.db, bus: gateway.bus, redis: gateway.redis },
     ...{ userId: state.userId, conversationId: state.id },
@@ -142,8 +142,8 @@ test('forged live text is never shown, neither published nor stored for lookup',
 test('an agent’s entry shows under its own name and in its own stream only', async () => {
   const gateway = await start();
   const [state, other] = [
-    await createTestConversation(testDb.db),
-    await createTestConversation(testDb.db),
+    await createConversationWithToken(testDb.db),
+    await createConversationWithToken(testDb.db),
   ];
   const place = { db: testDb.db, bus: gateway.bus, redis: gateway.redis };
   const theirs = await startLiveRun({ ...place, userId: other.userId, conversationId: other.id });
@@ -170,7 +170,7 @@ test('an agent’s entry shows under its own name and in its own stream only', a
 
 test('a flood of forged notifications costs PostgreSQL a few reads, and no event is late for long', async () => {
   const gateway = await start();
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   let reads = 0;
   const counted = testDb.db.withPlugin({
     transformQuery: ({ node }) => {

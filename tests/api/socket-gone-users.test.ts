@@ -5,7 +5,7 @@ import { closeAccount } from '../../db/users/user-deletion.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { connectChat, opened } from '../support/chat-client.js';
 import {
-  createTestConversation,
+  createConversationWithToken,
   gatewaysOfTests,
   type GatewayOptions,
 } from '../support/chat-server.js';
@@ -27,9 +27,9 @@ const GONE = { code: 1008, reason: 'user not found' };
 
 test('are closed on every process when the deletion is published; those of others are not', async () => {
   const [one, two] = [await start(), await start()];
-  const state = await createTestConversation(testDb.db);
-  const second = await createTestConversation(testDb.db, 'pro', state.userId);
-  const others = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
+  const second = await createConversationWithToken(testDb.db, 'pro', state.userId);
+  const others = await createConversationWithToken(testDb.db);
   const theirs = [
     await opened(connectChat(one.url(state))),
     await opened(connectChat(one.url(second))),
@@ -51,7 +51,7 @@ test('are closed on every process when the deletion is published; those of other
 test('are closed while Redis is away, by polling', async () => {
   const { proxy, url: redisUrl } = await startRedisProxy();
   const gateway = await start({ redisUrl, watchMs: 50 });
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const client = await opened(connectChat(gateway.url(state)));
   await proxy.cut();
   await until('redis is away', () => !gateway.bus.isAvailable());
@@ -67,7 +67,7 @@ test('are closed when PostgreSQL is back, if it was away meanwhile', async () =>
   const db = connectDb({ url: url.href, applicationName: 'test', poolSize: 2 });
   const warnings: string[] = [];
   const gone: string[] = [];
-  const { userId } = await createTestConversation(testDb.db);
+  const { userId } = await createConversationWithToken(testDb.db);
   await closeAccount(testDb.db, userId, new Date());
   await proxy.cut();
   const watch = createCredentialWatch({
@@ -92,7 +92,7 @@ test('are closed when PostgreSQL is back, if it was away meanwhile', async () =>
 
 test('are ended where the client never answers the close', async () => {
   const gateway = await start({ limits: { closeTimeoutMs: 50 } });
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const client = await opened(connectChat(gateway.url(state)));
   client.socket.pause();
   await closeAccount(testDb.db, state.userId, new Date());
@@ -110,7 +110,7 @@ test('forget what they have taken and not sent on', async () => {
       await held;
     },
   });
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const client = await opened(connectChat(gateway.url(state)));
   for (const content of ['first', 'second', 'third']) {
     client.send({ content, conversation_id: state.id });
@@ -126,7 +126,7 @@ test('forget what they have taken and not sent on', async () => {
 
 test('are not opened any more', async () => {
   const gateway = await start();
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   await closeAccount(testDb.db, state.userId, new Date());
   expect(await connectChat(gateway.url(state, '&events=basic')).closed()).toMatchObject({
     code: 1008,

@@ -5,7 +5,7 @@ import { liveChannelOf } from '../../events/live-messages.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { connectChat, opened, type ChatClient, type ClientFrame } from '../support/chat-client.js';
 import {
-  createTestConversation,
+  createConversationWithToken,
   startGateway,
   storeEvents,
   type Gateway,
@@ -43,7 +43,7 @@ interface Scene {
 
 async function setScene(): Promise<Scene> {
   const gateway = await start();
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const run = await startLiveRun({ db: testDb.db, ...gateway, ...ownerOf(state) });
   return { gateway, talk: state, run };
 }
@@ -254,7 +254,7 @@ test('while redis is away nothing is published, and when it is back the reply go
   open.push(proxy);
   const gateway = await start({ redisUrl });
   const worker = await start();
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const run = await startLiveRun({ db: testDb.db, ...worker, ...ownerOf(state) });
   const client = await join({ gateway, talk: state });
   const agent = run.agent('a');
@@ -372,7 +372,7 @@ test('the end of an agent waits for its earlier text that is still being looked 
 
 test('a client that does not read gets no more than fits; then it goes on where it was', async () => {
   const gateway = await start({ limits: { maxBufferedBytes: 1_000 } });
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const run = await startLiveRun({ db: testDb.db, ...gateway, ...ownerOf(state) });
   const client = await join({ gateway, talk: state });
   const agent = run.agent('a');

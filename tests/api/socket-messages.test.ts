@@ -2,7 +2,7 @@ import { connect as connectTcp } from 'node:net';
 import { isUuid } from '../../domain/ids.js';
 import type { OutgoingMessage } from '../../api/socket/send-message.js';
 import {
-  createTestConversation,
+  createConversationWithToken,
   gatewaysOfTests,
   startGateway,
   storeEvents,
@@ -21,7 +21,7 @@ afterAll(() => testDb.drop());
 
 async function connected(options: GatewayOptions = {}, role: 'free' | 'pro' | 'admin' = 'pro') {
   const gateway = await startGatewayOfTest(testDb.db, options);
-  const state = await createTestConversation(testDb.db, role);
+  const state = await createConversationWithToken(testDb.db, role);
   const client = await opened(connectChat(gateway.url(state)));
   return { gateway, talk: state, client, sent: gateway.sent };
 }
@@ -258,7 +258,7 @@ test('a rate limiter that fails allows every message', async () => {
 test('a client that answers no ping is dropped, one that does is kept', async () => {
   // longer than a busy machine keeps this process, and so the client in it, from answering
   const gateway = await startGatewayOfTest(testDb.db, { limits: { heartbeatMs: 1_500 } });
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const alive = await opened(connectChat(gateway.url(state)));
   let pings = 0;
   alive.socket.on('ping', () => (pings += 1));
@@ -279,7 +279,7 @@ test('a client that answers no ping is dropped, one that does is kept', async ()
 
 test('a client that does not read gets no more than fits, and all of it when it reads again', async () => {
   const gateway = await startGatewayOfTest(testDb.db, { limits: { maxBufferedBytes: 10_000 } });
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const slow = await opened(connectChat(gateway.url(state)));
   slow.socket.pause();
   const content = 'x'.repeat(100_000);
@@ -294,7 +294,7 @@ test('a client that does not read gets no more than fits, and all of it when it 
 
 test('a server that ends takes what a client sends before it can know of that', async () => {
   const gateway = await startGateway(testDb.db);
-  const state = await createTestConversation(testDb.db);
+  const state = await createConversationWithToken(testDb.db);
   const client = await opened(connectChat(gateway.url(state)));
   client.socket.pause(); // it does not read the close yet
   const closing = gateway.close();
@@ -306,7 +306,7 @@ test('a server that ends takes what a client sends before it can know of that', 
 
 test('a server that ends closes with 1001 and gives the places back', async () => {
   const first = await startGateway(testDb.db);
-  const state = await createTestConversation(testDb.db, 'free');
+  const state = await createConversationWithToken(testDb.db, 'free');
   const clients = [connectChat(first.url(state)), connectChat(first.url(state))];
   await Promise.all(clients.map(opened));
   await until('both are counted', () => first.connected() === 2);

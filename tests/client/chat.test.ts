@@ -1,7 +1,7 @@
 /** The client's socket against the real gateway, through a network that fails. */
 import { openChat, type Chat, type ChatEvent, type ChatOptions } from '../../client/index.js';
 import {
-  createTestConversation,
+  createConversationWithToken,
   startGateway,
   storeEvents,
   type Gateway,
@@ -56,7 +56,7 @@ async function say(discussionState: DiscussionState, ...contents: string[]): Pro
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
 
 test('events come once and in order, however the connection fails', async () => {
-  const discussionState = await createTestConversation(testDb.db);
+  const discussionState = await createConversationWithToken(testDb.db);
   await say(discussionState, 'before the first connection');
   const { chat, seqs } = open(discussionState);
   await until('the first event', () => seqs().length === 1);
@@ -72,7 +72,7 @@ test('events come once and in order, however the connection fails', async () => 
 });
 
 test('a server that ends in between is found again', async () => {
-  const discussionState = await createTestConversation(testDb.db);
+  const discussionState = await createConversationWithToken(testDb.db);
   const states: string[] = [];
   const other = await startGateway(testDb.db);
   const path = await startTcpProxy({ host: '127.0.0.1', port: other.port });
@@ -92,7 +92,7 @@ test('a server that ends in between is found again', async () => {
 });
 
 test('an event that comes again is not emitted again', async () => {
-  const discussionState = await createTestConversation(testDb.db);
+  const discussionState = await createConversationWithToken(testDb.db);
   await say(discussionState, 'one', 'two', 'three');
   const { seqs } = open(discussionState, { after: 1 });
   await until('both events', () => seqs().length === 2);
@@ -100,7 +100,7 @@ test('an event that comes again is not emitted again', async () => {
 });
 
 test('a message sent while there is no connection is sent when there is one', async () => {
-  const discussionState = await createTestConversation(testDb.db);
+  const discussionState = await createConversationWithToken(testDb.db);
   await network.cut();
   const { chat } = open(discussionState);
   chat.send('first');
@@ -116,7 +116,7 @@ test('a message sent while there is no connection is sent when there is one', as
 
 describe('a refused socket (1008)', () => {
   test('ends the chat with the reason', async () => {
-    const discussionState = await createTestConversation(testDb.db);
+    const discussionState = await createConversationWithToken(testDb.db);
     const { chat, events } = open({ ...discussionState, token: 'nonsense' });
     expect(await chat.closed).toBe('Invalid token');
     expect(events).toEqual([]); // no `error` beside the reason
@@ -126,7 +126,7 @@ describe('a refused socket (1008)', () => {
   });
 
   test('comes back with a fresh token, if there is one', async () => {
-    const discussionState = await createTestConversation(testDb.db);
+    const discussionState = await createConversationWithToken(testDb.db);
     await say(discussionState, 'one');
     let token = 'old';
     const { seqs } = open(discussionState, {
@@ -141,8 +141,8 @@ describe('a refused socket (1008)', () => {
 
   test('is not refreshed for ever', async () => {
     let refreshes = 0;
-    const discussionState = await createTestConversation(testDb.db);
-    const stranger = await createTestConversation(testDb.db);
+    const discussionState = await createConversationWithToken(testDb.db);
+    const stranger = await createConversationWithToken(testDb.db);
     const { chat } = open(discussionState, {
       token: () => stranger.token,
       refresh: () => Promise.resolve(String((refreshes += 1))),
@@ -153,7 +153,7 @@ describe('a refused socket (1008)', () => {
 });
 
 test('the replies of agents come in pieces that fit, however the connection fails', async () => {
-  const discussionState = await createTestConversation(testDb.db);
+  const discussionState = await createConversationWithToken(testDb.db);
   const run = await startLiveRun({
     ...{ db: testDb.db, bus: gateway.bus, redis: gateway.redis },
     ...{ userId: discussionState.userId, conversationId: discussionState.id },
@@ -194,7 +194,7 @@ test('the replies of agents come in pieces that fit, however the connection fail
 });
 
 test('a refusal for too many connections (1013) is waited for', async () => {
-  const discussionState = await createTestConversation(testDb.db, 'free');
+  const discussionState = await createConversationWithToken(testDb.db, 'free');
   const first = [open(discussionState), open(discussionState)];
   await until('both are open', () => first.every(({ chat }) => chat.state === 'open'));
   const { seqs } = open(discussionState);

@@ -165,7 +165,7 @@ function readAccess(token: string): Promise<Omit<Credential, 'apiKeyId'>> {
     : Promise.reject(new DomainError('not-authenticated', 'Invalid token'));
 }
 
-export async function createTestConversation(
+export async function createConversationWithToken(
   db: Db,
   role: Role = 'pro',
   owner?: string,

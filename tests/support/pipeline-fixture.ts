@@ -15,6 +15,11 @@ import { openWorkflowFixture, FIXTURE_CODE } from './workflow-fixture.js';
 
 const STATUS = defineSearchAttributeKey('AgentForgeStatus', SearchAttributeType.KEYWORD);
 
+const ACTIVITIES = [
+  ...(['openRun', 'askForApproval', 'takeDecision', 'parkRun', 'unparkRun'] as const),
+  ...(['runAgent', 'closeRun'] as const),
+] as const;
+
 export type Opened = Extract<Awaited<ReturnType<Activities['openRun']>>, { kind: 'open' }>;
 export type Handle = ReturnType<TemporalClient['client']['workflow']['getHandle']>;
 export type Meddle = (run: {
@@ -22,13 +27,36 @@ export type Meddle = (run: {
   handle: () => Handle;
 }) => Partial<Activities>;
 
+/** One worker for all runs of the same workflow code: a call reaches the activities of its run. */
 export async function openPipelineFixture() {
   const fixture = await openWorkflowFixture();
   const { temporal } = fixture;
-  const workers: { stop(): Promise<void> }[] = [];
+  const activitiesOf = new Map<string, Partial<Activities>>();
+  const queues = new Map<string | undefined, string>();
+  const workers = new Map<string, { stop(): Promise<void> }>();
   const stopWorkers = async (): Promise<void> => {
-    await Promise.all(workers.splice(0).map((worker) => worker.stop()));
+    const stopping = [...workers.values()];
+    workers.clear();
+    await Promise.all(stopping.map((worker) => worker.stop()));
   };
+  const dispatching = Object.fromEntries(
+    ACTIVITIES.map((name) => [
+      name,
+      (call: { readonly pipelineId: string }) =>
+        activitiesOf.get(call.pipelineId)?.[name]?.(call as never),
+    ]),
+  );
+
+  async function startWorker(taskQueue: string, code?: string): Promise<void> {
+    const worker = await fixture.workerOf(taskQueue, dispatching, code);
+    const work = worker.run();
+    workers.set(taskQueue, {
+      async stop() {
+        worker.shutdown();
+        await work;
+      },
+    });
+  }
 
   /** A run whose activities answer at once, except those that the test replaces. */
   async function running(
@@ -40,7 +68,9 @@ export async function openPipelineFixture() {
     if (checked.kind !== 'graph') {
       throw new Error(checked.reason);
     }
-    const taskQueue = `waits-${randomUUID()}`;
+    const taskQueue = queues.get(code) ?? `waits-${randomUUID()}`;
+    queues.set(code, taskQueue);
+    const restart = () => startWorker(taskQueue, code);
     const pipelineId = randomUUID();
     const calls: string[] = [];
     const handle = () => temporal.client.workflow.getHandle(pipelineWorkflowId(pipelineId));
@@ -59,7 +89,7 @@ export async function openPipelineFixture() {
       runAgent: (call) => Promise.resolve(resultOf(call)),
       closeRun: () => Promise.resolve({ pipelineId, status: 'completed', totalCostUsd: 0 }),
     };
-    const activities = Object.fromEntries(
+    const counted = Object.fromEntries(
       Object.entries({ ...plain, ...meddle({ calls, handle }) }).map(([name, act]) => [
         name,
         (call: Partial<NodeCall>) => {
@@ -68,17 +98,10 @@ export async function openPipelineFixture() {
         },
       ]),
     );
-    async function startWorker(): Promise<void> {
-      const worker = await fixture.workerOf(taskQueue, activities, code);
-      const work = worker.run();
-      workers.push({
-        async stop() {
-          worker.shutdown();
-          await work;
-        },
-      });
+    activitiesOf.set(pipelineId, counted);
+    if (!workers.has(taskQueue)) {
+      await restart();
     }
-    await startWorker();
     await temporal.client.workflow.start('pipelineWorkflow', {
       ...{ workflowId: pipelineWorkflowId(pipelineId), taskQueue, workflowTaskTimeout: '1s' },
       args: [{ pipelineId, userId: randomUUID(), conversationId: null }],
@@ -91,7 +114,7 @@ export async function openPipelineFixture() {
         taskQueue,
         updateTakenTimeoutMs: 15_000,
       } satisfies Temporal,
-      startWorker,
+      startWorker: restart,
       handle: handle(),
       offer: (node: string) => handle().signal('approvalOffered', { node, offerId: randomUUID() }),
       /** @returns what the run has asked of its worker */
@@ -122,7 +145,15 @@ export async function openPipelineFixture() {
     };
   }
 
-  return { temporal, running, stopWorkers, close: () => fixture.close() };
+  return {
+    temporal,
+    running,
+    stopWorkers,
+    async close() {
+      await stopWorkers();
+      await fixture.close();
+    },
+  };
 }
 
 export async function untilShown(handle: Handle, status: string): Promise<void> {

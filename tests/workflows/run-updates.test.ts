@@ -16,7 +16,6 @@ let fixture: Awaited<ReturnType<typeof openPipelineFixture>>;
 beforeAll(async () => {
   fixture = await openPipelineFixture();
 });
-afterEach(() => fixture.stopWorkers());
 afterAll(() => fixture.close());
 const running: typeof fixture.running = (...run) => fixture.running(...run);
 type Running = Awaited<ReturnType<typeof running>>;

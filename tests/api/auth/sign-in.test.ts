@@ -7,7 +7,7 @@ import type { ApiConfig } from '../../../api/deps.js';
 import { DomainError } from '../../../domain/errors.js';
 import { startApiServer, type ApiServer, type Person } from '../../support/api-server.js';
 import { connectChat, opened } from '../../support/chat-client.js';
-import { createTestConversation, gatewaysOfTests } from '../../support/chat-server.js';
+import { createConversationWithToken, gatewaysOfTests } from '../../support/chat-server.js';
 
 const open: ApiServer[] = [];
 afterEach(async () => {
@@ -402,7 +402,7 @@ describe('the name of the server', () => {
   test('and the page’s origin are checked for sockets, too', async () => {
     const api = await start();
     const gateway = await startGatewayOfTest(api.db);
-    const state = await createTestConversation(api.db);
+    const state = await createConversationWithToken(api.db);
     const url = gateway.url(state);
     const own = `http://127.0.0.1:${gateway.port}`;
     for (const headers of [{}, { Origin: 'http://localhost:3000' }, { Origin: own }]) {

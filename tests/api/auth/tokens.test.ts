@@ -8,7 +8,11 @@ import {
   type Person,
 } from '../../support/api-server.js';
 import { connectChat } from '../../support/chat-client.js';
-import { createTestConversation, startGateway, type Gateway } from '../../support/chat-server.js';
+import {
+  createConversationWithToken,
+  startGateway,
+  type Gateway,
+} from '../../support/chat-server.js';
 
 let api: ApiServer;
 let gateway: Gateway;
@@ -241,7 +245,7 @@ describe('tokens that others could make', () => {
   test.each(FORGED)('%s is 401, alike over HTTP and to refresh, and 1008', async (...row) => {
     const [, forge, detail] = row;
     const person = await api.register();
-    const state = await createTestConversation(api.db, 'free', person.id);
+    const state = await createConversationWithToken(api.db, 'free', person.id);
     const token = await forge(victimOf(person));
     const answer = await me(token);
     expect([answer.status, answer.body]).toEqual([401, { detail }]);
@@ -266,7 +270,7 @@ describe('tokens that others could make', () => {
 
   test('a token of one kind does not serve as the other', async () => {
     const person = await api.register();
-    const state = await createTestConversation(api.db, 'free', person.id);
+    const state = await createConversationWithToken(api.db, 'free', person.id);
     const wrongType = { detail: 'Invalid token type' };
     expect((await me(person.refreshToken)).body).toEqual(wrongType);
     expect((await refresh(person.token)).body).toEqual(wrongType);
@@ -278,7 +282,7 @@ describe('tokens that others could make', () => {
 
   test('a user who is gone is 401, and has no conversations left', async () => {
     const person = await api.register();
-    const state = await createTestConversation(api.db, 'free', person.id);
+    const state = await createConversationWithToken(api.db, 'free', person.id);
     await api.db.deleteFrom('users').where('id', '=', person.id).execute();
     const gone = { detail: 'User not found' };
     expect((await me(person.token)).body).toEqual(gone);
@@ -293,7 +297,7 @@ describe('tokens that others could make', () => {
       token: person.token,
       body: { name: 'script' },
     });
-    const state = await createTestConversation(api.db, 'free', person.id);
+    const state = await createConversationWithToken(api.db, 'free', person.id);
     const asToken = connectChat(gateway.url({ ...state, token: body.key }, '&events=basic'));
     expect(await asToken.closed()).toEqual({ code: 1008, reason: 'Invalid token' });
     const asHeader = connectChat(gateway.url({ ...state, token: '' }, '&events=basic'), {
@@ -304,7 +308,7 @@ describe('tokens that others could make', () => {
 
   test('another user’s token opens nothing of this one’s', async () => {
     const [person, other] = [await api.register(), await api.register()];
-    const state = await createTestConversation(api.db, 'free', person.id);
+    const state = await createConversationWithToken(api.db, 'free', person.id);
     expect((await me(other.token)).body.id).toBe(other.id);
     const chat = connectChat(gateway.url({ ...state, token: other.token }, '&events=basic'));
     expect((await chat.closed()).reason).toBe('conversation not found or access denied');
