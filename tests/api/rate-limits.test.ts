@@ -1,17 +1,25 @@
 import { randomUUID } from 'node:crypto';
 import { loadConfig } from '../../config/config.js';
+import type { ApiConfig } from '../../api/deps.js';
 import { createRateLimiter } from '../../api/http/rate-limiter.js';
 import { connectRedis } from '../../events/redis.js';
 import { silentLogger } from '../../telemetry/logger.js';
-import { startApiServer, type ApiServer, type Person } from '../support/api-server.js';
+import {
+  serversByConfig,
+  startApiServer,
+  type ApiServer,
+  type Person,
+} from '../support/api-server.js';
 import { testServers } from '../support/servers.js';
 import { until } from '../support/until.js';
 import { startRedisProxy } from '../support/redis.js';
 
+const start = serversByConfig();
 const servers: ApiServer[] = [];
-async function start(...options: Parameters<typeof startApiServer>): Promise<ApiServer> {
-  const api = await startApiServer(...options);
+async function startThrough(redisUrl: string, config: Partial<ApiConfig> = {}): Promise<ApiServer> {
+  const api = await startApiServer({ redisUrl, config });
   servers.push(api);
+  await until('Redis', () => api.redis.status === 'ready');
   return api;
 }
 afterEach(async () => {
@@ -29,7 +37,7 @@ const logIn = (
 
 describe('attempts to authenticate', () => {
   test('share one bucket per address over the three routes, successes included', async () => {
-    const api = await start({ config: { authRateLimit: 3, trustedProxyCount: 1 } });
+    const api = await start({ authRateLimit: 3, trustedProxyCount: 1 });
     const headers = from(address());
     const account = { email: `${randomUUID()}@example.com`, password: 'Passw0rd' };
     const body = { ...account, display_name: 'Somebody' };
@@ -50,7 +58,7 @@ describe('attempts to authenticate', () => {
   });
 
   test('counted in parallel, exactly the limit is allowed', async () => {
-    const api = await start({ config: { authRateLimit: 5, trustedProxyCount: 1 } });
+    const api = await start({ authRateLimit: 5, trustedProxyCount: 1 });
     const headers = from(address());
     const answers = await Promise.all(Array.from({ length: 20 }, () => logIn(api, headers)));
     expect(answers.filter((answer) => answer.status === 401)).toHaveLength(5);
@@ -58,8 +66,7 @@ describe('attempts to authenticate', () => {
   });
 
   test('come back evenly, not all at the end of the window', async () => {
-    const config = { authRateLimit: 2, authRateWindowSeconds: 8, trustedProxyCount: 1 };
-    const api = await start({ config });
+    const api = await start({ authRateLimit: 2, authRateWindowSeconds: 8, trustedProxyCount: 1 });
     const headers = from(address());
     await logIn(api, headers);
     await logIn(api, headers);
@@ -70,7 +77,7 @@ describe('attempts to authenticate', () => {
   });
 
   test('at one account are limited from wherever they come', async () => {
-    const api = await start({ config: { authRateLimit: 1, trustedProxyCount: 1 } });
+    const api = await start({ authRateLimit: 1, trustedProxyCount: 1 });
     const email = `${randomUUID()}@example.com`;
     const statuses: number[] = [];
     for (let attempt = 0; attempt < 5; attempt += 1) {
@@ -80,7 +87,7 @@ describe('attempts to authenticate', () => {
   });
 
   test('that succeed do not use up the account', async () => {
-    const api = await start({ config: { authRateLimit: 1, trustedProxyCount: 1 } });
+    const api = await start({ authRateLimit: 1, trustedProxyCount: 1 });
     const account = { email: `${randomUUID()}@example.com`, password: 'Passw0rd' };
     const body = { ...account, display_name: 'Somebody' };
     await api.send('POST', '/auth/register', { body, headers: from(address()) });
@@ -93,7 +100,7 @@ describe('attempts to authenticate', () => {
 
 describe('a bucket', () => {
   test('that holds nothing refuses everything', async () => {
-    const api = await start({ config: { authRateLimit: 0, trustedProxyCount: 1 } });
+    const api = await start({ authRateLimit: 0, trustedProxyCount: 1 });
     const refused = await logIn(api, from(address()));
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '900']);
   });
@@ -116,7 +123,7 @@ describe('a bucket', () => {
 
 describe('the client’s address', () => {
   test('is the socket’s where no proxy is trusted', async () => {
-    const api = await start({ config: { authRateLimit: 1 } });
+    const api = await start({ authRateLimit: 1 });
     await api.redis.del('rate:auth:127.0.0.1');
     expect((await logIn(api, from(address()))).status).toBe(401);
     expect((await logIn(api, from(address()))).status).toBe(429);
@@ -134,7 +141,7 @@ describe('the client’s address', () => {
     [2, '10.0.0.9, 10.0.0.1', '10.0.0.9'],
     [1, ' , ,', '127.0.0.1'],
   ])('behind %i proxies in %j is %s', async (trustedProxyCount, forwarded, ip) => {
-    const api = await start({ config: { trustedProxyCount } });
+    const api = await start({ trustedProxyCount });
     await api.redis.del(`rate:auth:${ip}`);
     await logIn(api, { 'X-Forwarded-For': forwarded });
     expect(await api.redis.exists(`rate:auth:${ip}`)).toBe(1);
@@ -142,7 +149,7 @@ describe('the client’s address', () => {
 });
 
 test('without the header the client’s address is the socket’s, also behind proxies', async () => {
-  const api = await start({ config: { trustedProxyCount: 2 } });
+  const api = await start({ trustedProxyCount: 2 });
   await api.redis.del('rate:auth:127.0.0.1');
   await logIn(api, {});
   expect(await api.redis.exists('rate:auth:127.0.0.1')).toBe(1);
@@ -155,7 +162,7 @@ describe('a role’s requests per minute', () => {
     api.send('POST', '/conversations', { token: person.token, body: { title: 'x' } });
 
   test('weigh 1 for a write and 0.1 for a read', async () => {
-    const api = await start({ config: { rateLimits: { free: 2, pro: 60, admin: -1 } } });
+    const api = await start({ rateLimits: { free: 2, pro: 60, admin: -1 } });
     const person = await api.register();
     expect((await write(api, person)).status).toBe(201);
     for (let count = 0; count < 10; count += 1) {
@@ -181,7 +188,7 @@ describe('a role’s requests per minute', () => {
     ['pro', 60],
     ['admin', 100],
   ] as const)('of 100 at once let a %s user’s first %i through', async (role, passed) => {
-    const api = await start({ config: { rateLimits } });
+    const api = await start({ rateLimits });
     const person = await api.register();
     await api.db.updateTable('users').set({ role }).where('id', '=', person.id).execute();
     const startedAt = Date.now();
@@ -193,7 +200,7 @@ describe('a role’s requests per minute', () => {
   });
 
   test('let a free user go through all screens of the front end in one minute', async () => {
-    const api = await start({ config: { rateLimits } });
+    const api = await start({ rateLimits });
     const person = await api.register();
     const ask = async (method: string, path: string, body?: unknown) => {
       const answer = await api.send(method, path, {
@@ -226,14 +233,14 @@ describe('a role’s requests per minute', () => {
   });
 
   test('have no limit where it is -1', async () => {
-    const api = await start({ config: { rateLimits: { free: -1, pro: 0, admin: -1 } } });
+    const api = await start({ rateLimits: { free: -1, pro: 0, admin: -1 } });
     const person = await api.register();
     const answers = await Promise.all(Array.from({ length: 30 }, () => write(api, person)));
     expect(answers.every((answer) => answer.status === 201)).toBe(true);
   });
 
   test('of one user are no other’s', async () => {
-    const api = await start({ config: { rateLimits: { free: 1, pro: 60, admin: -1 } } });
+    const api = await start({ rateLimits: { free: 1, pro: 60, admin: -1 } });
     const [one, other] = [await api.register(), await api.register()];
     expect((await write(api, one)).status).toBe(201);
     expect((await write(api, one)).status).toBe(429);
@@ -244,15 +251,11 @@ describe('a role’s requests per minute', () => {
 describe('while Redis is away', () => {
   test('requests work, and each process counts on its own', async () => {
     const { proxy, url: redisUrl } = await startRedisProxy();
-    const api = await start({
-      redisUrl,
-      config: {
-        authRateLimit: 2,
-        trustedProxyCount: 1,
-        rateLimits: { free: 1, pro: 1, admin: -1 },
-      },
+    const api = await startThrough(redisUrl, {
+      authRateLimit: 2,
+      trustedProxyCount: 1,
+      rateLimits: { free: 1, pro: 1, admin: -1 },
     });
-    await until('Redis', () => api.redis.status === 'ready');
     const person = await api.register();
     await proxy.cut();
 
@@ -270,8 +273,7 @@ describe('while Redis is away', () => {
 
   test('a Redis that answers no commands only delays a request', async () => {
     const { proxy, url: redisUrl } = await startRedisProxy();
-    const api = await start({ redisUrl });
-    await until('Redis', () => api.redis.status === 'ready');
+    const api = await startThrough(redisUrl);
     const person = await api.register();
     proxy.freeze();
     expect((await api.send('GET', '/auth/me', { token: person.token })).status).toBe(200);

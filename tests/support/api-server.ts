@@ -227,6 +227,21 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
   };
 }
 
+/** For the top of a test file: one server for each configuration; its tests use accounts of their own. */
+export function serversByConfig(): (config?: Partial<ApiConfig>) => Promise<ApiServer> {
+  const servers = new Map<string, Promise<ApiServer>>();
+  afterAll(async () => {
+    const started = await Promise.all(servers.values());
+    await Promise.all(started.map((server) => server.close()));
+  });
+  return (config = {}) => {
+    const key = JSON.stringify(config);
+    const server = servers.get(key) ?? startApiServer({ config });
+    servers.set(key, server);
+    return server;
+  };
+}
+
 async function bodyOf(response: Response): Promise<unknown> {
   const text = await response.text();
   return text === '' ? null : (JSON.parse(text) as unknown);

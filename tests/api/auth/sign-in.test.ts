@@ -2,24 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { networkOf, plainAddress } from '../../../api/http/middleware/client-ip.js';
-import { createPasswords } from '../../../api/auth/passwords.js';
 import type { ApiConfig } from '../../../api/deps.js';
-import { DomainError } from '../../../domain/errors.js';
-import { startApiServer, type ApiServer, type Person } from '../../support/api-server.js';
+import { serversByConfig, type ApiServer, type Person } from '../../support/api-server.js';
 import { connectChat, opened } from '../../support/chat-client.js';
 import { createConversationWithToken, gatewaysOfTests } from '../../support/chat-server.js';
 
-const open: ApiServer[] = [];
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((api) => api.close()));
-});
+const start = serversByConfig();
 const startGatewayOfTest = gatewaysOfTests();
-
-async function start(config: Partial<ApiConfig> = {}): Promise<ApiServer> {
-  const api = await startApiServer({ config });
-  open.push(api);
-  return api;
-}
 
 const PASSWORD = 'Passw0rd';
 const WRONG = 'Wrong0000';
@@ -201,7 +190,12 @@ describe('guesses at one account', () => {
     for (let at = 0; at < 25; at += 1) {
       expect((await logIn(api, { email, password: PASSWORD })).status).toBe(200);
     }
-    const rows = await api.db.selectFrom('signInNetworks').selectAll().execute();
+    const rows = await api.db
+      .selectFrom('signInNetworks')
+      .innerJoin('users', 'users.id', 'signInNetworks.userId')
+      .selectAll('signInNetworks')
+      .where('email', '=', email)
+      .execute();
     expect(rows).toHaveLength(20);
     expect(JSON.stringify(rows)).not.toMatch(/198\.\d+\.\d+/);
   });
@@ -260,36 +254,21 @@ describe('guesses at the current password', () => {
   });
 });
 
-describe('hashing', () => {
-  test('refuses at once what it cannot do in time, and goes on with the rest', async () => {
-    const passwords = createPasswords(12);
-    const outcomes = await Promise.allSettled(
-      Array.from({ length: 60 }, () => passwords.matches(WRONG, undefined)),
-    );
-    const refused = outcomes.filter(({ status }) => status === 'rejected');
-    expect(refused.length).toBeGreaterThanOrEqual(30);
-    expect(refused.length).toBeLessThan(60);
-    for (const outcome of refused) {
-      const error: unknown = outcome.status === 'rejected' ? outcome.reason : null;
-      expect(error).toBeInstanceOf(DomainError);
-      expect(error).toMatchObject({ code: 'unavailable', retryAfterSeconds: 3 });
-    }
-    expect(await passwords.matches(WRONG, undefined)).toBe(false);
-  });
-
-  test('that is refused is 503 with Retry-After, and no attempt at the account', async () => {
-    const api = await start({ passwordCost: 12, authRateLimit: 3, trustedProxyCount: 1 });
-    const email = `${randomUUID()}@example.com`;
-    const answers = await Promise.all(Array.from({ length: 60 }, () => logIn(api)));
-    const busy = answers.filter(({ status }) => status === 503);
-    expect(busy.length).toBeGreaterThan(0);
-    expect(Number(busy[0]?.headers.get('retry-after'))).toBeGreaterThan(0);
-    const flood = Array.from({ length: 60 }, () => logIn(api));
-    const mine = await Promise.all(Array.from({ length: 13 }, () => logIn(api, { email })));
-    const counted = mine.filter(({ status }) => status === 401).length;
-    expect(mine.filter(({ status }) => status === 503).length + counted).toBe(13);
-    await Promise.all(flood);
-  });
+test('hashes that cannot be made in time are 503 with Retry-After at once, and no attempt at the account', async () => {
+  const api = await start({ passwordCost: 12, authRateLimit: 3, trustedProxyCount: 1 });
+  const email = `${randomUUID()}@example.com`;
+  const flood = Promise.all(Array.from({ length: 60 }, () => logIn(api)));
+  const mine = await Promise.all(Array.from({ length: 13 }, () => logIn(api, { email })));
+  const counted = mine.filter(({ status }) => status === 401).length;
+  expect(mine.filter(({ status }) => status === 503).length + counted).toBe(13);
+  const refused = (await flood).filter(({ status }) => status === 503);
+  expect(refused.length).toBeGreaterThanOrEqual(25);
+  expect(refused.length).toBeLessThan(60);
+  for (const { headers, body } of refused) {
+    expect(headers.get('retry-after')).toBe('3');
+    expect(body.detail).toBe('Too many sign-ins at once, please try again');
+  }
+  expect((await logIn(api, { email })).status).toBe(401);
 });
 
 /** `fetch` sets some headers itself. */
@@ -355,6 +334,9 @@ describe('a page of another site', () => {
 });
 
 describe('the name of the server', () => {
+  beforeAll(async () => {
+    await (await start()).redis.del('rate:auth:127.0.0.1'); // another test has emptied it
+  });
   const rebound = { ...JSON_TYPE, Host: 'evil.example:8000', Origin: 'http://evil.example:8000' };
 
   test.each([
