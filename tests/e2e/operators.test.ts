@@ -304,3 +304,26 @@ test('an account that is disabled ends its run at once, and pays for nothing mor
   );
   expect(rows).toEqual([{ action: 'user:disable' }]);
 });
+
+/** As the SDK answers it, built in. */
+const STACK_QUERY = '__stack_trace';
+
+test('a discussion that waits shows where only if the worker takes call stacks', async () => {
+  const { product } = fixture;
+  const person = await newPerson();
+  const id = await person.startConversation();
+  const chat = await person.chat(id);
+  expect(await chat.say('help me')).toMatchObject({ type: 'clarification' });
+  const handle = temporal.client.workflow.getHandle(discussionWorkflowId(id));
+  expect(await handle.query(STACK_QUERY)).toBe('');
+
+  const [worker] = product.workers;
+  await worker?.stop();
+  const tracing = await product.startWorker({ WORKER_CALL_STACKS: 'true' });
+  await tracing.sees('worker ready');
+  expect(await handle.query(STACK_QUERY)).toContain('discussionWorkflow');
+  expect(await chat.say('help me')).toMatchObject({ type: 'clarification' });
+
+  const plainLines = worker?.lines.filter((line) => !line.startsWith('{'));
+  expect(plainLines).toEqual([]);
+});

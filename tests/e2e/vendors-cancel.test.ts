@@ -1,4 +1,4 @@
-/** A cancel reaches the vendor call in flight, over every route. */
+/** What cuts a vendor call in flight: a cancel, over every route, and the end of its worker. */
 import { Client } from '@temporalio/client';
 import { pipelineWorkflowId } from '../../domain/ids.js';
 import type { TemporalClient } from '../../temporal/connection.js';
@@ -14,6 +14,8 @@ import {
 } from '../support/vendor-product.js';
 
 const LONGEST_MS = 2_000;
+/** A call may last twice as long, and so would a worker that waited for it. */
+const CALL_MS = 60_000;
 /** On a busy machine one or the other takes longer. */
 const TRIES = 3;
 
@@ -166,4 +168,33 @@ test('a blocking call whose run is cancelled answers 200 with what there is', as
     status: 200,
     body: { status: 'cancelled', result: { agent_results: [], status: 'cancelled' } },
   });
+});
+
+test('a worker that gets SIGTERM cuts its call, records the money, and another one makes it again', async () => {
+  const { product, vendors } = fixture;
+  vendors.setBehaviour(); // the key is checked
+  const person = await register(product.url);
+  await registerKeys(person, ['openai']);
+  vendors.setBehaviour({ kind: 'hang' });
+  const agents = [{ name: 'a', role: 'analyzer', llm_model: 'gpt-4o', description: 'does a' }];
+  const design = { name: 'Hangs', description: 'at first', agents };
+  const run = person.ask('POST', '/pipelines/execute', { design });
+  const calls = () => completions(vendors, person.userId);
+  await until('the call hangs', () => calls().length === 1);
+
+  const [worker] = product.workers;
+  const askedAt = Date.now();
+  expect(await worker?.stop()).toBe(0);
+  expect(Date.now() - askedAt).toBeLessThan(CALL_MS);
+  expect(calls()).toMatchObject([{ aborted: true }]);
+  const { state } = await product.db
+    .selectFrom('costLedger')
+    .select('state')
+    .where('userId', '=', person.userId)
+    .executeTakeFirstOrThrow();
+  expect(state).toBe('unknown');
+
+  vendors.setBehaviour();
+  await product.startWorker();
+  expect(await run).toMatchObject({ status: 200, body: { status: 'completed' } });
 });

@@ -43,7 +43,6 @@ describe.each(LANGUAGES)('a paid conversation in %s, designed by %s', (...row) =
   const story = playStory(language, async () => {
     fixture = await startVendorProduct({
       apis: 2,
-      workers: 2,
       env: { DEFAULT_LLM_PROVIDER: designer },
     });
     const { product } = fixture;
