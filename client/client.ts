@@ -157,9 +157,14 @@ async function askSignedIn(runOptions: RunOptions): Promise<Response> {
   return ask(runOptions);
 }
 
+const SIGN_IN_PATHS = ['login', 'register', 'refresh']
+  .flatMap((verb) => [verb, `session/${verb}`])
+  .concat('session')
+  .map((path) => `/api/v1/auth/${path}`);
+
 /** There a 401 means the wrong password, not an old token. */
 function isSigningIn(path: string): boolean {
-  return ['/api/v1/auth/login', '/api/v1/auth/register', '/api/v1/auth/refresh'].includes(path);
+  return SIGN_IN_PATHS.includes(path);
 }
 
 async function ask({ options, session, method, path, input }: RunOptions): Promise<Response> {

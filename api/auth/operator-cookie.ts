@@ -3,6 +3,7 @@
  * no other way to say who asks. Scripts cannot read them, other sites cannot send them, and nothing
  * else takes them.
  */
+import { cookiePairsOf } from '../http/cookies.js';
 import { OPERATOR_SECONDS } from './tokens.js';
 
 export const OPERATOR_COOKIE = 'agentforge_operator';
@@ -45,7 +46,7 @@ function cookieOf(
 
 /** @param header of a request @returns null without a value */
 export function readOperatorCookie(header: string): string | null {
-  const pairs = pairsOf(header);
+  const pairs = cookiePairsOf(header);
   const values = [TEMPORAL_UI_COOKIE, OPERATOR_COOKIE].map((name) =>
     pairs.find((pair) => pair.startsWith(`${name}=`))?.slice(name.length + 1),
   );
@@ -56,14 +57,7 @@ export function readOperatorCookie(header: string): string | null {
 export function withoutOperatorCookies(header: string): string {
   const isOurs = (pair: string): boolean =>
     [TEMPORAL_UI_COOKIE, OPERATOR_COOKIE].some((name) => pair.startsWith(`${name}=`));
-  return pairsOf(header)
+  return cookiePairsOf(header)
     .filter((pair) => !isOurs(pair))
     .join('; ');
-}
-
-function pairsOf(header: string): readonly string[] {
-  return header
-    .split(';')
-    .map((pair) => pair.trim())
-    .filter((pair) => pair !== '');
 }

@@ -2,7 +2,11 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { Db, Tx } from '../../db/connect.js';
 import { isKnownNetwork, rememberNetwork } from '../../db/users/sign-in-networks.js';
-import { insertRefreshToken, rotateRefreshToken } from '../../db/users/refresh-tokens.js';
+import {
+  insertRefreshToken,
+  revokeFamilyOfToken,
+  rotateRefreshToken,
+} from '../../db/users/refresh-tokens.js';
 import {
   findUserByEmail,
   insertUser,
@@ -140,6 +144,19 @@ export async function refresh(deps: SignInDeps, refreshToken: string): Promise<T
     case 'refused':
       throw new DomainError('not-authenticated', 'Invalid token');
   }
+}
+
+/** Ends the session that the refresh token is of, and its access tokens. @throws `not-authenticated` */
+export async function endSession(
+  deps: Pick<SignInDeps, 'db' | 'tokens' | 'userChanged'>,
+  refreshToken: string,
+): Promise<void> {
+  const token = await deps.tokens.readRefresh(refreshToken);
+  await inTransaction(deps.db, async (tx) => {
+    await lockAccount(tx, token.userId); // a refresh under way stores its token first, to end with the rest
+    await revokeFamilyOfToken(tx, token);
+  });
+  await deps.userChanged(token.userId);
 }
 
 /**

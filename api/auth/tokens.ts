@@ -27,6 +27,8 @@ export interface AccessClaims {
 
 /** JSON web tokens. Source of claims and failures: contract, security §1 and http §1.1. */
 export interface Tokens {
+  /** How long an access token counts. */
+  readonly accessSeconds: number;
   /** @param sessionId family of the refresh token beside it */
   issueAccess(user: TokenOwner, sessionId?: string): Promise<string>;
   /** @param id becomes the `jti`; its row decides whether the token may still be used. */
@@ -60,7 +62,10 @@ export function createTokens(settings: TokenSettings): Tokens {
   const read = async (token: string, type: TokenType): Promise<OwnedClaims> =>
     ownedClaims(await verify(token, { key, algorithm: settings.algorithm }), type);
 
+  const accessSeconds = Math.round(settings.accessMinutes * MINUTE_S);
+
   return {
+    accessSeconds,
     issueAccess: (user, sessionId) =>
       sign(
         {
@@ -70,7 +75,7 @@ export function createTokens(settings: TokenSettings): Tokens {
           display_name: user.displayName,
           sid: sessionId,
         },
-        { id: user.id, expiresAt: nowSeconds() + Math.round(settings.accessMinutes * MINUTE_S) },
+        { id: user.id, expiresAt: nowSeconds() + accessSeconds },
       ),
     issueRefresh: ({ id, userId, expiresAt }) =>
       sign(

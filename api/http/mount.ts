@@ -10,7 +10,7 @@ import {
 } from './middleware/authenticate.js';
 import { authorize } from './middleware/authorize.js';
 import { clientIpOf } from './middleware/client-ip.js';
-import { refuseForeignPages } from './middleware/origin.js';
+import { refuseForeignPages, requireOwnPage } from './middleware/origin.js';
 import {
   chargeBytes,
   limitAuthAttempts,
@@ -59,6 +59,7 @@ function roleLimitOf(spec: RouteSpec, { rateLimits }: ApiConfig): RoleLimit {
 function guardsOf(spec: RouteSpec, deps: MountDeps): ApiMiddleware[] {
   const { limiter, config } = deps;
   return [
+    ...(spec.ownPagesOnly === true ? [requireOwnPage()] : []),
     ...(spec.authLimited === true
       ? [refuseForeignPages(config), limitAuthAttempts(limiter, config)]
       : []),

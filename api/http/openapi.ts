@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { DESIGN_FORMS } from '../../domain/design/parse.js';
 import { OPERATOR_COOKIE } from '../auth/operator-cookie.js';
+import { SESSION_COOKIE } from '../auth/session-cookie.js';
 import type { Route, RouteSpec } from './route.js';
 import { fullPathOf } from './routing.js';
 import { errorSchema, invalidInputSchema } from './error-views.js';
@@ -39,9 +40,13 @@ const SECURITY_SCHEMES = {
   bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
   apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
   operatorCookie: { type: 'apiKey', in: 'cookie', name: OPERATOR_COOKIE },
+  sessionCookie: { type: 'apiKey', in: 'cookie', name: SESSION_COOKIE },
 };
 
-function securityOf({ auth, byOperatorCookie }: RouteSpec): readonly Json[] {
+function securityOf({ auth, byOperatorCookie, bySessionCookie }: RouteSpec): readonly Json[] {
+  if (bySessionCookie === true) {
+    return [{ sessionCookie: [] }];
+  }
   const ways = [
     { bearer: [] },
     { apiKey: [] },
@@ -127,6 +132,7 @@ function impliedResponses(spec: RouteSpec): RouteSpec['responses'] {
           429: error('Too many authentication attempts'),
         }
       : {}),
+    ...(spec.ownPagesOnly === true ? { 403: error('Not of a page of this host') } : {}),
     ...(spec.action === undefined ? {} : { 403: error('Insufficient permissions') }),
     ...(spec.body === undefined
       ? {}
@@ -136,7 +142,7 @@ function impliedResponses(spec: RouteSpec): RouteSpec['responses'] {
           415: error('Content encoding not supported'),
         }),
     ...(hasInput ? { 422: { description: 'Invalid input', schema: invalidInputSchema } } : {}),
-    ...(spec.auth === 'user' || spec.authLimited === true
+    ...(spec.auth === 'user' || spec.authLimited === true || spec.bySessionCookie === true
       ? { 503: error('A part of the system is away') }
       : {}),
     500: error('Internal server error'),

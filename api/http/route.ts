@@ -55,6 +55,10 @@ export interface RouteSpec<
   readonly action?: Action;
   /** The operator's cookie signs in, too, where the Temporal Web UI sends it. */
   readonly byOperatorCookie?: boolean;
+  /** Works with the browser's session cookie: only pages of our own host may call. */
+  readonly ownPagesOnly?: boolean;
+  /** The session cookie says who calls; the handler reads it. */
+  readonly bySessionCookie?: boolean;
   /** Counts as an attempt to authenticate. */
   readonly authLimited?: boolean;
   /** How much it takes of the user's rate; default: 1, a plain read 0.1. */

@@ -8,6 +8,7 @@ import { createAccountDeletionRoutes } from './auth/account-deletion.js';
 import { createAuditRoutes } from './audit/routes.js';
 import { createAdministrationRoutes } from './administration/routes.js';
 import { createAuthRoutes } from './auth/routes.js';
+import { createSessionRoutes } from './auth/sessions.js';
 import { createCodecRoutes } from './codec/routes.js';
 import { createConversationRoutes } from './conversations/routes.js';
 import { createDescriptionRoutes, createHealthRoutes } from './health/routes.js';
@@ -26,6 +27,7 @@ export function createRoutes(deps: AppDeps): readonly Route[] {
   const routes: readonly Route[] = [
     ...createHealthRoutes(deps),
     ...createAuthRoutes({ ...deps, passwords }),
+    ...createSessionRoutes({ ...deps, passwords }),
     ...createAccountDeletionRoutes({ ...deps, passwords }),
     ...createConversationRoutes(deps),
     ...createTemplateRoutes(deps),

@@ -75,6 +75,22 @@ export async function rotateRefreshToken(
   });
 }
 
+/** Ends the family that a user's token is of; nothing happens to one that is not stored. */
+export async function revokeFamilyOfToken(
+  tx: Tx,
+  { id, userId }: { id: string; userId: string },
+): Promise<void> {
+  const token = await tx
+    .selectFrom('refreshTokens')
+    .select('familyId')
+    .where('id', '=', id)
+    .where('userId', '=', userId)
+    .executeTakeFirst();
+  if (token !== undefined) {
+    await revokeFamily(tx, token.familyId);
+  }
+}
+
 async function revokeFamily(tx: Tx, familyId: string): Promise<void> {
   await tx
     .updateTable('refreshTokens')

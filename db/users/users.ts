@@ -293,3 +293,15 @@ export async function setUserDisabled(
     return user;
   });
 }
+
+/** Ends every session and every token of an account; its API keys stay. */
+export async function endAllSessions(db: Db, userId: UserId): Promise<void> {
+  await inTransaction(db, async (tx) => {
+    await tx
+      .updateTable('users')
+      .set({ sessionsValidAfter: new Date() })
+      .where('id', '=', userId)
+      .execute();
+    await revokeSessions(tx, { userId, except: null });
+  });
+}

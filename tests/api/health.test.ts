@@ -171,7 +171,7 @@ describe('/openapi.json', () => {
         const isRefused = async (headers: Record<string, string>) => {
           const { status } = await api.request(path.replace(/\{\w+\}/g, randomUUID()), {
             method: method.toUpperCase(),
-            headers: { 'Content-Type': 'application/json', ...headers },
+            headers: { 'Content-Type': 'application/json', Origin: api.url, ...headers },
             ...(['post', 'put'].includes(method) ? { body: '{}' } : {}),
           });
           return [route, status === 401];
@@ -204,6 +204,11 @@ describe('/openapi.json', () => {
         'post /auth/register 201 400 403 409 413 415 422 429 500 503',
         'post /auth/login 200 400 401 403 413 415 422 429 500 503',
         'post /auth/refresh 200 400 401 403 413 415 422 429 500 503',
+        'post /auth/session 200 400 401 403 413 415 422 429 500 503',
+        'post /auth/session/register 201 400 403 409 413 415 422 429 500 503',
+        'post /auth/session/refresh 200 401 403 429 500 503',
+        'delete /auth/session 204 403 500 503',
+        'delete /auth/sessions 204 401 429 500 503',
         'get /auth/me 200 401 429 500 503',
         'put /auth/me 200 400 401 413 415 422 429 500 503',
         'delete /auth/me 202 204 400 401 413 415 422 429 500 503',

@@ -17,15 +17,31 @@ export function isAllowedPage(
   { headers }: Pick<IncomingMessage, 'headers'>,
   { corsOrigins }: OriginConfig,
 ): boolean {
-  const { origin, host = '' } = headers;
+  const { origin } = headers;
   if (origin === undefined) {
     return headers['sec-fetch-site'] !== 'cross-site';
   }
-  return (
-    corsOrigins.includes(origin) ||
-    corsOrigins.includes('*') ||
-    (URL.canParse(origin) && new URL(origin).host === host.toLowerCase())
-  );
+  return corsOrigins.includes(origin) || corsOrigins.includes('*') || isOwnPage({ headers });
+}
+
+function isOwnPage({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
+  const { origin = '', host = '' } = headers;
+  return URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
+}
+
+/**
+ * For what a cookie does: browsers name the origin of every page that asks, and send the cookie
+ * from other ports of the same host, too. Origins that CORS allows have their own tokens.
+ *
+ * @throws `not-permitted`
+ */
+export function requireOwnPage(): ApiMiddleware {
+  return async (ctx, next) => {
+    if (!isOwnPage(ctx.req)) {
+      throw new DomainError('not-permitted', 'Only for pages of this host (header Origin)');
+    }
+    await next();
+  };
 }
 
 /**

@@ -34,6 +34,14 @@ export const tokensSchema = z
   })
   .meta({ id: 'Tokens' });
 
+export const accessSchema = z
+  .object({
+    access_token: z.string(),
+    token_type: z.literal('bearer'),
+    expires_in: z.int().meta({ description: 'Seconds' }),
+  })
+  .meta({ id: 'Access' });
+
 export const deletionSchema = z.object({ status: z.literal('deleting') }).meta({ id: 'Deletion' });
 
 export const usageSchema = z
