@@ -1,7 +1,7 @@
 /** Every API and worker is replaced, one after the other, while people talk and order runs. */
 import { setTimeout as pause } from 'node:timers/promises';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { openChat, type ChatEvent } from '../../client/index.js';
-import { openLoadBalancer, type LoadBalancer } from '../support/load-balancer.js';
 import { register, type Person } from '../support/person.js';
 import { startProduct, type Product } from '../support/product.js';
 import { until } from '../support/until.js';
@@ -184,3 +184,55 @@ test('no agent has failed, and none is paid twice', async () => {
     .execute();
   expect(unsettled).toEqual([]);
 });
+
+interface LoadBalancer {
+  /** `http://127.0.0.1:<port>` */
+  readonly url: string;
+  add(target: string): void;
+  /** New connections go elsewhere; resolves when what had come in before has been passed on. */
+  remove(target: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+async function openLoadBalancer(): Promise<LoadBalancer> {
+  const targets: string[] = [];
+  const sockets = new Set<Socket>();
+  /** Connections that have not sent anything yet, by target. */
+  const silent = new Map<Socket, string>();
+  let turn = 0;
+  const server = createServer((client) => {
+    turn += 1;
+    const target = targets[turn % Math.max(1, targets.length)] ?? '';
+    const upstream = connect(Number(new URL(target).port), '127.0.0.1');
+    silent.set(client, target);
+    client.once('data', () => silent.delete(client));
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      sockets.add(from);
+      from.pipe(to);
+      from.on('error', () => to.destroy());
+      from.on('close', () => {
+        sockets.delete(from);
+        silent.delete(from);
+        to.destroy();
+      });
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    add: (target) => void targets.push(target),
+    async remove(target) {
+      targets.splice(targets.indexOf(target), 1);
+      await until('what has come in is passed on', () => ![...silent.values()].includes(target));
+    },
+    async close() {
+      const closed = new Promise<unknown>((resolve) => server.close(resolve));
+      sockets.forEach((socket) => socket.destroy());
+      await closed;
+    },
+  };
+}

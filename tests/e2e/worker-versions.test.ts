@@ -2,6 +2,8 @@
  * Workers of the last release beside those of this one: what is under way ends, each run on the
  * workflow code that it has begun on.
  */
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { discussionWorkflowId, pipelineWorkflowId } from '../../domain/ids.js';
 import type { TemporalClient } from '../../temporal/connection.js';
@@ -9,11 +11,15 @@ import { readCodeVersion } from '../../worker/bundle.js';
 import { enter } from '../support/newcomers.js';
 import type { Person } from '../support/person.js';
 import { DIST, type ProductProcess } from '../support/product.js';
-import { makeEarlierBuild, type EarlierBuild } from '../support/released-worker.js';
 import { testServers } from '../support/servers.js';
 import { temporalOf } from '../support/temporal.js';
 import { until } from '../support/until.js';
 import { startVendorProduct, type VendorProduct } from '../support/vendor-product.js';
+import { RELEASE_KEY_ID } from '../../audit/release-key.js';
+import { openReleases } from '../../audit/releases.js';
+import { bundleOf } from '../../audit/replay.js';
+import { hashOfBundle } from '../../temporal/code-version.js';
+import { makePlaceInCheckout } from '../support/checkout-place.js';
 
 const RUNS = 200;
 /** Ordered at the same time: the machine has other things to do. */
@@ -139,3 +145,35 @@ test('200 runs that are under way end in the version they began in; discussions 
   await chat.next('error');
   await chat.close();
 });
+
+interface EarlierBuild {
+  readonly version: string;
+  /** Hash of its workflow code, as workers name it in their identity. */
+  readonly workflowBundle: string;
+  /** Ends in `/`. */
+  readonly dist: string;
+  remove(): void;
+}
+
+/** The present processes on the workflows of the last release that had others than the present ones. */
+function makeEarlierBuild(): EarlierBuild {
+  const releases = openReleases(new URL('../../releases/', import.meta.url), [RELEASE_KEY_ID]);
+  const present = hashOfBundle(readFileSync(join(DIST, 'workflow-bundle.js'), 'utf8'));
+  const release = releases.all.findLast((it) => it.workflow_bundle !== present);
+  const found = releases.findCode(release?.workflow_bundle ?? '');
+  if (found === null || release === undefined) {
+    throw new Error('no release has other workflows than the present ones');
+  }
+  const place = makePlaceInCheckout('earlier-builds');
+  const dist = `${join(place, 'dist')}/`;
+  cpSync(DIST, dist, { recursive: true });
+  writeFileSync(join(dist, 'workflow-bundle.js'), bundleOf(found.code));
+  return {
+    version: release.version,
+    workflowBundle: release.workflow_bundle,
+    dist,
+    remove: () => {
+      rmSync(place, { recursive: true });
+    },
+  };
+}

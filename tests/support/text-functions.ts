@@ -15,6 +15,7 @@ import {
   approvesInKorean,
   isKnownWord,
   plainPhrases,
+  isKnownBesideNumber,
 } from '../../domain/discussion/approval-words.js';
 import {
   chooseDesign,
@@ -23,7 +24,6 @@ import {
   namesDesign,
   readMarked,
 } from '../../domain/discussion/approval.js';
-import { isKnownBesideNumber } from '../../domain/discussion/approval-words.js';
 import { isPlainNo, isPlainYes, isSoftWord } from '../../domain/discussion/choice-words.js';
 import { answerOf, meantByYes, readChoice } from '../../domain/discussion/choices.js';
 import { sourceUrlsOf } from '../../domain/collector/sources.js';
@@ -45,7 +45,7 @@ import { markReferences, referencesIn, replaceMarks } from '../../domain/design/
 import { checkDesigns, designsByRules } from '../../domain/design/rules.js';
 import { quotedRequest, withoutQuotedRequest } from '../../domain/design/texts.js';
 import { isTitle } from '../../domain/design/titles.js';
-import type { Design } from '../../domain/design/designs.js';
+import { type Design, AGENT_DEFAULTS, type Intent } from '../../domain/design/designs.js';
 import { critiquePrompt, designPrompt, intentPrompt } from '../../domain/discussion/prompts.js';
 import { conversationIdIn, isUuid, pipelineIdIn } from '../../domain/ids.js';
 import { intentByRules } from '../../domain/discussion/intents.js';
@@ -101,7 +101,6 @@ import { promptTokensBound } from '../../llm/billing/token-estimate.js';
 import { retryAfterOfHeaders } from '../../llm/providers/vendor-errors.js';
 import { maskFields, maskText, pathForLog } from '../../telemetry/masking.js';
 import { plain } from '../../workflows/markdown.js';
-import { anIntent, designsOf } from './growing-designs.js';
 
 type ReadsText = (text: string) => unknown;
 
@@ -270,4 +269,34 @@ function aTalk(): DiscussionState {
     machine: { ...state.machine, state: 'debate' },
     designs: designsOf('a name'),
   };
+}
+
+const anIntent: Intent = {
+  task: 'custom',
+  source_type: 'none',
+  source_hints: [],
+  output_format: 'text',
+  needs_clarification: false,
+  clarification_questions: [],
+  confidence: 1,
+  estimated_complexity: 'simple',
+  summary: '',
+};
+
+/** Three designs in which a text stands where their readers look first. */
+function designsOf(text: string): readonly Design[] {
+  const agent = { name: 'a', role: text, llm_model: 'b', description: 'c', ...AGENT_DEFAULTS };
+  const design: Design = {
+    name: text,
+    description: 'd',
+    agents: [{ ...agent, custom_prompt: text, is_custom_role: true }],
+    pros: [],
+    cons: [],
+    estimated_cost: '',
+    complexity: 'low',
+    recommended: false,
+    edges: [{ source: 'a', target: 'a', condition: text }],
+    source_hints: [text],
+  };
+  return ['', ' two', ' three'].map((end) => ({ ...design, name: `${text}${end}` }));
 }

@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import type { Redis } from 'ioredis';
 import { sql } from 'kysely';
 import { createWorkflows } from '../../../api/runs/workflows.js';
@@ -16,7 +17,6 @@ import { connectTemporal, type TemporalClient } from '../../../temporal/connecti
 import { pipelineStart } from '../../../temporal/client/start-options.js';
 import { closingWorker } from '../../support/closing-worker.js';
 import { designOf } from '../../support/designs.js';
-import { startLosingCommits, type LostCommits } from '../../support/lost-commits.js';
 import { lockRow } from '../../support/row-lock.js';
 import { admittedRun, createTestConversation } from '../../support/runs.js';
 import { createTestDb, createTestUser, testServers, type TestDb } from '../../support/servers.js';
@@ -314,3 +314,66 @@ describe('cancelling', () => {
     expect(asked).toMatchObject({ kind: 'asked', view: { status: 'running' } });
   });
 });
+
+interface LostCommits {
+  /** The database's address through it. */
+  readonly url: string;
+  /** How many of the next commits are not acknowledged. */
+  lose(count: number): void;
+  close(): Promise<void>;
+}
+
+/** Source: PostgreSQL's protocol, a simple query. */
+const COMMIT = /^Q.{4}commit/is;
+
+async function startLosingCommits(databaseUrl: string): Promise<LostCommits> {
+  const target = new URL(databaseUrl);
+  const sockets = new Set<Socket>();
+  let left = 0;
+  const server = createServer((client) => {
+    const upstream = connect({ host: target.hostname, port: Number(target.port) });
+    let isLost = false;
+    client.on('data', (chunk) => {
+      if (left > 0 && COMMIT.test(chunk.toString('latin1'))) {
+        left -= 1;
+        isLost = true;
+      }
+      upstream.write(chunk);
+    });
+    upstream.on('data', (chunk) => {
+      if (isLost) {
+        client.destroy(); // the server has answered, so it has committed
+      } else {
+        client.write(chunk);
+      }
+    });
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      sockets.add(from);
+      from.on('error', () => to.destroy());
+      from.on('close', () => {
+        sockets.delete(from);
+        to.destroy();
+      });
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const through = new URL(databaseUrl);
+  through.hostname = '127.0.0.1';
+  through.port = String((server.address() as AddressInfo).port);
+  return {
+    url: through.href,
+    lose: (count) => {
+      left = count;
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => {
+          resolve();
+        });
+        sockets.forEach((socket) => socket.destroy());
+      }),
+  };
+}
