@@ -12,15 +12,11 @@ import {
   type GatewayOptions,
   type DiscussionState,
 } from '../support/chat-server.js';
-import { createTestDb, type TestDb } from '../support/servers.js';
+import { testDbOfFile } from '../support/servers.js';
 import { until } from '../support/until.js';
 
-let testDb: TestDb;
+const testDb = testDbOfFile();
 const startGatewayOfTest = gatewaysOfTests();
-beforeAll(async () => {
-  testDb = await createTestDb();
-});
-afterAll(() => testDb.drop());
 
 const start = (options: GatewayOptions = {}) =>
   startGatewayOfTest(testDb.db, { limits: { closeTimeoutMs: 50 }, ...options });

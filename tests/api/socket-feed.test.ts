@@ -12,23 +12,19 @@ import {
 } from '../support/chat-server.js';
 import { silentLogger } from '../../telemetry/logger.js';
 import { connectChat, opened, type ChatClient } from '../support/chat-client.js';
-import { createTestDb, type TestDb } from '../support/servers.js';
+import { testDbOfFile } from '../support/servers.js';
 import type { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
 import { startRedisProxy, TEST_MACS } from '../support/redis.js';
 import { startProxyOf } from '../support/server-proxies.js';
 
-let testDb: TestDb;
+const testDb = testDbOfFile();
 const gateways: Gateway[] = [];
 const proxies: TcpProxy[] = [];
-beforeAll(async () => {
-  testDb = await createTestDb();
-});
 afterEach(async () => {
   await Promise.all(gateways.splice(0).map((gateway) => gateway.close()));
   await Promise.all(proxies.splice(0).map((proxy) => proxy.close()));
 });
-afterAll(() => testDb.drop());
 
 async function start(options: GatewayOptions = {}, db = testDb.db): Promise<Gateway> {
   const gateway = await startGateway(db, options);

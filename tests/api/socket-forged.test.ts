@@ -14,15 +14,11 @@ import {
 } from '../support/chat-server.js';
 import { startLiveRun } from '../support/live-runs.js';
 import { TEST_MACS } from '../support/redis.js';
-import { createTestDb, type TestDb } from '../support/servers.js';
+import { testDbOfFile } from '../support/servers.js';
 import { until } from '../support/until.js';
 
-let testDb: TestDb;
+const testDb = testDbOfFile();
 const startGatewayOfTest = gatewaysOfTests();
-beforeAll(async () => {
-  testDb = await createTestDb();
-});
-afterAll(() => testDb.drop());
 
 const start = () => startGatewayOfTest(testDb.db);
 

@@ -10,16 +10,12 @@ import {
   type GatewayOptions,
 } from '../support/chat-server.js';
 import { startProxyOf } from '../support/server-proxies.js';
-import { createTestDb, type TestDb } from '../support/servers.js';
+import { testDbOfFile } from '../support/servers.js';
 import { until } from '../support/until.js';
 import { startRedisProxy } from '../support/redis.js';
 
-let testDb: TestDb;
+const testDb = testDbOfFile();
 const startGatewayOfTest = gatewaysOfTests();
-beforeAll(async () => {
-  testDb = await createTestDb();
-});
-afterAll(() => testDb.drop());
 
 const start = (options: GatewayOptions = {}) => startGatewayOfTest(testDb.db, options);
 

@@ -13,21 +13,17 @@ import {
   type DiscussionState,
 } from '../support/chat-server.js';
 import { startLiveRun, type LiveRun } from '../support/live-runs.js';
-import { createTestDb, type TestDb } from '../support/servers.js';
+import { testDbOfFile } from '../support/servers.js';
 import { until } from '../support/until.js';
 import { startRedisProxy, TEST_MACS } from '../support/redis.js';
 
-let testDb: TestDb;
+const testDb = testDbOfFile();
 const open: { close(): unknown }[] = [];
-beforeAll(async () => {
-  testDb = await createTestDb();
-});
 afterEach(async () => {
   for (const part of open.splice(0).reverse()) {
     await part.close();
   }
 });
-afterAll(() => testDb.drop());
 
 async function start(options: GatewayOptions = {}): Promise<Gateway> {
   const gateway = await startGateway(testDb.db, options);

@@ -9,15 +9,11 @@ import {
   type GatewayOptions,
 } from '../support/chat-server.js';
 import { connectChat, opened } from '../support/chat-client.js';
-import { createTestDb, type TestDb } from '../support/servers.js';
+import { testDbOfFile } from '../support/servers.js';
 import { until } from '../support/until.js';
 
-let testDb: TestDb;
+const testDb = testDbOfFile();
 const startGatewayOfTest = gatewaysOfTests();
-beforeAll(async () => {
-  testDb = await createTestDb();
-});
-afterAll(() => testDb.drop());
 
 async function connected(options: GatewayOptions = {}, role: 'free' | 'pro' | 'admin' = 'pro') {
   const gateway = await startGatewayOfTest(testDb.db, options);

@@ -3,19 +3,16 @@ import { sql } from 'kysely';
 import { connectDb, type Db } from '../../db/connect.js';
 import { inTransaction } from '../../db/transactions.js';
 import { isOutage } from '../../domain/outages.js';
-import { createTestDb, type TestDb } from '../support/servers.js';
+import { testDbOfFile } from '../support/servers.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
 
 const STATEMENT_TIMEOUT_MS = 200;
 /** Of a server, during a statement. */
 const SILENCE_MS = STATEMENT_TIMEOUT_MS + 1_000;
 
-let testDb: TestDb;
+const testDb = testDbOfFile();
 let proxy: TcpProxy;
 let db: Db;
-beforeAll(async () => {
-  testDb = await createTestDb();
-});
 beforeEach(async () => {
   const url = new URL(testDb.url);
   proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) });
@@ -31,7 +28,6 @@ afterEach(async () => {
   await db.destroy();
   await proxy.close();
 });
-afterAll(() => testDb.drop());
 
 async function failureOf(work: Promise<unknown>): Promise<unknown> {
   const failure: unknown = await work.then(

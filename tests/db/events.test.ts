@@ -7,14 +7,10 @@ import { inTransaction } from '../../db/transactions.js';
 import type { StreamEvent } from '../../domain/events.js';
 import { addMessage } from '../support/messages.js';
 import { admittedRun } from '../support/runs.js';
-import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
+import { createTestUser, testDbOfFile } from '../support/servers.js';
 import { until } from '../support/until.js';
 
-let testDb: TestDb;
-beforeAll(async () => {
-  testDb = await createTestDb();
-});
-afterAll(() => testDb.drop());
+const testDb = testDbOfFile();
 
 const warning = (content: string): StreamEvent => ({
   type: 'security_warning',

@@ -1,12 +1,8 @@
 import { sql } from 'kysely';
 import { createStatement } from '../../db/statements.js';
-import { createTestDb, type TestDb } from '../support/servers.js';
+import { testDbOfFile } from '../support/servers.js';
 
-let server: TestDb;
-beforeAll(async () => {
-  server = await createTestDb();
-});
-afterAll(() => server.drop());
+const server = testDbOfFile();
 
 test('its text is made once, and each value stands wherever it is named', async () => {
   let made = 0;

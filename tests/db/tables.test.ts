@@ -1,13 +1,9 @@
 /** The contract's eight tables, column by column. Source: contract, data-model §2. */
 import { sql } from 'kysely';
 import { VENDORS } from '../../domain/agents/models.js';
-import { createTestDb, type TestDb } from '../support/servers.js';
+import { testDbOfFile } from '../support/servers.js';
 
-let testDb: TestDb;
-beforeAll(async () => {
-  testDb = await createTestDb();
-});
-afterAll(() => testDb.drop());
+const testDb = testDbOfFile();
 
 /** Type; `?`: may be null; `= …`: default. Times are `timestamptz`, and money is exact (Better). */
 const TABLES: Readonly<Record<string, Readonly<Record<string, string>>>> = {

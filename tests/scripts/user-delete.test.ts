@@ -1,14 +1,10 @@
 import { sql } from 'kysely';
 import { findUser, findUserByEmail } from '../../db/users/users.js';
 import { runCommand } from '../support/command.js';
-import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
+import { createTestUser, testDbOfFile } from '../support/servers.js';
 import { until } from '../support/until.js';
 
-let testDb: TestDb;
-beforeAll(async () => {
-  testDb = await createTestDb();
-});
-afterAll(() => testDb.drop());
+const testDb = testDbOfFile();
 
 /** Temporal is away: what was ordered stays to be done. */
 const run = (words: readonly string[], typed = '') =>

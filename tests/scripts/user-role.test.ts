@@ -5,13 +5,9 @@ import { join } from 'node:path';
 import { sql } from 'kysely';
 import { loadSecrets } from '../../scripts/embedded/secrets.js';
 import { runCommand } from '../support/command.js';
-import { createTestDb, createTestUser, testServers, type TestDb } from '../support/servers.js';
+import { createTestUser, testDbOfFile, testServers } from '../support/servers.js';
 
-let testDb: TestDb;
-beforeAll(async () => {
-  testDb = await createTestDb();
-});
-afterAll(() => testDb.drop());
+const testDb = testDbOfFile();
 
 const run = (words: readonly string[], url = testDb.url) =>
   runCommand('user-role.js', words, { DATABASE_URL: url });

@@ -78,6 +78,24 @@ export async function createTestDb(): Promise<TestDb> {
   };
 }
 
+/** For the top of a test file: one database for all of its tests, removed after them. */
+export function testDbOfFile(): TestDb {
+  let own: TestDb;
+  beforeAll(async () => {
+    own = await createTestDb();
+  });
+  afterAll(() => own.drop());
+  return {
+    get db() {
+      return own.db;
+    },
+    get url() {
+      return own.url;
+    },
+    drop: () => own.drop(),
+  };
+}
+
 /** As the administrator of the database server. */
 export async function administer(statement: string): Promise<void> {
   const client = new pg.Client({ connectionString: testServers().databaseUrl });

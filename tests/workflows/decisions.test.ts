@@ -3,16 +3,12 @@ import fc from 'fast-check';
 import { hashDecision } from '../../domain/discussion/decision-hash.js';
 import { startDiscussionState } from '../../domain/discussion/state.js';
 import type { DiscussionFixture } from '../support/discussion-fixture.js';
-import { createTestDb, type TestDb } from '../support/servers.js';
+import { testDbOfFile } from '../support/servers.js';
 import { replayPlayed, playDiscussion } from '../support/played-discussions.js';
 import { until } from '../support/until.js';
 import { FIXTURE_CODE } from '../support/workflow-fixture.js';
 
-let own: TestDb;
-beforeAll(async () => {
-  own = await createTestDb();
-});
-afterAll(() => own.drop());
+const own = testDbOfFile();
 
 const MESSAGES = [
   ...['help me', 'Compare three podcast apps and write a report', '리뷰를 수집해서 요약해 줘'],

@@ -11,15 +11,11 @@ import {
   type DiscussionOptions,
 } from '../support/discussion-fixture.js';
 import { createTestConversation } from '../support/runs.js';
-import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
+import { createTestUser, testDbOfFile } from '../support/servers.js';
 import { designOf } from '../support/designs.js';
 import { until } from '../support/until.js';
 
-let own: TestDb;
-beforeAll(async () => {
-  own = await createTestDb();
-});
-afterAll(() => own.drop());
+const own = testDbOfFile();
 
 /** Also after a test that fails: a worker that goes on would keep the file from ending. */
 const toStop: (() => Promise<void>)[] = [];

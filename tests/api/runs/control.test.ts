@@ -4,13 +4,9 @@ import { decideApproval, requestApproval } from '../../../db/runs/approvals.js';
 import { inTransaction } from '../../../db/transactions.js';
 import { silentLogger } from '../../../telemetry/logger.js';
 import { admittedRun } from '../../support/runs.js';
-import { createTestDb, createTestUser, type TestDb } from '../../support/servers.js';
+import { createTestUser, testDbOfFile } from '../../support/servers.js';
 
-let own: TestDb;
-beforeAll(async () => {
-  own = await createTestDb();
-});
-afterAll(() => own.drop());
+const own = testDbOfFile();
 
 const NFC = '검토';
 const NFD = NFC.normalize('NFD');

@@ -1,13 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { recordAdminAction } from '../../../db/audit/admin-actions.js';
-import { createTestDb, type TestDb } from '../../support/servers.js';
+import { testDbOfFile } from '../../support/servers.js';
 
-let testDb: TestDb;
-beforeAll(async () => {
-  testDb = await createTestDb();
-});
-afterAll(() => testDb.drop());
+const testDb = testDbOfFile();
 
 test('what an administrator does is kept with when, who, what and details', async () => {
   const actorId = randomUUID();

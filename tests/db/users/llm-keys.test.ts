@@ -2,18 +2,14 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import * as llmKeys from '../../../db/users/llm-keys.js';
 import { createSecretCipher } from '../../../db/users/secret-cipher.js';
 import type { Vendor } from '../../../domain/agents/models.js';
-import { createTestDb, createTestUser, type TestDb } from '../../support/servers.js';
+import { createTestUser, testDbOfFile } from '../../support/servers.js';
 
-let testDb: TestDb;
+const testDb = testDbOfFile();
 let userId: string;
 const cipher = createSecretCipher([randomBytes(32)]);
-beforeAll(async () => {
-  testDb = await createTestDb();
-});
 beforeEach(async () => {
   ({ id: userId } = await createTestUser(testDb.db));
 });
-afterAll(() => testDb.drop());
 
 async function store(provider: Vendor, isValid: boolean) {
   const order = { id: randomUUID(), userId, provider, apiKey: `sk-${provider}-0123456789` };
