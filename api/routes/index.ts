@@ -18,6 +18,7 @@ import { createPipelineRoutes } from './runs/routes.js';
 import { createRerunRoutes } from './runs/reruns.js';
 import { createRunControlRoutes } from './runs/control.js';
 import { createRunEventsRoutes } from './runs/events.js';
+import { createSetupRoutes } from './setup/routes.js';
 import { createStatsRoutes } from './stats/routes.js';
 import { createTemplateRoutes } from './templates/routes.js';
 
@@ -38,6 +39,7 @@ export function createRoutes(deps: AppDeps): readonly Route[] {
     ...createAuditRoutes(deps),
     ...createApiKeyRoutes(deps),
     ...createLlmKeyRoutes(deps),
+    ...createSetupRoutes(deps),
     ...createStatsRoutes(deps),
     ...createCodecRoutes(deps),
     ...createAdministrationRoutes(deps),

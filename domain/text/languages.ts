@@ -2,7 +2,8 @@ import { piecesWithoutRemarks } from '../design/remarks.js';
 import { READ_BY_RULES } from './limits.js';
 
 /** The languages that AgentForge answers in; a user is answered in the one they wrote in. */
-export type Language = 'ko' | 'en';
+export const LANGUAGES = ['ko', 'en'] as const;
+export type Language = (typeof LANGUAGES)[number];
 
 const HANGUL = /\p{Script=Hangul}/u;
 /** Words that make the words around them English. */

@@ -257,6 +257,8 @@ describe('/openapi.json', () => {
         'get /stats/summary 200 401 429 500 503',
         'post /codec/decode 200 400 401 403 413 415 422 429 500 503',
         'get /codec/sign-in 200 500',
+        'get /setup 200 500',
+        'get /admin/setup 200 401 403 429 500 503',
         'get /admin/users 200 401 403 422 429 500 503',
         'get /admin/runs 200 401 403 422 429 500 503',
         'get /admin/stuck 200 401 403 422 429 500 503',

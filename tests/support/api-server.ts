@@ -91,6 +91,7 @@ const CONFIG: ApiConfig = {
   pipelineTimeoutMs: 300_000,
   workerMetricsUrl: null,
   eventStreamMs: 600_000,
+  models: { hasServerKeys: false, simulated: true },
 };
 
 export async function startApiServer(options: ApiServerOptions = {}): Promise<ApiServer> {
