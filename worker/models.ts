@@ -105,8 +105,9 @@ function warnOfModels({ config, catalog, logger, registry }: ComposeModelsDeps):
     logger.warn(warning);
   }
   const list = () => listRetirements(catalog, config.defaultModel, readClockDay());
-  for (const { provider, model, retiresOn, days } of list()) {
-    logger.warn('model retires soon', { provider, model, retiresOn, days });
+  const soon = list();
+  if (soon.length > 0) {
+    logger.warn('models retire soon', { models: soon });
   }
   watchRetirements(registry, list);
 }
