@@ -13,7 +13,8 @@ const MAY_IMPORT = {
   telemetry: ['domain'],
   db: ['domain'],
   events: ['domain', 'telemetry'],
-  llm: ['domain', 'telemetry'],
+  // servers of users are reached by the connections that the collector guards
+  llm: ['domain', 'telemetry', 'collector/{guard,dial,resolver,crawl-failed}'],
   temporal: ['domain', 'telemetry'],
   // the one place that starts, signals and asks workflows knows their messages
   'temporal/client': ['domain', 'telemetry', 'workflows/**/*.messages', 't workflows'],

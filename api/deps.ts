@@ -116,7 +116,7 @@ export type ApiConfig = Pick<
   | 'pipelineTimeoutMs'
   | 'workerMetricsUrl'
   | 'eventStreamMs'
-> & { readonly models: Pick<Config['models'], 'hasServerKeys' | 'simulated'> };
+> & { readonly models: Pick<Config['models'], 'hasServerKeys' | 'simulated' | 'endpointAllowed'> };
 
 export interface AppDeps {
   readonly db: Db;

@@ -118,7 +118,9 @@ export interface ModelsConfig {
   readonly serverKeyDailyUsd: string | null;
   /** Calls of one vendor key in flight at the same time, over all workers. */
   readonly callsPerKey: number;
-  /** Models and prices in place of `llm/models.json`; null: those. */
+  /** Private addresses that model endpoints of users may lead to. */
+  readonly endpointAllowed: readonly AllowedAddress[];
+  /** Models and prices over the built-in ones; null: those alone. */
   readonly modelsFile: string | null;
 }
 
@@ -240,6 +242,7 @@ function modelsOf(env: z.infer<typeof Environment>): ModelsConfig {
     serverKeyDailyUsd: env.SERVER_KEYS_DAILY_USD ?? null,
     simulated: env.SIMULATED_MODELS,
     callsPerKey: env.MODEL_CALLS_PER_KEY,
+    endpointAllowed: env.MODEL_ENDPOINT_ALLOW_ADDRESSES,
     modelsFile: env.MODELS_FILE ?? null,
   };
 }

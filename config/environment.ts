@@ -54,20 +54,23 @@ export const collectorSecret = readByWorker(
   'Secret that the workers send the collector: `openssl rand -hex 32`. Unset, anyone who reaches the collector may use it. `npm start` makes one.',
 );
 
+/** Addresses, networks and names, each with or without a port. */
+export const addressList = z
+  .string()
+  .default('')
+  .transform((text, context) => {
+    const parsed = parseAllowedAddresses(text);
+    if ('problem' in parsed) {
+      context.addIssue({ code: 'custom', message: parsed.problem });
+      return z.NEVER;
+    }
+    return parsed;
+  })
+  .meta({ form: 'comma-separated list', example: '10.1.0.0/16,wiki.internal:8080' });
+
 /** Of collectors and of those who ask them: both have to allow the same. */
 export const allowedAddresses = readByWorker(
-  z
-    .string()
-    .default('')
-    .transform((text, context) => {
-      const parsed = parseAllowedAddresses(text);
-      if ('problem' in parsed) {
-        context.addIssue({ code: 'custom', message: parsed.problem });
-        return z.NEVER;
-      }
-      return parsed;
-    })
-    .meta({ form: 'comma-separated list', example: '10.1.0.0/16,wiki.internal:8080' }),
+  addressList,
   'Dangerous: private addresses, networks or names, each with or without a port, that any design may have read (docs/collector.md). The collector and the workers need the same value.',
 );
 

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { VENDORS } from '../domain/agents/models.js';
 import { LIMITS } from '../domain/account/permissions.js';
 import {
+  addressList,
   allowedAddresses,
   collectorSecret,
   count,
@@ -238,6 +239,10 @@ export const ModelsEnvironment = z.object({
   DEFAULT_LLM_MODEL: readByWorker(
     name.default(BUILT_IN_DEFAULT_MODEL),
     'Model for names that no vendor has. A retired name means the model of its class.',
+  ),
+  MODEL_ENDPOINT_ALLOW_ADDRESSES: readByBoth(
+    addressList,
+    'Private addresses, networks or names, each with or without a port, that model endpoints of users may lead to: `127.0.0.1:11434`. Each user reaches them with requests of their own. Others are refused, as are redirects.',
   ),
   MODELS_FILE: readByWorker(
     optional,

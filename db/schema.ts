@@ -4,6 +4,7 @@
  */
 import type { ColumnType, Generated, GeneratedAlways, JSONColumnType } from 'kysely';
 import type { BillLine } from '../domain/account/bill.js';
+import type { EndpointModel, EndpointQuirks } from '../domain/agents/endpoints.js';
 import type { AgentWait } from '../domain/run/agent-waits.js';
 import type { Design } from '../domain/design/designs.js';
 import type { ErrorCode } from '../domain/errors.js';
@@ -53,6 +54,7 @@ export interface Database {
   callPrompts: CallPromptsTable;
   modelReplies: ModelRepliesTable;
   userLlmKeys: UserLlmKeysTable;
+  modelEndpoints: ModelEndpointsTable;
   streams: StreamsTable;
   streamEvents: StreamEventsTable;
   discussions: DiscussionsTable;
@@ -353,6 +355,29 @@ export interface ModelRepliesTable {
   fallbackFrom: ProviderName | null;
   calls: number;
   createdAt: CreatedAt;
+}
+
+/** One row per server that was registered. */
+export interface ModelEndpointsTable {
+  id: string;
+  /** null: for all users, by an administrator */
+  userId: string | null;
+  /** Unique among those of its owner: how designs name it. */
+  name: string;
+  baseUrl: string;
+  /** Sealed as vendor keys are; null: it wants none. */
+  encryptedKey: Buffer | null;
+  nonce: Buffer | null;
+  sealedBy: string | null;
+  models: Json<readonly EndpointModel[]>;
+  quirks: Json<EndpointQuirks>;
+  /** Whether the last check got an answer. */
+  isValid: Generated<boolean>;
+  /** Why it is not; words of ours. */
+  problem: string | null;
+  checkedAt: Timestamp | null;
+  createdAt: CreatedAt;
+  updatedAt: CreatedAt;
 }
 
 export interface UserLlmKeysTable {

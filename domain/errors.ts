@@ -35,6 +35,7 @@ const KINDS = {
   'model-credit-exhausted': 'refused',
   'model-region-refused': 'refused',
   'model-blocked': 'refused',
+  'model-address-refused': 'refused',
   'model-request-invalid': 'refused',
   'model-refused': 'final',
   'model-unpriced': 'final',

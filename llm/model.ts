@@ -5,6 +5,7 @@
 import type { Design, Intent } from '../domain/design/designs.js';
 import type { Language } from '../domain/text/languages.js';
 import type { ComplexityClass, ModelReply, ProviderName, Usage } from '../domain/agents/models.js';
+import type { Endpoint } from '../domain/agents/endpoints.js';
 import type { OutputSchema } from '../domain/agents/output-schema.js';
 import type { PromptedKind } from '../domain/run/pipeline.js';
 import type { QuotedText } from '../domain/agents/prompt-records.js';
@@ -103,6 +104,8 @@ export interface CallOptions {
    * are the reply's `content`, unless the vendor withholds it in the end.
    */
   readonly onDelta?: TakeText | undefined;
+  /** The server to be asked: of the provider `endpoint` alone. */
+  readonly endpoint?: Endpoint | undefined;
 }
 
 export type TakeText = (text: string) => void;
@@ -116,7 +119,7 @@ export type ProviderReply = Omit<ModelReply, 'usage' | 'isEstimated'> & {
  * One vendor behind its official SDK, without SDK-side retries.
  *
  * `complete` throws `DomainError`: `model-key-refused`, `model-credit-exhausted`,
- * `model-region-refused`, `model-blocked`, `model-request-invalid` (final); `model-unavailable`,
+ * `model-region-refused`, `model-blocked`, `model-address-refused`, `model-request-invalid` (final); `model-unavailable`,
  * `model-rate-limited` (with `retryAfterSeconds`), `model-timeout`, `model-empty` (retryable);
  * `cancelled` when `signal` aborted. Messages never quote the vendor's raw text.
  */
@@ -137,8 +140,10 @@ export type KeyCheck =
 export interface PayingKey {
   readonly provider: ProviderName;
   readonly apiKey: string;
-  /** The `user_llm_keys` row, or null for a server key or the simulated provider. */
+  /** The `user_llm_keys` row, or null for any other key. */
   readonly keyId: string | null;
+  /** The server that the key is for: of the provider `endpoint` alone. */
+  readonly endpoint?: Endpoint;
   /** Names the stored secret, so that a refusal is not kept for a replaced key. */
   readonly nonce?: Buffer;
 }

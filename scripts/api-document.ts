@@ -90,7 +90,7 @@ function depsOfNobody(): AppDeps {
       pipelineTimeoutMs: 1,
       workerMetricsUrl: null,
       eventStreamMs: 1,
-      models: { hasServerKeys: false, simulated: false },
+      models: { hasServerKeys: false, simulated: false, endpointAllowed: [] },
     },
   };
 }

@@ -8,7 +8,7 @@ import { resealArchives } from '../audit/key-rotation.js';
 import { loadConfig, type Config } from '../config/config.js';
 import type { Db } from '../db/connect.js';
 import { forgetEncryptionKey, noteEncryptionKeys } from '../db/users/encryption-keys.js';
-import { countSeals, resealLlmKeys } from '../db/users/key-rotation.js';
+import { countSeals, resealSecrets } from '../db/users/key-rotation.js';
 import { countArchivesSealedBy } from '../db/audit/run-archives.js';
 import { createSecretCipher, type SecretCipher } from '../db/users/secret-cipher.js';
 import { CALL_TIMEOUT_MS } from '../temporal/client/timeouts.js';
@@ -66,7 +66,7 @@ async function giveUp(db: Db, cipher: SecretCipher, id: string): Promise<void> {
 }
 
 async function resealAll(db: Db, cipher: SecretCipher): Promise<void> {
-  const { resealed, overtaken, unreadable } = await resealLlmKeys(db, cipher);
+  const { resealed, overtaken, unreadable } = await resealSecrets(db, cipher);
   const counts = await countSeals(db);
   console.log(`Sealed ${resealed} stored vendor keys anew, with key ${cipher.seals[0] ?? ''}.`);
   if (overtaken > 0) {

@@ -37,6 +37,7 @@ import type { Reconciler } from './reconciler.js';
 import { findForeignTemporal } from './temporal-home.js';
 import { createTemporalReconciler, readRole } from './temporal-reconciler.js';
 import {
+  endpointChecksOf,
   keyStoreOf,
   limitsOf,
   openBus,
@@ -124,6 +125,7 @@ async function assemble(
     ...publishers({ ...shared, bus, macs }),
     ...keyStoreOf({ db, secretCipher, bus }),
     ...payersOf({ db, config, secretCipher }),
+    ...endpointChecksOf({ db, config, secretCipher }),
     ...userTracesOf({ temporal: workflows, bus, redis }),
     db,
     logger,

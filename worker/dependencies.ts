@@ -4,6 +4,8 @@ import type { WorkerConfig as Config } from '../config/config.js';
 import { findPayer, keySourcesOf } from '../db/runs/admission.js';
 import { connectDb, type Db } from '../db/connect.js';
 import { openKey, recordValidation } from '../db/users/llm-keys.js';
+import { findEndpoint, openEndpoint, recordEndpointCheck } from '../db/users/model-endpoints.js';
+import { checkEndpoint } from '../llm/providers/endpoint.js';
 import type { SecretCipher } from '../db/users/secret-cipher.js';
 import { DomainError } from '../domain/errors.js';
 import type { UserId } from '../domain/ids.js';
@@ -136,5 +138,33 @@ export function keyStoreOf(deps: {
     },
     recordVerdict: (verdict) => recordValidation(db, verdict),
     keyChanged: (userId) => void bus.publishKeyChanged(userId),
+  };
+}
+
+/** The check of a server that was registered: what it does not do is kept with it. */
+export function endpointChecksOf(deps: {
+  db: Db;
+  secretCipher: SecretCipher;
+  config: Config;
+}): Pick<LlmKeyDeps, 'checkEndpoint'> {
+  const { db, secretCipher } = deps;
+  const { endpointAllowed: allowed } = deps.config.models;
+  return {
+    async checkEndpoint({ userId, id }, options) {
+      const row =
+        (await findEndpoint(db, { id, userId })) ?? (await findEndpoint(db, { id, userId: null }));
+      if (row === undefined) {
+        return null;
+      }
+      const { endpoint, apiKey } = openEndpoint(secretCipher, row);
+      const found = await checkEndpoint({ allowed }, endpoint, { ...options, apiKey });
+      const isFinal = found.kind === 'invalid';
+      await recordEndpointCheck(
+        db,
+        id,
+        found.kind === 'valid' ? found : { problem: found.problem, isFinal },
+      );
+      return found.kind;
+    },
   };
 }

@@ -5,14 +5,18 @@ import { ConfigError, type Config } from '../config/config.js';
 import type { Db } from '../db/connect.js';
 import { createLedger } from '../db/billing/costs.js';
 import { markKeyUsed, openKeys, recordRefusal } from '../db/users/llm-keys.js';
+import { openEndpoints, recordEndpointCheck } from '../db/users/model-endpoints.js';
 import type { SecretCipher } from '../db/users/secret-cipher.js';
 import type { Ledger } from '../domain/account/costs.js';
+import { DomainError } from '../domain/errors.js';
 import type { UserId } from '../domain/ids.js';
-import { VENDORS, type ProviderName } from '../domain/agents/models.js';
+import { nameEndpointModel, parseEndpointModel } from '../domain/agents/endpoints.js';
+import { VENDORS, isVendor, type ProviderName } from '../domain/agents/models.js';
 import { createAnthropic } from '../llm/providers/anthropic.js';
 import { createGoogle } from '../llm/providers/google.js';
 import { createKeyCache, type KeyCache } from '../llm/billing/key-cache.js';
-import type { PayingKey, Provider } from '../llm/model.js';
+import type { ModelRequest, PayingKey, Provider } from '../llm/model.js';
+import { createEndpointProvider } from '../llm/providers/endpoint.js';
 import { createOpenAi } from '../llm/providers/openai.js';
 import { createModels, type KeyNotes, type Models } from '../llm/routing/complete.js';
 import { createGuard } from '../llm/routing/guard.js';
@@ -34,6 +38,8 @@ export interface ComposedModels {
   readonly ledger: Ledger;
   readonly providers: Readonly<Record<ProviderName, Provider>>;
   readonly keyCache: KeyCache;
+  /** Names of models that the user's designs may use, as designs write them. */
+  listOffers(userId: UserId): Promise<readonly string[]>;
 }
 
 export interface ComposeModelsDeps {
@@ -50,6 +56,8 @@ export interface ComposeModelsDeps {
   /** Lets every process forget the user's opened keys. */
   keyChanged(userId: UserId): void;
 }
+
+const KEY_REFUSED = 'the server refuses the key';
 
 const SIMULATED_KEY: PayingKey = { provider: 'simulated', apiKey: '', keyId: null };
 
@@ -75,6 +83,10 @@ export function composeModels(deps: ComposeModelsDeps): ComposedModels {
     openai: traceProvider(createOpenAi({ baseUrl: baseUrls.openai }), deps.traced),
     anthropic: traceProvider(createAnthropic({ baseUrl: baseUrls.anthropic }), deps.traced),
     google: traceProvider(createGoogle({ baseUrl: baseUrls.google }), deps.traced),
+    endpoint: traceProvider(
+      createEndpointProvider({ allowed: config.endpointAllowed }),
+      deps.traced,
+    ),
     simulated: traceProvider(createSimulated(), deps.traced),
   };
   warnOfModels(deps);
@@ -88,14 +100,14 @@ export function composeModels(deps: ComposeModelsDeps): ComposedModels {
     settings: config,
     guard: createGuard({ redis, callsPerKey: config.callsPerKey, metrics, logger }),
     ledger,
-    findKeys: async ({ userId }, { simulated }) =>
-      simulated ? [SIMULATED_KEY] : keyCache.find(userId),
+    findKeys: ({ userId }, request) => findKeys(deps, keyCache, userId, request),
     keyNotes: createKeyNotes(deps),
     metrics,
     logger,
     stopping,
   });
-  return { models, ledger, providers, keyCache };
+  const listOffers = (userId: UserId) => offerModels(deps, keyCache, userId);
+  return { models, ledger, providers, keyCache, listOffers };
 }
 
 /** Says at start which models cannot serve, or not for long, and keeps the metric of it. */
@@ -131,10 +143,76 @@ function createKeyNotes({ db, logger, keyChanged }: ComposeModelsDeps): KeyNotes
       }
     },
     refused(key, { userId }) {
-      refuse(key, userId).catch(report(key.keyId));
+      const { endpoint, keyId } = key;
+      const noted =
+        endpoint === undefined
+          ? refuse(key, userId)
+          : recordEndpointCheck(db, endpoint.id, { problem: KEY_REFUSED, isFinal: true });
+      noted.catch(report(keyId));
     },
   };
 }
+
+/** Endpoints are read where one is named, or no vendor's key pays: other calls need not wait for it. */
+async function findKeys(
+  deps: ComposeModelsDeps,
+  keyCache: KeyCache,
+  userId: UserId,
+  { simulated, wantedModel }: Pick<ModelRequest, 'simulated' | 'wantedModel'>,
+): Promise<readonly PayingKey[]> {
+  if (simulated) {
+    return [SIMULATED_KEY];
+  }
+  const ofVendors = await keyCache.find(userId);
+  return ofVendors.length > 0 && parseEndpointModel(wantedModel ?? '') === null
+    ? ofVendors
+    : [...ofVendors, ...(await loadEndpoints(deps, userId))];
+}
+
+async function loadEndpoints(
+  { db, secretCipher }: ComposeModelsDeps,
+  userId: UserId,
+): Promise<readonly PayingKey[]> {
+  const opened = await openEndpoints(db, secretCipher, userId);
+  return opened.map(({ endpoint, apiKey }) => ({
+    ...{ provider: 'endpoint', apiKey, keyId: null, endpoint },
+  }));
+}
+
+/** The models of the vendors' classes, and those of endpoints. */
+async function offerModels(
+  deps: ComposeModelsDeps,
+  keyCache: KeyCache,
+  userId: UserId,
+): Promise<readonly string[]> {
+  const [keys, endpoints] = await Promise.all([
+    keyCache.find(userId).catch(withoutUnreadable),
+    loadEndpoints(deps, userId),
+  ]);
+  const ofVendors = keys
+    .map(({ provider }) => provider)
+    .filter(isVendor)
+    .flatMap((vendor) => Object.values(deps.catalog.classes[vendor]));
+  const ofEndpoints = endpoints.flatMap(({ endpoint }) =>
+    endpoint === undefined
+      ? []
+      : endpoint.models.map((model) => nameEndpointModel(endpoint, model)),
+  );
+  const offers = [...new Set([...ofVendors, ...ofEndpoints])];
+  const all = VENDORS.flatMap((vendor) => Object.values(deps.catalog.classes[vendor]));
+  return (offers.length > 0 ? offers : [...new Set(all)]).slice(0, MAX_OFFERS);
+}
+
+/** The call itself says so: an offer need not. */
+function withoutUnreadable(error: unknown): readonly PayingKey[] {
+  if (error instanceof DomainError) {
+    return [];
+  }
+  throw error;
+}
+
+/** A prompt names no more. */
+const MAX_OFFERS = 30;
 
 /** The user's own keys, else the server's. Opened here, in the process that calls. */
 async function loadKeys(deps: ComposeModelsDeps, userId: UserId): Promise<readonly PayingKey[]> {

@@ -61,6 +61,8 @@ export interface QuestionDeps {
   readonly modelCallTimeoutMs: number;
   /** Whether this user's calls go to the simulated provider: no key of theirs or ours exists. */
   usesSimulated(userId: UserId): Promise<boolean>;
+  /** Names of models that the user's designs may use. */
+  listOffers(userId: UserId): Promise<readonly string[]>;
   countFallback(purpose: string, reason: string): void;
 }
 
@@ -127,16 +129,17 @@ async function generateDesigns(
   question: Omit<DesignsQuestion, 'purpose'>,
 ): Promise<{ designs: readonly Design[] }> {
   const { language, intent, previous } = question;
-  const [texts, feedback, simulated] = await Promise.all([
+  const [texts, feedback, simulated, models] = await Promise.all([
     readTexts(deps.db, question.requestIds),
     readTexts(deps.db, question.feedbackIds),
     deps.usesSimulated(step.userId),
+    deps.listOffers(step.userId),
   ]);
   const request = texts.join('\n\n');
   const answered = await ask(deps, step, {
     simulated,
     purpose: { kind: 'designs', language, request, intent, previous, feedback },
-    messages: designPrompt({ ...question, texts, feedback }),
+    messages: designPrompt({ ...question, texts, feedback, models }),
     answer: DESIGNS_ANSWER,
     schema: designsAnswer({ sourceHints: intent.source_hints, language }),
   });

@@ -1,8 +1,9 @@
 import { Context } from '@temporalio/activity';
+import type { UserId } from '../../domain/ids.js';
 import { isVendor, type Vendor } from '../../domain/agents/models.js';
 import type { KeyCheck, Provider } from '../../llm/model.js';
 
-/** Checks a stored vendor key by its id; the key itself never leaves this process. */
+/** Checks a stored vendor key, or a registered server, by its id; the key itself never leaves this process. */
 export interface LlmKeyActivities {
   checkKey(call: { userId: string; keyId: string }): Promise<KeyVerdict>;
 }
@@ -20,6 +21,11 @@ export interface LlmKeyDeps {
     userId: string,
     keyId: string,
   ): Promise<{ provider: string; apiKey: string; nonce: Buffer } | null>;
+  /** Checks a registered server and records what it found. @returns null if there is no such server */
+  checkEndpoint(
+    endpoint: { readonly userId: UserId; readonly id: string },
+    options: { readonly signal: AbortSignal; readonly timeoutMs: number },
+  ): Promise<KeyVerdict['outcome'] | null>;
   /** Records a verdict; `unchecked` keeps the previous one. */
   recordVerdict(verdict: { keyId: string; nonce: Buffer; isValid: boolean }): Promise<void>;
   keyChanged(userId: string): void;
@@ -32,7 +38,13 @@ export function createLlmKeyActivities(deps: LlmKeyDeps): LlmKeyActivities {
   return {
     async checkKey({ userId, keyId }) {
       const key = await deps.openKey(userId, keyId);
-      if (key === null || !isVendor(key.provider)) {
+      if (key === null) {
+        const signal = Context.current().cancellationSignal;
+        const call = { userId, id: keyId };
+        const found = await deps.checkEndpoint(call, { signal, timeoutMs: CHECK_TIMEOUT_MS });
+        return { outcome: found ?? 'unchecked', provider: null, models: [] };
+      }
+      if (!isVendor(key.provider)) {
         return { outcome: 'unchecked', provider: null, models: [] };
       }
       const vendor = key.provider;

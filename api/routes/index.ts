@@ -14,6 +14,7 @@ import { createConversationRoutes } from './conversations/routes.js';
 import { createDescriptionRoutes, createHealthRoutes } from './health/routes.js';
 import { createInterventionRoutes } from './administration/interventions.js';
 import { createLlmKeyRoutes } from './llm-keys/routes.js';
+import { createModelEndpointRoutes } from './model-endpoints/routes.js';
 import { createPipelineRoutes } from './runs/routes.js';
 import { createRerunRoutes } from './runs/reruns.js';
 import { createRunControlRoutes } from './runs/control.js';
@@ -40,6 +41,7 @@ export function createRoutes(deps: AppDeps): readonly Route[] {
     ...createApiKeyRoutes(deps),
     ...createLlmKeyRoutes(deps),
     ...createSetupRoutes(deps),
+    ...createModelEndpointRoutes(deps),
     ...createStatsRoutes(deps),
     ...createCodecRoutes(deps),
     ...createAdministrationRoutes(deps),

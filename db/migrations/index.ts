@@ -25,6 +25,7 @@ import * as step302 from './2026-12-03T02-provider-names.js';
 import * as step306 from './2026-12-03T06-agent-waits.js';
 import * as step401 from './2026-12-04T01-bills.js';
 import * as step402 from './2026-12-04T01-run-pages.js';
+import * as step403 from './2026-12-04T02-model-endpoints.js';
 
 /** Every migration in order, listed by `npm run db:new`; a released one is never edited. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -54,4 +55,5 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '2026-12-03T06-agent-waits': step306,
   '2026-12-04T01-bills': step401,
   '2026-12-04T01-run-pages': step402,
+  '2026-12-04T02-model-endpoints': step403,
 };

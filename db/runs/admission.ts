@@ -22,6 +22,7 @@ import type { SecretCipher } from '../users/secret-cipher.js';
 import { isEveryServerKeySpent } from '../billing/server-key-days.js';
 import { activeRunLockHolder } from './active-run-lock.js';
 import { inTransaction } from '../transactions.js';
+import { isEndpointUsable } from '../users/model-endpoints.js';
 import { lockUser, refuseAdmission } from '../users/users.js';
 
 /** What could pay for a run besides the user's own keys. */
@@ -118,7 +119,7 @@ export async function admitRun(db: Db | Tx, request: RunRequest, now: Date): Pro
     if (snapshot.known !== null) {
       return snapshot.known;
     }
-    const payer = payerOf(snapshot.seals, request.keys);
+    const payer = payerOf(snapshot, request.keys);
     const { waitingRun, overBudget, otherRun } = snapshot;
     const serverSpent = paysServer(payer) ? snapshot.serverSpent : null;
     const ofRecord = [waitingRun, overBudget ?? serverSpent, otherRun, checkQuota(snapshot, role)];
@@ -167,6 +168,8 @@ interface AdmissionSnapshot {
   readonly startedToday: number;
   /** `sealed_by` of the user's keys that may pay. */
   readonly seals: readonly string[];
+  /** Whether a server that the user may use has been registered, and answers. */
+  readonly hasEndpoint: boolean;
 }
 
 /** @throws `conflict` if the id is another user's run */
@@ -208,6 +211,7 @@ async function readAdmissionSnapshot(
         .where('createdAt', '>=', new Date(`${day}T00:00:00Z`))
         .as('startedToday'),
       sql<readonly string[]>`array(${payingKeys(tx, userId)})`.as('seals'),
+      eb.exists(isEndpointUsable(tx, userId)).as('hasEndpoint'),
     ])
     .where('users.id', '=', userId)
     .executeTakeFirstOrThrow();
@@ -220,6 +224,7 @@ async function readAdmissionSnapshot(
     startedToday,
     isServerSpent,
     seals,
+    hasEndpoint,
   } = found;
   if (owner !== null && owner !== userId) {
     throw new DomainError('conflict', `pipeline ${pipelineId} exists already`);
@@ -236,6 +241,7 @@ async function readAdmissionSnapshot(
     countedToday: countedToday ?? 0,
     startedToday: startedToday ?? 0,
     seals,
+    hasEndpoint: hasEndpoint === true,
   };
 }
 
@@ -265,16 +271,17 @@ function checkQuota(
   return isWithin ? null : { code: 'pipelines-per-day' };
 }
 
-/** Which keys pay: the user's own, else the server's, else none for the simulated provider. */
+/** Which keys pay: the user's own, else the server's, else those of endpoints, else none for the simulated provider. */
 export async function findPayer(
   db: Db,
   { userId, keys }: Pick<RunRequest, 'userId' | 'keys'>,
 ): Promise<Payer> {
-  const own = await payingKeys(db, userId).execute();
-  return payerOf(
-    own.map(({ sealedBy }) => sealedBy),
-    keys,
-  );
+  const [own, endpoints] = await Promise.all([
+    payingKeys(db, userId).execute(),
+    isEndpointUsable(db, userId).limit(1).execute(),
+  ]);
+  const seals = own.map(({ sealedBy }) => sealedBy);
+  return payerOf({ seals, hasEndpoint: endpoints.length > 0 }, keys);
 }
 
 function payingKeys(db: Db | Tx, userId: UserId) {
@@ -286,11 +293,17 @@ function payingKeys(db: Db | Tx, userId: UserId) {
     .where('isValid', '=', true);
 }
 
-function payerOf(seals: readonly string[], keys: KeySources): Payer {
+function payerOf(
+  { seals, hasEndpoint }: Pick<AdmissionSnapshot, 'seals' | 'hasEndpoint'>,
+  keys: KeySources,
+): Payer {
   if (seals.length > 0) {
     return seals.some((seal) => keys.readableSeals.includes(seal))
       ? { simulated: false, isServer: false }
       : { code: 'llm-key-unreadable' };
+  }
+  if (!keys.serverKeys && hasEndpoint) {
+    return { simulated: false, isServer: false };
   }
   if (keys.serverKeys || keys.simulated) {
     return { simulated: !keys.serverKeys, isServer: keys.serverKeys };

@@ -1,5 +1,5 @@
 /** Which encryption keys stored data needs, so that no process works without one of them. */
-import { sql } from 'kysely';
+import { sql, type NotNull } from 'kysely';
 import type { Db, Tx } from '../connect.js';
 
 /** The ids of a process's encryption keys, the one that seals first; as stored rows name them. */
@@ -51,7 +51,17 @@ export async function noteEncryptionKeys(db: Db | Tx, keys: readonly string[]): 
 
 /** An archive whose key is not known here names it in its own way. */
 async function readNamedKeys(tx: Tx, { keys, archiveKeys }: EncryptionKeyIds): Promise<string[]> {
-  const secrets = await tx.selectFrom('userLlmKeys').select('sealedBy').distinct().execute();
+  const secrets = await tx
+    .selectFrom('userLlmKeys')
+    .select('sealedBy')
+    .union(
+      tx
+        .selectFrom('modelEndpoints')
+        .select('sealedBy')
+        .where('sealedBy', 'is not', null)
+        .$narrowType<{ sealedBy: NotNull }>(),
+    )
+    .execute();
   const archives = await tx.selectFrom('archives').select('sealedBy').distinct().execute();
   const ofArchives = archives.map(({ sealedBy }) => {
     const at = archiveKeys.indexOf(sealedBy);

@@ -1,7 +1,9 @@
 /** Seals the stored vendor keys with the newest encryption key, while the product runs. */
+import { sql } from 'kysely';
 import { DomainError } from '../../domain/errors.js';
 import type { Db } from '../connect.js';
 import type { LlmKeyRow } from './llm-keys.js';
+import { getSeal, toOwner, type EndpointRow } from './model-endpoints.js';
 import type { SecretCipher } from './secret-cipher.js';
 
 export interface Rotation {
@@ -14,6 +16,42 @@ export interface Rotation {
 
 const BATCH = 100;
 
+/** Keys of endpoints, which are few, after those of vendors; a second call finds nothing left to do. */
+export async function resealSecrets(
+  db: Db,
+  cipher: SecretCipher,
+  options: { batch?: number } = {},
+): Promise<Rotation> {
+  let rotation = await resealLlmKeys(db, cipher, options);
+  const rows = await db
+    .selectFrom('modelEndpoints')
+    .selectAll()
+    .where('sealedBy', '<>', cipher.seals[0] ?? '')
+    .orderBy('id')
+    .execute();
+  for (const row of rows) {
+    rotation = await countReseal(rotation, row.id, () => resealEndpoint(db, cipher, row));
+  }
+  return rotation;
+}
+
+/** @returns whether the row still held what was read */
+async function resealEndpoint(db: Db, cipher: SecretCipher, row: EndpointRow): Promise<boolean> {
+  const sealed = getSeal(row);
+  if (sealed === null) {
+    return false;
+  }
+  const { encryptedKey, sealedBy } = cipher.reseal(sealed, toOwner(row));
+  const { numUpdatedRows } = await db
+    .updateTable('modelEndpoints')
+    .set({ encryptedKey, sealedBy })
+    .where('id', '=', row.id)
+    .where('nonce', '=', sealed.nonce)
+    .where('sealedBy', '=', sealed.sealedBy)
+    .executeTakeFirst();
+  return numUpdatedRows > 0n;
+}
+
 /** Goes through all rows once, in batches; a second call finds nothing left to do. */
 export async function resealLlmKeys(
   db: Db,
@@ -24,7 +62,9 @@ export async function resealLlmKeys(
   let rows = await findOldSeals(db, cipher, { after: null, batch });
   while (rows.length > 0) {
     for (const row of rows) {
-      rotation = await resealRow(db, cipher, { row, rotation });
+      rotation = await countReseal(rotation, row.id, () =>
+        replaceSeal(db, row, cipher.reseal(row, row)),
+      );
     }
     rows = await findOldSeals(db, cipher, { after: rows.at(-1)?.id ?? null, batch });
   }
@@ -33,11 +73,11 @@ export async function resealLlmKeys(
 
 /** How many stored keys each encryption key has sealed, by its id. */
 export async function countSeals(db: Db): Promise<ReadonlyMap<string, number>> {
-  const rows = await db
-    .selectFrom('userLlmKeys')
-    .select((select) => ['sealedBy', select.fn.countAll<number>().as('count')])
-    .groupBy('sealedBy')
-    .execute();
+  const { rows } = await sql<{ sealedBy: string; count: number }>`
+    select sealed_by, count(*)::integer as count from (
+      select sealed_by from user_llm_keys
+      union all select sealed_by from model_endpoints where sealed_by is not null
+    ) as secrets group by sealed_by`.execute(db);
   return new Map(rows.map(({ sealedBy, count }) => [sealedBy, count]));
 }
 
@@ -56,19 +96,18 @@ async function findOldSeals(
     .execute();
 }
 
-async function resealRow(
-  db: Db,
-  cipher: SecretCipher,
-  { row, rotation }: { row: LlmKeyRow; rotation: Rotation },
+async function countReseal(
+  rotation: Rotation,
+  id: string,
+  reseal: () => Promise<boolean>,
 ): Promise<Rotation> {
   try {
-    const hasWon = await replaceSeal(db, row, cipher.reseal(row, row));
-    return hasWon
+    return (await reseal())
       ? { ...rotation, resealed: rotation.resealed + 1 }
       : { ...rotation, overtaken: rotation.overtaken + 1 };
   } catch (error) {
     if (error instanceof DomainError && error.code === 'llm-key-unreadable') {
-      return { ...rotation, unreadable: [...rotation.unreadable, row.id] };
+      return { ...rotation, unreadable: [...rotation.unreadable, id] };
     }
     throw error;
   }

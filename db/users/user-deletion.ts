@@ -34,12 +34,18 @@ export async function closeAccount(db: Db, userId: UserId, now: Date): Promise<b
     if (disabled === undefined) {
       return false;
     }
-    for (const table of ['refreshTokens', 'signInNetworks', 'apiKeys', 'userLlmKeys'] as const) {
+    for (const table of OWNED) {
       await tx.deleteFrom(table).where('userId', '=', userId).execute();
     }
     return true;
   });
 }
+
+/** Credentials and secrets, which go with the order already. */
+const OWNED = [
+  ...(['refreshTokens', 'signInNetworks', 'apiKeys', 'userLlmKeys'] as const),
+  'modelEndpoints',
+] as const;
 
 /** Users whose deletion has been ordered and has not come to its end. */
 export async function findUnfinishedDeletions(
@@ -133,6 +139,7 @@ async function anonymiseCalls(
     update cost_ledger
     set user_id = null, anonymous_day = ${day.id}::uuid,
       id = gen_random_uuid(), step_id = gen_random_uuid()::text, run_id = '', pipeline_id = null, conversation_id = null,
+      model = case provider when 'endpoint' then 'endpoint' else model end, -- the user's own names
       request_id = null, created_at = ${MIDNIGHT}, closed_at = ${MIDNIGHT},
       state = case state when 'reserved' then 'unknown' else state end
     where user_id = ${day.userId}::uuid and date = ${day.date}`.execute(tx);

@@ -93,6 +93,7 @@ export type Action =
   | 'user:disable'
   | 'user:enable'
   | 'user:approve'
+  | 'endpoint:share'
   | 'run:release'
   | 'admin:read'
   | 'audit:read-any'
@@ -107,6 +108,7 @@ const ALLOWED: Readonly<Record<Action, readonly Role[]>> = {
   'user:disable': ['admin'],
   'user:enable': ['admin'],
   'user:approve': ['admin'],
+  'endpoint:share': ['admin'],
   'run:release': ['admin'],
   'admin:read': ['admin'],
   'audit:read-any': ['admin'],

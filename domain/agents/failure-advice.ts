@@ -25,6 +25,8 @@ const ADVICES: Readonly<Record<Exclude<ErrorCode, CodeOfKind<'caller'>>, string>
     'Let the workers call from another region: the vendor does not serve this one.',
   'model-blocked':
     'Look at the proxy or firewall between the workers and the vendor: a page of it refused the call.',
+  'model-address-refused':
+    'Add the address to MODEL_ENDPOINT_ALLOW_ADDRESSES if it is meant to be reached: the endpoint leads to a private address, or redirects.',
   'model-request-invalid':
     'Look at the model and its limits: the vendor refuses the request as invalid.',
   'model-refused': "Let the user say it otherwise: the vendor's safety policy withheld the answer.",

@@ -125,6 +125,10 @@ const TEXTS: Readonly<Record<EndCode, Texts>> = {
     en: 'a firewall or proxy on the way to the LLM provider blocked the call',
     ko: 'LLM 제공자로 가는 경로의 방화벽 또는 프록시가 호출을 차단했습니다',
   },
+  'model-address-refused': {
+    en: 'the address of the model endpoint is not allowed',
+    ko: '모델 엔드포인트의 주소가 허용되지 않습니다',
+  },
   'model-empty': {
     en: 'failed after {attempts} attempt(s), because the model answered without a text',
     ko: '모델이 텍스트 없이 응답하여 {attempts}회 시도 후 실패했습니다 (failed after {attempts} attempt(s))',

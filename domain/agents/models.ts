@@ -1,7 +1,9 @@
 export const VENDORS = ['openai', 'anthropic', 'google'] as const;
 /** A vendor that bills; also the value of `provider` in a stored key. */
 export type Vendor = (typeof VENDORS)[number];
-export type ProviderName = Vendor | 'simulated';
+/** Who is reached over the network: a vendor, or a server that somebody has registered (`endpoints.ts`). */
+export type RemoteProvider = Vendor | 'endpoint';
+export type ProviderName = RemoteProvider | 'simulated';
 
 /** Price class of a model. Source: contract, pipeline §6.1. */
 export type ComplexityClass = 'simple' | 'standard' | 'complex';

@@ -29,13 +29,15 @@ const OFFERED_ROLES = [
   ...['critic', 'cross_checker'],
 ].join(', ');
 
-const DESIGN_RULES = `You design multi-agent pipelines. Answer with JSON: {"designs": [...]} holding exactly three alternatives:
+function designRules(models: readonly string[]): string {
+  return `You design multi-agent pipelines. Answer with JSON: {"designs": [...]} holding exactly three alternatives:
 one that puts speed and low cost first, one that puts quality first, one balanced; their names make that evident and are distinct. Exactly one is recommended.
-Use cheap models for simple work and strong ones for reasoning. Known models: gpt-4o-mini, gpt-4o, claude-haiku-4-5, claude-sonnet-4-5, claude-opus-4-6, gemini-2.0-flash, gemini-2.5-pro.
+Use cheap models for simple work and strong ones for reasoning. Known models: ${models.join(', ')}.
 Roles: ${OFFERED_ROLES}. Agent names are unique within a design, in snake_case. A collector's description names the addresses it reads.
 An agent knows nothing but its design's name and description, its own description and earlier agents' outputs: put what the user wants done, with every name, number, source and text that matters, into these descriptions.
 edges is null for a sequence; otherwise a list of {source, target, condition} by agent name without cycles, condition null or "<field> <op> <number>".
 complexity: low, medium or high. Honour the user's preferences and earlier feedback.`;
+}
 
 const CRITIQUE_RULES = `You are a devil's advocate. Examine every design for weaknesses, risks, edge cases, security, cost and scalability.
 Answer with JSON: {"critiques": [...]} with exactly one entry per design, in the same order, design_name as given, overall_score from 1 (unusable) to 10 (excellent), and a recommendation.`;
@@ -58,6 +60,8 @@ export function designPrompt(input: {
   previous: readonly Design[];
   memory: string;
   language: Language;
+  /** Names that designs may use; of our lists and of what the user has registered, without spaces. */
+  models: readonly string[];
 }): readonly Prompt[] {
   const { intent, previous, feedback, language } = input;
   const context = [
@@ -66,7 +70,7 @@ export function designPrompt(input: {
     memoryBlock(input),
   ];
   return [
-    { role: 'system', content: `${DESIGN_RULES}\n${answerIn(language)}` },
+    { role: 'system', content: `${designRules(input.models)}\n${answerIn(language)}` },
     { role: 'user', content: isolated([...input.texts, ...feedback], context, language) },
   ];
 }

@@ -7,7 +7,7 @@ import type { BillingContext, Ledger, Reservation } from '../../domain/account/c
 import { DomainError, ServerKeySpent } from '../../domain/errors.js';
 import type { ChargedReply, ModelReply, Usage } from '../../domain/agents/models.js';
 import type { ModelMetrics } from '../metrics.js';
-import type { ModelCall, ModelRequest, ProviderReply } from '../model.js';
+import type { ModelCall, ModelRequest, PayingKey, ProviderReply } from '../model.js';
 import type { Candidate } from '../routing/candidates.js';
 import { ModelCallError, type Billing } from '../providers/vendor-errors.js';
 import { writeToLedger, type LedgerWriteDeps } from './ledger-writes.js';
@@ -73,7 +73,7 @@ export class CallBooking {
       minTokens: Math.min(MIN_TOKENS, call.maxTokens) + thinkingTokens,
       ...toDearestRates(price, promptTokens),
       callNumber: this.#callNumber,
-      isServerKey: key.keyId === null && key.provider !== 'simulated',
+      isServerKey: isOfServer(key),
       prompt: { model, temperature, answer, messages },
       quoted,
     });
@@ -112,7 +112,9 @@ export class CallBooking {
       metrics.usageNotStated({ provider, state: 'estimated' });
     }
     const { costUsd } = charged;
-    metrics.answered({ provider, model, complexity, usage: reply.usage, costUsd, seconds });
+    const label = provider === 'endpoint' ? provider : model; // names of users' models have no bound
+    const { usage } = reply;
+    metrics.answered({ provider, model: label, complexity, usage, costUsd, seconds });
     return charged;
   }
 
@@ -157,6 +159,11 @@ export class CallBooking {
     }
     return this.#reserved;
   }
+}
+
+/** Whether the server pays: with a key of its own, or a server that is shared by all. */
+function isOfServer({ provider, keyId, endpoint }: PayingKey): boolean {
+  return endpoint === undefined ? keyId === null && provider !== 'simulated' : endpoint.isShared;
 }
 
 /** Failures that a provider answers instead of working. */

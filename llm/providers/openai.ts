@@ -1,6 +1,7 @@
 import type OpenAI from 'openai';
 import type { ChatCompletionCreateParamsBase } from 'openai/resources/chat/completions';
 import { z } from 'zod';
+import type { RemoteProvider } from '../../domain/agents/models.js';
 import { strictSchemaOf } from './answer-schema.js';
 import type {
   AnswerSchema,
@@ -95,37 +96,71 @@ const ModelList = z.object({ data: z.array(z.object({ id: z.string() })) });
 /** Loaded at the first call, since it is slow, before that call's time limit starts. */
 const loadSdk = async () => (await import('openai')).default;
 
-/** @param config `baseUrl` ends in `/v1`; also how an OpenAI-compatible server is reached. */
+/** Where a call goes, and by which connections; absent: OpenAI itself, by Node's own. */
+interface Destination {
+  readonly baseUrl?: string | undefined;
+  readonly fetch?: typeof fetch | undefined;
+}
+
+/** @param config `baseUrl` ends in `/v1` */
 export function createOpenAi(config: { baseUrl?: string | undefined } = {}): Provider {
-  const clientFor = (Sdk: typeof OpenAI, { apiKey, timeoutMs }: CallOptions) =>
-    new Sdk({ ...QUIET_SDK, ...baseUrlOf(config.baseUrl), apiKey, timeout: timeoutMs });
-  const refused = new RefusedParameters();
+  return createCompatible('openai', () => config);
+}
+
+/** @param locate says where a call goes */
+export function createCompatible(
+  name: RemoteProvider,
+  locate: (options: CallOptions) => Destination,
+  refused = new RefusedParameters(),
+): Provider {
+  const clientFor = (Sdk: typeof OpenAI, options: CallOptions) => {
+    const { baseUrl, fetch: send } = locate(options);
+    return new Sdk({
+      ...QUIET_SDK,
+      ...baseUrlOf(baseUrl),
+      ...(send === undefined ? {} : { fetch: send }),
+      apiKey: options.apiKey,
+      timeout: options.timeoutMs,
+    });
+  };
   return {
-    name: 'openai',
+    name,
     complete: async (call, options) => {
       const Sdk = await loadSdk();
-      return callVendor('openai', options, async (signal) => {
+      return callVendor(name, options, async (signal) => {
         const { completions } = clientFor(Sdk, options).chat;
-        const response = await refused.send(call.model, call.parameters, (parameters) => {
-          const isStreamed = options.onDelta !== undefined;
-          const body = toBody({ ...call, parameters }, isStreamed);
-          return completions.create(body, { signal }).asResponse();
-        });
-        return replyOf(call, response, options.onDelta);
+        const response = await refused.send(
+          nameInMemory(call, options),
+          call.parameters,
+          (parameters) => {
+            const isStreamed = options.onDelta !== undefined;
+            const body = toBody({ ...call, parameters }, isStreamed);
+            return completions.create(body, { signal }).asResponse();
+          },
+        );
+        return replyOf(name, call, response, options.onDelta);
       });
     },
     checkKey: async (options) => {
       const Sdk = await loadSdk();
-      return checkVendorKey('openai', options, async (signal) => {
+      return checkVendorKey(name, options, async (signal) => {
         const page = await clientFor(Sdk, options).models.list({ signal });
         const listed = ModelList.safeParse({ data: page.data });
         if (!listed.success) {
-          throw unusableReply('openai');
+          throw unusableReply(name);
         }
         return listed.data.data.slice(0, MODELS_NAMED).map(({ id }) => id);
       });
     },
   };
+}
+
+/** As what a server refuses is remembered. */
+export function nameInMemory(
+  { model }: Pick<ModelCall, 'model'>,
+  { endpoint }: Pick<CallOptions, 'endpoint'>,
+): string {
+  return `${endpoint?.id ?? ''} ${model}`;
 }
 
 function toBody(call: ModelCall, isStreamed: boolean): ChatCompletionCreateParamsBase {
@@ -171,11 +206,12 @@ function setAnswerFormat(
 
 /** @throws ModelCallError `model-unavailable`, `model-empty` */
 async function replyOf(
+  name: RemoteProvider,
   call: ModelCall,
   response: Response,
   onDelta: TakeText | undefined,
 ): Promise<ProviderReply> {
-  const read = await readAnswer('openai', response, { eventOf, onDelta });
+  const read = await readAnswer(name, response, { eventOf, onDelta });
   const { events } = read;
   const finishReason =
     events.findLast((event) => event.finishReason !== null)?.finishReason ?? null;
@@ -192,7 +228,7 @@ async function replyOf(
   const isEnded =
     finishReason !== null ||
     (read.isStream ? read.isDone : events.some(({ isChoice }) => isChoice));
-  return toReplyIfEnded('openai', call, { read, answer, isEnded });
+  return toReplyIfEnded(name, call, { read, answer, isEnded });
 }
 
 type Event = ReturnType<typeof eventOf>;

@@ -3,7 +3,7 @@
  * their wire formats into a `ProviderAnswer`; here it becomes a reply or a failed attempt.
  */
 import { z } from 'zod';
-import type { Usage, Vendor } from '../../domain/agents/models.js';
+import type { Usage, RemoteProvider } from '../../domain/agents/models.js';
 import { hasAnswer } from '../../domain/agents/thoughts.js';
 import type { ModelCall, ProviderReply } from '../model.js';
 import { ModelCallError } from './vendor-errors.js';
@@ -97,7 +97,11 @@ const FINISHES = { text: 'stop', truncated: 'length', refused: 'refused' } as co
  * @throws ModelCallError `model-empty` for an answer without a text, `model-unavailable` for one
  *   that the vendor broke off; both with the usage where it is stated
  */
-export function toReply(vendor: Vendor, call: ModelCall, answer: ProviderAnswer): ProviderReply {
+export function toReply(
+  vendor: RemoteProvider,
+  call: ModelCall,
+  answer: ProviderAnswer,
+): ProviderReply {
   const hasText = hasAnswer(answer.text);
   const wroteText = answer.text.trim() !== ''; // thoughts are no answer, and are paid
   const usage = toUsage(answer.usage, { hasText: wroteText, isWhole: true });

@@ -1,7 +1,7 @@
 /** Reads a provider's HTTP answer: one JSON document, or server-sent events of JSON. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createParser } from 'eventsource-parser';
-import type { Vendor } from '../../domain/agents/models.js';
+import type { RemoteProvider } from '../../domain/agents/models.js';
 import type { ModelCall, ProviderReply, TakeText } from '../model.js';
 import { toReply, toUsage, type ProviderAnswer } from './provider-answer.js';
 import { answeredError, modelErrorOf, unusableReply, withUsage } from './vendor-errors.js';
@@ -39,7 +39,7 @@ const MAX_DOCUMENT_CHARACTERS = 2_097_152;
  * @param options `eventOf` reads each document as it comes, once; its text is emitted
  */
 export async function readAnswer<Event extends AnswerEvent>(
-  vendor: Vendor,
+  vendor: RemoteProvider,
   response: Response,
   options: ReadOptions<Event>,
 ): Promise<ReadAnswer<Event>> {
@@ -62,7 +62,7 @@ interface ReadOptions<Event> {
  * @throws ModelCallError for an answer that is none, with the usage where it was stated before
  */
 export function toReplyIfEnded(
-  vendor: Vendor,
+  vendor: RemoteProvider,
   call: ModelCall,
   { read, answer, isEnded }: { read: ReadAnswer; answer: ProviderAnswer; isEnded: boolean },
 ): ProviderReply {
@@ -77,7 +77,7 @@ export function toReplyIfEnded(
 }
 
 async function feedFrom(
-  vendor: Vendor,
+  vendor: RemoteProvider,
   response: Response,
   reader: Reader<AnswerEvent>,
 ): Promise<void> {
@@ -147,7 +147,7 @@ function tellText(onDelta: TakeText | undefined, { text }: AnswerEvent): void {
 const END_MARK = /^\[?DONE\]?$/i;
 
 function createReader<Event extends AnswerEvent>(
-  vendor: Vendor,
+  vendor: RemoteProvider,
   { eventOf, onDelta }: ReadOptions<Event>,
 ): Reader<Event> {
   const events: Event[] = [];

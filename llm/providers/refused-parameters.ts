@@ -116,6 +116,11 @@ export class RefusedParameters {
     }
   }
 
+  /** What the model has refused so far, and what takes its place. */
+  getLearned(model: string): Partial<ModelParameters> {
+    return this.#learned.get(model) ?? {};
+  }
+
   #remember(model: string, learned: Partial<ModelParameters>): void {
     this.#learned.delete(model);
     this.#learned.set(model, learned);

@@ -21,6 +21,7 @@ const KNOWN_AS: Readonly<Record<ProviderName, { name: string; operation: string 
   openai: { name: 'openai', operation: 'chat' },
   anthropic: { name: 'anthropic', operation: 'chat' },
   google: { name: 'gcp.gemini', operation: 'generate_content' },
+  endpoint: { name: 'agentforge.endpoint', operation: 'chat' },
   simulated: { name: 'agentforge.simulated', operation: 'chat' },
 };
 

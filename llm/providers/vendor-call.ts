@@ -1,4 +1,4 @@
-import type { Vendor } from '../../domain/agents/models.js';
+import type { RemoteProvider } from '../../domain/agents/models.js';
 import { withoutTrailingSlashes } from '../../domain/text/trailing-slashes.js';
 import type { CallOptions, KeyCheck } from '../model.js';
 import { ModelCallError, modelErrorOf } from './vendor-errors.js';
@@ -14,7 +14,7 @@ const SENDABLE_KEY = /^[\x21-\x7e]+$/;
  * @throws DomainError as described at `Provider`
  */
 export async function callVendor<T>(
-  vendor: Vendor,
+  vendor: RemoteProvider,
   options: CallOptions,
   request: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
@@ -48,7 +48,7 @@ interface Limit {
   clear(): void;
 }
 
-function limitOf(vendor: Vendor, { signal, timeoutMs }: CallOptions): Limit {
+function limitOf(vendor: RemoteProvider, { signal, timeoutMs }: CallOptions): Limit {
   const controller = new AbortController();
   let reject: (error: ModelCallError) => void = () => undefined;
   const reached = new Promise<never>((_, rejectReached) => {
@@ -87,7 +87,7 @@ const KEY_IS_BAD = new Set([400, 401, 403]);
  * Source: contract, pipeline §7.
  */
 export async function checkVendorKey(
-  vendor: Vendor,
+  vendor: RemoteProvider,
   options: CallOptions,
   ask: (signal: AbortSignal) => Promise<readonly string[]>,
 ): Promise<KeyCheck> {

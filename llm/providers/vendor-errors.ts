@@ -1,5 +1,5 @@
 import { DomainError, type ErrorCode } from '../../domain/errors.js';
-import type { Usage, Vendor } from '../../domain/agents/models.js';
+import type { Usage, RemoteProvider } from '../../domain/agents/models.js';
 
 /**
  * A failed call of a model. `billing` says what the ledger has to do: `none` when the vendor never
@@ -48,9 +48,10 @@ export function isRetryable(error: unknown): error is DomainError {
  * Sorts what an SDK, the network or our own parsing of a reply threw. The text is ours:
  * a vendor's message may quote the key or the prompt, so neither the message nor `cause` carries it.
  */
-export function modelErrorOf(vendor: Vendor, error: unknown, now: number = Date.now()) {
-  if (error instanceof DomainError) {
-    return error;
+export function modelErrorOf(vendor: RemoteProvider, error: unknown, now: number = Date.now()) {
+  const own = causesOf(error).find((cause) => cause instanceof DomainError);
+  if (own !== undefined) {
+    return own; // the SDKs wrap what a connection throws
   }
   const status = statusOf(error);
   if (status === undefined) {
@@ -65,7 +66,7 @@ export function modelErrorOf(vendor: Vendor, error: unknown, now: number = Date.
 }
 
 /** The vendor answered 200 with something that is no answer. */
-export function unusableReply(vendor: Vendor): ModelCallError {
+export function unusableReply(vendor: RemoteProvider): ModelCallError {
   return new ModelCallError('model-unavailable', `${vendor} sent an unusable reply`, {
     billing: 'unknown',
   });
@@ -76,7 +77,7 @@ export function unusableReply(vendor: Vendor): ModelCallError {
  *
  * @returns null for a document that holds none
  */
-export function answeredError(vendor: Vendor, document: unknown): ModelCallError | null {
+export function answeredError(vendor: RemoteProvider, document: unknown): ModelCallError | null {
   const isItself = [fieldOf(document, 'object'), fieldOf(document, 'type')].includes('error');
   const error = fieldOf(document, 'error') ?? (isItself ? document : null);
   if (saysNothing(error)) {
@@ -256,7 +257,7 @@ function isPage(error: unknown): boolean {
   return headers instanceof Headers && (headers.get('content-type') ?? '').includes('html');
 }
 
-function messageOf(code: ErrorCode, vendor: Vendor, status: number): string {
+function messageOf(code: ErrorCode, vendor: RemoteProvider, status: number): string {
   switch (code) {
     case 'model-key-refused':
       return `${vendor} refused the key (status ${status})`;
@@ -290,7 +291,7 @@ const NOT_CONNECTED = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
-function neverAnswered(vendor: Vendor, error: unknown): ModelCallError {
+function neverAnswered(vendor: RemoteProvider, error: unknown): ModelCallError {
   const wasSent = !causesOf(error).some((cause) =>
     NOT_CONNECTED.has(textField(cause, 'code') ?? ''),
   );

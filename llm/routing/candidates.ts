@@ -1,14 +1,27 @@
 /** Which providers may answer a request with which keys, and what each would be sent. */
-import { DomainError } from '../../domain/errors.js';
+import { FREE, type Price } from '../../domain/account/bill.js';
+import {
+  nameEndpointModel,
+  parseEndpointModel,
+  type EndpointModel,
+  type EndpointModelName,
+} from '../../domain/agents/endpoints.js';
 import type { ComplexityClass, ProviderName } from '../../domain/agents/models.js';
-import type { ModelCall, ModelRequest, PayingKey, Provider } from '../model.js';
-import type { Price } from '../../domain/account/bill.js';
+import { DomainError } from '../../domain/errors.js';
+import type {
+  ModelCall,
+  ModelMessage,
+  ModelParameters,
+  ModelRequest,
+  PayingKey,
+  Provider,
+} from '../model.js';
+import { toParameters } from '../providers/endpoint.js';
 import {
   findModel,
   findParameters,
   getPrice,
   listChoices,
-  type ModelChoice,
   type ModelSettings,
 } from './model-catalog.js';
 import type { ModelCatalog } from './models-file.js';
@@ -32,50 +45,146 @@ export interface CandidateDeps {
   readonly settings: ModelSettings;
 }
 
-/** Best first (contract, decision 9). Simulated and real never mix. @throws `no-llm-key` */
+/**
+ * Best first (contract, decision 9). Simulated and real never mix. A model of an endpoint is asked of that endpoint
+ * alone: what was meant for a server of one's own goes to no vendor.
+ *
+ * @throws `no-llm-key`; `model-unpriced` for a model of an endpoint that the user does not have
+ */
 export function listCandidates(
-  { providers, catalog, settings }: CandidateDeps,
+  deps: CandidateDeps,
   request: ModelRequest,
   keys: readonly PayingKey[],
 ): readonly Candidate[] {
   const usable = keys.filter(
     ({ provider }) =>
-      (provider === 'simulated') === request.simulated && providers[provider] !== undefined,
+      (provider === 'simulated') === request.simulated && deps.providers[provider] !== undefined,
   );
+  const named = request.simulated ? null : parseEndpointModel(request.wantedModel ?? '');
+  if (named !== null) {
+    return [findEndpointCandidate(deps, request, usable, named)];
+  }
+  const ofVendors = listVendorCandidates(deps, request, usable);
+  const candidates = ofVendors.length > 0 ? ofVendors : listFirstOfEndpoints(deps, request, usable);
+  if (candidates.length === 0) {
+    throw new DomainError('no-llm-key', 'no LLM provider configured');
+  }
+  return candidates;
+}
+
+function listVendorCandidates(
+  { providers, catalog, settings }: CandidateDeps,
+  request: ModelRequest,
+  usable: readonly PayingKey[],
+): readonly Candidate[] {
   const available = usable.map(({ provider }) => provider);
   const choices = listChoices(catalog, request, available, settings);
   const [first] = choices;
-  if (first === undefined) {
-    throw new DomainError('no-llm-key', 'no LLM provider configured');
-  }
   return choices.flatMap((choice) => {
     const key = usable.find(({ provider }) => provider === choice.provider);
     const provider = providers[choice.provider];
     if (key === undefined || provider === undefined) {
       return [];
     }
-    const call = createCall(catalog, request, choice);
+    const call = createCall(request, choice.model, {
+      parameters: findParameters(catalog, choice.provider, choice.model),
+      contextTokens: findModel(catalog, choice.model)?.contextTokens ?? null,
+      outputTokens: findModel(catalog, choice.model)?.outputTokens ?? null,
+    });
     const price = getPrice(catalog, choice.model, settings.today);
-    const fallbackFrom = choice === first ? null : first.provider;
+    const fallbackFrom = first === choice ? null : (first?.provider ?? null);
     return [{ provider, key, call, price, complexity: request.complexity, fallbackFrom }];
   });
+}
+
+function findEndpointCandidate(
+  deps: CandidateDeps,
+  request: ModelRequest,
+  usable: readonly PayingKey[],
+  { endpoint, model }: EndpointModelName,
+): Candidate {
+  const found = usable
+    .filter((key) => key.endpoint?.name === endpoint)
+    .flatMap((key) =>
+      (key.endpoint?.models ?? [])
+        .filter(({ id }) => id === model)
+        .flatMap((listed) => createEndpointCandidate(deps, request, key, listed)),
+    )
+    .at(0);
+  if (found === undefined) {
+    throw new DomainError('model-unpriced', `no endpoint of the user's has the model ${model}`);
+  }
+  return found;
+}
+
+/** Where no vendor's key pays: the first model of each endpoint, the user's own before shared ones. */
+function listFirstOfEndpoints(
+  deps: CandidateDeps,
+  request: ModelRequest,
+  usable: readonly PayingKey[],
+): readonly Candidate[] {
+  return usable.flatMap((key) => {
+    const [first] = key.endpoint?.models ?? [];
+    return first === undefined ? [] : createEndpointCandidate(deps, request, key, first);
+  });
+}
+
+function createEndpointCandidate(
+  { providers }: CandidateDeps,
+  request: ModelRequest,
+  key: PayingKey,
+  model: EndpointModel,
+): readonly Candidate[] {
+  const { endpoint } = key;
+  const { endpoint: provider } = providers;
+  if (endpoint === undefined || provider === undefined) {
+    return [];
+  }
+  const call = createCall(request, nameEndpointModel(endpoint, model), {
+    parameters: toParameters(endpoint),
+    contextTokens: model.contextTokens,
+    outputTokens: null,
+  });
+  const { complexity } = request;
+  return [{ provider, key, call, price: model.price ?? FREE, complexity, fallbackFrom: null }];
+}
+
+/** A model that takes no schema finds it in the prompt. */
+function withSchema(
+  messages: readonly ModelMessage[],
+  { answer }: Pick<ModelRequest, 'answer'>,
+  { structuredOutput }: ModelParameters,
+): readonly ModelMessage[] {
+  if (answer === undefined || structuredOutput === 'json_schema') {
+    return messages;
+  }
+  const content = `Answer with JSON only, by this JSON Schema: ${JSON.stringify(answer.schema)}`;
+  return [{ role: 'system', content }, ...messages];
 }
 
 /** Source: contract, decision 23. */
 const UNKNOWN_CONTEXT_TOKENS = 100_000;
 
-function createCall(catalog: ModelCatalog, request: ModelRequest, choice: ModelChoice): ModelCall {
-  const { model, provider } = choice;
-  const listed = findModel(catalog, model);
-  const parameters = findParameters(catalog, provider, model);
+interface ModelLimits {
+  readonly parameters: ModelParameters;
+  /** null: not known */
+  readonly contextTokens: number | null;
+  readonly outputTokens: number | null;
+}
+
+function createCall(
+  request: ModelRequest,
+  model: string,
+  { parameters, contextTokens, outputTokens }: ModelLimits,
+): ModelCall {
   const { thinkingTokens } = parameters;
-  const longest = (listed?.outputTokens ?? Number.POSITIVE_INFINITY) - thinkingTokens;
+  const longest = (outputTokens ?? Number.POSITIVE_INFINITY) - thinkingTokens;
   const maxTokens = Math.min(request.maxTokens, longest);
-  const context = listed?.contextTokens ?? UNKNOWN_CONTEXT_TOKENS;
+  const context = contextTokens ?? UNKNOWN_CONTEXT_TOKENS;
   const room = Math.max(context - maxTokens - thinkingTokens, Math.floor(context / 2));
   return {
     model,
-    messages: request.messagesWithin?.(room) ?? request.messages,
+    messages: withSchema(request.messagesWithin?.(room) ?? request.messages, request, parameters),
     temperature: request.temperature,
     maxTokens,
     parameters,

@@ -45,7 +45,7 @@ export interface ModelsDeps extends BookingDeps, CandidateDeps {
   /** The keys that may pay, opened; only the simulated one where `simulated` is true. */
   readonly findKeys: (
     billing: BillingContext,
-    options: { simulated: boolean },
+    request: Pick<ModelRequest, 'simulated' | 'wantedModel'>,
   ) => Promise<readonly PayingKey[]>;
   readonly keyNotes: KeyNotes;
 }
@@ -65,7 +65,7 @@ export function createModels(deps: ModelsDeps): Models {
       if (stored !== null) {
         return stored;
       }
-      const keys = await deps.findKeys(billing, { simulated: request.simulated });
+      const keys = await deps.findKeys(billing, request);
       const candidates = listCandidates(deps, request, keys);
       const failures: DomainError[] = [];
       const refusals: DomainError[] = [];
@@ -90,7 +90,9 @@ export function createModels(deps: ModelsDeps): Models {
           deps.keyNotes.used(key);
           const { timeoutMs } = request;
           const onDelta = beginReply?.();
-          reply = await provider.complete(call, { apiKey: key.apiKey, signal, timeoutMs, onDelta });
+          const { apiKey, endpoint } = key;
+          const options = { apiKey, endpoint, signal, timeoutMs, onDelta };
+          reply = await provider.complete(call, options);
         } catch (error) {
           permit.outcome = toCallOutcome(error);
           noteFailure(error);

@@ -11,7 +11,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { DomainError } from '../../domain/errors.js';
-import { VENDORS, type Vendor } from '../../domain/agents/models.js';
+import { VENDORS, type RemoteProvider } from '../../domain/agents/models.js';
 import { silentMetrics, type HoldReason, type ModelMetrics } from '../metrics.js';
 import type { PayingKey } from '../model.js';
 import { ModelCallError, isRetryable } from '../providers/vendor-errors.js';
@@ -276,7 +276,7 @@ const REFUSALS: Readonly<Record<HoldReason, (provider: string) => string>> = {
 const CIRCUITS = 'agentforge:circuits:';
 
 export interface CircuitCount {
-  readonly provider: Vendor;
+  readonly provider: RemoteProvider;
   readonly open: number;
   /** After the cooldown, and not answered since. */
   readonly halfOpen: number;
@@ -287,7 +287,7 @@ export function countCircuits({
   redis,
 }: Pick<ScriptDeps, 'redis'>): Promise<readonly CircuitCount[]> {
   return Promise.all(
-    VENDORS.map(async (provider) => {
+    [...VENDORS, 'endpoint' as const].map(async (provider) => {
       const [seconds] = await redis.time();
       const now = Number(seconds) * 1_000;
       const [open, halfOpen] = await Promise.all([

@@ -23,7 +23,7 @@ export interface ModelSettings {
 
 /** The provider and the model of one call that may be made. */
 export interface ModelChoice {
-  readonly provider: ProviderName;
+  readonly provider: Vendor | 'simulated';
   readonly model: string;
 }
 
@@ -132,7 +132,7 @@ export function findModel(catalog: ModelCatalog, name: string): ListedModel | un
 /** What the model takes; where its entry says nothing, what its vendor's models take. */
 export function findParameters(
   catalog: ModelCatalog,
-  provider: ProviderName,
+  provider: Vendor | 'simulated',
   model: string,
 ): ModelParameters {
   return provider === 'simulated'

@@ -12,9 +12,9 @@ export interface RateLimitKey {
 /** Enough to tell a replaced key from the one before, and far too little to find either. */
 const DIGEST_CHARACTERS = 8;
 
-export function toRateLimitKey({ provider, apiKey, keyId }: PayingKey): RateLimitKey {
+export function toRateLimitKey({ provider, apiKey, keyId, endpoint }: PayingKey): RateLimitKey {
   const digest = createHash('sha256').update(apiKey).digest('hex').slice(0, DIGEST_CHARACTERS);
-  return { provider, fingerprint: `${keyId ?? 'server'}:${digest}` };
+  return { provider, fingerprint: `${endpoint?.id ?? keyId ?? 'server'}:${digest}` };
 }
 
 /** As its keys in Redis end. */

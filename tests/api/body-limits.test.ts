@@ -47,6 +47,7 @@ describe('a body is refused by its size before it is read', () => {
     ['POST', '/conversations', 256 * 1_024],
     ['POST', '/api-keys', 256 * 1_024],
     ['POST', '/llm-keys', 256 * 1_024],
+    ['POST', '/model-endpoints', 256 * 1_024],
     ['POST', `/pipelines/${randomUUID()}/approvals/a`, MIB],
     ['POST', '/pipelines/execute', 4 * MIB],
     ['POST', '/pipelines/execute-direct', 4 * MIB],

@@ -2,6 +2,7 @@
  * A caller cannot distinguish what is another user's from what is missing: not by the answer, and not by its
  * time, since the same statements are executed for both.
  */
+import { USUAL_QUIRKS } from '../../domain/agents/endpoints.js';
 import type { Redis } from 'ioredis';
 import { randomUUID } from 'node:crypto';
 import { createWorkflows } from '../../api/runs/workflows.js';
@@ -123,6 +124,19 @@ const anLlmKey: Make = async (userId) => {
       keyPrefix: 'sk-0',
       sealedBy: 'no-key',
       isValid: true,
+    })
+    .execute();
+  return id;
+};
+
+const anEndpoint: Make = async (userId) => {
+  const id = randomUUID();
+  await testDb.db.deleteFrom('modelEndpoints').where('userId', '=', userId).execute();
+  await testDb.db
+    .insertInto('modelEndpoints')
+    .values({
+      ...{ id, userId, name: 'own', baseUrl: 'https://example.com/v1' },
+      ...{ models: '[]', quirks: JSON.stringify(USUAL_QUIRKS) },
     })
     .execute();
   return id;
@@ -259,6 +273,12 @@ const CASES: readonly Case[] = [
     detail: 'LLM key not found',
     malformed: inPath('key_id'),
   },
+  ...['DELETE /model-endpoints/{endpoint_id}', 'POST /model-endpoints/{endpoint_id}/check'].map(
+    (route) => ({
+      ...{ route, what: 'a model endpoint', make: anEndpoint },
+      ...{ detail: 'Model endpoint not found', malformed: inPath('endpoint_id') },
+    }),
+  ),
 ];
 
 /** Everything the caller could see, and the statements that found the answer. */
@@ -309,6 +329,7 @@ async function everythingOf({ id }: Person): Promise<unknown> {
     db.selectFrom('pipelineTemplates').selectAll().where('userId', '=', id).orderBy('id').execute(),
     db.selectFrom('apiKeys').selectAll().where('userId', '=', id).orderBy('id').execute(),
     db.selectFrom('userLlmKeys').selectAll().where('userId', '=', id).orderBy('id').execute(),
+    db.selectFrom('modelEndpoints').selectAll().where('userId', '=', id).orderBy('id').execute(),
     db.selectFrom('pipelineExecutions').selectAll().where('userId', '=', id).execute(),
   ]);
 }

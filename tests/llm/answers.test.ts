@@ -5,7 +5,7 @@ import { intentByRules } from '../../domain/discussion/intents.js';
 import { designsByRules } from '../../domain/design/rules.js';
 import type { AnswerSchema, Provider, Purpose } from '../../llm/model.js';
 import { createSimulated } from '../../llm/providers/simulated/simulated.js';
-import type { ProviderName } from '../../domain/agents/models.js';
+import type { Vendor } from '../../domain/agents/models.js';
 import { parametersOf } from '../support/models.js';
 import { createProviders } from '../support/vendors/providers.js';
 import { startStandInVendors, type StandInVendors } from '../support/vendors/server.js';
@@ -27,7 +27,11 @@ beforeAll(async () => {
 });
 afterAll(() => vendors.close());
 
-async function ask(name: ProviderName, answer: AnswerSchema, purpose: Purpose): Promise<unknown> {
+async function ask(
+  name: Vendor | 'simulated',
+  answer: AnswerSchema,
+  purpose: Purpose,
+): Promise<unknown> {
   const reply = await providers[name]?.complete(
     {
       model: 'any',

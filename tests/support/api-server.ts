@@ -91,7 +91,7 @@ const CONFIG: ApiConfig = {
   pipelineTimeoutMs: 300_000,
   workerMetricsUrl: null,
   eventStreamMs: 600_000,
-  models: { hasServerKeys: false, simulated: true },
+  models: { hasServerKeys: false, simulated: true, endpointAllowed: [] },
 };
 
 export async function startApiServer(options: ApiServerOptions = {}): Promise<ApiServer> {

@@ -84,6 +84,8 @@ const OWNED = [
   `insert into user_llm_keys
      (id, user_id, provider, encrypted_key, nonce, sealed_by, key_prefix)
    values (gen_random_uuid(), $user, 'openai', '', '', 'x', '')`,
+  `insert into model_endpoints (id, user_id, name, base_url, models, quirks)
+   values (gen_random_uuid(), $user, left('$mark', 40), 'https://example.com/$mark', '[]', '{}')`,
   `insert into cost_ledger (id, step_id, run_id, attempt, call_number, user_id, date, provider,
      model, state, cost, reserved, input_usd_per_million, output_usd_per_million, max_tokens)
    values (gen_random_uuid(), '$mark', 'r', 1, 1, $user, '2026-11-24', 'openai', 'm', 'settled',

@@ -162,6 +162,7 @@ function questionDepsOf(own: TestDb, ask?: () => Promise<never>): QuestionDeps {
     models: { complete: ask ?? refuse },
     logger: silentLogger,
     modelCallTimeoutMs: 1_000,
+    listOffers: () => Promise.resolve(['gpt-6-luna']),
     usesSimulated: () => Promise.resolve(true),
     countFallback: () => undefined,
   };

@@ -1,5 +1,5 @@
 /** The built-in models, as tests ask for them. */
-import type { ProviderName } from '../../domain/agents/models.js';
+import type { Vendor } from '../../domain/agents/models.js';
 import type { ModelParameters } from '../../llm/model.js';
 import { findParameters } from '../../llm/routing/model-catalog.js';
 import type { VendorCall } from './vendors/behaviour.js';
@@ -10,7 +10,10 @@ import {
 } from '../../llm/routing/models-file.js';
 
 /** What the model takes; without a name, what its vendor's models take. */
-export function parametersOf(provider: ProviderName, model = 'not-listed'): ModelParameters {
+export function parametersOf(
+  provider: Vendor | 'simulated',
+  model = 'not-listed',
+): ModelParameters {
   return findParameters(BUILT_IN_MODELS, provider, model);
 }
 

@@ -259,6 +259,7 @@ function promptInput(text: string) {
     designs,
     memory: text,
     language,
+    models: [text],
   };
 }
 

@@ -31,6 +31,7 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   'model-credit-exhausted': 400,
   'model-region-refused': 400,
   'model-blocked': 400,
+  'model-address-refused': 400,
   'model-request-invalid': 400,
   'model-refused': 400,
   'model-unpriced': 400,

@@ -22,8 +22,8 @@ test('everybody sees the release and the setup, and no secret', async () => {
 });
 
 test.each<[string, ApiConfig['models']]>([
-  ['server-keys', { hasServerKeys: true, simulated: true }],
-  ['none', { hasServerKeys: false, simulated: false }],
+  ['server-keys', { hasServerKeys: true, simulated: true, endpointAllowed: [] }],
+  ['none', { hasServerKeys: false, simulated: false, endpointAllowed: [] }],
 ])('without a key of their own users have %s', async (shared, models) => {
   const other = await startApiServer({ config: { models, registration: 'closed' } });
   const { body } = await other.send('GET', '/setup');

@@ -3,10 +3,12 @@ import { sql } from 'kysely';
 import { findLackingKeys } from '../../../audit/encryption-keys.js';
 import { createArchiveCipher } from '../../../audit/archive-cipher.js';
 import { forgetEncryptionKey } from '../../../db/users/encryption-keys.js';
-import { countSeals, resealLlmKeys } from '../../../db/users/key-rotation.js';
+import { countSeals, resealLlmKeys, resealSecrets } from '../../../db/users/key-rotation.js';
 import { openKeys, recordValidation, storeLlmKey } from '../../../db/users/llm-keys.js';
+import { createEndpoint, findEndpoint, openEndpoint } from '../../../db/users/model-endpoints.js';
 import { createSecretCipher, type SecretCipher } from '../../../db/users/secret-cipher.js';
 import { VENDORS, type Vendor } from '../../../domain/agents/models.js';
+import { USUAL_QUIRKS } from '../../../domain/agents/endpoints.js';
 import { saveArchive } from '../../../db/audit/run-archives.js';
 import { admittedRun } from '../../support/runs.js';
 import { until } from '../../support/until.js';
@@ -53,6 +55,22 @@ test('every stored key opens with the newest key alone, for any size of a batch'
       ['anthropic', 'google', 'openai'].map((vendor) => [vendor, `sk-${vendor}-${userId}`]),
     );
   }
+});
+
+test('keys of model endpoints are sealed anew beside those of vendors', async () => {
+  const [userId = ''] = await storeForUsers(1);
+  const own = { name: 'own', baseUrl: 'https://example.com/v1', models: [], quirks: USUAL_QUIRKS };
+  const { id } = await createEndpoint(testDb.db, oldCipher, {
+    ...{ ...own, id: randomUUID(), userId, apiKey: 'sk-own' },
+  });
+  await createEndpoint(testDb.db, oldCipher, {
+    ...{ ...own, id: randomUUID(), userId: null, apiKey: null },
+  });
+  expect(await resealSecrets(testDb.db, bothCipher)).toMatchObject({ resealed: 4, unreadable: [] });
+  expect((await resealSecrets(testDb.db, bothCipher)).resealed).toBe(0);
+  expect(await countSeals(testDb.db)).toEqual(new Map([[newCipher.seals[0], 4]]));
+  const row = await findEndpoint(testDb.db, { id, userId });
+  expect(row && openEndpoint(newCipher, row).apiKey).toBe('sk-own');
 });
 
 test('a second rotation, and one beside it, changes nothing more', async () => {

@@ -26,7 +26,7 @@ function promptsWith(foreign: string, language: Language = 'en') {
     intentPrompt({ texts: [foreign, foreign], memory, language }),
     designPrompt({
       ...{ intent: withForeign, texts: [foreign], feedback: [foreign], previous: drawn },
-      ...{ memory, language },
+      ...{ memory, language, models: ['gpt-6-luna'] },
     }),
     critiquePrompt({ intent: withForeign, designs: drawn, feedback: foreign, memory, language }),
   ];
@@ -92,7 +92,7 @@ test('the user speaks last, and every block says what it is', () => {
 test('the first designs are drawn without earlier ones', () => {
   const prompt = designPrompt({
     ...{ intent, texts: ['hi'], feedback: [], previous: [] },
-    ...{ memory: '', language: 'en' },
+    ...{ memory: '', language: 'en', models: ['gpt-6-luna', 'ollama/llama3.2'] },
   });
   expect(userPartOf(prompt)).not.toMatch(/Designs so far|discussion_memory/u);
 });
@@ -106,7 +106,7 @@ test('a long text is cut and says so', () => {
 test('the user’s last message is whole, however long the request was', () => {
   const prompt = designPrompt({
     ...{ intent, texts: ['x'.repeat(40_000)], feedback: ['make it cheaper'], previous: [] },
-    ...{ memory: '', language: 'en' },
+    ...{ memory: '', language: 'en', models: ['gpt-6-luna', 'ollama/llama3.2'] },
   });
   expect(userPartOf(prompt)).toContain(' […]\n\nmake it cheaper\n</user_input>');
   expect(userPartOf(prompt).length).toBeLessThan(33_000);
