@@ -296,6 +296,23 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/conversations/search': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Own conversations page by page, the one with the latest message first */
+    get: operations['getApiV1ConversationsSearch'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/conversations/{conversation_id}': {
     parameters: {
       query?: never;
@@ -305,6 +322,23 @@ export interface paths {
     };
     /** A conversation with its messages, oldest first; of many, the latest */
     get: operations['getApiV1ConversationsConversationId'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/conversations/{conversation_id}/messages': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Messages of a conversation page by page, the newest first unless asked otherwise */
+    get: operations['getApiV1ConversationsConversationIdMessages'];
     put?: never;
     post?: never;
     delete?: never;
@@ -1314,6 +1348,12 @@ export interface components {
       /** Format: date-time */
       updated_at: string;
     };
+    /** @description A filter may leave a page with few items, or none, and more to come */
+    ConversationPage: {
+      items: components['schemas']['Conversation'][];
+      /** @description `after` of the next page; null: this is the last one */
+      next: string | null;
+    };
     ConversationWithMessages: {
       /** Format: uuid */
       id: string;
@@ -1350,6 +1390,11 @@ export interface components {
       designs: {
         [key: string]: unknown;
       }[];
+    };
+    MessagePage: {
+      items: components['schemas']['Message'][];
+      /** @description `after` of the next page; null: this is the last one */
+      next: string | null;
     };
     CreateTemplateBody: {
       name: string;
@@ -3686,9 +3731,81 @@ export interface operations {
       };
     };
   };
+  getApiV1ConversationsSearch: {
+    parameters: {
+      query?: {
+        limit?: number;
+        after?: string;
+        search?: string;
+        status?: 'active' | 'archived';
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A page */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ConversationPage'];
+        };
+      };
+      /** @description Not authenticated */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+      /** @description Invalid input */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['InvalidInput'];
+        };
+      };
+      /** @description Rate limit exceeded */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+      /** @description Internal server error */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+      /** @description A part of the system is away */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+    };
+  };
   getApiV1ConversationsConversationId: {
     parameters: {
-      query?: never;
+      query?: {
+        messages?: string;
+      };
       header?: never;
       path: {
         conversation_id: string;
@@ -3704,6 +3821,86 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['ConversationWithMessages'];
+        };
+      };
+      /** @description Not authenticated */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+      /** @description Conversation not found */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+      /** @description Invalid input */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['InvalidInput'];
+        };
+      };
+      /** @description Rate limit exceeded */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+      /** @description Internal server error */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+      /** @description A part of the system is away */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+    };
+  };
+  getApiV1ConversationsConversationIdMessages: {
+    parameters: {
+      query?: {
+        limit?: number;
+        order?: 'newest' | 'oldest';
+        after?: string;
+      };
+      header?: never;
+      path: {
+        conversation_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A page */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['MessagePage'];
         };
       };
       /** @description Not authenticated */

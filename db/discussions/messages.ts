@@ -95,6 +95,56 @@ export async function listMessages(
   );
 }
 
+export interface MessagePageRequest {
+  readonly limit: number;
+  readonly order: 'newest' | 'oldest';
+  /** The message before the page. */
+  readonly after?: string | undefined;
+}
+
+export interface MessagePage {
+  readonly items: readonly StoredMessage[];
+  /** The message that the next page goes on after; null: nothing follows. */
+  readonly next: string | null;
+}
+
+/** What a page shows at most, but for its first message. */
+const MAX_PAGE_BYTES = 1_048_576;
+
+/** One page of a conversation's messages; empty after a message that is not of it. */
+export async function listMessagePage(
+  db: Db,
+  conversationId: ConversationId,
+  { limit, order, after }: MessagePageRequest,
+): Promise<MessagePage> {
+  const isNewest = order === 'newest';
+  const direction = isNewest ? sql`desc` : sql`asc`;
+  const behind = sql`(created_at, position) ${isNewest ? sql`<` : sql`>`}
+    (select created_at, position from messages
+      where id = ${after ?? null}::uuid and conversation_id = ${conversationId}::uuid)`;
+  const { rows } = await sql<StoredMessage & { readonly bytesBefore: number }>`
+    with page as (
+      select id, conversation_id, role, content, metadata_, created_at, position
+      from messages
+      where conversation_id = ${conversationId}::uuid and ${after === undefined ? sql`true` : behind}
+      order by created_at ${direction}, position ${direction}
+      limit ${limit + 1}
+    ), measured as (
+      select page.*, coalesce(sum(octet_length(content) + coalesce(octet_length(metadata_::text), 0))
+        over (order by created_at ${direction}, position ${direction}
+          rows between unbounded preceding and 1 preceding), 0)::integer as bytes_before
+      from page
+    )
+    select id, conversation_id, role, content, metadata_ as metadata, created_at, bytes_before
+    from measured
+    order by created_at ${direction}, position ${direction}`.execute(db);
+  const fitting = rows.filter(({ bytesBefore }) => bytesBefore < MAX_PAGE_BYTES).slice(0, limit);
+  return {
+    items: fitting,
+    next: fitting.length < rows.length ? (fitting.at(-1)?.id ?? null) : null,
+  };
+}
+
 /** The texts of some messages, in the order of `ids`; unknown ids are left out. */
 export async function readTexts(db: Db, ids: readonly string[]): Promise<readonly string[]> {
   if (ids.length === 0) {

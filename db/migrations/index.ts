@@ -26,6 +26,7 @@ import * as step306 from './2026-12-03T06-agent-waits.js';
 import * as step401 from './2026-12-04T01-bills.js';
 import * as step402 from './2026-12-04T01-run-pages.js';
 import * as step403 from './2026-12-04T02-model-endpoints.js';
+import * as step404 from './2026-12-04T03-conversation-pages.js';
 
 /** Every migration in order, listed by `npm run db:new`; a released one is never edited. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -56,4 +57,5 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '2026-12-04T01-bills': step401,
   '2026-12-04T01-run-pages': step402,
   '2026-12-04T02-model-endpoints': step403,
+  '2026-12-04T03-conversation-pages': step404,
 };

@@ -3,18 +3,13 @@ import { sql, type RawBuilder } from 'kysely';
 import type { PipelineId, UserId } from '../../domain/ids.js';
 import type { PipelineStatus, WaitReason } from '../../domain/run/results.js';
 import type { Db } from '../connect.js';
-
-/** The place of a run in the order of pages. */
-export interface RunCursor {
-  /** Since 1970, an exact decimal. */
-  readonly createdAtMicros: string;
-  readonly id: PipelineId;
-}
+import { MAX_LOOKED_THROUGH, microsOf, pageOf, timeOf } from '../pages.js';
+import type { Page, PlacedRow, TimeCursor } from '../pages.js';
 
 export interface RunPageFilter {
   readonly limit: number;
   /** The place before the page. */
-  readonly after?: RunCursor | undefined;
+  readonly after?: TimeCursor | undefined;
   /** One of these. */
   readonly statuses?: readonly PipelineStatus[] | undefined;
   readonly template_id?: string | undefined;
@@ -44,31 +39,19 @@ export interface RunItem {
   readonly endedAt: Date | null;
 }
 
-export interface RunPage {
-  readonly items: readonly RunItem[];
-  /** null: nothing follows */
-  readonly next: RunCursor | null;
-}
-
-/** Runs that a filter looks through for one page; the next page goes on behind them. */
-const MAX_LOOKED_THROUGH = 2_000;
-
-interface Row extends RunItem {
-  readonly createdAtMicros: string;
-  readonly isMatch: boolean;
-  /** 1, 2 … among the runs that are looked through. */
-  readonly place: number;
-}
-
 /**
  * One page. A filter looks through a bounded number of runs, so a page may have fewer items than `limit`,
  * and more may follow.
  */
-export async function listOwnRuns(db: Db, userId: UserId, filter: RunPageFilter): Promise<RunPage> {
+export async function listOwnRuns(
+  db: Db,
+  userId: UserId,
+  filter: RunPageFilter,
+): Promise<Page<RunItem>> {
   const { limit } = filter;
   const match = matchOf(filter);
   const lookedThrough = match === null ? limit + 1 : MAX_LOOKED_THROUGH;
-  const { rows } = await sql<Row>`
+  const { rows } = await sql<RunItem & PlacedRow>`
     with run as (
       select id, design_name, status, waiting_for, template_id, conversation_id, rerun_of, simulated,
         agent_count, total_cost, duration_seconds, created_at, ended_at
@@ -81,7 +64,7 @@ export async function listOwnRuns(db: Db, userId: UserId, filter: RunPageFilter)
         row_number() over (order by created_at desc, id desc)::integer as place
       from run
     )
-    select placed.*, (extract(epoch from created_at) * 1000000)::bigint::text as created_at_micros
+    select placed.*, ${microsOf('created_at')} as micros
     from placed
     where is_match or place = ${lookedThrough} -- of which more may follow
     order by created_at desc, id desc
@@ -91,28 +74,12 @@ export async function listOwnRuns(db: Db, userId: UserId, filter: RunPageFilter)
 
 /** Where in the order of the index the page begins and ends: one bound each, or the scan starts at the wrong one. */
 function rangeOf({ after, from, to }: RunPageFilter): RawBuilder<unknown> {
-  const isAfter = after !== undefined && Number(after.createdAtMicros) < microsOf(to);
+  const end = (to?.getTime() ?? Infinity) * 1_000;
+  const isAfter = after !== undefined && Number(after.micros) < end;
   const begins = isAfter
-    ? sql`(created_at, id) < (
-        timestamptz 'epoch' + ${after.createdAtMicros}::bigint * interval '1 microsecond',
-        ${after.id}::uuid)`
+    ? sql`(created_at, id) < (${timeOf(after)}, ${after.id}::uuid)`
     : sql`created_at < ${to ?? 'infinity'}::timestamptz`;
   return sql`${begins} and created_at >= ${from ?? '-infinity'}::timestamptz`;
-}
-
-const microsOf = (time: Date | undefined): number => (time?.getTime() ?? Infinity) * 1_000;
-
-function pageOf(
-  rows: readonly Row[],
-  { limit, lookedThrough }: { readonly limit: number; readonly lookedThrough: number },
-): RunPage {
-  const isFull = rows.length > limit;
-  const items = (isFull ? rows.slice(0, limit) : rows).filter(({ isMatch }) => isMatch);
-  const end = isFull ? items.at(-1) : rows.find(({ place }) => place === lookedThrough);
-  return {
-    items,
-    next: end === undefined ? null : { createdAtMicros: end.createdAtMicros, id: end.id },
-  };
 }
 
 /** @returns null without a filter that looks through runs */

@@ -217,6 +217,8 @@ describe('/openapi.json', () => {
         'get /auth/me/usage 200 401 429 500 503',
         'post /conversations 201 400 401 403 413 415 422 429 500 503',
         'get /conversations 200 401 429 500 503',
+        'get /conversations/search 200 401 422 429 500 503',
+        'get /conversations/{conversation_id}/messages 200 401 404 422 429 500 503',
         'get /conversations/{conversation_id} 200 401 404 422 429 500 503',
         'post /templates 201 400 401 413 415 422 429 500 503',
         'get /templates 200 401 429 500 503',

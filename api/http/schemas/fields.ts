@@ -1,5 +1,6 @@
 /** The kinds of fields that bodies, queries and paths are made of. */
 import { z } from 'zod';
+import type { TimeCursor } from '../../../db/pages.js';
 import { isUuid } from '../../../domain/ids.js';
 import { TEXT_PATTERN, findTextProblem, type TextSize } from '../../../domain/text/problems.js';
 
@@ -86,4 +87,17 @@ export function queryInteger({ min, max, initial }: { min: number; max: number; 
     const last: unknown = Array.isArray(value) ? value.at(-1) : value;
     return typeof last === 'string' && /^[+-]?\d{1,15}$/.test(last) ? Number(last) : last;
   }, wholeNumber.min(min).max(max).default(initial));
+}
+
+/** The `next` of the page before, in a query string. */
+export const timeCursor = z.string().regex(/^\d{1,16}\.[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/);
+
+/** @param text as `timeCursor` has checked it */
+export function parseTimeCursor(text: string | undefined): TimeCursor | undefined {
+  const [micros, id] = text?.split('.') ?? [];
+  return micros === undefined || id === undefined ? undefined : { micros, id };
+}
+
+export function formatTimeCursor(cursor: TimeCursor | null): string | null {
+  return cursor === null ? null : `${cursor.micros}.${cursor.id}`;
 }

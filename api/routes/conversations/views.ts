@@ -38,6 +38,20 @@ export const conversationWithMessagesSchema = conversationSchema
   .extend({ messages: z.array(messageSchema), discussion: discussionSchema.nullable() })
   .meta({ id: 'ConversationWithMessages' });
 
+const next = z
+  .string()
+  .nullable()
+  .meta({ description: '`after` of the next page; null: this is the last one' });
+
+export const conversationPageSchema = z.object({ items: z.array(conversationSchema), next }).meta({
+  id: 'ConversationPage',
+  description: 'A filter may leave a page with few items, or none, and more to come',
+});
+
+export const messagePageSchema = z
+  .object({ items: z.array(messageSchema), next })
+  .meta({ id: 'MessagePage' });
+
 export function viewConversation(row: ConversationRow): z.output<typeof conversationSchema> {
   return {
     id: row.id,

@@ -10,11 +10,11 @@ import { isUuid } from '../../../domain/ids.js';
 import {
   executeDirectBody,
   executePipelineBody,
-  parseRunCursor,
   pipelinePath,
   prefer,
   runPageQuery,
 } from './schemas.js';
+import { parseTimeCursor } from '../../http/schemas/fields.js';
 import { parseInput } from '../../http/schemas/problems.js';
 import { awaitRun } from '../../runs/await-run.js';
 import type { Admission, AppDeps } from '../../deps.js';
@@ -55,7 +55,7 @@ function listRoute({ db }: PipelineDeps): Route {
         statuses: status,
         from: from === undefined ? undefined : new Date(from),
         to: to === undefined ? undefined : new Date(to),
-        after: after === undefined ? undefined : parseRunCursor(after),
+        after: parseTimeCursor(after),
       });
       return { status: 200, body: viewRunPage(page) };
     },

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import type { InboxCursor } from '../../../db/runs/approvals.js';
-import type { RunCursor } from '../../../db/runs/run-pages.js';
 import { DESIGN_LIMITS } from '../../../domain/design/limits.js';
 import { DECISIONS } from '../../../domain/design/designs.js';
 import { BUDGET_RULES } from '../../../domain/run/results.js';
@@ -13,6 +12,7 @@ import {
   list,
   queryInteger,
   text,
+  timeCursor,
   uuid,
   valueError,
 } from '../../http/schemas/fields.js';
@@ -77,10 +77,7 @@ const usd = z
 /** `after` is the `next` of the page before. */
 export const runPageQuery = z.object({
   limit: queryInteger({ min: 1, ...RUN_PAGE }),
-  after: z
-    .string()
-    .regex(/^\d{1,16}\.[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/)
-    .optional(),
+  after: timeCursor.optional(),
   status: z
     .preprocess(
       (value) => (value === undefined || Array.isArray(value) ? value : [value]),
@@ -94,12 +91,6 @@ export const runPageQuery = z.object({
   min_cost: usd,
   max_cost: usd,
 });
-
-/** @param after as `runPageQuery` has checked it */
-export function parseRunCursor(after: string): RunCursor {
-  const [createdAtMicros = '', id = ''] = after.split('.');
-  return { createdAtMicros, id };
-}
 
 /** Beyond any `seq`. */
 const MAX_SEQ = 999_999_999;

@@ -1,6 +1,8 @@
 /** The wire form of runs; the documents themselves are typed in domain/run/results.ts. */
 import { z } from 'zod';
-import type { RunPage } from '../../../db/runs/run-pages.js';
+import type { Page } from '../../../db/pages.js';
+import type { RunItem } from '../../../db/runs/run-pages.js';
+import { formatTimeCursor } from '../../http/schemas/fields.js';
 import type {
   PipelineResult,
   PipelineStatus,
@@ -120,7 +122,7 @@ export const runPageSchema = z
   })
   .meta({ id: 'RunPage' });
 
-export function viewRunPage({ items, next }: RunPage): z.output<typeof runPageSchema> {
+export function viewRunPage({ items, next }: Page<RunItem>): z.output<typeof runPageSchema> {
   return {
     items: items.map((run) => ({
       id: run.id,
@@ -137,6 +139,6 @@ export function viewRunPage({ items, next }: RunPage): z.output<typeof runPageSc
       created_at: run.createdAt.toISOString(),
       ended_at: run.endedAt?.toISOString() ?? null,
     })),
-    next: next === null ? null : `${next.createdAtMicros}.${next.id}`,
+    next: formatTimeCursor(next),
   };
 }

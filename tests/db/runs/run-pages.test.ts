@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { connectDb, type Db } from '../../../db/connect.js';
 import { listOwnRuns, type RunItem, type RunPageFilter } from '../../../db/runs/run-pages.js';
+import { planOf, type SeenStatement } from '../../support/plans.js';
 import { admittedRun } from '../../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../../support/servers.js';
 
@@ -13,7 +14,7 @@ const NEWEST = new Date('2026-11-22T12:00:00Z');
 let server: TestDb;
 let db: Db;
 let userId: string;
-const statements: { readonly text: string; readonly values: readonly unknown[] }[] = [];
+const statements: SeenStatement[] = [];
 
 beforeAll(async () => {
   server = await createTestDb();
@@ -84,7 +85,7 @@ test('filters find what is rare, over pages that may be empty', async () => {
 
 test('a cursor from before `to` is no way around it', async () => {
   const to = new Date(NEWEST.getTime() - 60_000);
-  const after = { createdAtMicros: String(NEWEST.getTime() * 1_000), id: TEMPLATE };
+  const after = { micros: String(NEWEST.getTime() * 1_000), id: TEMPLATE };
   expect(await listOwnRuns(db, userId, { limit: 5, to, after })).toEqual(
     await listOwnRuns(db, userId, { limit: 5, to }),
   );
@@ -95,49 +96,12 @@ test('another user sees none of them', async () => {
   expect(await listOwnRuns(db, id, { limit: 50 })).toEqual({ items: [], next: null });
 });
 
-interface Plan {
-  readonly 'Node Type': string;
-  readonly 'Index Name'?: string;
-  readonly 'Shared Hit Blocks': number;
-  readonly 'Shared Read Blocks': number;
-  readonly Plans?: readonly Plan[];
-}
-
-const nodesOf = (plan: Plan): readonly Plan[] => [plan, ...(plan.Plans ?? []).flatMap(nodesOf)];
-
-/** @returns how the statement of `work` was executed by its generic plan, the outermost node first */
-async function explain(work: () => Promise<unknown>): Promise<readonly Plan[]> {
-  statements.length = 0;
-  await work();
-  const [{ text, values } = { text: '', values: [] }] = statements;
-  const literals = values.map((value) =>
-    sql.lit(value instanceof Date ? value.toISOString() : String(value)),
-  );
-  return db.connection().execute(async (connection) => {
-    await sql.raw(`prepare page as ${text}`).execute(connection);
-    const { rows } = await sql<{ 'QUERY PLAN': readonly { Plan: Plan }[] }>`
-      explain (analyze, buffers, format json) execute page(${sql.join(literals)})`.execute(
-      connection,
-    );
-    await sql`deallocate page`.execute(connection);
-    return rows.flatMap((row) => row['QUERY PLAN'].flatMap(({ Plan: plan }) => nodesOf(plan)));
-  });
-}
-
 test.each([
   ['first', NEWEST],
   ['last', new Date(NEWEST.getTime() - (RUNS / 2 - 10) * 1_000)],
 ])('the %s page of 100,000 runs is read in the order of its index', async (_which, before) => {
-  const after = { createdAtMicros: String(before.getTime() * 1_000), id: TEMPLATE };
-  const nodes = await explain(() => listOwnRuns(db, userId, { limit: 50, after }));
-  expect(nodes.flatMap((node) => node['Index Name'] ?? [])).toEqual([
-    'ix_pipeline_executions_user_page',
-  ]);
-  expect(nodes.map((node) => node['Node Type'])).not.toContainEqual(
-    expect.stringContaining('Sort'),
-  );
-  const [root] = nodes;
-  expect(root?.['Shared Hit Blocks']).toBeLessThanOrEqual(
-    300 - (root?.['Shared Read Blocks'] ?? 0),
-  );
+  const after = { micros: String(before.getTime() * 1_000), id: TEMPLATE };
+  const plan = await planOf(db, statements, () => listOwnRuns(db, userId, { limit: 50, after }));
+  expect(plan).toMatchObject({ indexes: ['ix_pipeline_executions_user_page'], isSorted: false });
+  expect(plan.buffers).toBeLessThanOrEqual(300);
 });
