@@ -1,6 +1,8 @@
 /** Discussions of the real workflow on the real rows, by rules alone, and ways to disturb them. */
 import { randomUUID } from 'node:crypto';
+import { activityInfo } from '@temporalio/activity';
 import type { Payload } from '@temporalio/common';
+import type { WorkflowInfo } from '@temporalio/workflow';
 import {
   createQuestionActivities,
   type QuestionDeps,
@@ -11,7 +13,6 @@ import {
   type DiscussionDeps,
 } from '../../activities/discussion/records.js';
 import { createTurnActivities, type TurnActivities } from '../../activities/discussion/turn.js';
-import { decisionSinks } from '../../audit/replay.js';
 import { readDiscussion, saveDiscussion } from '../../db/discussions/discussions.js';
 import { readEvents } from '../../db/events.js';
 import { listMessages } from '../../db/discussions/messages.js';
@@ -24,9 +25,9 @@ import { silentLogger } from '../../telemetry/logger.js';
 import { discussionStart } from '../../temporal/client/start-options.js';
 import { discussionQuery } from '../../workflows/discussion/discussion.messages.js';
 import { createTestConversation } from './runs.js';
-import { createTestUser, type TestDb } from './servers.js';
+import { createTestDb, createTestUser, type TestDb } from './servers.js';
 import { until } from './until.js';
-import { openWorkflowFixture } from './workflow-fixture.js';
+import { openWorkflowFixture, type WorkflowFixture } from './workflow-fixture.js';
 
 const INTENT = intentByRules('Compare three podcast apps', 'en');
 export const DEBATE: DiscussionState = {
@@ -48,33 +49,111 @@ export interface DiscussionOptions {
   readonly maxHistoryEvents?: number;
 }
 
+/** By workflow: whom an activity's call or a finding of the workflow is for. */
+type Known = Map<string, { readonly activities: object; readonly differing: string[] }>;
+
+export interface Discussions {
+  readonly own: TestDb;
+  readonly fixture: WorkflowFixture;
+  readonly taskQueue: string;
+  readonly known: Known;
+}
+
+/** For the top of a test file or a describe: a database, and one worker for all of its discussions. */
+export function discussionsOfFile(): Discussions {
+  const taskQueue = `turns-${randomUUID()}`;
+  const known: Known = new Map();
+  let own: TestDb;
+  let fixture: WorkflowFixture;
+  let stop: () => Promise<void>;
+  beforeAll(async () => {
+    own = await createTestDb();
+    fixture = await openWorkflowFixture();
+    const names = [
+      'readRun',
+      ...Object.keys(activitiesOn({ ...depsOf(own), ...questionDepsOf(own) })),
+    ];
+    const sinks = {
+      decisions: {
+        differs: {
+          fn({ workflowId }: WorkflowInfo, { messageId }: { readonly messageId: string }) {
+            known.get(workflowId)?.differing.push(messageId);
+          },
+          callDuringReplay: true,
+        },
+      },
+    };
+    const worker = await fixture.workerOf(taskQueue, dispatching(known, names), undefined, sinks);
+    const running = worker.run();
+    stop = async () => {
+      worker.shutdown();
+      await running;
+    };
+  });
+  afterAll(async () => {
+    await stop();
+    await fixture.close();
+    await own.drop();
+  });
+  return {
+    taskQueue,
+    known,
+    get own() {
+      return own;
+    },
+    get fixture() {
+      return fixture;
+    },
+  };
+}
+
+/** Each call goes to the activities of its workflow. */
+function dispatching(known: Known, names: readonly string[]): object {
+  return Object.fromEntries(
+    names.map((name) => [
+      name,
+      (...args: unknown[]): unknown => {
+        const { workflowExecution } = activityInfo();
+        const activities = known.get(workflowExecution?.workflowId ?? '')?.activities ?? {};
+        return Reflect.apply(Reflect.get(activities, name), activities, args);
+      },
+    ]),
+  );
+}
+
+function activitiesOn(deps: DiscussionDeps & QuestionDeps) {
+  return {
+    ...{ ...createDiscussionActivities(deps), ...createTurnActivities(deps) },
+    ...createQuestionActivities(deps),
+  };
+}
+
 export type DiscussionFixture = Awaited<ReturnType<typeof openDiscussion>>;
 
-/** A discussion in debate, and its worker. `mistakes` lists what was counted as a mistake of ours. */
-export async function openDiscussion(own: TestDb, options: DiscussionOptions = {}) {
+/** A discussion in debate. `mistakes` lists what was counted as a mistake of ours. */
+export async function openDiscussion(
+  { own, fixture, taskQueue, known }: Discussions,
+  options: DiscussionOptions = {},
+) {
   const { meddle, ask, stored = DEBATE, maxHistoryEvents = 8 } = options;
-  const fixture = await openWorkflowFixture();
   const { temporal } = fixture;
   const user = await createTestUser(own.db);
   const conversationId = await createTestConversation(own.db, user.id);
-  const taskQueue = `turns-${randomUUID()}`;
   if (stored !== null) {
     await store(own, { conversationId, userId: user.id }, stored);
   }
   const mistakes: string[] = [];
   const differing: string[] = [];
-  const deps = { ...depsOf(own, mistakes), ...questionDepsOf(own, ask) };
-  const activities = { ...createDiscussionActivities(deps), ...createTurnActivities(deps) };
-  const staged = {
-    ...activities,
-    ...createQuestionActivities(deps),
-    ...meddle?.(activities),
-    readRun: () => ({ isPending: false, isActive: false, designName: '' }),
-  };
-  const sinks = decisionSinks(({ messageId }) => void differing.push(messageId));
-  const worker = await fixture.workerOf(taskQueue, staged, undefined, sinks);
-  const running = worker.run();
+  const activities = activitiesOn({ ...depsOf(own, mistakes), ...questionDepsOf(own, ask) });
   const workflowId = discussionWorkflowId(conversationId);
+  known.set(workflowId, {
+    activities: {
+      ...activities,
+      ...meddle?.(activities),
+      readRun: () => ({ isPending: false, isActive: false, designName: '' }),
+    },
+    differing,
+  });
   const handle = () => temporal.client.workflow.getHandle(workflowId);
   const start = discussionStart(conversationId, { userId: user.id, role: 'free' }, taskQueue);
   const settings = {
@@ -122,11 +201,6 @@ export async function openDiscussion(own: TestDb, options: DiscussionOptions = {
       }),
     talk: async () => (await readDiscussion(own.db, conversationId))?.talk,
     store: (state: unknown) => store(own, { conversationId, userId: user.id }, state),
-    async close() {
-      worker.shutdown();
-      await running;
-      await fixture.close();
-    },
   };
 }
 

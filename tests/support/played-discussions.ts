@@ -5,8 +5,8 @@ import {
   openDiscussion,
   type DiscussionOptions,
   type DiscussionFixture,
+  type Discussions,
 } from './discussion-fixture.js';
-import type { TestDb } from './servers.js';
 import { until } from './until.js';
 import { FIXTURE_CODE } from './workflow-fixture.js';
 
@@ -22,36 +22,32 @@ export interface TestHistories {
  * @param look called after each answer
  */
 export async function playDiscussion(
-  own: TestDb,
+  discussions: Discussions,
   messages: readonly string[],
   {
     look = () => Promise.resolve(),
     ...options
   }: DiscussionOptions & { look?: (discussion: DiscussionFixture) => Promise<unknown> } = {},
 ): Promise<TestHistories> {
-  const discussion = await openDiscussion(own, { stored: null, ...options });
+  const discussion = await openDiscussion(discussions, { stored: null, ...options });
   const runs = new Set<string>();
   const note = async () => {
     const { runId } = await discussion.handle().describe();
     runs.add(runId);
     return runId;
   };
-  try {
-    for (const content of messages) {
-      const before = (await discussion.events()).length;
-      await discussion.send(content);
-      await discussion.eventsAfter(before + 2);
-      await note();
-      await look(discussion);
-    }
-    const last = await note();
-    await until('it begins a new history', async () => (await note()) !== last);
-    const ids = [...runs].slice(0, -1);
-    const histories = await Promise.all(ids.map((id) => discussion.historyOf(id)));
-    return { workflowId: discussion.workflowId, histories };
-  } finally {
-    await discussion.close();
+  for (const content of messages) {
+    const before = (await discussion.events()).length;
+    await discussion.send(content);
+    await discussion.eventsAfter(before + 2);
+    await note();
+    await look(discussion);
   }
+  const last = await note();
+  await until('it begins a new history', async () => (await note()) !== last);
+  const ids = [...runs].slice(0, -1);
+  const histories = await Promise.all(ids.map((id) => discussion.historyOf(id)));
+  return { workflowId: discussion.workflowId, histories };
 }
 
 /** @returns messages of turns that are decided otherwise than recorded. @throws DeterminismViolationError */

@@ -2,13 +2,12 @@
 import fc from 'fast-check';
 import { hashDecision } from '../../domain/discussion/decision-hash.js';
 import { startDiscussionState } from '../../domain/discussion/state.js';
-import type { DiscussionFixture } from '../support/discussion-fixture.js';
-import { testDbOfFile } from '../support/servers.js';
+import { discussionsOfFile, type DiscussionFixture } from '../support/discussion-fixture.js';
 import { replayPlayed, playDiscussion } from '../support/played-discussions.js';
 import { until } from '../support/until.js';
 import { FIXTURE_CODE } from '../support/workflow-fixture.js';
 
-const own = testDbOfFile();
+const discussions = discussionsOfFile();
 
 const MESSAGES = [
   ...['help me', 'Compare three podcast apps and write a report', '리뷰를 수집해서 요약해 줘'],
@@ -41,7 +40,10 @@ async function agrees(discussion: DiscussionFixture): Promise<void> {
 test.each(DRAWN.map((messages) => [messages.join(' | '), messages] as const))(
   'live and replayed, a workflow decides what was stored: %s',
   async (_title, messages) => {
-    const played = await playDiscussion(own, messages, { look: agrees, maxHistoryEvents: 30 });
+    const played = await playDiscussion(discussions, messages, {
+      look: agrees,
+      maxHistoryEvents: 30,
+    });
     expect(await replayPlayed(played, FIXTURE_CODE.workflowBundle)).toEqual([]);
   },
 );

@@ -8,7 +8,7 @@ import { agentOf, designOf } from '../support/designs.js';
 import { bundleMutant, type Mutation } from '../support/mutants.js';
 import { openPipelineFixture } from '../support/pipeline-fixture.js';
 import { replayRecordings } from '../support/replay.js';
-import { createTestDb, type TestDb } from '../support/servers.js';
+import { discussionsOfFile } from '../support/discussion-fixture.js';
 import { replayPlayed, playDiscussion, type TestHistories } from '../support/played-discussions.js';
 import { until } from '../support/until.js';
 import { FIXTURE_CODE } from '../support/workflow-fixture.js';
@@ -198,11 +198,10 @@ const DECIDING_OTHERWISE: readonly Mutation[] = [
 ];
 
 describe('of discussions whose turns are one activity', () => {
-  let own: TestDb;
-  let told: TestHistories;
+  const discussions = discussionsOfFile();
+  let played: TestHistories;
   beforeAll(async () => {
-    own = await createTestDb();
-    told = await playDiscussion(own, [
+    played = await playDiscussion(discussions, [
       'help me',
       'Compare three podcast apps and write a report',
       'Can you make it cheaper?',
@@ -212,14 +211,12 @@ describe('of discussions whose turns are one activity', () => {
       'Compare three podcast apps and write a report',
     ]);
   });
-  afterAll(() => own.drop());
-
   /** @returns the messages of turns that the code decides otherwise. @throws where it does otherwise */
   const differing = async (mutation: Mutation) =>
-    replayPlayed(told, { code: await bundleMutant(mutation) });
+    replayPlayed(played, { code: await bundleMutant(mutation) });
 
   test('each is left in time, one in a quiet moment', () => {
-    expect(told.histories.length).toBeGreaterThan(1);
+    expect(played.histories.length).toBeGreaterThan(1);
   });
 
   test.each(BREAKING_TURNS)('it is caught when $title', async (mutation) => {

@@ -7,27 +7,26 @@ import { readEvents } from '../../db/events.js';
 import {
   DEBATE,
   depsOf,
+  discussionsOfFile,
   openDiscussion,
   type DiscussionOptions,
 } from '../support/discussion-fixture.js';
 import { createTestConversation } from '../support/runs.js';
-import { createTestUser, testDbOfFile } from '../support/servers.js';
+import { createTestUser } from '../support/servers.js';
 import { designOf } from '../support/designs.js';
 import { until } from '../support/until.js';
 
-const own = testDbOfFile();
+const discussions = discussionsOfFile();
 
-/** Also after a test that fails: a worker that goes on would keep the file from ending. */
-const toStop: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  await Promise.all(toStop.splice(0).map((stop) => stop()));
+const discussing = (options: DiscussionOptions = {}) => openDiscussion(discussions, options);
+
+/** Also after a test that fails: an activity that goes on would keep the worker from stopping. */
+const atEnd: (() => void)[] = [];
+afterEach(() => {
+  atEnd.splice(0).forEach((end) => {
+    end();
+  });
 });
-
-async function discussing(options: DiscussionOptions = {}) {
-  const discussion = await openDiscussion(own, options);
-  toStop.push(() => discussion.close());
-  return discussion;
-}
 
 const ours = () => ApplicationFailure.nonRetryable('a mistake of ours', 'internal');
 const stateIn = (event: object): unknown => Reflect.get(event, 'state');
@@ -238,9 +237,8 @@ test('an apology whose workflow task is repeated is sent once, and later turns c
 
 test('a forged result of an activity is not accepted', async () => {
   const late = Promise.withResolvers<never>();
-  toStop.push(() => {
+  atEnd.push(() => {
     late.reject(ours());
-    return Promise.resolve();
   });
   const discussion = await discussing({ ask: () => late.promise });
   await discussion.send('make it cheaper');
@@ -328,9 +326,9 @@ test('the result of another turn is not accepted', async () => {
 });
 
 test('a turn that was ended otherwise admits no run, and its answer stays alone', async () => {
-  const user = await createTestUser(own.db);
-  const conversationId = await createTestConversation(own.db, user.id);
-  const activities = createDiscussionActivities(depsOf(own));
+  const user = await createTestUser(discussions.own.db);
+  const conversationId = await createTestConversation(discussions.own.db, user.id);
+  const activities = createDiscussionActivities(depsOf(discussions.own));
   const message = { messageId: randomUUID(), content: '1', receivedAt: '2026-12-01T00:00:00Z' };
   const turn = { conversationId, userId: user.id, messageId: message.messageId };
   await activities.beginTurn({ ...turn, message, state: DEBATE });
@@ -352,7 +350,7 @@ test('a turn that was ended otherwise admits no run, and its answer stays alone'
     state: { ...state, run },
   });
   expect(admission).toMatchObject({ kind: 'overtaken', talk: { version: 2, run: null } });
-  const runs = await own.db
+  const runs = await discussions.own.db
     .selectFrom('pipelineExecutions')
     .where('userId', '=', user.id)
     .execute();
@@ -364,15 +362,15 @@ test('a turn that was ended otherwise admits no run, and its answer stays alone'
       talk: { machine: { round: 1 } },
     },
   );
-  const events = await readEvents(own.db, conversationId, { after: 0, limit: 9 });
+  const events = await readEvents(discussions.own.db, conversationId, { after: 0, limit: 9 });
   expect(events.map(({ type }) => type)).toEqual(['user_message_received', 'error']);
 });
 
 test('a mistake in planning a turn becomes its answer', async () => {
   const mistakes: string[] = [];
-  const user = await createTestUser(own.db);
-  const conversationId = await createTestConversation(own.db, user.id);
-  const { beginTurn } = createDiscussionActivities(depsOf(own, mistakes));
+  const user = await createTestUser(discussions.own.db);
+  const conversationId = await createTestConversation(discussions.own.db, user.id);
+  const { beginTurn } = createDiscussionActivities(depsOf(discussions.own, mistakes));
   const state = { ...DEBATE, machine: undefined as any };
   const message = {
     messageId: randomUUID(),
