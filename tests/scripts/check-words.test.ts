@@ -39,16 +39,16 @@ test.each(['with git', 'without git'])('a banned word fails the check, %s', (kin
   }
   expect(check()).toMatchObject({ status: 0, stderr: '' });
   put('api/keys.ts', `// one\n// ${BANNED.toUpperCase()} asks, ${BANNED}s do not count\n`);
-  put('docs/page.md', `Nothing.\n\nTwo: ${BANNED}, ${BANNED}.\n`);
+  put('bench/page.md', `Nothing.\n\nTwo: ${BANNED}, ${BANNED}.\n`);
   const { status, stderr } = check();
   expect(status).toBe(1);
   expect(stderr.split('\n').slice(0, 4)).toEqual([
     `api/keys.ts:2 "${BANNED.toUpperCase()}" is a banned word`,
-    `docs/page.md:3 "${BANNED}" is a banned word`,
-    `docs/page.md:3 "${BANNED}" is a banned word`,
+    `bench/page.md:3 "${BANNED}" is a banned word`,
+    `bench/page.md:3 "${BANNED}" is a banned word`,
     `3 banned words: ${LIST} lists them, docs/glossary.md ours`,
   ]);
-  expect(check('--count').stdout).toBe('1 api\n2 docs\n');
+  expect(check('--count').stdout).toBe('1 api\n2 bench\n');
 });
 
 test('what is exempt or ignored is not read', () => {
