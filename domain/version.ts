@@ -1,2 +1,2 @@
 /** Of the product, as in `package.json`. */
-export const VERSION = '0.8.0';
+export const VERSION = '0.9.0';
