@@ -82,7 +82,7 @@ function finishReasonOf(finish: ModelReply['finish']): string {
   return finish === 'refused' ? 'content_filter' : finish;
 }
 
-/** Of each text; a span must not become as large as what it tells of. */
+/** Of each text; a span must not become as large as the texts that it describes. */
 const MAX_CHARACTERS = 8_192;
 /** Of a prompt, the last ones; ours have two. */
 const MAX_MESSAGES = 50;
