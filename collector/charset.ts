@@ -36,7 +36,7 @@ export function decode(body: Uint8Array, labelled: Labelled): string {
   const text = textOf(body, labelled);
   const lost = text.split(REPLACEMENT).length - 1;
   if (lost > MAX_LOST * text.length) {
-    throw new CrawlFailed('unreadable', 'the encoding of the page cannot be told');
+    throw new CrawlFailed('unreadable', 'the encoding of the page is unknown');
   }
   return text.replaceAll(REPLACEMENT, '');
 }

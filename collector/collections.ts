@@ -195,7 +195,7 @@ async function working<T>(
   }
 }
 
-/** Lets so many work at once, and tells all others to come back. */
+/** Lets so many work at once, and asks all others to come back. */
 function createLimit(most: number) {
   let running = 0;
   return async <T>(work: () => Promise<Outcome<T>>): Promise<Outcome<T>> => {

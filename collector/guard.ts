@@ -19,7 +19,7 @@ export interface Target {
 }
 
 export interface Guard {
-  /** Why a URL must not be read, as far as its spelling tells; null: it may. */
+  /** Why a URL must not be read, as far as its spelling shows; null: it may. */
   refusalOf(url: URL): string | null;
   /** @throws CrawlFailed `refused-address`, `unresolvable` */
   locate(url: URL, signal: AbortSignal): Promise<Target>;

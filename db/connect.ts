@@ -62,7 +62,7 @@ export function connectDb(options: DbOptions): Db {
 }
 
 function ignore(): void {
-  // told elsewhere
+  // reported elsewhere
 }
 
 /** `postgresql+asyncpg://…` → `postgresql://…`. */

@@ -403,7 +403,7 @@ export interface StreamsTable {
   /** of its conversation, or of its pipeline where that has none */
   id: string;
   lastSeq: number;
-  /** One of the two is the stream's id again, so that the stream goes with what it tells of. */
+  /** One of the two is the stream's id again, so that the stream is removed with it. */
   conversationId: string | null;
   pipelineId: string | null;
 }

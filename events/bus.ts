@@ -40,8 +40,8 @@ export interface Bus {
     listener: (notification: Notification) => void,
   ): Promise<() => void>;
   /**
-   * Hears of the agents at work in a stream (events/live-writer.ts) until the returned function is
-   * called. @param listener told null where messages may have been missed
+   * Subscribes to the agents at work in a stream (events/live-writer.ts) until the returned function is
+   * called. @param listener gets null where messages may have been missed
    */
   subscribeLive(
     streamId: StreamId,
@@ -49,11 +49,11 @@ export interface Bus {
   ): Promise<() => void>;
   /** Tells all processes that a user's vendor keys have changed; like `publish` otherwise. */
   publishKeyChanged(userId: UserId): Promise<void>;
-  /** @param listener told null where words may have been missed: any user's keys may have changed */
+  /** @param listener gets null where messages may have been missed: any user's keys may have changed */
   onKeyChanged(listener: (userId: UserId | null) => void): Promise<() => void>;
   /** Tells all processes that a user counts as gone; like `publish` otherwise. */
   publishUserGone(userId: UserId): Promise<void>;
-  /** @param listener told null where words may have been missed: any user may have gone */
+  /** @param listener gets null where messages may have been missed: any user may have gone */
   onUserGone(listener: (userId: UserId | null) => void): Promise<() => void>;
   /** Whether hints arrive; if not, read PostgreSQL. */
   isAvailable(): boolean;

@@ -2,7 +2,7 @@
  * Agents at work and their replies so far, as Redis holds them for a short while: one string per
  * agent, and an index per stream. Nothing here is history; what is lost is in the result.
  * An entry is the writer's id, then lines that are signed for their stream's channel (macs.ts): the
- * head, and the messages that have told more of the reply since. What carries no MAC of ours,
+ * head, and the messages with more of the reply since. What carries no MAC of ours,
  * or for another agent, is not there.
  */
 import type { Redis } from 'ioredis';

@@ -42,7 +42,7 @@ const FLUSH_MS = 50;
 const FLUSH_CHARACTERS = 1_024;
 /** While Redis is away. */
 const RETRY_MS = 250;
-/** Of one reply, in UTF-8; what is longer is not told beyond this. */
+/** Of one reply, in UTF-8; what is longer is not published beyond this. */
 const MAX_REPLY_BYTES = 262_144;
 /** Then the entry is written as a whole: each of its pieces costs a late reader a hash. */
 const MAX_PIECES = 256;
@@ -76,7 +76,7 @@ class Reply {
     }
   }
 
-  /** Up to where it can be told: half a pair of surrogates waits for the other half. */
+  /** Up to where it can be published: half a pair of surrogates waits for the other half. */
   end(isOver: boolean): number {
     const isSplit = !isOver && /[\uD800-\uDBFF]$/.test(this.text);
     return this.text.length - (isSplit ? 1 : 0);
@@ -203,7 +203,7 @@ class RedisLiveWriter implements LiveWriter {
     const { writer } = this.deps.place;
     const isLast = this.state !== 'open';
     if (reply === null) {
-      // without a piece: who hears of it looks at the entry
+      // without a piece: a subscriber reads the entry
       return { kind: 'start', node: { writer, started, reply }, piece: undefined, isLast };
     }
     const { id } = reply;

@@ -73,7 +73,7 @@ export function createSubscriptions(redis: Redis, logger: Logger): Subscriptions
 
 const PROBE_MS = 2_000;
 
-/** Knows whether the connection works, and replaces one that does not do as told. */
+/** Knows whether the connection works, and replaces one that does not respond. */
 function watchLink(redis: Redis, logger: Logger, resubscribe: () => Promise<void>) {
   const observers = new Set<(available: boolean) => void>();
   let isAvailable = false;

@@ -34,7 +34,7 @@ const PAYLOADS = 'agentforge temporal payloads';
 
 /**
  * Derives one key per master key, for one purpose only, so that the same `ENCRYPTION_KEY` never
- * serves two. The id is a hash of the derived key and tells nothing about the master.
+ * serves two. The id is a hash of the derived key and reveals nothing about the master.
  *
  * @param masters 32 bytes each, newest first; at least one
  */

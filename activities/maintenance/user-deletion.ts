@@ -22,7 +22,7 @@ import type { PipelineActivities } from '../run/runs.js';
 
 /** Each may be repeated. */
 export interface UserDeletionActivities {
-  /** Ends the account, where the order has not, and tells every process. */
+  /** Ends the account, where the request has not, and notifies every process. */
   closeAccount(call: UserCall): Promise<void>;
   /** @returns how many of the user's runs have not ended */
   stopRuns(call: UserCall & { readonly how: StopRequest }): Promise<{ readonly open: number }>;

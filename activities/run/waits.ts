@@ -30,7 +30,7 @@ export interface RunWaitActivities {
   takeDecision(call: ApprovalCall & { readonly offerId: string | null }): Promise<Decision>;
   /** Gives the slot back and says why the run waits. `round` counts the waits of the run. */
   parkRun(call: WaitCall & { readonly reason: WaitReason }): Promise<void>;
-  /** Takes the slot back, or queues for it: then a signal tells when it is there. */
+  /** Takes the active-run lock again, or queues for it: then a signal says that the run has it. */
   unparkRun(call: WaitCall): Promise<{ readonly kind: 'taken' | 'queued' | 'ended' }>;
 }
 

@@ -37,7 +37,7 @@ export function ownerOf(tx: Pick<Tx, 'selectFrom'>, pipelineId: PipelineId) {
 /**
  * Gives a free slot to the run that has queued longest. The owner is locked and the slot is free.
  *
- * @returns that run, to be told; null if none queues
+ * @returns that run, to be signalled; null if none queues
  */
 async function passLockOn(tx: Tx, userId: UserId): Promise<PipelineId | null> {
   const next = await passingLockOn(tx, userId).executeTakeFirst();
@@ -66,7 +66,7 @@ export function passingLockOn(tx: Tx, userId: UserId) {
 /**
  * Grants a free lock to a run that queues for one, where its release did not.
  *
- * @returns the run that has it now, to be told; null if the run does not queue, or the slot is held
+ * @returns the run that has it now, to be signalled; null if the run does not queue, or the slot is held
  */
 export async function passLostLockOn(tx: Tx, pipelineId: PipelineId): Promise<PipelineId | null> {
   const userId = await lockOwner(tx, pipelineId);

@@ -56,7 +56,7 @@ const TOTAL_COST = sql<string>`(
  * Writes how a run ended, hands its slot on, and stores its last events and, for a conversation, the
  * message that shows its result. Its owner and the run are locked.
  *
- * @returns its events as stored, and the run that has the slot now, to be told
+ * @returns its events as stored, and the run that has the lock now, to be signalled
  */
 export async function storeRunEnd(
   tx: Tx,

@@ -155,7 +155,7 @@ export interface ClosedRun {
   readonly events: readonly StoredEvent[];
   readonly conversationId: ConversationId | null;
   readonly userId: UserId;
-  /** The run that has the slot now, to be told. */
+  /** The run that has the lock now, to be signalled. */
   readonly grantedTo: PipelineId | null;
 }
 

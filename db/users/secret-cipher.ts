@@ -82,7 +82,7 @@ function associatedData({ userId, provider }: SecretOwner): Buffer {
   return Buffer.from(`${userId}:${provider}`, 'utf8');
 }
 
-/** Derived through HKDF, so that the stored id tells nothing about the key. */
+/** Derived through HKDF, so that the stored id reveals nothing about the key. */
 function keyIdOf(key: Buffer): string {
   const derived = Buffer.from(hkdfSync('sha256', key, '', 'agentforge encryption key id', 32));
   return createHash('sha256').update(derived).digest('hex').slice(0, KEY_ID_LENGTH);
