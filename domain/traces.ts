@@ -6,7 +6,7 @@ export interface Trace {
   readonly traceId: string;
 }
 
-/** One span's place in a trace, as a `traceparent` names it. */
+/** One span's place in a trace: what a `traceparent` tells. */
 export interface SpanPlace {
   readonly traceId: string;
   /** 16 hexadecimal digits, not all of them 0. */
@@ -15,7 +15,7 @@ export interface SpanPlace {
   readonly isSampled: boolean;
 }
 
-/** A span of a workflow, reported when it is over; it ends at that moment. */
+/** A span of a workflow, told when it is over: here and now, so that its end needs no telling. */
 export interface EndedSpan {
   readonly name: string;
   readonly spanId: string;
@@ -47,7 +47,7 @@ export function idAttributes(
   );
 }
 
-/** How a workflow reports its spans to the worker. */
+/** How a workflow tells of its spans; the worker listens. */
 export type TraceSinks = {
   readonly traces: { ended(span: EndedSpan): void };
 };
@@ -63,7 +63,7 @@ const NO_TRACE = '0'.repeat(32);
 const NO_SPAN = '0'.repeat(16);
 const SAMPLED = 0x01;
 
-/** @returns what a `traceparent` header names, or null if it is none */
+/** @returns what a `traceparent` header tells, or null if it is none */
 export function spanIn(traceparent: string): SpanPlace | null {
   const parts = TRACEPARENT.exec(traceparent) ?? [];
   const [, traceId = NO_TRACE, spanId = NO_SPAN, flags = '00'] = parts;

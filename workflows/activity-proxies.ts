@@ -40,7 +40,7 @@ const RECORD_RETRIES = {
   maximumInterval: '30s',
 } as const;
 
-/** Activities that call a provider or another server. They heartbeat, so a lost worker is detected within 10 s. */
+/** Calls that cost money or leave the house: they beat, so that a lost worker is noticed in 10 s. */
 export const paid = proxyActivities<
   Pick<Activities, 'runAgent' | 'analyzeIntent' | 'generateDesigns' | 'critiqueDesigns'>
 >({

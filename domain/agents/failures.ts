@@ -32,7 +32,7 @@ export function agentPrefix(agentName: string, language: Language): string {
   return language === 'ko' ? `에이전트 ${agentName}: ` : `agent ${agentName}: `;
 }
 
-/** The same for several agents, in one text. */
+/** The same of several agents, told once. */
 export function agentsText(names: readonly string[], reason: string, language: Language): string {
   const [first = ''] = names;
   return names.length === 1

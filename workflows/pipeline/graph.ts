@@ -94,7 +94,7 @@ async function interpret(work: RunWork): Promise<void> {
     await condition(() => hasCompleted(work) || canBegin(work) || !isUnderWay(work));
     if (!hasCompleted(work) && !canBegin(work)) {
       if (isUnderWay(work) && patched(ONLY_IDLE)) {
-        continue; // the condition no longer holds: resumed and paused in one task
+        continue; // what has woken it was taken back before it could look
       }
       if (isStuck(work)) {
         throw new NoProgress(`the run can make no progress: ${openNodesOf(progress).join(', ')}`);
