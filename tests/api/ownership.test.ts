@@ -189,6 +189,13 @@ const CASES: readonly Case[] = [
     malformed: inPath('conversation_id'),
   },
   {
+    route: 'GET /conversations/{conversation_id}/messages',
+    what: 'a conversation',
+    make: aConversation,
+    detail: 'Conversation not found',
+    malformed: inPath('conversation_id'),
+  },
+  {
     route: 'GET /conversations/{conversation_id}/audit',
     what: 'a conversation',
     make: aConversation,

@@ -167,7 +167,7 @@ test('labels are bounded: names of our own, no id, no text of a user’s', async
     values.set(label, (values.get(label) ?? new Set()).add(value));
   }
   const seen = (label: string) => [...(values.get(label) ?? [])];
-  expect([...VENDORS, 'simulated']).toEqual(expect.arrayContaining(seen('provider')));
+  expect([...VENDORS, 'endpoint', 'simulated']).toEqual(expect.arrayContaining(seen('provider')));
   expect(seen('code')).toEqual(['model-unavailable']);
   expect(page).not.toContain(person.userId);
   expect(page).not.toMatch(/[0-9a-f]{8}-[0-9a-f]{4}|does again/);
