@@ -965,6 +965,23 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/stats/costs': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** What own calls cost, by model, day, template, conversation, run or node */
+    get: operations['getApiV1StatsCosts'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/codec/decode': {
     parameters: {
       query?: never;
@@ -1903,6 +1920,37 @@ export interface components {
       total_messages: number;
       total_templates: number;
       total_pipelines: number;
+    };
+    OwnCosts: {
+      /** @description The dearest first */
+      items: components['schemas']['CostItem'][];
+      /** @description How many more there are */
+      omitted: number;
+      total: components['schemas']['CostSums'];
+    };
+    /** @description `key`: a model, a UTC day, a node, or an id; null: calls of none. `name`: the title of what has the id; of a model, its provider */
+    CostItem: {
+      calls: number;
+      cost: number;
+      settled: number;
+      estimated: number;
+      unknown: number;
+      reserved: number;
+      prompt_tokens: number;
+      completion_tokens: number;
+      key: string | null;
+      name: string | null;
+    };
+    /** @description US dollars. `cost` is the sum of `settled`, `estimated` (answers whose vendor stated no usage), `unknown` (calls of unknown end) and `reserved` (calls under way), the last three at their upper bound */
+    CostSums: {
+      calls: number;
+      cost: number;
+      settled: number;
+      estimated: number;
+      unknown: number;
+      reserved: number;
+      prompt_tokens: number;
+      completion_tokens: number;
     };
     Payloads: {
       payloads: components['schemas']['Payload'][];
@@ -7300,6 +7348,78 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['Error'];
+        };
+      };
+      /** @description Rate limit exceeded */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+      /** @description Internal server error */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+      /** @description A part of the system is away */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+    };
+  };
+  getApiV1StatsCosts: {
+    parameters: {
+      query?: {
+        by?: 'model' | 'day' | 'template' | 'conversation' | 'run' | 'node';
+        days?: number;
+        pipeline_id?: string;
+        conversation_id?: string;
+        template_id?: string;
+        limit?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description From the ledger */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['OwnCosts'];
+        };
+      };
+      /** @description Not authenticated */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Error'];
+        };
+      };
+      /** @description Invalid input */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['InvalidInput'];
         };
       };
       /** @description Rate limit exceeded */

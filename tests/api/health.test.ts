@@ -260,6 +260,7 @@ describe('/openapi.json', () => {
         'post /model-endpoints/{endpoint_id}/check 200 401 404 422 429 500 503',
         'get /stats/usage-history 200 401 422 429 500 503',
         'get /stats/pipeline-history 200 401 422 429 500 503',
+        'get /stats/costs 200 401 422 429 500 503',
         'get /stats/summary 200 401 429 500 503',
         'post /codec/decode 200 400 401 403 413 415 422 429 500 503',
         'get /codec/sign-in 200 500',

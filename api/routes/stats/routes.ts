@@ -1,12 +1,15 @@
 import type { Db } from '../../../db/connect.js';
 import { readPipelineHistory, readTotals, readUsageHistory } from '../../../db/billing/stats.js';
 import { utcDay } from '../../../domain/account/days.js';
-import { pipelineHistoryQuery, usageHistoryQuery } from './schemas.js';
+import { readCostGroups } from '../../../db/billing/cost-groups.js';
+import { costsQuery, pipelineHistoryQuery, usageHistoryQuery } from './schemas.js';
 import { defineRoute, type Route } from '../../http/route.js';
 import {
+  costsSchema,
   pipelineHistorySchema,
   summarySchema,
   usageHistorySchema,
+  viewCostGroups,
   viewPastPipeline,
   viewTotals,
   viewUsageDay,
@@ -14,12 +17,13 @@ import {
 
 const DAY_MS = 86_400_000;
 
+const OWN = { method: 'GET', tag: 'stats', auth: 'user' } as const;
+
 export function createStatsRoutes({ db }: { db: Db }): readonly Route[] {
-  const own = { method: 'GET', tag: 'stats', auth: 'user' } as const;
   return [
     defineRoute(
       {
-        ...own,
+        ...OWN,
         path: '/stats/usage-history',
         summary: 'Cost and messages by UTC day, ascending',
         query: usageHistoryQuery,
@@ -33,7 +37,7 @@ export function createStatsRoutes({ db }: { db: Db }): readonly Route[] {
     ),
     defineRoute(
       {
-        ...own,
+        ...OWN,
         path: '/stats/pipeline-history',
         summary: 'Own runs, newest first',
         query: pipelineHistoryQuery,
@@ -46,12 +50,36 @@ export function createStatsRoutes({ db }: { db: Db }): readonly Route[] {
     ),
     defineRoute(
       {
-        ...own,
+        ...OWN,
         path: '/stats/summary',
         summary: 'How much of everything is mine',
         responses: { 200: { description: 'Counts of own rows', schema: summarySchema } },
       },
       async ({ user }) => ({ status: 200, body: viewTotals(await readTotals(db, user.id)) }),
     ),
+    costsRoute(db),
   ];
+}
+
+function costsRoute(db: Db): Route {
+  return defineRoute(
+    {
+      ...OWN,
+      path: '/stats/costs',
+      summary: 'What own calls cost, by model, day, template, conversation, run or node',
+      query: costsQuery,
+      responses: { 200: { description: 'From the ledger', schema: costsSchema } },
+    },
+    async ({ user, query }) => {
+      const { by, limit, days, pipeline_id: pipelineId } = query;
+      const since = utcDay(new Date(Date.now() - days * DAY_MS));
+      const groups = await readCostGroups(db, user.id, {
+        ...{ by, limit, pipelineId },
+        since: pipelineId === undefined ? since : null,
+        conversationId: query.conversation_id,
+        templateId: query.template_id,
+      });
+      return { status: 200, body: viewCostGroups(groups) };
+    },
+  );
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { CostGroups, CostSums } from '../../../db/billing/cost-groups.js';
 import type { PastPipeline, Totals, UsageDay } from '../../../db/billing/stats.js';
 import { pipelineStatusNames } from '../runs/views.js';
 
@@ -39,6 +40,63 @@ export const summarySchema = z
     total_pipelines: z.int(),
   })
   .meta({ id: 'Summary' });
+
+const costSumsSchema = z
+  .object({
+    calls: z.int(),
+    cost: z.number(),
+    settled: z.number(),
+    estimated: z.number(),
+    unknown: z.number(),
+    reserved: z.number(),
+    prompt_tokens: z.int(),
+    completion_tokens: z.int(),
+  })
+  .meta({
+    id: 'CostSums',
+    description:
+      'US dollars. `cost` is the sum of `settled`, `estimated` (answers whose vendor stated no usage), `unknown` (calls of unknown end) and `reserved` (calls under way), the last three at their upper bound',
+  });
+
+const costItemSchema = costSumsSchema
+  .extend({ key: z.string().nullable(), name: z.string().nullable() })
+  .meta({
+    id: 'CostItem',
+    description:
+      '`key`: a model, a UTC day, a node, or an id; null: calls of none. `name`: the title of what has the id; of a model, its provider',
+  });
+
+export const costsSchema = z
+  .object({
+    items: z.array(costItemSchema).meta({ description: 'The dearest first' }),
+    omitted: z.int().meta({ description: 'How many more there are' }),
+    total: costSumsSchema,
+  })
+  .meta({ id: 'OwnCosts' });
+
+export function viewCostGroups({
+  items,
+  omitted,
+  total,
+}: CostGroups): z.output<typeof costsSchema> {
+  return {
+    items: items.map((item) => ({ key: item.key, name: item.name, ...viewSums(item) })),
+    omitted,
+    total: viewSums(total),
+  };
+}
+
+function viewSums(sums: CostSums): z.output<typeof costSumsSchema> {
+  const [settled, estimated] = [Number(sums.settled), Number(sums.estimated)];
+  const [unknown, reserved] = [Number(sums.unknown), Number(sums.reserved)];
+  return {
+    calls: sums.calls,
+    cost: Number(sums.cost),
+    ...{ settled, estimated, unknown, reserved },
+    prompt_tokens: sums.promptTokens,
+    completion_tokens: sums.completionTokens,
+  };
+}
 
 export function viewUsageDay(day: UsageDay) {
   return {
