@@ -183,8 +183,9 @@ function typeOf(shown: z.infer<typeof Shown>): string {
 
 function composeVariables(): readonly Variable[] {
   const text = readFileSync('docker-compose.yml', 'utf8');
+  const defaults = [...text.matchAll(/\$\{(\w+):-([^}]+)\}/g)];
   return Object.entries(COMPOSE_ONLY).map(([name, description]) => {
-    const [, defaultText = null] = new RegExp(`\\$\\{${name}:-([^}]+)\\}`).exec(text) ?? [];
+    const defaultText = defaults.find(([, named]) => named === name)?.[2] ?? null;
     return {
       ...{ name, description, defaultText },
       type: 'text',

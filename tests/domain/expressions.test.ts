@@ -97,10 +97,15 @@ async function builtExpressions(): Promise<readonly Expression[]> {
 const BUILT = await builtExpressions();
 const ALL = [...SOURCES.flatMap(({ literals }) => literals), ...BUILT].filter(isUnbounded);
 
+/** Reads the repository's own files by its own list of words. */
+const OF_OUR_OWN_FILES = ['scripts/check-words.mjs'];
+
 test('every expression that is built at run time has been built here', () => {
   const missing = SOURCES.filter(
     ({ file, built }) => BUILT.filter(({ where }) => where === file).length < built,
-  ).map(({ file }) => file);
+  )
+    .map(({ file }) => file)
+    .filter((file) => !OF_OUR_OWN_FILES.includes(file));
   expect(missing).toEqual([]);
   expect(BUILT.length).toBeGreaterThan(40);
 });

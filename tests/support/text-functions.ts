@@ -8,6 +8,7 @@ import { printable } from '../../audit/timeline.js';
 import { wellFormed } from '../../audit/canonical.js';
 import { contentTypeOf } from '../../collector/media-types.js';
 import { tidy } from '../../collector/tidy.js';
+import { parseEndpointModel } from '../../domain/agents/endpoints.js';
 import { agentPrefix } from '../../domain/agents/failures.js';
 import { designInjection, promptFor } from '../../domain/agents/prompts.js';
 import { isAllowed, parseAllowedAddresses } from '../../domain/security/allowed-addresses.js';
@@ -116,6 +117,7 @@ export const TEXT_FUNCTIONS: Readonly<Record<string, ReadsText>> = {
   wellFormed,
   contentTypeOf: (text) => contentTypeOf(text, 'web'),
   tidy,
+  parseEndpointModel,
   agentPrefix: (text) => agentPrefix(text, 'en'),
   designInjection: (text) => designsOf(text).slice(0, 1).map(designInjection),
   promptFor: (text) => promptsFor(text),
