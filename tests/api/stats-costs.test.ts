@@ -60,7 +60,7 @@ test('of no calls there is nothing', async () => {
   ]);
 });
 
-test('what is settled, estimated, unknown and reserved is told apart', async () => {
+test('what is settled, estimated, unknown and reserved is shown apart', async () => {
   await call();
   await call({ state: 'estimated', cost: '0.000000000001' });
   await call({ state: 'unknown', cost: '0.25', promptTokens: null, completionTokens: null });
