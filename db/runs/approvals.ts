@@ -4,6 +4,7 @@ import type { ConversationId, PipelineId, UserId } from '../../domain/ids.js';
 import { toStorableText } from '../../domain/text/storable-text.js';
 import type { Db, Tx } from '../connect.js';
 import { UNENDED_STATUSES } from '../index-conditions.js';
+import { microsOf, timeOf, type TimeCursor } from '../pages.js';
 import type { ApprovalOffersTable, ApprovalsTable } from '../schema.js';
 
 export type ApprovalRow = Selectable<ApprovalsTable>;
@@ -62,9 +63,8 @@ export async function listApprovals(
 
 /** The place of an approval in the order of the inbox. */
 export interface InboxCursor {
-  /** Since 1970, an exact decimal. */
-  readonly requestedAtMicros: string;
-  readonly pipelineId: PipelineId;
+  /** When it was requested, and of which run. */
+  readonly request: TimeCursor;
   readonly node: string;
 }
 
@@ -97,9 +97,7 @@ export async function listOpenApprovals(
   userId: UserId,
   { limit, after }: { readonly limit: number; readonly after?: InboxCursor | undefined },
 ): Promise<InboxPage> {
-  const { rows } = await sql<
-    InboxItem & { readonly requestedAtMicros: string; readonly open: number }
-  >`
+  const { rows } = await sql<InboxItem & { readonly micros: string; readonly open: number }>`
     with open as (
       select approval.*, run.design_name, run.conversation_id
       from pipeline_executions as run join approvals as approval on approval.pipeline_id = run.id
@@ -108,24 +106,26 @@ export async function listOpenApprovals(
     )
     select pipeline_id, design_name, conversation_id, node, agent_name,
       left(input, ${PREVIEW_CHARACTERS}) as preview, requested_at, deadline, on_timeout,
-      (extract(epoch from requested_at) * 1000000)::bigint::text as requested_at_micros,
+      ${microsOf('requested_at')} as micros,
       (select count(*)::integer from open) as open
     from open
     where ${after === undefined ? sql`true` : isBehind(after)}
     order by requested_at, pipeline_id, node
     limit ${limit + 1}`.execute(db);
   const items = rows.slice(0, limit);
+  const last = rows.length > limit ? items.at(-1) : undefined;
   return {
     items,
     open: rows[0]?.open ?? 0,
-    next: rows.length > limit ? (items.at(-1) ?? null) : null,
+    next:
+      last === undefined
+        ? null
+        : { request: { micros: last.micros, id: last.pipelineId }, node: last.node },
   };
 }
 
-function isBehind({ requestedAtMicros, pipelineId, node }: InboxCursor) {
-  return sql`(requested_at, pipeline_id, node) > (
-    timestamptz 'epoch' + ${requestedAtMicros}::bigint * interval '1 microsecond',
-    ${pipelineId}::uuid, ${node})`;
+function isBehind({ request, node }: InboxCursor) {
+  return sql`(requested_at, pipeline_id, node) > (${timeOf(request)}, ${request.id}::uuid, ${node})`;
 }
 
 export interface ApprovalResponse {

@@ -3,8 +3,7 @@ import { sql, type RawBuilder } from 'kysely';
 import type { PipelineId, UserId } from '../../domain/ids.js';
 import type { PipelineStatus, WaitReason } from '../../domain/run/results.js';
 import type { Db } from '../connect.js';
-import { MAX_LOOKED_THROUGH, microsOf, pageOf, timeOf } from '../pages.js';
-import type { Page, PlacedRow, TimeCursor } from '../pages.js';
+import { allOf, readPage, timeOf, type Page, type TimeCursor } from '../pages.js';
 
 export interface RunPageFilter {
   readonly limit: number;
@@ -39,37 +38,18 @@ export interface RunItem {
   readonly endedAt: Date | null;
 }
 
-/**
- * One page. A filter looks through a bounded number of runs, so a page may have fewer items than `limit`,
- * and more may follow.
- */
 export async function listOwnRuns(
   db: Db,
   userId: UserId,
   filter: RunPageFilter,
 ): Promise<Page<RunItem>> {
+  const rows = sql`
+    select id, design_name, status, waiting_for, template_id, conversation_id, rerun_of, simulated,
+      agent_count, total_cost, duration_seconds, created_at, ended_at
+    from pipeline_executions
+    where user_id = ${userId}::uuid and ${rangeOf(filter)}`;
   const { limit } = filter;
-  const match = matchOf(filter);
-  const lookedThrough = match === null ? limit + 1 : MAX_LOOKED_THROUGH;
-  const { rows } = await sql<RunItem & PlacedRow>`
-    with run as (
-      select id, design_name, status, waiting_for, template_id, conversation_id, rerun_of, simulated,
-        agent_count, total_cost, duration_seconds, created_at, ended_at
-      from pipeline_executions
-      where user_id = ${userId}::uuid and ${rangeOf(filter)}
-      order by created_at desc, id desc
-      limit ${lookedThrough}
-    ), placed as (
-      select run.*, ${match ?? sql`true`} as is_match,
-        row_number() over (order by created_at desc, id desc)::integer as place
-      from run
-    )
-    select placed.*, ${microsOf('created_at')} as micros
-    from placed
-    where is_match or place = ${lookedThrough} -- of which more may follow
-    order by created_at desc, id desc
-    limit ${limit + 1}`.execute(db);
-  return pageOf(rows, { limit, lookedThrough });
+  return readPage(db, { rows, time: 'created_at', filter: matchOf(filter), limit });
 }
 
 /** Where in the order of the index the page begins and ends: one bound each, or the scan starts at the wrong one. */
@@ -93,7 +73,7 @@ function matchOf(filter: RunPageFilter): RawBuilder<unknown> | null {
     model === undefined
       ? null
       : sql`exists (select from cost_ledger as call
-          where call.pipeline_id = run.id and call.model = ${model})`,
+          where call.pipeline_id = listed.id and call.model = ${model})`,
   ].filter((condition) => condition !== null);
-  return conditions.length === 0 ? null : sql`(${sql.join(conditions, sql` and `)})`;
+  return allOf(conditions);
 }

@@ -3,10 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { admitRun } from '../../db/runs/admission.js';
 import { listUnendedRuns } from '../../db/users/administration.js';
-import { connectDb, type Db } from '../../db/connect.js';
+import type { Db } from '../../db/connect.js';
 import { countOpenRuns } from '../../db/runs/runs.js';
 import { findUnarchivedRuns } from '../../db/audit/run-archives.js';
 import { listSharedTemplates } from '../../db/runs/templates.js';
+import { connectRecording, type SeenStatement } from '../support/plans.js';
 import { admittedRun, runRequestOf } from '../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../support/servers.js';
 
@@ -18,16 +19,11 @@ const OF_UNENDED_RUNS = /^ix_pipeline_executions_(?:open|unended)$/;
 let server: TestDb;
 let db: Db;
 let userId: string;
-const statements: string[] = [];
+let statements: SeenStatement[];
 
 beforeAll(async () => {
   server = await createTestDb();
-  db = connectDb({
-    url: server.url,
-    poolSize: 1,
-    applicationName: 'test',
-    onStatement: (statement) => statements.push(statement),
-  });
+  ({ db, statements } = connectRecording(server.url));
   userId = (await createTestUser(db, { role: 'pro' })).id;
   await admittedRun(db, { userId }, NOW);
   await sql`
@@ -54,8 +50,8 @@ async function indexesOf(work: () => Promise<unknown>): Promise<readonly string[
   statements.length = 0;
   await work();
   const plans: string[] = [];
-  for (const statement of statements.filter((it) => /^\s*(select|with|update)/i.test(it))) {
-    const explain = sql<{ 'QUERY PLAN': string }>`explain (generic_plan) ${sql.raw(statement)}`;
+  for (const { text } of statements.filter((it) => /^\s*(select|with|update)/i.test(it.text))) {
+    const explain = sql<{ 'QUERY PLAN': string }>`explain (generic_plan) ${sql.raw(text)}`;
     const { rows } = await explain.execute(server.db);
     plans.push(...rows.map((row) => row['QUERY PLAN']));
   }

@@ -1,10 +1,26 @@
 /** How PostgreSQL executes a statement by its generic plan, which is what our connections use. */
 import { sql } from 'kysely';
-import type { Db } from '../../db/connect.js';
+import { connectDb, type Db } from '../../db/connect.js';
 
 export interface SeenStatement {
   readonly text: string;
   readonly values: readonly unknown[];
+}
+
+export interface RecordingDb {
+  readonly db: Db;
+  /** All that it has sent, in order. */
+  readonly statements: SeenStatement[];
+}
+
+/** One connection that records its statements. */
+export function connectRecording(url: string): RecordingDb {
+  const statements: SeenStatement[] = [];
+  const db = connectDb({
+    ...{ url, poolSize: 1, applicationName: 'test', statementTimeoutMs: 120_000 },
+    onStatement: (text, values) => statements.push({ text, values }),
+  });
+  return { db, statements };
 }
 
 export interface ExecutedPlan {

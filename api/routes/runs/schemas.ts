@@ -162,13 +162,15 @@ export const inboxQuery = z.object({
   after: z.string().regex(INBOX_CURSOR).optional(),
 });
 
-export function formatInboxCursor({ requestedAtMicros, pipelineId, node }: InboxCursor): string {
-  return [requestedAtMicros, pipelineId, Buffer.from(node).toString('base64url')].join('.');
+export function formatInboxCursor({ request, node }: InboxCursor): string {
+  return [request.micros, request.id, Buffer.from(node).toString('base64url')].join('.');
 }
 
 /** @param after as `inboxQuery` has checked it */
 export function parseInboxCursor(after: string): InboxCursor {
-  const [requestedAtMicros = '', pipelineId = '', node = ''] = after.split('.');
-  const name = toStorableText(Buffer.from(node, 'base64url').toString());
-  return { requestedAtMicros, pipelineId, node: name };
+  const [micros = '', id = '', node = ''] = after.split('.');
+  return {
+    request: { micros, id },
+    node: toStorableText(Buffer.from(node, 'base64url').toString()),
+  };
 }

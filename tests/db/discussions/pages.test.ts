@@ -1,9 +1,9 @@
 /** Pages of many conversations, and of one that is long. */
 import { sql } from 'kysely';
-import { connectDb, type Db } from '../../../db/connect.js';
+import type { Db } from '../../../db/connect.js';
 import { listConversationPage } from '../../../db/discussions/conversation-pages.js';
 import { listMessagePage, type MessagePage } from '../../../db/discussions/messages.js';
-import { planOf, type SeenStatement } from '../../support/plans.js';
+import { connectRecording, planOf, type SeenStatement } from '../../support/plans.js';
 import { createTestDb, createTestUser, type TestDb } from '../../support/servers.js';
 
 const CONVERSATIONS = 10_000;
@@ -16,17 +16,11 @@ let server: TestDb;
 let db: Db;
 let userId: string;
 let conversationId: string;
-const statements: SeenStatement[] = [];
+let statements: SeenStatement[];
 
 beforeAll(async () => {
   server = await createTestDb();
-  db = connectDb({
-    url: server.url,
-    poolSize: 1,
-    applicationName: 'test',
-    statementTimeoutMs: 120_000,
-    onStatement: (text, values) => statements.push({ text, values }),
-  });
+  ({ db, statements } = connectRecording(server.url));
   userId = (await createTestUser(db)).id;
   // two at a time are of the same second
   const { rows } = await sql<{ id: string }>`

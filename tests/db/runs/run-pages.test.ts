@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
-import { connectDb, type Db } from '../../../db/connect.js';
+import type { Db } from '../../../db/connect.js';
 import { listOwnRuns, type RunItem, type RunPageFilter } from '../../../db/runs/run-pages.js';
-import { planOf, type SeenStatement } from '../../support/plans.js';
+import { connectRecording, planOf, type SeenStatement } from '../../support/plans.js';
 import { admittedRun } from '../../support/runs.js';
 import { createTestDb, createTestUser, type TestDb } from '../../support/servers.js';
 
@@ -14,17 +14,11 @@ const NEWEST = new Date('2026-11-22T12:00:00Z');
 let server: TestDb;
 let db: Db;
 let userId: string;
-const statements: SeenStatement[] = [];
+let statements: SeenStatement[];
 
 beforeAll(async () => {
   server = await createTestDb();
-  db = connectDb({
-    url: server.url,
-    poolSize: 1,
-    applicationName: 'test',
-    statementTimeoutMs: 120_000,
-    onStatement: (text, values) => statements.push({ text, values }),
-  });
+  ({ db, statements } = connectRecording(server.url));
   userId = (await createTestUser(db, { role: 'pro' })).id;
   const other = (await createTestUser(db, { role: 'pro' })).id;
   const seed = await admittedRun(db, { userId: other }, NEWEST);
